@@ -1,0 +1,545 @@
+/*
+ * The table below is the whole truth about options; everything else here walks it. A value is kept as the text it was given
+ * as (all of them for a list), with its source, and checked by type the moment it arrives, so that a mistake is reported
+ * by the name it was made under. Reading in order default, file, environment, flag lets each later source win.
+ */
+#include "base/conf.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum conf_type { TEXT, LIST, FLAG, BYTES, SECONDS };
+
+enum {
+	FETCHES = CONF_SERVE | CONF_GET,
+	CACHES = CONF_SERVE | CONF_GET | CONF_LS | CONF_SHOW | CONF_STATS | CONF_CONFIG,
+	SETTINGS = CONF_SERVE | CONF_CONFIG,
+	TABLES = CONF_LS | CONF_SHOW | CONF_STATS | CONF_CONFIG
+};
+
+static const struct option_row {
+	const char *name;
+	char letter; /* 0: none */
+	enum conf_type type;
+	int verbs;
+	const char *argument; /* how the help calls the value; NULL for flags */
+	const char *standard; /* default, NULL: unset */
+	const char *help;
+} table[] = {
+    {"listen", 0, LIST, SETTINGS, "ADDR:PORT", "127.0.0.1:8899", "where to listen (repeatable; port 0 picks one and prints it)"},
+    {"cache", 0, TEXT, CACHES, "DIR", NULL, "cache directory ($XDG_CACHE_HOME/curlew or ~/.cache/curlew)"},
+    {"root", 0, TEXT, SETTINGS, "DIR", NULL, "serve /name from DIR when it holds such a file"},
+    {"origin", 0, TEXT, SETTINGS, "URL", NULL, "be a reverse proxy of this one origin"},
+    {"default-scheme", 0, TEXT, FETCHES | CONF_CONFIG, "SCHEME", "http", "http or https, for /host/path"},
+    {"size", 0, BYTES, FETCHES | CONF_CONFIG, "BYTES", "10G", "quota of the bodies (suffixes K M G T; 0: none)"},
+    {"max-body", 0, BYTES, FETCHES | CONF_CONFIG, "BYTES", "0", "larger bodies are not stored (0: no limit)"},
+    {"allow-to", 0, LIST, FETCHES | CONF_CONFIG, "LIST", NULL, "non-public addresses that may be fetched from: loopback, private, CIDRs, each with :PORT if only that"},
+    {"head-timeout", 0, SECONDS, SETTINGS, "SECONDS", "10", "for a client to send a whole request head"},
+    {"body-timeout", 0, SECONDS, SETTINGS, "SECONDS", "60", "for a client to send the next piece of a request body"},
+    {"idle-timeout", 0, SECONDS, SETTINGS, "SECONDS", "60", "for a client to send its next request"},
+    {"send-timeout", 0, SECONDS, SETTINGS, "SECONDS", "60", "for a client to take the next piece of an answer"},
+    {"connect-timeout", 0, SECONDS, FETCHES | CONF_CONFIG, "SECONDS", "10", "for an origin to accept a connection, name look-up included"},
+    {"origin-timeout", 0, SECONDS, FETCHES | CONF_CONFIG, "SECONDS", "60", "for an origin to send its whole head, then each next piece"},
+    {"offline", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL, "never touch the network: what is not stored is 504"},
+    {"access-log", 0, TEXT, SETTINGS, "FILE", "off", "a file, - for stdout, or off"},
+    {"connect-ports", 0, TEXT, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, parted by commas"},
+    {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "a further name of this server (repeatable)"},
+    {"proxy", 'x', TEXT, FETCHES | CONF_CONFIG, "URL", NULL, "fetch through this upstream proxy"},
+    {"cacert", 0, TEXT, FETCHES | CONF_CONFIG, "FILE", NULL, "trust these certificates (PEM) instead of the system's"},
+    {"drain", 0, SECONDS, SETTINGS, "SECONDS", "10", "how long SIGTERM lets running answers finish"},
+    {"config", 0, TEXT, FETCHES | CONF_CONFIG, "FILE", NULL, "read options from FILE, one `name value` a line"},
+    {"output", 'o', TEXT, CONF_GET, "FILE", NULL, "write the body to FILE"},
+    {"include", 'i', FLAG, CONF_GET, NULL, NULL, "print the head before the body"},
+    {"head", 'I', FLAG, CONF_GET, NULL, NULL, "ask for the head alone"},
+    {"header", 'H', LIST, CONF_GET, "LINE", NULL, "a request field, 'Name: value' (repeatable)"},
+    {"silent", 's', FLAG, CONF_GET, NULL, NULL, "no progress bar and no error messages"},
+    {"verbose", 'v', FLAG, CONF_GET, NULL, NULL, "print both heads on stderr"},
+    {"location", 'L', FLAG, CONF_GET, NULL, NULL, "follow redirects"},
+    {"fail", 'f', FLAG, CONF_GET, NULL, NULL, "exit 22 and print no body on status 400 and above"},
+    {"max-time", 'm', SECONDS, CONF_GET, "SECONDS", "0", "give up after so long (0: never)"},
+    {"host", 0, TEXT, CONF_LS, "HOST", NULL, "only this host's"},
+    {"json", 0, FLAG, TABLES, NULL, NULL, "print JSON"},
+};
+
+enum { ROWS = sizeof table / sizeof table[0] };
+
+static const struct verb_row {
+	enum conf_verb verb;
+	const char *name, *operands, *about, *examples;
+} verbs[] = {
+    {CONF_SERVE, "serve", "", "Serve the cache over HTTP: by /host/path, as a forward proxy, or before an origin.",
+	"  curlew serve                               then: curl localhost:8899/example.com/\n"
+	"  curlew serve --root .                      also serves ./helloworld.html\n"
+	"  curlew serve --listen 0.0.0.0:80 --origin http://127.0.0.1:8080\n"},
+    {CONF_GET, "get", "URL", "Get a URL through the cache, with or without a server running.",
+	"  curlew get https://example.com/x > x\n"
+	"  curlew get -i -H 'Accept-Language: de' example.com/\n"},
+    {CONF_LS, "ls", "[GLOB]", "List what is stored.",
+	"  curlew ls\n  curlew ls 'http://example.com/*.iso'\n  curlew ls --host example.com --json\n"},
+    {CONF_SHOW, "show", "URL", "Show all that is known about a stored URL.",
+	"  curlew show example.com/data.json\n"},
+    {CONF_STATS, "stats", "", "Sum up what is stored, by host.", "  curlew stats\n  curlew stats --json\n"},
+    {CONF_CONFIG, "config", "", "Print each setting of `serve` and where it came from.",
+	"  curlew config\n  CURLEW_SIZE=1G curlew config --json\n"},
+};
+
+struct value {
+	char **texts;
+	size_t count;
+	const char *source; /* a literal, or conf->file_source; NULL: unset */
+	int64_t bytes;
+	double seconds;
+	bool flag;
+};
+
+struct conf {
+	const struct verb_row *verb;
+	struct value values[ROWS];
+	char *file_source;
+	char *cache_dir;
+	char **operands; /* argv's */
+	size_t operand_count;
+};
+
+/* --- values --- */
+
+static int parse_bytes(const char *text, int64_t *out)
+{
+	static const char suffixes[] = "KMGT";
+	char *end;
+	errno = 0;
+	double n = strtod(text, &end);
+	if (end == text || !isdigit((unsigned char)text[0]) || errno != 0)
+		return -1;
+	const char *s = *end == '\0' ? NULL : strchr(suffixes, toupper((unsigned char)*end));
+	if (*end != '\0' && s == NULL)
+		return -1;
+	if (s != NULL) {
+		for (const char *i = suffixes; i <= s; i++)
+			n *= 1024;
+		end++;
+		if (strcmp(end, "iB") == 0)
+			end += 2;
+		else if (*end == 'B' || *end == 'b')
+			end++;
+	}
+	if (*end != '\0' || n > 9e18)
+		return -1;
+	*out = (int64_t)n;
+	return 0;
+}
+
+static int parse_seconds(const char *text, double *out)
+{
+	char *end;
+	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
+		return -1;
+	errno = 0;
+	*out = strtod(text, &end);
+	if (strcmp(end, "s") == 0)
+		end++;
+	return *end == '\0' && errno == 0 && *out <= 1e7 ? 0 : -1;
+}
+
+static int parse_flag(const char *text, bool *out)
+{
+	static const char *const yes[] = {"", "yes", "true", "on", "1"};
+	static const char *const no[] = {"no", "false", "off", "0"};
+	for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+		if (strcasecmp(text, yes[i]) == 0) {
+			*out = true;
+			return 0;
+		}
+	for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+		if (strcasecmp(text, no[i]) == 0) {
+			*out = false;
+			return 0;
+		}
+	return -1;
+}
+
+static void value_clear(struct value *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		free(v->texts[i]);
+	free(v->texts);
+	memset(v, 0, sizeof *v);
+}
+
+/* Gives row i a value from source; `called` is the name to blame ("--size", "CURLEW_SIZE", "file:3: size"). */
+static int set(struct conf *c, size_t i, const char *text, const char *source, const char *called)
+{
+	const struct option_row *row = &table[i];
+	struct value *v = &c->values[i];
+	const char *form = NULL;
+	struct value fresh = {.source = source};
+	if (row->type == BYTES && parse_bytes(text, &fresh.bytes) != 0)
+		form = "bytes, with K, M, G or T if you like: 512M";
+	if (row->type == SECONDS && parse_seconds(text, &fresh.seconds) != 0)
+		form = "seconds: 10 or 2.5";
+	if (row->type == FLAG && parse_flag(text, &fresh.flag) != 0)
+		form = "yes or no";
+	if (strcmp(row->name, "default-scheme") == 0 && strcmp(text, "http") != 0 && strcmp(text, "https") != 0)
+		form = "http or https";
+	if (form != NULL) {
+		fprintf(stderr, "curlew: %s: '%s' is not understood (give %s)\n", called, text, form);
+		return -1;
+	}
+	/* A list adds up within one source; a later source replaces it whole. */
+	if (row->type != LIST || v->source != source)
+		value_clear(v);
+	char **texts = realloc(v->texts, (v->count + 1) * sizeof *texts);
+	char *copy = strdup(text);
+	if (texts == NULL || copy == NULL) {
+		free(copy);
+		if (texts != NULL)
+			v->texts = texts;
+		fprintf(stderr, "curlew: %s: out of memory\n", called);
+		return -1;
+	}
+	texts[v->count] = copy;
+	v->texts = texts;
+	v->count++;
+	v->source = fresh.source;
+	v->bytes = fresh.bytes;
+	v->seconds = fresh.seconds;
+	v->flag = fresh.flag;
+	return 0;
+}
+
+static size_t find(const char *name)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (strcmp(table[i].name, name) == 0)
+			return i;
+	return ROWS;
+}
+
+/* --- sources --- */
+
+/* A setting may also stand in the environment and in the configuration file. */
+static bool is_setting(size_t i)
+{
+	return (table[i].verbs & CONF_CONFIG) != 0 && strcmp(table[i].name, "config") != 0 &&
+	    strcmp(table[i].name, "json") != 0;
+}
+
+static int read_environment(struct conf *c)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!is_setting(i))
+			continue;
+		char name[64] = "CURLEW_";
+		size_t n = strlen(name);
+		for (const char *p = table[i].name; *p != '\0' && n < sizeof name - 1; p++)
+			name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+		name[n] = '\0';
+		const char *value = getenv(name);
+		if (value != NULL && value[0] != '\0' && set(c, i, value, "environment", name) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_line(struct conf *c, const char *path, unsigned number, char *line)
+{
+	char called[512];
+	line[strcspn(line, "\r\n")] = '\0';
+	char *name = line + strspn(line, " \t");
+	if (*name == '\0' || *name == '#')
+		return 0;
+	char *value = name + strcspn(name, " \t=");
+	if (*value != '\0')
+		*value++ = '\0';
+	value += strspn(value, " \t=");
+	for (size_t n = strlen(value); n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'); n--)
+		value[n - 1] = '\0';
+	snprintf(called, sizeof called, "%s:%u: %s", path, number, name);
+	size_t i = find(name);
+	if (i == ROWS || !is_setting(i)) {
+		fprintf(stderr, "curlew: %s: no such setting (`curlew config` lists them)\n", called);
+		return -1;
+	}
+	if (*value == '\0' && table[i].type != FLAG) {
+		fprintf(stderr, "curlew: %s: no value (write `%s %s`)\n", called, name, table[i].argument);
+		return -1;
+	}
+	return set(c, i, value, c->file_source, called);
+}
+
+static int read_file(struct conf *c, const char *path, bool must_exist)
+{
+	FILE *f = fopen(path, "re");
+	if (f == NULL) {
+		if (!must_exist && (errno == ENOENT || errno == ENOTDIR))
+			return 0;
+		fprintf(stderr, "curlew: %s: %s (check --config)\n", path, strerror(errno));
+		return -1;
+	}
+	free(c->file_source);
+	c->file_source = strdup(path);
+	char *line = NULL;
+	size_t cap = 0;
+	int rc = c->file_source == NULL ? -1 : 0;
+	for (unsigned number = 1; rc == 0 && getline(&line, &cap, f) >= 0; number++)
+		rc = read_line(c, path, number, line);
+	free(line);
+	fclose(f);
+	return rc;
+}
+
+/* The file named by --config or $CURLEW_CONFIG, else the user's own, else the system's, whichever is there first. */
+static int read_files(struct conf *c, const char *named)
+{
+	if (named == NULL)
+		named = getenv("CURLEW_CONFIG");
+	if (named != NULL && named[0] != '\0')
+		return read_file(c, named, true);
+	struct buf path;
+	buf_init(&path, BUF_LINE);
+	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	if (xdg != NULL && xdg[0] == '/')
+		buf_addf(&path, "%s/curlew/curlew.conf", xdg);
+	else if (home != NULL)
+		buf_addf(&path, "%s/.config/curlew/curlew.conf", home);
+	int rc = 0;
+	if (path.len > 0 && access(buf_str(&path), F_OK) == 0)
+		rc = read_file(c, buf_str(&path), true);
+	else
+		rc = read_file(c, "/etc/curlew.conf", false);
+	buf_fini(&path);
+	return rc;
+}
+
+/* --- the command line --- */
+
+static void print_help(const struct verb_row *verb)
+{
+	printf("Usage: curlew %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", verb->name, verb->operands[0] != '\0' ? " " : "",
+	    verb->operands, verb->about);
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct option_row *row = &table[i];
+		if (!(row->verbs & (int)verb->verb))
+			continue;
+		char left[64];
+		snprintf(left, sizeof left, "  %c%c%c --%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
+		    row->letter ? ',' : ' ', row->name, row->argument != NULL ? " " : "",
+		    row->argument != NULL ? row->argument : "");
+		printf("%-32s %s", left, row->help);
+		if (row->standard != NULL && strcmp(row->standard, "0") != 0)
+			printf(" [%s]", row->standard);
+		putchar('\n');
+	}
+	printf("%-32s %s\n\nExamples:\n%s", "      --help", "print this", verb->examples);
+}
+
+static void make_getopt(const struct conf *c, struct option *longs, char *shorts)
+{
+	size_t n = 0, s = 0;
+	shorts[s++] = ':';
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!(table[i].verbs & (int)c->verb->verb))
+			continue;
+		int has = table[i].argument != NULL ? required_argument : no_argument;
+		longs[n++] = (struct option){table[i].name, has, NULL, 256 + (int)i};
+		if (table[i].letter != 0) {
+			shorts[s++] = table[i].letter;
+			if (has == required_argument)
+				shorts[s++] = ':';
+		}
+	}
+	longs[n++] = (struct option){"help", no_argument, NULL, 'h'};
+	longs[n] = (struct option){0};
+	shorts[s++] = 'h';
+	shorts[s] = '\0';
+}
+
+static size_t row_of(int code)
+{
+	if (code >= 256)
+		return (size_t)code - 256;
+	for (size_t i = 0; i < ROWS; i++)
+		if (table[i].letter == (char)code)
+			return i;
+	return ROWS;
+}
+
+/* One pass over the command line. apply: false only looks for --config and --help. */
+static enum conf_parsed read_flags(struct conf *c, int argc, char **argv, bool apply, const char **config)
+{
+	struct option longs[ROWS + 2];
+	char shorts[2 * ROWS + 3];
+	make_getopt(c, longs, shorts);
+	optind = 0; /* GNU: start anew */
+	opterr = 0;
+	for (;;) {
+		int code = getopt_long(argc, argv, shorts, longs, NULL);
+		if (code == -1)
+			break;
+		if (code == 'h') {
+			print_help(c->verb);
+			return CONF_HELP;
+		}
+		if (code == '?' || code == ':') {
+			fprintf(stderr, "curlew: %s: %s: %s (see `curlew %s --help`)\n", c->verb->name,
+			    argv[optind - 1], code == ':' ? "needs a value" : "no such option", c->verb->name);
+			return CONF_USAGE;
+		}
+		size_t i = row_of(code);
+		char called[64];
+		snprintf(called, sizeof called, "--%s", table[i].name);
+		if (strcmp(table[i].name, "config") == 0)
+			*config = optarg;
+		if (apply && set(c, i, optarg != NULL ? optarg : "", "flag", called) != 0)
+			return CONF_USAGE;
+	}
+	c->operands = argv + optind;
+	c->operand_count = (size_t)(argc - optind);
+	return CONF_OK;
+}
+
+static int find_cache_dir(struct conf *c)
+{
+	const char *dir = conf_text(c, "cache");
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	struct buf path;
+	buf_init(&path, BUF_LINE);
+	if (dir != NULL)
+		buf_adds(&path, dir);
+	else if (xdg != NULL && xdg[0] == '/')
+		buf_addf(&path, "%s/curlew", xdg);
+	else if (home != NULL && home[0] != '\0')
+		buf_addf(&path, "%s/.cache/curlew", home);
+	else
+		fprintf(stderr, "curlew: cache: neither $HOME nor $CURLEW_CACHE is set (give --cache DIR)\n");
+	if (path.len > 0)
+		c->cache_dir = buf_take(&path);
+	buf_fini(&path);
+	return c->cache_dir == NULL ? -1 : 0;
+}
+
+static enum conf_parsed read_all(struct conf *c, int argc, char **argv)
+{
+	const char *config = NULL;
+	enum conf_parsed parsed = read_flags(c, argc, argv, false, &config);
+	if (parsed != CONF_OK)
+		return parsed;
+	for (size_t i = 0; i < ROWS; i++)
+		if (table[i].standard != NULL && set(c, i, table[i].standard, "default", table[i].name) != 0)
+			return CONF_USAGE;
+	if (read_files(c, config) != 0 || read_environment(c) != 0)
+		return CONF_USAGE;
+	parsed = read_flags(c, argc, argv, true, &config);
+	if (parsed == CONF_OK && find_cache_dir(c) != 0)
+		return CONF_USAGE;
+	return parsed;
+}
+
+enum conf_parsed conf_parse(struct conf **out, enum conf_verb verb, int argc, char **argv)
+{
+	*out = NULL;
+	struct conf *c = calloc(1, sizeof *c);
+	if (c == NULL)
+		return CONF_USAGE;
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (verbs[i].verb == verb)
+			c->verb = &verbs[i];
+	assert(c->verb != NULL);
+	enum conf_parsed parsed = read_all(c, argc, argv);
+	if (parsed != CONF_OK)
+		conf_free(c);
+	else
+		*out = c;
+	return parsed;
+}
+
+void conf_free(struct conf *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < ROWS; i++)
+		value_clear(&c->values[i]);
+	free(c->file_source);
+	free(c->cache_dir);
+	free(c);
+}
+
+/* --- asking --- */
+
+bool conf_is(const struct conf *c, enum conf_verb verb)
+{
+	return c->verb->verb == verb;
+}
+
+static const struct value *get(const struct conf *c, const char *name, enum conf_type type)
+{
+	size_t i = find(name);
+	assert(i < ROWS && (table[i].type == type || type == TEXT));
+	return &c->values[i];
+}
+
+const char *conf_text(const struct conf *c, const char *name)
+{
+	const struct value *v = get(c, name, TEXT);
+	return v->count > 0 ? v->texts[0] : NULL;
+}
+
+int64_t conf_number(const struct conf *c, const char *name)
+{
+	return get(c, name, BYTES)->bytes;
+}
+
+double conf_seconds(const struct conf *c, const char *name)
+{
+	return get(c, name, SECONDS)->seconds;
+}
+
+bool conf_flag(const struct conf *c, const char *name)
+{
+	return get(c, name, FLAG)->flag;
+}
+
+const char *conf_item(const struct conf *c, const char *name, size_t i)
+{
+	const struct value *v = get(c, name, LIST);
+	return i < v->count ? v->texts[i] : NULL;
+}
+
+size_t conf_operands(const struct conf *c)
+{
+	return c->operand_count;
+}
+
+const char *conf_operand(const struct conf *c, size_t i)
+{
+	return i < c->operand_count ? c->operands[i] : NULL;
+}
+
+const char *conf_cache_dir(const struct conf *c)
+{
+	return c->cache_dir;
+}
+
+void conf_each(const struct conf *c, void (*row)(void *, const char *, const char *, const char *), void *ctx)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!(table[i].verbs & CONF_SERVE) || strcmp(table[i].name, "config") == 0)
+			continue;
+		const struct value *v = &c->values[i];
+		const char *source = v->source != NULL ? v->source : "default";
+		if (strcmp(table[i].name, "cache") == 0 && v->count == 0)
+			row(ctx, "cache", c->cache_dir, "default");
+		else if (table[i].type == FLAG)
+			row(ctx, table[i].name, v->flag ? "yes" : "no", source);
+		else if (v->count == 0)
+			row(ctx, table[i].name, "", source);
+		for (size_t k = 0; table[i].type != FLAG && k < v->count; k++)
+			row(ctx, table[i].name, v->texts[k], source);
+	}
+}

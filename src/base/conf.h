@@ -1,0 +1,56 @@
+/*
+ * conf: every option of every verb, from one table: one row makes the parser, the default, the environment variable, the line
+ * in the configuration file and the help.
+ *
+ * Precedence: flag, CURLEW_* variable, configuration file, default. Filled once at start by one thread, read by all afterwards.
+ */
+#ifndef CURLEW_BASE_CONF_H
+#define CURLEW_BASE_CONF_H
+
+#include "base/buf.h"
+
+#include <stdint.h>
+
+struct conf;
+
+/* The verbs an option belongs to. */
+enum conf_verb {
+	CONF_SERVE = 1 << 0,
+	CONF_GET = 1 << 1,
+	CONF_LS = 1 << 2,
+	CONF_SHOW = 1 << 3,
+	CONF_STATS = 1 << 4,
+	CONF_CONFIG = 1 << 5
+};
+
+enum conf_parsed {
+	CONF_OK,
+	CONF_HELP,  /* --help was asked for and printed: exit 0 */
+	CONF_USAGE  /* a mistake, already said on stderr: exit 2 */
+};
+
+/* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. */
+enum conf_parsed conf_parse(struct conf **, enum conf_verb, int argc, char **argv);
+void conf_free(struct conf *);
+/* True when it was read for that verb. */
+bool conf_is(const struct conf *, enum conf_verb);
+
+/* Values by option name ("cache", "listen"). Asking for a name or type the table does not have is a bug of ours (asserted).
+ * Texts are conf's; NULL when unset. */
+const char *conf_text(const struct conf *, const char *name);
+int64_t conf_number(const struct conf *, const char *name);  /* bytes, counts */
+double conf_seconds(const struct conf *, const char *name);
+bool conf_flag(const struct conf *, const char *name);
+/* Repeatable options: the i-th value, NULL behind the last. */
+const char *conf_item(const struct conf *, const char *name, size_t i);
+/* Operands left over on the command line. */
+size_t conf_operands(const struct conf *);
+const char *conf_operand(const struct conf *, size_t i);
+
+/* The cache directory: --cache, $CURLEW_CACHE, $XDG_CACHE_HOME/curlew, ~/.cache/curlew. */
+const char *conf_cache_dir(const struct conf *);
+
+/* Each option of `serve` with its value and where it came from, for `curlew config`. */
+void conf_each(const struct conf *, void (*row)(void *ctx, const char *name, const char *value, const char *source), void *ctx);
+
+#endif

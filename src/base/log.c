@@ -1,0 +1,285 @@
+/*
+ * Two ways out. Diagnostics are one write(2) to stderr each, so lines of several threads never mix. Access lines are
+ * appended to `filling` under a lock held for a memcpy; the log thread swaps it with `writing` and does the write, so
+ * only that thread ever meets a slow disk.
+ *
+ * Lock order: only `access_lock`, and never while writing.
+ */
+#include "base/log.h"
+#include "base/buf.h"
+#include "base/stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- diagnostics --- */
+
+static void write_line(const char *format, va_list ap, unsigned silent)
+{
+	char line[2048];
+	int at = snprintf(line, sizeof line, "curlew: ");
+	int n = vsnprintf(line + at, sizeof line - (size_t)at - 64, format, ap);
+	if (n < 0)
+		return;
+	at += n < (int)sizeof line - at - 64 ? n : (int)sizeof line - at - 65;
+	if (silent > 0)
+		at += snprintf(line + at, sizeof line - (size_t)at, " [and %u times more]", silent);
+	for (int i = 0; i < at; i++) /* a line stays one line, whatever an origin or a path put in it */
+		if ((unsigned char)line[i] < ' ')
+			line[i] = ' ';
+	line[at++] = '\n';
+	if (write(STDERR_FILENO, line, (size_t)at) < 0)
+		return; /* nobody left to tell */
+}
+
+void log_say(const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	write_line(format, ap, 0);
+	va_end(ap);
+}
+
+enum { TOPICS = 32, TOPIC_SILENCE_S = 10 };
+
+static pthread_mutex_t topic_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	const char *name;
+	time_t spoke_at;
+	unsigned silent;
+} topics[TOPICS];
+
+void log_trouble(const char *topic, const char *format, ...)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	unsigned silent = 0;
+	bool speak = true;
+	pthread_mutex_lock(&topic_lock);
+	for (size_t i = 0; i < TOPICS; i++) {
+		if (topics[i].name == NULL) {
+			topics[i].name = topic;
+			topics[i].spoke_at = now.tv_sec;
+			break;
+		}
+		if (strcmp(topics[i].name, topic) == 0) {
+			speak = now.tv_sec - topics[i].spoke_at >= TOPIC_SILENCE_S;
+			if (speak) {
+				silent = topics[i].silent;
+				topics[i].silent = 0;
+				topics[i].spoke_at = now.tv_sec;
+			} else {
+				topics[i].silent++;
+			}
+			break;
+		}
+	}
+	pthread_mutex_unlock(&topic_lock);
+	if (!speak)
+		return;
+	va_list ap;
+	va_start(ap, format);
+	write_line(format, ap, silent);
+	va_end(ap);
+}
+
+/* --- the access log --- */
+
+static pthread_mutex_t access_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t access_wake = PTHREAD_COND_INITIALIZER;
+static struct buf filling = {.ceiling = BUF_LOG};
+static atomic_bool wanted;
+static bool closing;
+static bool reopen;
+static bool asleep;
+static char *access_path;
+static int access_fd = -1;
+static pthread_t access_thread;
+
+static int open_log(const char *path)
+{
+	if (strcmp(path, "-") == 0)
+		return dup(STDOUT_FILENO);
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+}
+
+static void write_out(struct buf *b)
+{
+	size_t done = 0;
+	while (done < b->len) {
+		ssize_t n = write(access_fd, b->data + done, b->len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			log_trouble("access log", "access log %s: %s (free the disk or choose another --access-log)",
+			    access_path, strerror(errno));
+			break;
+		}
+		done += (size_t)n;
+	}
+	buf_clear(b);
+}
+
+static void reopen_now(void)
+{
+	int fd = open_log(access_path);
+	if (fd < 0) {
+		log_say("access log %s: %s (still writing to the old file)", access_path, strerror(errno));
+		return;
+	}
+	close(access_fd);
+	access_fd = fd;
+}
+
+static void *access_main(void *unused)
+{
+	(void)unused;
+	struct buf writing;
+	buf_init(&writing, BUF_LOG);
+	pthread_mutex_lock(&access_lock);
+	for (;;) {
+		while (filling.len == 0 && !closing && !reopen) {
+			asleep = true;
+			pthread_cond_wait(&access_wake, &access_lock);
+			asleep = false;
+		}
+		bool end = closing, again = reopen;
+		reopen = false;
+		struct buf swap = writing;
+		writing = filling;
+		filling = swap;
+		pthread_mutex_unlock(&access_lock);
+		if (writing.len > 0)
+			write_out(&writing);
+		if (again)
+			reopen_now();
+		pthread_mutex_lock(&access_lock);
+		if (end && filling.len == 0)
+			break;
+	}
+	pthread_mutex_unlock(&access_lock);
+	buf_fini(&writing);
+	return NULL;
+}
+
+int log_access_open(const char *where)
+{
+	if (strcmp(where, "off") == 0)
+		return 0;
+	access_fd = open_log(where);
+	if (access_fd < 0)
+		return -1;
+	access_path = strdup(where);
+	closing = false;
+	if (access_path == NULL || (errno = pthread_create(&access_thread, NULL, access_main, NULL)) != 0) {
+		close(access_fd);
+		free(access_path);
+		access_path = NULL;
+		return -1;
+	}
+	atomic_store(&wanted, true);
+	return 0;
+}
+
+bool log_access_wanted(void)
+{
+	return atomic_load_explicit(&wanted, memory_order_relaxed);
+}
+
+void log_access_reopen(void)
+{
+	if (!log_access_wanted())
+		return;
+	pthread_mutex_lock(&access_lock);
+	reopen = true;
+	pthread_cond_signal(&access_wake);
+	pthread_mutex_unlock(&access_lock);
+}
+
+void log_access_close(void)
+{
+	if (!atomic_exchange(&wanted, false))
+		return;
+	pthread_mutex_lock(&access_lock);
+	closing = true;
+	pthread_cond_signal(&access_wake);
+	pthread_mutex_unlock(&access_lock);
+	pthread_join(access_thread, NULL);
+	close(access_fd);
+	access_fd = -1;
+	free(access_path);
+	access_path = NULL;
+	buf_fini(&filling);
+}
+
+/* The bracketed date of combined format, made once a second a thread. */
+static const char *log_date(int64_t now)
+{
+	static _Thread_local int64_t made_for = INT64_MIN;
+	static _Thread_local char text[40];
+	if (now != made_for) {
+		time_t t = (time_t)now;
+		struct tm tm;
+		gmtime_r(&t, &tm);
+		strftime(text, sizeof text, "%d/%b/%Y:%H:%M:%S +0000", &tm);
+		made_for = now;
+	}
+	return text;
+}
+
+/* Quotes, backslashes and control bytes of clients would let them forge lines: they are written as \xHH. */
+static void add_safe(struct buf *b, struct span s)
+{
+	size_t from = 0;
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.at[i];
+		if (c >= ' ' && c != '"' && c != '\\' && c != 127)
+			continue;
+		buf_add(b, s.at + from, i - from);
+		buf_addf(b, "\\x%02X", c);
+		from = i + 1;
+	}
+	if (s.len > from)
+		buf_add(b, s.at + from, s.len - from);
+}
+
+void log_access(const struct log_access *a, int64_t now)
+{
+	if (!log_access_wanted())
+		return;
+	static const struct span dash = {"-", 1};
+	char number[96];
+	pthread_mutex_lock(&access_lock);
+	size_t before = filling.len;
+	buf_addspan(&filling, a->client.len > 0 ? a->client : dash);
+	buf_adds(&filling, " - - [");
+	buf_adds(&filling, log_date(now));
+	buf_adds(&filling, "] \"");
+	add_safe(&filling, a->request_line);
+	snprintf(number, sizeof number, "\" %d %" PRId64 " \"", a->status, a->body_bytes);
+	buf_adds(&filling, number);
+	add_safe(&filling, a->referer.len > 0 ? a->referer : dash);
+	buf_adds(&filling, "\" \"");
+	add_safe(&filling, a->user_agent.len > 0 ? a->user_agent : dash);
+	buf_adds(&filling, "\" ");
+	buf_addspan(&filling, a->verdict.len > 0 ? a->verdict : dash);
+	snprintf(number, sizeof number, " %" PRId64 ".%06" PRId64 "\n", a->took_us / 1000000,
+	    a->took_us % 1000000);
+	buf_adds(&filling, number);
+	if (filling.failed) {
+		filling.failed = false;
+		filling.len = before;
+		stats_add(STATS_LOG_DROPPED, 1);
+	}
+	if (asleep)
+		pthread_cond_signal(&access_wake);
+	pthread_mutex_unlock(&access_lock);
+}

@@ -1,0 +1,84 @@
+/*
+ * span: a borrowed run of bytes, never NUL-terminated by promise.
+ *
+ * A span owns nothing; it is valid as long as the bytes it points into. Everything here is inline,
+ * pure, and safe in any thread. Case folding is ASCII only, as HTTP wants it (RFC 9110 5.1).
+ */
+#ifndef CURLEW_BASE_SPAN_H
+#define CURLEW_BASE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct span {
+	const char *at;
+	size_t len;
+};
+
+static inline struct span span_of(const char *text)
+{
+	struct span s = {text, text != NULL ? strlen(text) : 0};
+	return s;
+}
+
+static inline struct span span_make(const char *at, size_t len)
+{
+	struct span s = {at, len};
+	return s;
+}
+
+static inline bool span_is(struct span s, const char *text)
+{
+	size_t n = strlen(text);
+	return s.len == n && (n == 0 || memcmp(s.at, text, n) == 0);
+}
+
+static inline bool span_is_nocase(struct span s, const char *text)
+{
+	size_t n = strlen(text);
+	return s.len == n && (n == 0 || strncasecmp(s.at, text, n) == 0);
+}
+
+static inline bool span_same(struct span a, struct span b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+static inline bool span_same_nocase(struct span a, struct span b)
+{
+	return a.len == b.len && (a.len == 0 || strncasecmp(a.at, b.at, a.len) == 0);
+}
+
+static inline bool span_starts(struct span s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return s.len >= n && memcmp(s.at, prefix, n) == 0;
+}
+
+static inline bool span_starts_nocase(struct span s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return s.len >= n && strncasecmp(s.at, prefix, n) == 0;
+}
+
+/* Without the spaces and tabs at either end (OWS, RFC 9110 5.6.3). */
+static inline struct span span_trim(struct span s)
+{
+	while (s.len > 0 && (s.at[0] == ' ' || s.at[0] == '\t')) {
+		s.at++;
+		s.len--;
+	}
+	while (s.len > 0 && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+/* What is left of s from byte n on; n must not exceed its length. */
+static inline struct span span_from(struct span s, size_t n)
+{
+	return span_make(s.at + n, s.len - n);
+}
+
+#endif

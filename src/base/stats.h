@@ -1,0 +1,50 @@
+/*
+ * stats: the program's counters, from one table. Counters only ever rise (gauges may fall); any thread may add at any
+ * time without a lock; a reader sees each counter whole, not all of them at one instant.
+ */
+#ifndef CURLEW_BASE_STATS_H
+#define CURLEW_BASE_STATS_H
+
+#include "base/buf.h"
+
+#include <stdint.h>
+
+enum stats_counter {
+	STATS_REQUESTS,
+	STATS_HITS,
+	STATS_STALE_HITS,
+	STATS_REVALIDATED,
+	STATS_MISSES,
+	STATS_COLLAPSED,
+	STATS_PASSED,
+	STATS_TUNNELS,
+	STATS_FILES,
+	STATS_ERRORS,
+	STATS_BAD_REQUESTS,
+	STATS_CONNECTIONS_OPEN,
+	STATS_CONNECTIONS,
+	STATS_WORKERS,
+	STATS_FETCHES,
+	STATS_FETCH_FAILURES,
+	STATS_BYTES_FETCHED,
+	STATS_BYTES_SENT,
+	STATS_STORED,
+	STATS_REFUSED,
+	STATS_STORE_TROUBLE,
+	STATS_EVICTED,
+	STATS_BODIES_DROPPED,
+	STATS_BROKEN_ROWS,
+	STATS_LOG_DROPPED,
+	STATS_COUNTERS
+};
+
+void stats_add(enum stats_counter, int64_t n);
+int64_t stats_get(enum stats_counter);
+/* The counter's name in snake case and a sentence about it, as used in metrics and stats. */
+const char *stats_name(enum stats_counter);
+const char *stats_help(enum stats_counter);
+bool stats_is_gauge(enum stats_counter);
+/* All of them in Prometheus text format. */
+void stats_metrics(struct buf *out);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * What the engine brings to a flight, on the engine's thread. State changes are made at once, but waiting threads are woken once a round
+ * (arrival_round_over): a small answer's head, body and end arrive together and should cost one wake-up, not three.
+ */
+#include "fetch/flight_internal.h"
+
+#include "base/stats.h"
+#include "http/field.h"
+
+#include <stdlib.h>
+
+static void notice(struct flight *f)
+{
+	if (f->noticed)
+		return;
+	f->noticed = true;
+	f->refs++;
+	f->notice_next = f->flights->notices;
+	f->flights->notices = f;
+}
+
+void arrival_round_over(void *ctx)
+{
+	struct flights *t = ctx;
+	while (t->notices != NULL) {
+		struct flight *f = t->notices;
+		t->notices = f->notice_next;
+		pthread_mutex_lock(&f->lock);
+		f->noticed = false;
+		pthread_cond_broadcast(&f->news);
+		pthread_mutex_unlock(&f->lock);
+		flight_drop(f);
+	}
+}
+
+static void on_interim(void *ctx, int status, struct span fields)
+{
+	struct flight *f = ctx;
+	struct interim *i = malloc(sizeof *i + fields.len + 1);
+	if (i == NULL)
+		return; /* an interim answer may be lost (RFC 9110 15.2) */
+	i->next = NULL;
+	i->status = status;
+	if (fields.len > 0)
+		memcpy(i->fields, fields.at, fields.len);
+	i->fields[fields.len] = '\0';
+	pthread_mutex_lock(&f->lock);
+	struct interim **at = &f->interims;
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = i;
+	notice(f);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* What a HEAD's Content-Length says of the GET; -1 when it says nothing. */
+static int64_t said_length(const struct head *response)
+{
+	struct span value = message_find(response, "Content-Length");
+	int64_t n = 0;
+	if (value.len == 0 || value.len > 18)
+		return -1;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.at[i] < '0' || value.at[i] > '9')
+			return -1;
+		n = n * 10 + (value.at[i] - '0');
+	}
+	return n;
+}
+
+static void on_head(void *ctx, int status, int minor, struct span fields, int64_t body_bytes)
+{
+	struct flight *f = ctx;
+	struct head response;
+	message_init(&response);
+	bool ok = message_parse_fields(&response, fields) == 0;
+	response.status = status;
+	response.minor = minor;
+	bool passes = false, passed = false;
+	pthread_mutex_lock(&f->lock);
+	f->status = status;
+	f->minor = minor;
+	f->body_bytes = strcmp(f->method, "HEAD") == 0 ? said_length(&response) : body_bytes;
+	if (ok)
+		landing_judge(f, &response);
+	passes = f->shared && !f->shareable;
+	passed = !f->shared && f->shareable;
+	f->state = FLIGHT_STREAMING;
+	f->upload_wanted = true; /* who waits for 100 (Continue) gets the answer instead */
+	notice(f);
+	pthread_mutex_unlock(&f->lock);
+	if (passes || passed)
+		flights_note_pass(f->flights, f->hash, passes);
+	message_fini(&response);
+}
+
+static bool on_data(void *ctx, const char *bytes, size_t n)
+{
+	struct flight *f = ctx;
+	pthread_mutex_lock(&f->lock);
+	if (window_add(&f->window, bytes, n, f->body_bytes) != 0)
+		f->forgotten = true; /* out of memory: a hole must not look like a body */
+	f->received += (int64_t)n;
+	if (f->forgotten && f->window.end != f->received) {
+		engine_cancel(f->fetch);
+	} else {
+		int64_t most = f->flights->config.max_body;
+		if (f->storing && most > 0 && f->received > most)
+			landing_give_up(f, "larger than --max-body");
+		landing_step(f);
+	}
+	bool more = f->window.end - f->window.start < FLIGHT_WINDOW;
+	if (!more)
+		f->paused = true;
+	else
+		flight_unpause(f); /* bytes that were under way when it was paused: the wish to go on may have come before them */
+	notice(f);
+	pthread_mutex_unlock(&f->lock);
+	return more;
+}
+
+static void keep_timings(struct entry *e, const struct engine_end *end)
+{
+	e->dns_ms = end->dns_ms;
+	e->connect_ms = end->connect_ms;
+	e->ttfb_ms = end->ttfb_ms;
+	e->total_ms = end->total_ms;
+}
+
+static void on_done(void *ctx, const struct engine_end *end)
+{
+	struct flight *f = ctx;
+	pthread_mutex_lock(&f->lock);
+	f->fetch = NULL;
+	f->outcome = end->outcome;
+	f->curl_code = end->curl_code;
+	f->message = strdup(end->message);
+	f->upload_over = f->upload_wanted = true;
+	bool landed = end->outcome == ENGINE_OK && f->window.end == f->received;
+	if (end->outcome == ENGINE_OK && !landed)
+		f->outcome = ENGINE_TROUBLE;
+	if (landed && end->trailers.len > 0) {
+		f->trailers = malloc(end->trailers.len + 1);
+		if (f->trailers != NULL) {
+			memcpy(f->trailers, end->trailers.at, end->trailers.len);
+			f->trailers[end->trailers.len] = '\0';
+		}
+	}
+	if (landed && f->entry != NULL && !f->refreshed)
+		keep_timings(f->entry, end);
+	if (!landed)
+		f->storing = false;
+	bool over = !landed || !f->storing;
+	f->state = !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED;
+	if (!over)
+		landing_step(f);
+	notice(f);
+	pthread_mutex_unlock(&f->lock);
+	if (over)
+		flights_close(f);
+	flight_drop(f);
+}
+
+static ssize_t on_upload(void *ctx, char *bytes, size_t n)
+{
+	return upload_take(ctx, bytes, n);
+}
+
+const struct fetch_ops arrival_ops = {
+    .interim = on_interim,
+    .head = on_head,
+    .data = on_data,
+    .upload = on_upload,
+    .done = on_done,
+};

@@ -1,0 +1,382 @@
+/*
+ * The loop: wait for sockets, for libcurl's timer or for a wish; do the wishes; let libcurl act; take what has ended; once a
+ * second look for transfers past their deadline; tell round_over.
+ *
+ * Other threads never touch libcurl. They leave a wish (start, resume, cancel) under `lock`, at most one list node a fetch, and
+ * write the eventfd when the list was empty. A fetch is freed on the engine's thread alone, after leaving that list.
+ */
+#include "fetch/engine_internal.h"
+
+#include "base/stats.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 256, SWEEP_MS = 1000, KEPT_CONNECTIONS = 512 };
+
+int64_t engine_now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* --- wishes --- */
+
+static void wish(struct fetch *f, unsigned what)
+{
+	struct engine *e = f->engine;
+	pthread_mutex_lock(&e->lock);
+	bool first = e->wished_first == NULL;
+	f->wishes |= what;
+	if (!f->wished) {
+		f->wished = true;
+		f->wished_next = NULL;
+		*e->wished_last = f;
+		e->wished_last = &f->wished_next;
+	}
+	pthread_mutex_unlock(&e->lock);
+	if (first)
+		eventfd_write(e->wake_fd, 1);
+}
+
+/* A fetch that ends while wished for must not stay in the list. */
+static void unwish(struct fetch *f)
+{
+	struct engine *e = f->engine;
+	pthread_mutex_lock(&e->lock);
+	if (f->wished) {
+		struct fetch **at = &e->wished_first;
+		while (*at != f)
+			at = &(*at)->wished_next;
+		*at = f->wished_next;
+		if (e->wished_last == &f->wished_next)
+			e->wished_last = at;
+		f->wished = false;
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+static struct fetch *next_wished(struct engine *e, unsigned *wishes)
+{
+	pthread_mutex_lock(&e->lock);
+	struct fetch *f = e->wished_first;
+	if (f != NULL) {
+		e->wished_first = f->wished_next;
+		if (e->wished_first == NULL)
+			e->wished_last = &e->wished_first;
+		*wishes = f->wishes;
+		f->wishes = 0;
+		f->wished = false;
+	}
+	pthread_mutex_unlock(&e->lock);
+	return f;
+}
+
+void engine_resume(struct fetch *f)
+{
+	wish(f, WISH_RESUME);
+}
+
+void engine_cancel(struct fetch *f)
+{
+	wish(f, WISH_CANCEL);
+}
+
+/* --- the engine's thread --- */
+
+static void unlink_active(struct fetch *f)
+{
+	if (!f->active)
+		return;
+	*f->link = f->next;
+	if (f->next != NULL)
+		f->next->link = f->link;
+	f->active = false;
+}
+
+static void finish(struct fetch *f, CURLcode code)
+{
+	unwish(f);
+	if (f->active && f->easy != NULL)
+		curl_multi_remove_handle(f->engine->multi, f->easy);
+	unlink_active(f);
+	transfer_end(f, code);
+}
+
+static void fail(struct fetch *f, enum engine_outcome outcome, CURLcode code, const char *why)
+{
+	f->failed = outcome;
+	f->failed_why = why;
+	finish(f, code);
+}
+
+static void start(struct engine *e, struct fetch *f)
+{
+	stats_add(STATS_FETCHES, 1);
+	if (e->config.offline) {
+		fail(f, ENGINE_OFFLINE, CURLE_COULDNT_CONNECT, "--offline is set");
+		return;
+	}
+	if (transfer_begin(f) != 0) {
+		fail(f, ENGINE_TROUBLE, CURLE_OUT_OF_MEMORY, "out of memory");
+		return;
+	}
+	f->active = true;
+	f->link = &e->active;
+	f->next = e->active;
+	if (e->active != NULL)
+		e->active->link = &f->next;
+	e->active = f;
+	if (curl_multi_add_handle(e->multi, f->easy) != CURLM_OK) {
+		unlink_active(f);
+		fail(f, ENGINE_TROUBLE, CURLE_OUT_OF_MEMORY, "out of memory");
+	}
+}
+
+static void do_wishes(struct engine *e)
+{
+	unsigned wishes;
+	struct fetch *f;
+	while ((f = next_wished(e, &wishes)) != NULL) {
+		if (wishes & WISH_CANCEL)
+			fail(f, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "given up");
+		else if (wishes & WISH_START)
+			start(e, f);
+		else if (wishes & WISH_RESUME)
+			transfer_resume(f);
+	}
+}
+
+static void take_ended(struct engine *e)
+{
+	int left;
+	CURLMsg *m;
+	while ((m = curl_multi_info_read(e->multi, &left)) != NULL) {
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		struct fetch *f = NULL;
+		CURLcode code = m->data.result; /* m does not survive the handle's removal */
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f);
+		finish(f, code);
+	}
+}
+
+static void sweep(struct engine *e, int64_t now)
+{
+	for (struct fetch *f = e->active, *next; f != NULL; f = next) {
+		next = f->next;
+		if (now >= f->deadline_ms && !f->receive_paused && !f->send_paused)
+			fail(f, ENGINE_TIMEOUT, CURLE_OPERATION_TIMEDOUT,
+			    f->head_done ? "it fell silent in the middle of its answer" : "it did not answer in time");
+	}
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+	(void)easy;
+	struct engine *e = ctx;
+	struct epoll_event ev = {.data.fd = fd};
+	if (what == CURL_POLL_REMOVE) {
+		epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		ev.events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		ev.events |= EPOLLOUT;
+	if (epoll_ctl(e->epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0 && errno == ENOENT)
+		epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
+	if (known == NULL)
+		curl_multi_assign(e->multi, fd, e);
+	return 0;
+}
+
+static int on_timer(CURLM *multi, long ms, void *ctx)
+{
+	(void)multi;
+	struct engine *e = ctx;
+	e->timer_ms = ms < 0 ? INT64_MAX : engine_now_ms() + ms;
+	return 0;
+}
+
+static void act(struct engine *e, const struct epoll_event *events, int n)
+{
+	int running;
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.fd == e->wake_fd) {
+			eventfd_t drained;
+			eventfd_read(e->wake_fd, &drained);
+			continue;
+		}
+		int mask = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+		    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+		    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+		curl_multi_socket_action(e->multi, events[i].data.fd, mask, &running);
+	}
+	do_wishes(e);
+	if (engine_now_ms() >= e->timer_ms) {
+		e->timer_ms = INT64_MAX;
+		curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+}
+
+static bool is_ending(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	bool ending = e->ending;
+	pthread_mutex_unlock(&e->lock);
+	return ending;
+}
+
+static void *engine_main(void *arg)
+{
+	struct engine *e = arg;
+	struct epoll_event events[EVENTS];
+	int64_t next_sweep = engine_now_ms() + SWEEP_MS;
+	while (!is_ending(e)) {
+		int64_t now = engine_now_ms();
+		int64_t until = e->timer_ms < next_sweep ? e->timer_ms : next_sweep;
+		if (e->active == NULL)
+			until = e->timer_ms;
+		int wait = until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
+		int n = epoll_wait(e->epoll_fd, events, EVENTS, wait);
+		act(e, events, n < 0 ? 0 : n);
+		take_ended(e);
+		now = engine_now_ms();
+		if (now >= next_sweep) {
+			sweep(e, now);
+			next_sweep = now + SWEEP_MS;
+		}
+		if (e->config.round_over != NULL)
+			e->config.round_over(e->config.ctx);
+	}
+	do_wishes(e);
+	while (e->active != NULL)
+		fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
+	if (e->config.round_over != NULL)
+		e->config.round_over(e->config.ctx);
+	return NULL;
+}
+
+/* --- for other threads --- */
+
+struct fetch *engine_start(
+    struct engine *e, const struct fetch_spec *spec, const struct fetch_ops *ops, void *ctx)
+{
+	struct fetch *f = calloc(1, sizeof *f);
+	if (f == NULL)
+		return NULL;
+	f->engine = e;
+	f->ops = ops;
+	f->ctx = ctx;
+	f->upload_bytes = spec->upload_bytes;
+	f->trusted = spec->trusted;
+	f->idempotent = spec->idempotent;
+	f->minor = 1;
+	message_init(&f->parsed);
+	buf_init(&f->head, BUF_HEAD);
+	buf_init(&f->trailers, BUF_HEAD);
+	chunked_init(&f->chunks);
+	f->method = strdup(spec->method);
+	f->url = strdup(spec->url);
+	struct span rest = spec->fields;
+	bool ok = f->method != NULL && f->url != NULL;
+	while (ok && rest.len > 0) {
+		const char *nl = memchr(rest.at, '\n', rest.len);
+		size_t n = nl != NULL ? (size_t)(nl - rest.at) : rest.len;
+		char line[MESSAGE_HEAD_MAX];
+		if (n + 2 <= sizeof line && n > 0) {
+			memcpy(line, rest.at, n);
+			line[n] = '\0';
+			char *colon = strchr(line, ':');
+			if (colon != NULL && colon[1 + strspn(colon + 1, " \t")] == '\0') {
+				colon[0] = ';'; /* libcurl's way to say: present and empty */
+				colon[1] = '\0';
+			}
+			struct curl_slist *more = curl_slist_append(f->fields, line);
+			ok = more != NULL;
+			if (ok)
+				f->fields = more;
+		}
+		rest = span_from(rest, nl != NULL ? n + 1 : n);
+	}
+	if (!ok) {
+		transfer_free(f);
+		return NULL;
+	}
+	wish(f, WISH_START);
+	return f;
+}
+
+static int prepare_multi(struct engine *e)
+{
+	e->multi = curl_multi_init();
+	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->multi == NULL || e->epoll_fd < 0 || e->wake_fd < 0)
+		return -1;
+	curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
+	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
+	curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = e->wake_fd};
+	return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &ev);
+}
+
+static void engine_destroy(struct engine *e)
+{
+	for (size_t i = 0; i < e->idle_count; i++)
+		curl_easy_cleanup(e->idle[i]);
+	if (e->multi != NULL)
+		curl_multi_cleanup(e->multi);
+	if (e->epoll_fd >= 0)
+		close(e->epoll_fd);
+	if (e->wake_fd >= 0)
+		close(e->wake_fd);
+	pthread_mutex_destroy(&e->lock);
+	free(e->proxy);
+	free(e->cacert);
+	free(e);
+}
+
+struct engine *engine_new(const struct engine_config *config, struct buf *why)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, engine_global_init);
+	struct engine *e = calloc(1, sizeof *e);
+	if (e == NULL) {
+		buf_adds(why, "fetching: out of memory");
+		return NULL;
+	}
+	e->config = *config;
+	e->epoll_fd = e->wake_fd = -1;
+	e->timer_ms = INT64_MAX;
+	e->wished_last = &e->wished_first;
+	pthread_mutex_init(&e->lock, NULL);
+	e->proxy = config->proxy != NULL ? strdup(config->proxy) : NULL;
+	e->cacert = config->cacert != NULL ? strdup(config->cacert) : NULL;
+	if (prepare_multi(e) != 0 || (errno = pthread_create(&e->thread, NULL, engine_main, e)) != 0) {
+		buf_addf(why, "fetching: %s", strerror(errno));
+		engine_destroy(e);
+		return NULL;
+	}
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	if (e == NULL)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->ending = true;
+	pthread_mutex_unlock(&e->lock);
+	eventfd_write(e->wake_fd, 1);
+	pthread_join(e->thread, NULL);
+	engine_destroy(e);
+}

@@ -1,0 +1,100 @@
+/*
+ * engine: one thread, one curl_multi: everything curlew asks of origins. It knows transfers, not caching.
+ *
+ * A fetch belongs to the engine from engine_start() until its done() callback, which is always called, exactly once, and last.
+ * All callbacks run on the engine's thread, must not block, and may call engine_pause/resume/cancel. Redirects are not followed.
+ * Bodies come without their transfer coding (RFC 9112 7) and with their content coding.
+ */
+#ifndef CURLEW_FETCH_ENGINE_H
+#define CURLEW_FETCH_ENGINE_H
+
+#include "base/buf.h"
+#include "base/span.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct allow;
+struct engine;
+struct fetch;
+
+struct engine_config {
+	const char *proxy;  /* upstream proxy URL, or NULL: environment variables are never looked at */
+	const char *cacert; /* PEM file, or NULL for the system's trust store */
+	double connect_timeout_s;
+	double origin_timeout_s;   /* for the whole head, then for each silence */
+	const struct allow *allow; /* outlives the engine; NULL: public addresses only */
+	bool offline;              /* every fetch fails at once with ENGINE_OFFLINE */
+	void (*round_over)(void *ctx); /* after each batch of callbacks: the moment to wake waiting threads; may be NULL */
+	void *ctx;
+};
+
+enum engine_outcome {
+	ENGINE_OK,
+	ENGINE_NO_HOST,     /* the name does not resolve */
+	ENGINE_UNREACHABLE, /* refused, no route */
+	ENGINE_NOT_ALLOWED, /* its address is not public and no --allow-to names it */
+	ENGINE_TIMEOUT,
+	ENGINE_TLS,       /* handshake or certificate */
+	ENGINE_BROKEN,    /* reset, closed or truncated before the answer was whole */
+	ENGINE_BAD,       /* the answer is not HTTP we can read */
+	ENGINE_OFFLINE,
+	ENGINE_CANCELLED,
+	ENGINE_TROUBLE    /* ours: memory */
+};
+
+struct engine_end {
+	enum engine_outcome outcome;
+	int curl_code; /* libcurl's number, for the exit status of `get` */
+	const char *message;
+	struct span trailers; /* field lines */
+	double dns_ms, connect_ms, ttfb_ms, total_ms;
+	int64_t upload_bytes;
+};
+
+enum { ENGINE_UPLOAD_WAIT = -1, ENGINE_UPLOAD_ABORT = -2 };
+
+struct fetch_ops {
+	/* An interim (1xx) head: status, field lines. May be NULL. */
+	void (*interim)(void *ctx, int status, struct span fields);
+	/* The final head: status, HTTP/1 minor version (1 for HTTP/2), field lines as received; body_bytes -1 when not known. */
+	void (*head)(void *ctx, int status, int minor, struct span fields, int64_t body_bytes);
+	/* Body bytes, always taken; false asks for a pause until engine_resume(). */
+	bool (*data)(void *ctx, const char *bytes, size_t n);
+	/* Up to n bytes of the request body; 0 at its end, ENGINE_UPLOAD_WAIT until engine_resume(), ENGINE_UPLOAD_ABORT. */
+	ssize_t (*upload)(void *ctx, char *bytes, size_t n);
+	void (*done)(void *ctx, const struct engine_end *);
+};
+
+enum { ENGINE_NO_UPLOAD = -2, ENGINE_CHUNKED_UPLOAD = -1 };
+
+struct fetch_spec {
+	const char *method;
+	const char *url;
+	struct span fields; /* "Name: value\n" lines to send; Host and framing are the engine's */
+	int64_t upload_bytes; /* or one of the two above */
+	bool trusted;  /* --origin: its address is allowed by being named */
+	bool idempotent; /* may be sent again when a kept connection turns out dead */
+};
+
+/* NULL with a sentence in why. */
+struct engine *engine_new(const struct engine_config *, struct buf *why);
+/* Cancels what is left (each done() is called) and ends the thread. */
+void engine_free(struct engine *);
+
+/* Copies spec. Any thread. NULL: memory; then no callback comes. */
+struct fetch *engine_start(struct engine *, const struct fetch_spec *, const struct fetch_ops *, void *ctx);
+/* Any thread, until done() has begun; the caller's own lock must see to that. */
+void engine_resume(struct fetch *);
+void engine_cancel(struct fetch *);
+
+/* Connects to host:port for a tunnel, through the upstream proxy if there is one; blocks the caller, who then owns *fd and must give it
+ * back with engine_disconnect. end tells of failure. */
+struct engine_tunnel;
+struct engine_tunnel *engine_connect(struct engine *, const char *host, int port, int *fd, enum engine_outcome *, char message[256]);
+void engine_disconnect(struct engine_tunnel *);
+
+/* Versions of libcurl and its TLS library, for --version. */
+const char *engine_library(void);
+
+#endif

@@ -1,0 +1,404 @@
+/*
+ * One transfer: from a spec to an easy handle, and from libcurl's callbacks to ours.
+ *
+ * libcurl's own transfer decoding is off, because it ends a transfer at a coding it does not know; it still follows chunks to
+ * find the end, so what arrives here is raw chunked coding, decoded by http/chunked. Heads arrive line by line; the first head
+ * that is not 1xx is the final one.
+ */
+#include "fetch/engine_internal.h"
+
+#include "base/stats.h"
+#include "fetch/allow.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { RECEIVE_BYTES = 64 << 10, UPLOAD_BYTES = 64 << 10 };
+
+void engine_global_init(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+const char *engine_library(void)
+{
+	return curl_version();
+}
+
+curl_socket_t engine_open_socket(
+    const struct engine *e, bool trusted, const struct curl_sockaddr *to, bool *not_allowed)
+{
+	if (!trusted && e->proxy == NULL && !allow_judge(e->config.allow, &to->addr)) {
+		*not_allowed = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+void engine_prepare(struct engine *e, CURL *easy, void *ctx, curl_opensocket_callback open_socket)
+{
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROXY, e->proxy != NULL ? e->proxy : ""); /* "": not the environment's */
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	if (e->cacert != NULL)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, e->cacert);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(e->config.connect_timeout_s * 1000));
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, ctx);
+}
+
+static void push_deadline(struct fetch *f)
+{
+	f->deadline_ms = engine_now_ms() + (int64_t)(f->engine->config.origin_timeout_s * 1000);
+}
+
+static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	(void)purpose;
+	struct fetch *f = ctx;
+	bool not_allowed = false;
+	curl_socket_t fd = engine_open_socket(f->engine, f->trusted, to, &not_allowed);
+	if (not_allowed) {
+		f->failed = ENGINE_NOT_ALLOWED;
+		f->failed_why = "its address is not public";
+	} else if (f->failed == ENGINE_NOT_ALLOWED) {
+		f->failed = ENGINE_OK; /* another address of the name is allowed */
+	}
+	return fd;
+}
+
+/* The time to answer runs from here. */
+static int on_connected(void *ctx, char *to, char *from, int to_port, int from_port)
+{
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	push_deadline(ctx);
+	return CURL_PREREQFUNC_OK;
+}
+
+/* --- the head --- */
+
+static void add_line(struct buf *to, struct span line)
+{
+	bool folded = line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
+	line = span_trim(line);
+	if (folded && to->len > 0) { /* obs-fold is one space (RFC 9112 5.2) */
+		to->data[to->len - 1] = ' ';
+	} else if (folded) {
+		return;
+	}
+	buf_addspan(to, line);
+	buf_addc(to, '\n');
+}
+
+static void read_status_line(struct fetch *f, struct span line)
+{
+	buf_clear(&f->head);
+	f->minor = line.len > 8 && memcmp(line.at, "HTTP/1.0", 8) == 0 ? 0 : 1;
+	f->status = 0;
+	const char *space = memchr(line.at, ' ', line.len);
+	size_t at = space != NULL ? (size_t)(space - line.at) + 1 : line.len;
+	for (int i = 0; i < 3 && at < line.len && isdigit((unsigned char)line.at[at]); i++, at++)
+		f->status = f->status * 10 + (line.at[at] - '0');
+}
+
+static bool head_fails(struct fetch *f, const char *why)
+{
+	f->failed = ENGINE_BAD;
+	f->failed_why = why;
+	return false;
+}
+
+/* The final head is complete: find out how the body is framed and tell. False ends the transfer. */
+static bool take_head(struct fetch *f)
+{
+	long version = 0;
+	curl_easy_getinfo(f->easy, CURLINFO_HTTP_VERSION, &version);
+	bool http1 = version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
+	enum message_framing framing;
+	int64_t length = -1;
+	struct fault fault = {0, "its head is not HTTP"};
+	if (f->head.failed || f->status < 200 || f->status > 999)
+		return head_fails(f, f->head.failed ? "its head is too large" : "its head is not HTTP");
+	if (message_parse_fields(&f->parsed, buf_span(&f->head)) != 0)
+		return head_fails(f, "its head has too many fields");
+	f->parsed.status = f->status;
+	f->parsed.minor = f->minor;
+	if (message_response_framing(&f->parsed, span_of(f->method), &framing, &length, &fault) != 0)
+		return head_fails(f, fault.why);
+	f->dechunk = http1 && framing == MESSAGE_CHUNKED;
+	f->head_done = true;
+	int64_t body_bytes = framing == MESSAGE_NO_BODY ? 0 : framing == MESSAGE_LENGTH ? length : -1;
+	f->ops->head(f->ctx, f->status, f->minor, buf_span(&f->head), body_bytes);
+	push_deadline(f);
+	return true;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct fetch *f = ctx;
+	struct span line = span_make(bytes, size * n);
+	while (line.len > 0 && (line.at[line.len - 1] == '\n' || line.at[line.len - 1] == '\r'))
+		line.len--;
+	if (f->head_done) {
+		if (span_starts(line, "HTTP/")) { /* libcurl asks again after 417: our answer has begun already */
+			f->failed = ENGINE_BROKEN;
+			f->failed_why = "it refused the expectation";
+			return 0;
+		}
+		if (line.len > 0)
+			add_line(&f->trailers, line);
+	} else if (span_starts(line, "HTTP/")) {
+		read_status_line(f, line);
+	} else if (line.len > 0) {
+		add_line(&f->head, line);
+		if (f->head.failed) {
+			head_fails(f, "its head is too large");
+			return 0;
+		}
+	} else if (f->status >= 100 && f->status < 200) {
+		if (f->status != 100 && f->status != 101 && f->ops->interim != NULL)
+			f->ops->interim(f->ctx, f->status, buf_span(&f->head));
+		push_deadline(f);
+	} else if (!take_head(f)) {
+		return 0;
+	}
+	return size * n;
+}
+
+/* --- the body, down and up --- */
+
+static bool decode(struct fetch *f, struct span in, bool *more)
+{
+	struct span data;
+	for (;;) {
+		switch (chunked_next(&f->chunks, &in, &data)) {
+		case CHUNKED_DATA:
+			*more = f->ops->data(f->ctx, data.at, data.len) && *more;
+			break;
+		case CHUNKED_MORE:
+			return true;
+		case CHUNKED_END:
+			f->dechunked = true;
+			return true;
+		case CHUNKED_BAD:
+			return head_fails(f, "its chunked body is malformed");
+		}
+	}
+}
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct fetch *f = ctx;
+	bool more = true;
+	n *= size;
+	stats_add(STATS_BYTES_FETCHED, (int64_t)n);
+	if (!f->dechunk)
+		more = f->ops->data(f->ctx, bytes, n);
+	else if (!f->dechunked && !decode(f, span_make(bytes, n), &more))
+		return 0;
+	push_deadline(f);
+	if (!more) {
+		f->receive_paused = true;
+		curl_easy_pause(f->easy, CURLPAUSE_RECV | (f->send_paused ? CURLPAUSE_SEND : 0));
+	}
+	return n;
+}
+
+static size_t on_upload(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct fetch *f = ctx;
+	push_deadline(f);
+	ssize_t got = f->ops->upload(f->ctx, bytes, size * n);
+	if (got == ENGINE_UPLOAD_WAIT) {
+		f->send_paused = true;
+		return CURL_READFUNC_PAUSE;
+	}
+	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
+}
+
+void transfer_resume(struct fetch *f)
+{
+	if (!f->active || (!f->receive_paused && !f->send_paused))
+		return;
+	f->receive_paused = f->send_paused = false;
+	push_deadline(f);
+	curl_easy_pause(f->easy, CURLPAUSE_CONT);
+}
+
+/* --- beginning and end --- */
+
+static bool has_field(const struct fetch *f, const char *name)
+{
+	size_t n = strlen(name);
+	for (const struct curl_slist *l = f->fields; l != NULL; l = l->next)
+		if (strncasecmp(l->data, name, n) == 0 && (l->data[n] == ':' || l->data[n] == ';'))
+			return true;
+	return false;
+}
+
+/* libcurl adds these by itself unless told not to; a proxy sends what its client sent. */
+static int silence_defaults(struct fetch *f)
+{
+	static const char *const names[] = {"Accept", "Expect", "User-Agent", "Content-Type"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char line[32] = "";
+		if (has_field(f, names[i]))
+			continue;
+		strcat(strcpy(line, names[i]), ":");
+		struct curl_slist *more = curl_slist_append(f->fields, line);
+		if (more == NULL)
+			return -1;
+		f->fields = more;
+	}
+	if (f->upload_bytes == ENGINE_CHUNKED_UPLOAD) {
+		struct curl_slist *more = curl_slist_append(f->fields, "Transfer-Encoding: chunked");
+		if (more == NULL)
+			return -1;
+		f->fields = more;
+	}
+	return 0;
+}
+
+static void set_method(struct fetch *f)
+{
+	CURL *easy = f->easy;
+	if (strcmp(f->method, "HEAD") == 0) {
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		return;
+	}
+	if (f->upload_bytes != ENGINE_NO_UPLOAD) {
+		curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+		curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)f->upload_bytes);
+		curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_upload);
+		curl_easy_setopt(easy, CURLOPT_READDATA, f);
+		curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BYTES);
+	}
+	if (strcmp(f->method, "GET") != 0 || f->upload_bytes != ENGINE_NO_UPLOAD)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method);
+}
+
+int transfer_begin(struct fetch *f)
+{
+	struct engine *e = f->engine;
+	f->easy = e->idle_count > 0 ? e->idle[--e->idle_count] : curl_easy_init();
+	if (f->easy == NULL || silence_defaults(f) != 0)
+		return -1;
+	engine_prepare(e, f->easy, f, on_open_socket);
+	curl_easy_setopt(f->easy, CURLOPT_PRIVATE, f);
+	curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->error);
+	curl_easy_setopt(f->easy, CURLOPT_URL, f->url);
+	curl_easy_setopt(f->easy, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, f->fields);
+	curl_easy_setopt(f->easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
+	curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
+	curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f);
+	curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(f->easy, CURLOPT_WRITEDATA, f);
+	if (!f->idempotent) /* a kept connection that turns out dead would be asked again: wrong for POST (RFC 9110 9.2.2) */
+		curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT, 1L);
+	set_method(f);
+	curl_easy_setopt(f->easy, CURLOPT_PREREQFUNCTION, on_connected);
+	curl_easy_setopt(f->easy, CURLOPT_PREREQDATA, f);
+	f->deadline_ms = INT64_MAX; /* until it is connected libcurl's own limit holds */
+	return 0;
+}
+
+enum engine_outcome engine_outcome_of(CURLcode code, bool head_done)
+{
+	switch ((int)code) {
+	case CURLE_OK:
+		return ENGINE_OK;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return ENGINE_NO_HOST;
+	case CURLE_COULDNT_CONNECT:
+		return ENGINE_UNREACHABLE;
+	case CURLE_OPERATION_TIMEDOUT:
+		return ENGINE_TIMEOUT;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_ISSUER_ERROR:
+		return ENGINE_TLS;
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_BAD_CONTENT_ENCODING:
+	case CURLE_HTTP2:
+		return head_done ? ENGINE_BROKEN : ENGINE_BAD;
+	case CURLE_OUT_OF_MEMORY:
+		return ENGINE_TROUBLE;
+	default:
+		return ENGINE_BROKEN;
+	}
+}
+
+static double info_ms(CURL *easy, CURLINFO what)
+{
+	curl_off_t us = -1;
+	if (easy == NULL || curl_easy_getinfo(easy, what, &us) != CURLE_OK || us < 0)
+		return -1;
+	return (double)us / 1000;
+}
+
+void transfer_end(struct fetch *f, CURLcode code)
+{
+	struct engine_end end = {.outcome = engine_outcome_of(code, f->head_done), .curl_code = (int)code};
+	end.message = f->error[0] != '\0' ? f->error : curl_easy_strerror(code);
+	if (code == CURLE_OK && (!f->head_done || (f->dechunk && !f->dechunked))) {
+		end.outcome = f->head_done ? ENGINE_BROKEN : ENGINE_BAD;
+		end.curl_code = f->head_done ? CURLE_PARTIAL_FILE : CURLE_WEIRD_SERVER_REPLY;
+		end.message = f->head_done ? "its chunked body broke off" : "it sent no HTTP head";
+	}
+	if (f->failed != ENGINE_OK && code != CURLE_OK) {
+		end.outcome = f->failed;
+		end.message = f->failed_why;
+		if (f->failed == ENGINE_BAD)
+			end.curl_code = CURLE_WEIRD_SERVER_REPLY;
+	}
+	if (code == CURLE_OUT_OF_MEMORY && !f->head_done && f->easy != NULL) { /* libcurl's word for a line beyond 100 KB */
+		end.outcome = ENGINE_BAD;
+		end.curl_code = CURLE_WEIRD_SERVER_REPLY;
+		end.message = "a line of its head is too large";
+	}
+	end.trailers = f->dechunk ? buf_span(&f->chunks.trailers) : buf_span(&f->trailers);
+	end.dns_ms = info_ms(f->easy, CURLINFO_NAMELOOKUP_TIME_T);
+	end.connect_ms = info_ms(f->easy, CURLINFO_CONNECT_TIME_T);
+	end.ttfb_ms = info_ms(f->easy, CURLINFO_STARTTRANSFER_TIME_T);
+	end.total_ms = info_ms(f->easy, CURLINFO_TOTAL_TIME_T);
+	if (end.outcome != ENGINE_OK && end.outcome != ENGINE_CANCELLED)
+		stats_add(STATS_FETCH_FAILURES, 1);
+	f->ops->done(f->ctx, &end);
+	transfer_free(f);
+}
+
+void transfer_free(struct fetch *f)
+{
+	struct engine *e = f->engine;
+	if (f->easy != NULL) {
+		curl_easy_reset(f->easy);
+		if (e->idle_count < ENGINE_IDLE_HANDLES)
+			e->idle[e->idle_count++] = f->easy;
+		else
+			curl_easy_cleanup(f->easy);
+	}
+	curl_slist_free_all(f->fields);
+	message_fini(&f->parsed);
+	chunked_fini(&f->chunks);
+	buf_fini(&f->head);
+	buf_fini(&f->trailers);
+	free(f->method);
+	free(f->url);
+	free(f);
+}

@@ -1,0 +1,233 @@
+/* Seats: what a waiter sees of a flight. States, locks and references are told in flight_internal.h. */
+#include "fetch/flight_internal.h"
+
+#include "http/key.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { LOOK_MS = 500 }; /* how often a waiter looks whether its client is gone */
+
+void flight_enter(struct flight *f, enum flight_state to)
+{
+	f->state = to;
+	pthread_cond_broadcast(&f->news);
+}
+
+void flight_unpause(struct flight *f)
+{
+	if (f->paused && f->fetch != NULL && f->window.end - f->window.start < FLIGHT_WINDOW / 2) {
+		f->paused = false;
+		engine_resume(f->fetch);
+	}
+}
+
+/* Bodies that are not written to disk stay in memory just as long as the slowest seat needs them. Under the lock. */
+static void forget_read(struct flight *f)
+{
+	if (f->storing || f->state == FLIGHT_ASKING)
+		return;
+	int64_t least = f->received;
+	for (const struct seat *s = f->seats; s != NULL; s = s->next)
+		if (s->pos < least)
+			least = s->pos;
+	window_forget(&f->window, least);
+	flight_unpause(f);
+}
+
+/* Waits for news, a moment at most; false when the client is gone. Under the lock, which is let go meanwhile. */
+static bool wait_a_while(struct seat *s)
+{
+	struct flight *f = s->flight;
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOOK_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	if (pthread_cond_timedwait(&f->news, &f->lock, &until) == 0 || s->gone == NULL)
+		return true;
+	pthread_mutex_unlock(&f->lock);
+	bool gone = s->gone(s->gone_ctx);
+	pthread_mutex_lock(&f->lock);
+	return !gone;
+}
+
+/* --- the head --- */
+
+static const struct interim *next_interim(const struct seat *s)
+{
+	if (!s->leads)
+		return NULL;
+	return s->interim != NULL ? s->interim->next : s->flight->interims;
+}
+
+/* A follower may have this answer only if its own request would have been answered so (RFC 9111 4). */
+static bool is_for(const struct seat *s)
+{
+	const struct flight *f = s->flight;
+	if (s->leads)
+		return true;
+	if (!f->shareable || (f->refreshed && s->was_id != f->entry->id))
+		return false;
+	return f->entry == NULL || key_vary_matches(f->entry->vary, s->request);
+}
+
+static void tell_failure(const struct flight *f, struct flight_answer *a)
+{
+	a->outcome = f->outcome;
+	a->curl_code = f->curl_code;
+	a->message = f->message != NULL ? f->message : "";
+}
+
+static enum flight_news tell_answer(const struct seat *s, struct flight_answer *a)
+{
+	const struct flight *f = s->flight;
+	if (!is_for(s))
+		return FLIGHT_RELEASED;
+	a->status = f->status;
+	a->minor = f->minor;
+	a->fields = buf_span(&f->head);
+	a->body_bytes = f->body_bytes;
+	a->entry = f->entry;
+	a->stored = f->storing;
+	a->age_s = f->verdict.initial_age_s;
+	a->reason = f->verdict.reason;
+	return f->refreshed ? FLIGHT_REFRESHED : FLIGHT_ANSWER;
+}
+
+enum flight_news flight_wait(struct seat *s, struct flight_answer *a)
+{
+	struct flight *f = s->flight;
+	enum flight_news news = FLIGHT_GONE;
+	memset(a, 0, sizeof *a);
+	pthread_mutex_lock(&f->lock);
+	for (;;) {
+		const struct interim *i = next_interim(s);
+		if (i != NULL) {
+			s->interim = i;
+			a->status = i->status;
+			a->fields = span_of(i->fields);
+			news = FLIGHT_INTERIM;
+			break;
+		}
+		if (f->state == FLIGHT_DEAD && f->status == 0) {
+			tell_failure(f, a);
+			news = FLIGHT_FAILED;
+			break;
+		}
+		if (f->state != FLIGHT_ASKING) {
+			news = tell_answer(s, a);
+			break;
+		}
+		if (!wait_a_while(s))
+			break;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return news;
+}
+
+/* --- the body --- */
+
+static bool find_piece(struct seat *s, struct flight_piece *out, enum flight_read *what)
+{
+	struct flight *f = s->flight;
+	struct span bytes = window_peek(&f->window, s->pos, &s->piece);
+	if (bytes.len > 0) {
+		*out = (struct flight_piece){.bytes = bytes.at, .n = bytes.len, .fd = -1};
+		*what = FLIGHT_BYTES;
+	} else if (s->pos < f->on_disk && f->body != NULL) {
+		*out = (struct flight_piece){.n = (size_t)(f->on_disk - s->pos), .fd = body_fd(f->body), .at = s->pos};
+		*what = FLIGHT_FILE;
+	} else {
+		return false;
+	}
+	s->pos += (int64_t)out->n;
+	return true;
+}
+
+enum flight_read flight_read(struct seat *s, bool wait, struct flight_piece *out)
+{
+	struct flight *f = s->flight;
+	enum flight_read what = FLIGHT_LEFT;
+	struct piece *done_with = s->piece;
+	s->piece = NULL;
+	pthread_mutex_lock(&f->lock);
+	forget_read(f);
+	while (!find_piece(s, out, &what)) {
+		if (f->state == FLIGHT_LANDED || f->state == FLIGHT_OVER) {
+			what = FLIGHT_END;
+			break;
+		}
+		if (f->state == FLIGHT_DEAD) {
+			what = FLIGHT_BROKEN;
+			break;
+		}
+		if (!wait) {
+			what = FLIGHT_QUIET;
+			break;
+		}
+		if (!wait_a_while(s))
+			break;
+	}
+	pthread_mutex_unlock(&f->lock);
+	piece_drop(done_with);
+	return what;
+}
+
+struct span flight_trailers(struct seat *s)
+{
+	return span_of(s->flight->trailers);
+}
+
+void flight_failure(struct seat *s, struct flight_answer *a)
+{
+	pthread_mutex_lock(&s->flight->lock);
+	tell_failure(s->flight, a);
+	pthread_mutex_unlock(&s->flight->lock);
+}
+
+/* --- leaving --- */
+
+/* With nobody waiting: is the rest worth fetching for the store? */
+static bool is_worth_finishing(const struct flight *f)
+{
+	if (f->background || f->state == FLIGHT_LANDED)
+		return true;
+	if (f->state != FLIGHT_STREAMING || !f->storing || f->body_bytes < 0)
+		return false;
+	return f->received * 2 >= f->body_bytes || f->body_bytes - f->received < 1 << 20;
+}
+
+void flight_leave_running(struct seat *s)
+{
+	pthread_mutex_lock(&s->flight->lock);
+	if (s->flight->storing)
+		s->flight->background = true;
+	pthread_mutex_unlock(&s->flight->lock);
+	flight_leave(s);
+}
+
+void flight_leave(struct seat *s)
+{
+	if (s == NULL)
+		return;
+	struct flight *f = s->flight;
+	pthread_mutex_lock(&f->lock);
+	*s->link = s->next;
+	if (s->next != NULL)
+		s->next->link = s->link;
+	f->seat_count--;
+	bool give_up = f->seat_count == 0 && f->fetch != NULL && !is_worth_finishing(f);
+	if (give_up) {
+		f->given_up = true;
+		engine_cancel(f->fetch);
+	} else {
+		forget_read(f);
+	}
+	pthread_mutex_unlock(&f->lock);
+	piece_drop(s->piece);
+	if (give_up)
+		flights_close(f);
+	flight_drop(f);
+	free(s);
+}

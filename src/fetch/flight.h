@@ -1,0 +1,122 @@
+/*
+ * flight: one fetch in progress, who waits for it, what has arrived, and how it lands in the store.
+ *
+ * At most one shared flight per URL is open to be joined in a process (invariant 5); it stays so until its row is committed. Every
+ * waiter has a *seat* and reads the same growing body from its beginning; nobody waits for the end to get the beginning. A seat belongs to
+ * the thread that took it. Flights know nothing of clients but a question whether one is gone.
+ */
+#ifndef CURLEW_FETCH_FLIGHT_H
+#define CURLEW_FETCH_FLIGHT_H
+
+#include "fetch/engine.h"
+#include "http/message.h"
+#include "http/policy.h"
+#include "store/store.h"
+
+struct flights; /* the table of a process */
+struct seat;
+
+struct flights_config {
+	struct engine_config engine; /* round_over and ctx are set by flights */
+	struct store *store;
+	struct policy policy;
+	int64_t max_body; /* larger bodies are not stored; 0: no limit */
+	bool trusted;     /* fetches go to --origin, which is allowed by being named */
+};
+
+/* Starts the engine. NULL with a sentence in why. */
+struct flights *flights_new(const struct flights_config *, struct buf *why);
+/* Gives up what is in the air and ends the engine. All seats must have been left; call before store_close(). */
+void flights_free(struct flights *);
+struct engine *flights_engine(struct flights *);
+
+/* Read before looking a URL up: lets flight_join notice that a flight landed between the look-up and the join. */
+uint64_t flights_landed(struct flights *, const char *url);
+/* True when the URL's last answer could not be shared: asking for it with the client's own conditions costs the store nothing. */
+bool flights_passes(struct flights *, const char *url);
+/* The URL changed at its origin (RFC 9111 4.4): what is in the air for it is neither stored nor joined any more. */
+void flights_forget(struct flights *, const char *url);
+
+struct flight_ask {
+	struct span method;
+	const char *url;
+	struct span fields;      /* lines to send, "Name: value\n" */
+	const struct entry *was; /* the row this replaces, or NULL; copied */
+	bool conditional;        /* fields carry the validators of was: a 304 is about it */
+	bool shared;             /* others may join, this may join others: a plain GET */
+	bool background;         /* goes on without seats (stale-while-revalidate) */
+	int64_t upload_bytes;    /* ENGINE_NO_UPLOAD, ENGINE_CHUNKED_UPLOAD or a length */
+	uint64_t landed;         /* flights_landed() */
+	const struct head *request; /* the client's own head: selects by Vary; borrowed until the seat is left */
+	bool (*gone)(void *ctx); /* asked now and then while waiting; true: the client is gone. May be NULL */
+	void *gone_ctx;
+};
+
+enum flight_joined {
+	FLIGHT_LEADS,      /* this seat began it */
+	FLIGHT_FOLLOWS,    /* it was in the air */
+	FLIGHT_LOOK_AGAIN, /* one landed since the look-up: no seat; look the URL up once more */
+	FLIGHT_NO_MEMORY   /* no seat */
+};
+enum flight_joined flight_join(struct flights *, const struct flight_ask *, struct seat **);
+/* Gives the seat up; unless others wait, the fetch goes on only if it is stored and its length is known and it is past
+ * half or has less than 1 MiB to go. NULL is fine. */
+void flight_leave(struct seat *);
+/* Leaves a flight that is worth finishing for the store although its last client needs no more of it. */
+void flight_leave_running(struct seat *);
+
+enum flight_news {
+	FLIGHT_INTERIM,   /* status and fields of a 1xx head; only the leader hears of them. Wait again */
+	FLIGHT_ANSWER,    /* the final head; the body follows by flight_read() */
+	FLIGHT_REFRESHED, /* 304: entry is the freshened row; nothing to read */
+	FLIGHT_RELEASED,  /* this answer is not for you: ask for yourself, unshared. Leave */
+	FLIGHT_FAILED,    /* outcome and message tell */
+	FLIGHT_GONE       /* your client is gone */
+};
+struct flight_answer {
+	int status;
+	int minor;
+	struct span fields;        /* as received; borrowed until the seat is left */
+	int64_t body_bytes;        /* -1: not known */
+	const struct entry *entry; /* REFRESHED, or ANSWER when it is being stored (headers as stored); else NULL; as the fields */
+	bool stored;               /* it goes into the store if all goes well */
+	int64_t age_s;             /* corrected initial age of an ANSWER */
+	const char *reason;        /* the policy's, about storing */
+	enum engine_outcome outcome;
+	int curl_code;
+	const char *message;
+};
+enum flight_news flight_wait(struct seat *, struct flight_answer *);
+
+enum flight_read {
+	FLIGHT_BYTES, /* bytes[0..n) in memory */
+	FLIGHT_FILE,  /* n bytes of fd from offset at on */
+	FLIGHT_END,
+	FLIGHT_BROKEN, /* it broke off: what was sent is not whole; flight_failure() tells */
+	FLIGHT_LEFT,   /* your client is gone */
+	FLIGHT_QUIET   /* nothing now (only with wait false) */
+};
+struct flight_piece {
+	const char *bytes;
+	size_t n;
+	int fd;
+	int64_t at;
+};
+/* The next part of the body, good until the next call for this seat. wait: rather than QUIET. */
+enum flight_read flight_read(struct seat *, bool wait, struct flight_piece *);
+/* Trailer field lines; after FLIGHT_END. */
+struct span flight_trailers(struct seat *);
+void flight_failure(struct seat *, struct flight_answer *);
+
+/* --- the request body: by any one thread, while the seat is held --- */
+
+/* Blocks until the origin wants the body (Expect: 100-continue) or has answered without it: then false. */
+bool flight_upload_wanted(struct seat *);
+/* Blocks while the pipe is full. 0, or -1: nobody wants more. */
+int flight_upload(struct seat *, const char *bytes, size_t n);
+/* The end of the body; whole false: it broke off, and so does the fetch. */
+void flight_upload_end(struct seat *, bool whole);
+/* Nobody wants more of the body: flight_upload() and flight_upload_wanted() return at once. */
+void flight_upload_stop(struct seat *);
+
+#endif

@@ -1,0 +1,161 @@
+/*
+ * flight_internal: struct flight, for the files of this room: flights.c (the table), flight.c (seats), arrival.c (what the engine
+ * brings), landing.c (the way to the store), upload.c (the request body).
+ *
+ * The life of a flight, each edge with its function; flight_enter() is the one door:
+ *
+ *   ASKING --on_head--> STREAMING --on_done--> LANDED --landing_over--> OVER
+ *      \                    \
+ *       +----on_done---------+--on_done--> FAILED
+ *
+ *   ASKING     no final head yet; may be joined if shared
+ *   STREAMING  head and policy verdict are fixed; bytes arrive
+ *   LANDED     the body is whole; the disk thread and the writer are still at work; may be joined
+ *   OVER       its row is committed or will never be; out of the table; seats may still read
+ *   FAILED     out of the table; seats get what had arrived, then BROKEN
+ *
+ * Locks: flight->lock guards what stands under it; flights->lock (the table) is taken before it, never after. No lock is held
+ * across a call that can wait. References: one each for the table, every seat, the engine, the disk job, the put, the notice.
+ */
+#ifndef CURLEW_FETCH_FLIGHT_INTERNAL_H
+#define CURLEW_FETCH_FLIGHT_INTERNAL_H
+
+#include "fetch/flight.h"
+#include "fetch/window.h"
+
+#include <pthread.h>
+
+enum {
+	FLIGHT_WINDOW = 1 << 20,    /* bytes of a body in memory before the origin has to wait */
+	FLIGHT_SMALL = 64 << 10,    /* smaller bodies are written in one go, when whole */
+	FLIGHT_KEEP = 256 << 10,    /* bytes kept in memory for readers although the disk has them */
+	FLIGHT_UPLOAD = 256 << 10,  /* bytes of a request body on their way */
+	FLIGHT_BUCKETS = 1024,
+	FLIGHT_PASSES = 4096,
+	FLIGHT_PASS_S = 60 /* how long a URL found unshareable is not collapsed */
+};
+
+enum flight_state { FLIGHT_ASKING, FLIGHT_STREAMING, FLIGHT_LANDED, FLIGHT_OVER, FLIGHT_DEAD };
+
+struct interim {
+	struct interim *next;
+	int status;
+	char fields[];
+};
+
+struct flight {
+	struct flights *flights;
+	char *url;
+	char *method;
+	char *fields; /* as sent */
+	struct head request; /* of method and fields */
+	struct entry *was;
+	bool conditional, shared, background;
+	int64_t asked_at;
+	uint64_t hash;
+
+	pthread_mutex_t lock;
+	pthread_cond_t news;
+	unsigned refs;
+	enum flight_state state;
+	struct fetch *fetch; /* NULL before and after */
+	struct seat *seats;
+	unsigned seat_count;
+
+	/* fixed once STREAMING */
+	int status, minor;
+	struct buf head;
+	int64_t body_bytes;
+	struct policy_storing verdict;
+	struct entry *entry; /* what is stored or was refreshed; NULL when neither */
+	bool refreshed;
+	bool shareable; /* others than the leader may have it */
+
+	struct interim *interims;
+	struct window window;
+	int64_t received;
+	bool paused;
+
+	/* the way to the store */
+	bool storing; /* false from the start, or once trouble or a limit ended it */
+	bool forgotten; /* may not be stored any more (flights_forget) */
+	bool given_up;  /* cancelled for want of seats: not to be joined */
+	bool committed; /* a row owns the body */
+	int64_t on_disk;
+	struct body *body;
+	bool disk_busy; /* the job is queued or running */
+	struct store_job job;
+	struct store_put put;
+
+	/* fixed once LANDED or DEAD */
+	enum engine_outcome outcome;
+	int curl_code;
+	char *message;
+	char *trailers;
+
+	/* the request body */
+	struct buf upload;
+	bool upload_wanted, upload_waiting, upload_ended, upload_broken, upload_over;
+
+	/* the table's */
+	bool in_table;
+	struct flight *bucket_next;
+	/* the engine's thread only */
+	bool noticed;
+	struct flight *notice_next;
+};
+
+struct seat {
+	struct flight *flight;
+	bool leads;
+	int64_t was_id;
+	const struct head *request;
+	bool (*gone)(void *);
+	void *gone_ctx;
+	int64_t pos;
+	struct piece *piece; /* held for the reader between two reads */
+	const struct interim *interim; /* last one told */
+	struct seat *next, **link;
+};
+
+struct flights {
+	struct flights_config config;
+	struct engine *engine;
+	pthread_mutex_t lock;
+	struct {
+		struct flight *first;
+		uint64_t landed;
+	} buckets[FLIGHT_BUCKETS];
+	struct {
+		uint64_t hash;
+		int64_t until;
+	} passes[FLIGHT_PASSES];
+	struct flight *notices; /* the engine's thread only */
+};
+
+int64_t flight_now(void); /* Unix seconds */
+void flight_enter(struct flight *, enum flight_state);
+void flight_hold(struct flight *); /* under its lock */
+void flight_drop(struct flight *); /* without its lock; may free */
+/* Lets the origin go on when the window has room again. Under the lock. */
+void flight_unpause(struct flight *);
+
+/* flights.c: the table */
+uint64_t flights_hash(const char *url);
+void flights_close(struct flight *); /* out of the table, so nobody joins any more; without the flight's lock */
+void flights_note_pass(struct flights *, uint64_t hash, bool pass);
+bool flights_is_pass(struct flights *, uint64_t hash); /* under flights->lock */
+
+/* arrival.c */
+extern const struct fetch_ops arrival_ops;
+void arrival_round_over(void *flights);
+
+/* landing.c */
+void landing_judge(struct flight *, const struct head *response); /* on_head: the verdict and the entry */
+void landing_step(struct flight *); /* there is something for the disk thread to do; under the lock */
+void landing_give_up(struct flight *, const char *why); /* no more storing; under the lock */
+
+/* upload.c */
+ssize_t upload_take(struct flight *, char *bytes, size_t n);
+
+#endif

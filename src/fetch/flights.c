@@ -1,0 +1,334 @@
+/*
+ * The table of flights: every GET in the air hangs in a bucket by the hash of its URL until it is over, so that others can join it and an
+ * invalidation can reach it. Beside it a small memory of URLs whose last answer could not be shared: requests for those do not
+ * wait for one another (a wrong entry after a hash collision costs a collapse, nothing else).
+ */
+#include "fetch/flight_internal.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+int64_t flight_now(void)
+{
+	return (int64_t)time(NULL);
+}
+
+uint64_t flights_hash(const char *url)
+{
+	uint64_t h = 14695981039346656037u; /* FNV-1a */
+	for (; *url != '\0'; url++)
+		h = (h ^ (unsigned char)*url) * 1099511628211u;
+	return h ^ h >> 32;
+}
+
+static void table_add(struct flights *t, struct flight *f)
+{
+	f->bucket_next = t->buckets[f->hash % FLIGHT_BUCKETS].first;
+	t->buckets[f->hash % FLIGHT_BUCKETS].first = f;
+	f->in_table = true;
+	f->refs++; /* nobody else knows it yet */
+}
+
+void flights_close(struct flight *f)
+{
+	struct flights *t = f->flights;
+	pthread_mutex_lock(&t->lock);
+	bool was_in = f->in_table;
+	if (was_in) {
+		struct flight **at = &t->buckets[f->hash % FLIGHT_BUCKETS].first;
+		while (*at != f)
+			at = &(*at)->bucket_next;
+		*at = f->bucket_next;
+		f->in_table = false;
+		t->buckets[f->hash % FLIGHT_BUCKETS].landed++;
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (was_in)
+		flight_drop(f);
+}
+
+void flights_note_pass(struct flights *t, uint64_t hash, bool pass)
+{
+	pthread_mutex_lock(&t->lock);
+	size_t i = hash % FLIGHT_PASSES;
+	if (pass) {
+		t->passes[i].hash = hash;
+		t->passes[i].until = flight_now() + FLIGHT_PASS_S;
+	} else if (t->passes[i].hash == hash) {
+		t->passes[i].until = 0;
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool flights_is_pass(struct flights *t, uint64_t hash)
+{
+	size_t i = hash % FLIGHT_PASSES;
+	return t->passes[i].hash == hash && t->passes[i].until > flight_now();
+}
+
+bool flights_passes(struct flights *t, const char *url)
+{
+	pthread_mutex_lock(&t->lock);
+	bool passes = flights_is_pass(t, flights_hash(url));
+	pthread_mutex_unlock(&t->lock);
+	return passes;
+}
+
+uint64_t flights_landed(struct flights *t, const char *url)
+{
+	pthread_mutex_lock(&t->lock);
+	uint64_t landed = t->buckets[flights_hash(url) % FLIGHT_BUCKETS].landed;
+	pthread_mutex_unlock(&t->lock);
+	return landed;
+}
+
+void flights_forget(struct flights *t, const char *url)
+{
+	uint64_t hash = flights_hash(url);
+	pthread_mutex_lock(&t->lock);
+	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
+		if (f->hash != hash || strcmp(f->url, url) != 0)
+			continue;
+		pthread_mutex_lock(&f->lock);
+		f->forgotten = true;
+		pthread_mutex_unlock(&f->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* --- taking off --- */
+
+static void flight_destroy(struct flight *f);
+
+static void destroy_on_disk(struct store_job *job)
+{
+	struct flight *f = (struct flight *)(void *)((char *)job - offsetof(struct flight, job));
+	f->committed = true;
+	flight_destroy(f);
+}
+
+static void flight_destroy(struct flight *f)
+{
+	if (f->body != NULL && !f->committed) { /* unlinking may take long: not on the engine's thread */
+		f->job.run = destroy_on_disk;
+		store_on_disk(f->flights->config.store, &f->job);
+		return;
+	}
+	window_fini(&f->window);
+	while (f->interims != NULL) {
+		struct interim *i = f->interims;
+		f->interims = i->next;
+		free(i);
+	}
+	body_free(f->body);
+	entry_free(f->was);
+	entry_free(f->entry);
+	message_fini(&f->request);
+	buf_fini(&f->head);
+	buf_fini(&f->upload);
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->news);
+	free(f->url);
+	free(f->method);
+	free(f->fields);
+	free(f->message);
+	free(f->trailers);
+	free(f);
+}
+
+void flight_hold(struct flight *f)
+{
+	f->refs++;
+}
+
+void flight_drop(struct flight *f)
+{
+	pthread_mutex_lock(&f->lock);
+	bool last = --f->refs == 0;
+	pthread_mutex_unlock(&f->lock);
+	if (last)
+		flight_destroy(f);
+}
+
+static char *span_copy(struct span s)
+{
+	char *copy = malloc(s.len + 1);
+	if (copy != NULL) {
+		if (s.len > 0)
+			memcpy(copy, s.at, s.len);
+		copy[s.len] = '\0';
+	}
+	return copy;
+}
+
+static struct flight *flight_new(struct flights *t, const struct flight_ask *ask, uint64_t hash)
+{
+	struct flight *f = calloc(1, sizeof *f);
+	if (f == NULL)
+		return NULL;
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->news, &attr);
+	pthread_condattr_destroy(&attr);
+	f->flights = t;
+	f->hash = hash;
+	f->url = strdup(ask->url);
+	f->method = span_copy(ask->method);
+	f->fields = span_copy(ask->fields);
+	f->was = ask->was != NULL ? entry_copy(ask->was) : NULL;
+	f->conditional = ask->conditional;
+	f->shared = ask->shared;
+	f->background = ask->background;
+	f->asked_at = flight_now();
+	f->body_bytes = -1;
+	buf_init(&f->head, BUF_HEAD);
+	buf_init(&f->upload, FLIGHT_UPLOAD);
+	message_init(&f->request);
+	bool ok = f->url != NULL && f->method != NULL && f->fields != NULL && (ask->was == NULL || f->was != NULL);
+	if (ok && message_parse_fields(&f->request, span_of(f->fields)) == 0) {
+		f->request.method = span_of(f->method);
+		return f;
+	}
+	flight_destroy(f);
+	return NULL;
+}
+
+static void take_seat(struct flight *f, struct seat *s, const struct flight_ask *ask, bool leads)
+{
+	s->flight = f;
+	s->leads = leads;
+	s->was_id = ask->was != NULL ? ask->was->id : 0;
+	s->request = ask->request;
+	s->gone = ask->gone;
+	s->gone_ctx = ask->gone_ctx;
+	s->link = &f->seats;
+	s->next = f->seats;
+	if (f->seats != NULL)
+		f->seats->link = &s->next;
+	f->seats = s;
+	f->seat_count++;
+	f->refs++;
+}
+
+/* Joins the shared flight of this URL if there is one. Under the table's lock. */
+static bool join_existing(struct flights *t, const struct flight_ask *ask, uint64_t hash, struct seat *s)
+{
+	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
+		if (!f->shared || f->hash != hash || strcmp(f->url, ask->url) != 0)
+			continue;
+		pthread_mutex_lock(&f->lock);
+		bool live = f->state == FLIGHT_ASKING || f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED;
+		bool open = live && !f->forgotten && !f->given_up && (f->state == FLIGHT_ASKING || f->shareable);
+		if (open)
+			take_seat(f, s, ask, false);
+		pthread_mutex_unlock(&f->lock);
+		if (open)
+			return true;
+	}
+	return false;
+}
+
+static int take_off(struct flight *f, const struct flight_ask *ask)
+{
+	struct fetch_spec spec = {
+	    .method = f->method,
+	    .url = f->url,
+	    .fields = span_of(f->fields),
+	    .upload_bytes = ask->upload_bytes,
+	    .trusted = f->flights->config.trusted,
+	    .idempotent = !policy_is_unsafe(ask->method) && ask->upload_bytes == ENGINE_NO_UPLOAD,
+	};
+	pthread_mutex_lock(&f->lock);
+	f->refs++; /* the engine's */
+	f->fetch = engine_start(f->flights->engine, &spec, &arrival_ops, f);
+	bool ok = f->fetch != NULL;
+	if (!ok)
+		f->refs--;
+	pthread_mutex_unlock(&f->lock);
+	return ok ? 0 : -1;
+}
+
+enum flight_joined flight_join(struct flights *t, const struct flight_ask *ask, struct seat **out)
+{
+	uint64_t hash = flights_hash(ask->url);
+	struct seat *s = calloc(1, sizeof *s);
+	struct flight_ask mine = *ask;
+	*out = NULL;
+	if (s == NULL)
+		return FLIGHT_NO_MEMORY;
+	pthread_mutex_lock(&t->lock);
+	if (mine.shared && join_existing(t, &mine, hash, s)) {
+		pthread_mutex_unlock(&t->lock);
+		*out = s;
+		return FLIGHT_FOLLOWS;
+	}
+	if (mine.shared && t->buckets[hash % FLIGHT_BUCKETS].landed != mine.landed) {
+		pthread_mutex_unlock(&t->lock);
+		free(s);
+		return FLIGHT_LOOK_AGAIN;
+	}
+	if (flights_is_pass(t, hash))
+		mine.shared = false;
+	struct flight *f = flight_new(t, &mine, hash);
+	if (f != NULL) {
+		take_seat(f, s, &mine, true);
+		if (span_is(mine.method, "GET"))
+			table_add(t, f);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (f == NULL || take_off(f, &mine) != 0) {
+		if (f != NULL) {
+			pthread_mutex_lock(&f->lock);
+			f->outcome = ENGINE_TROUBLE;
+			flight_enter(f, FLIGHT_DEAD);
+			pthread_mutex_unlock(&f->lock);
+			flights_close(f);
+			flight_leave(s);
+		} else {
+			free(s);
+		}
+		return FLIGHT_NO_MEMORY;
+	}
+	*out = s;
+	return FLIGHT_LEADS;
+}
+
+/* --- the process's table --- */
+
+struct flights *flights_new(const struct flights_config *config, struct buf *why)
+{
+	struct flights *t = calloc(1, sizeof *t);
+	if (t == NULL) {
+		buf_adds(why, "fetching: out of memory");
+		return NULL;
+	}
+	t->config = *config;
+	t->config.engine.round_over = arrival_round_over;
+	t->config.engine.ctx = t;
+	pthread_mutex_init(&t->lock, NULL);
+	t->engine = engine_new(&t->config.engine, why);
+	if (t->engine == NULL) {
+		pthread_mutex_destroy(&t->lock);
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void flights_free(struct flights *t)
+{
+	if (t == NULL)
+		return;
+	engine_free(t->engine);
+	store_settle(t->config.store); /* jobs and puts on their way still hold their flights */
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+struct engine *flights_engine(struct flights *t)
+{
+	return t->engine;
+}

@@ -1,0 +1,49 @@
+/*
+ * directives: what a message says about caching, from Cache-Control or a targeted field, in one
+ * struct (RFC 9111 5.2, RFC 9213, RFC 5861, RFC 8246). It reads; what follows from it is policy's.
+ *
+ * Pure. Nothing here allocates.
+ */
+#ifndef CURLEW_HTTP_DIRECTIVES_H
+#define CURLEW_HTTP_DIRECTIVES_H
+
+#include "http/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A number of seconds: -1 when the directive is not there; DIRECTIVES_BAD when its argument is none
+ * (for a lifetime: stale, RFC 9111 4.2.1). Of a repeated directive the first counts (4.2.1).
+ */
+enum { DIRECTIVES_BAD = -2 };
+
+struct directives {
+	const char *field; /* the targeted field all this was said in (of the names given), or NULL:
+			      Cache-Control */
+	bool no_store;
+	bool no_cache;   /* also with field names as argument: read as the plain form, which is
+			    stricter (5.2.2.4) */
+	bool is_private; /* the same (5.2.2.7) */
+	bool is_public;
+	bool must_revalidate;
+	bool proxy_revalidate;
+	bool must_understand;
+	bool immutable;
+	bool only_if_cached;
+	int64_t max_age_s;
+	int64_t s_maxage_s;
+	int64_t stale_while_revalidate_s;
+	int64_t stale_if_error_s;
+	int64_t min_fresh_s;
+	int64_t max_stale_s; /* INT64_MAX when said without a number */
+};
+
+/* A response's directives: of the first of the targeted fields that is there, valid and not empty,
+ * else of Cache-Control. */
+void directives_of_response(struct directives *, const struct head *response,
+    const char *const *targets, size_t target_count);
+/* A request's Cache-Control. */
+void directives_of_request(struct directives *, const struct head *request);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * field: what stands inside field values (RFC 9110 5.6): lists, tokens, quoted strings, directives, entity tags.
+ *
+ * Pure. Nothing here allocates; results borrow from the input.
+ */
+#ifndef CURLEW_HTTP_FIELD_H
+#define CURLEW_HTTP_FIELD_H
+
+#include "base/span.h"
+#include "http/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Takes the next member of a comma list off the front of *rest, trimmed; commas inside quoted strings do not part;
+ * empty members are skipped. False at the end. */
+bool field_next(struct span *rest, struct span *member);
+
+/* Splits `name[=value]`, value a token or quoted string. *value: without its quotes, escapes still in; {NULL,0} when absent. */
+void field_directive(struct span member, struct span *name, struct span *value);
+
+/* Delta-seconds (RFC 9111 1.2.2): digits only; above 2^31-1 it is 2^31. -1: not one. */
+int64_t field_seconds(struct span);
+
+/* Entity tags (RFC 9110 8.8.3.2). A tag is given as written, W/"x" or "x". */
+bool field_tag_valid(struct span tag);
+bool field_tags_match_weak(struct span a, struct span b);
+bool field_tags_match_strong(struct span a, struct span b);
+
+#endif

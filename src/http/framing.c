@@ -1,0 +1,217 @@
+/*
+ * framing: the half of message.h that tells how the bytes behind a head are framed (RFC 9112 6).
+ *
+ * For requests everything doubtful is refused: a request whose length two parties read differently
+ * is how one is smuggled (RFC 9112 11.2). For responses the RFC's own precedence is followed, since
+ * the connection to the origin is libcurl's and a disagreement there costs only that answer.
+ */
+#include "http/field.h"
+#include "http/message.h"
+
+static int refuse(struct fault *fault, int status, const char *why)
+{
+	fault->status = status;
+	fault->why = why;
+	return -1;
+}
+
+/* 1*DIGIT (RFC 9110 8.6); -1 when it is none or does not fit. */
+static int64_t read_length(struct span s)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.at[i] < '0' || s.at[i] > '9')
+			return -1;
+		int digit = s.at[i] - '0';
+		if (n > (INT64_MAX - digit) / 10)
+			return -1;
+		n = n * 10 + digit;
+	}
+	return s.len == 0 ? -1 : n;
+}
+
+/* All Content-Length values of the head: 0 none, 1 one (identical repetitions included, RFC
+ * 9110 8.6), -1 malformed or differing. */
+static int find_length(const struct head *head, int64_t *length)
+{
+	int found = 0;
+	for (size_t i = 0; i < head->count; i++) {
+		if (!span_is_nocase(head->fields[i].name, "Content-Length"))
+			continue;
+		struct span rest = head->fields[i].value, member;
+		bool any = false;
+		while (field_next(&rest, &member)) {
+			int64_t n = read_length(member);
+			if (n < 0 || (found && n != *length))
+				return -1;
+			*length = n;
+			found = 1;
+			any = true;
+		}
+		if (!any)
+			return -1;
+	}
+	return found;
+}
+
+enum coding { CODING_NONE, CODING_CHUNKED, CODING_TWICE, CODING_NOT_LAST, CODING_UNKNOWN };
+
+/* `identity` was a coding until RFC 7230 dropped it; old servers still say it and mean none. */
+static enum coding find_coding(const struct head *head)
+{
+	enum coding coding = CODING_NONE;
+	for (size_t i = 0; i < head->count; i++) {
+		if (!span_is_nocase(head->fields[i].name, "Transfer-Encoding"))
+			continue;
+		struct span rest = head->fields[i].value, member;
+		bool any = false;
+		while (field_next(&rest, &member)) {
+			any = true;
+			if (head->method.len == 0 && span_is_nocase(member, "identity"))
+				continue;
+			if (!span_is_nocase(member, "chunked"))
+				return coding == CODING_CHUNKED ? CODING_NOT_LAST : CODING_UNKNOWN;
+			if (coding == CODING_CHUNKED)
+				return CODING_TWICE;
+			coding = CODING_CHUNKED;
+		}
+		if (!any)
+			return CODING_UNKNOWN;
+	}
+	return coding;
+}
+
+int message_request_framing(
+    const struct head *head, enum message_framing *framing, int64_t *length, struct fault *fault)
+{
+	*length = 0;
+	bool coded = message_has(head, "Transfer-Encoding");
+	if (coded && message_has(head, "Content-Length"))
+		return refuse(fault, 400, "Content-Length beside Transfer-Encoding (RFC 9112 6.1)");
+	if (coded && head->minor == 0)
+		return refuse(fault, 400, "Transfer-Encoding in HTTP/1.0 (RFC 9112 6.1)");
+	switch (find_coding(head)) {
+	case CODING_CHUNKED:
+		*framing = MESSAGE_CHUNKED;
+		return 0;
+	case CODING_TWICE:
+		return refuse(fault, 400, "chunked is applied twice (RFC 9112 6.1)");
+	case CODING_NOT_LAST:
+		return refuse(fault, 400, "chunked is not the last coding (RFC 9112 6.3)");
+	case CODING_UNKNOWN:
+		return refuse(
+		    fault, 501, "the only transfer coding taken is chunked (RFC 9112 6.1)");
+	case CODING_NONE:
+		break;
+	}
+	int found = find_length(head, length);
+	if (found < 0)
+		return refuse(fault, 400,
+		    "Content-Length is no length, or says two different ones (RFC 9112 6.3)");
+	*framing = found ? MESSAGE_LENGTH : MESSAGE_NO_BODY;
+	return 0;
+}
+
+int message_response_framing(const struct head *head, struct span method,
+    enum message_framing *framing, int64_t *length, struct fault *fault)
+{
+	*length = 0;
+	*framing = MESSAGE_NO_BODY;
+	int status = head->status;
+	if (span_is(method, "HEAD") || status / 100 == 1 || status == 204 || status == 304)
+		return 0;
+	if (span_is(method, "CONNECT") && status / 100 == 2)
+		return 0;
+	switch (find_coding(head)) {
+	case CODING_CHUNKED:
+		*framing = MESSAGE_CHUNKED; /* overrides a Content-Length, RFC 9112 6.3 */
+		return 0;
+	case CODING_TWICE:
+	case CODING_NOT_LAST:
+	case CODING_UNKNOWN:
+		return refuse(
+		    fault, 502, "the origin used an unknown transfer coding (RFC 9112 6.1)");
+	case CODING_NONE:
+		break;
+	}
+	int found = find_length(head, length);
+	if (found < 0)
+		return refuse(
+		    fault, 502, "the origin's Content-Length is no length (RFC 9112 6.3)");
+	*framing = found ? MESSAGE_LENGTH : MESSAGE_UNTIL_CLOSE;
+	return 0;
+}
+
+/* RFC 9110 15, with the registered ones of other RFCs. */
+static const struct {
+	int status;
+	const char *reason;
+} reasons[] = {
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {103, "Early Hints"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
+    {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {207, "Multi-Status"},
+    {208, "Already Reported"},
+    {226, "IM Used"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {305, "Use Proxy"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {423, "Locked"},
+    {424, "Failed Dependency"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {451, "Unavailable For Legal Reasons"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {506, "Variant Also Negotiates"},
+    {507, "Insufficient Storage"},
+    {508, "Loop Detected"},
+    {511, "Network Authentication Required"},
+};
+
+const char *message_reason(int status)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "";
+}

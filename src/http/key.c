@@ -1,0 +1,440 @@
+#include "http/key.h"
+
+#include "http/url.h"
+
+#include <stdlib.h>
+
+/* What was written, or NULL when it did not fit. */
+static char *finish(struct buf *out)
+{
+	char *text = out->failed ? NULL : buf_take(out);
+	buf_fini(out);
+	return text;
+}
+
+static char *parse_and_compose(struct span text)
+{
+	struct url url;
+	url_init(&url);
+	char *result = url_parse(text, true, &url) == 0 ? url_compose(&url) : NULL;
+	url_fini(&url);
+	return result;
+}
+
+char *key_normalise(const char *url, const char *default_scheme)
+{
+	struct span text = span_trim(span_of(url));
+	bool secure;
+	struct span after = text;
+	if (url_take_scheme(&after, &secure))
+		return parse_and_compose(text);
+	/* "name:/" is another scheme and no host; "name:" and no digits is no port, which
+	 * url_parse() sees. */
+	size_t n = url_until(text, ":/?");
+	if (n + 1 < text.len && text.at[n] == ':' && text.at[n + 1] == '/')
+		return NULL;
+	struct buf whole;
+	buf_init(&whole, BUF_HEAD);
+	buf_addf(&whole, "%s://", default_scheme);
+	buf_addspan(&whole, text);
+	char *result = whole.failed ? NULL : parse_and_compose(buf_span(&whole));
+	buf_fini(&whole);
+	return result;
+}
+
+/* True when the reference begins with a scheme: no relative one has a colon before its first slash
+ * (RFC 3986 4.2). */
+static bool has_scheme(struct span s)
+{
+	size_t n = url_until(s, ":/?");
+	return n < s.len && s.at[n] == ':';
+}
+
+/* RFC 3986 5.2.2 on normalised text; what is merged here, url_url_parse() rids of its dot segments.
+ */
+char *key_resolve(const char *base, struct span reference)
+{
+	reference = span_trim(reference);
+	reference.len = url_until(reference, "#");
+	if (has_scheme(reference))
+		return parse_and_compose(reference);
+	struct span root = span_of(base);
+	bool secure;
+	if (!url_take_scheme(&root, &secure))
+		return NULL;
+	size_t scheme_bytes = secure ? 8 : 7;
+	size_t authority_end = scheme_bytes + url_until(root, "/?#");
+	struct span path = span_from(span_of(base), authority_end);
+	path.len = url_until(path, "?#");
+	size_t keep;
+	if (span_starts(reference, "//"))
+		keep = scheme_bytes - 2;
+	else if (span_starts(reference, "/"))
+		keep = authority_end;
+	else if (reference.len == 0)
+		keep = authority_end + url_until(span_from(span_of(base), authority_end), "#");
+	else if (reference.at[0] == '?')
+		keep = authority_end + path.len;
+	else {
+		while (path.len > 0 && path.at[path.len - 1] != '/')
+			path.len--;
+		keep = authority_end + path.len;
+	}
+	struct buf whole;
+	buf_init(&whole, BUF_HEAD);
+	buf_add(&whole, base, keep);
+	if (keep == authority_end && reference.len > 0 && reference.at[0] != '/')
+		buf_addc(&whole, '/');
+	buf_addspan(&whole, reference);
+	char *result = whole.failed ? NULL : parse_and_compose(buf_span(&whole));
+	buf_fini(&whole);
+	return result;
+}
+
+static bool same_origin(const struct url *a, const struct url *b)
+{
+	return a->secure == b->secure && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+bool key_same_origin(const char *a, const char *b)
+{
+	struct url x, y;
+	url_init(&x);
+	url_init(&y);
+	bool same = url_parse(span_of(a), true, &x) == 0 && url_parse(span_of(b), true, &y) == 0 &&
+		    same_origin(&x, &y);
+	url_fini(&x);
+	url_fini(&y);
+	return same;
+}
+
+/* Reads what a Location points at. 0, or -1. */
+static int resolve_location(const char *base, struct span location, struct url *url)
+{
+	char *resolved = key_resolve(base, location);
+	int result = resolved == NULL ? -1 : url_parse(span_of(resolved), true, url);
+	free(resolved);
+	return result;
+}
+
+/* A redirect's fragment is the client's business and goes along (RFC 9110 10.2.2). */
+static void add_fragment(struct buf *out, struct span location)
+{
+	location = span_trim(location);
+	if (url_add_normal(span_from(location, url_until(location, "#")), true, out) != 0)
+		out->failed = true;
+}
+
+char *key_prefix_location(const char *default_scheme, const char *base, struct span location)
+{
+	struct url url;
+	struct buf out;
+	url_init(&url);
+	buf_init(&out, BUF_HEAD);
+	if (resolve_location(base, location, &url) != 0)
+		out.failed = true;
+	else {
+		buf_addc(&out, '/');
+		if (url.secure == (strcmp(default_scheme, "https") == 0))
+			url_add_authority(&out, &url);
+		else
+			url_add_origin(&out, &url);
+		url_add_path(&out, &url);
+		add_fragment(&out, location);
+	}
+	url_fini(&url);
+	return finish(&out);
+}
+
+/* The path of --origin, without a slash at its end: what our "/" stands for. */
+static struct span base_path(const struct url *origin)
+{
+	struct span path = span_of(origin->path);
+	while (path.len > 0 && path.at[path.len - 1] == '/')
+		path.len--;
+	return path;
+}
+
+char *key_reverse_location(const char *origin, const char *base, struct span location)
+{
+	struct url home, url;
+	struct buf out;
+	url_init(&home);
+	url_init(&url);
+	buf_init(&out, BUF_HEAD);
+	out.failed = true;
+	if (url_parse(span_of(origin), true, &home) == 0 &&
+	    resolve_location(base, location, &url) == 0 && same_origin(&home, &url)) {
+		struct span ours = base_path(&home);
+		struct span path = span_of(url.path);
+		if (path.len > ours.len && path.at[ours.len] == '/' &&
+		    (ours.len == 0 || memcmp(path.at, ours.at, ours.len) == 0)) {
+			buf_clear(&out);
+			buf_adds(&out, url.path + ours.len);
+			buf_addspan(&out, buf_span(&url.query));
+			add_fragment(&out, location);
+		}
+	}
+	url_fini(&home);
+	url_fini(&url);
+	return finish(&out);
+}
+
+/* --- request targets --- */
+
+static int refuse(struct fault *fault, int status, const char *why)
+{
+	fault->status = status;
+	fault->why = why;
+	return -1;
+}
+
+static const char not_a_url[] = "this is no URL that can be fetched (http or https, no user in it)";
+
+/* Hands url's parts over. */
+static int take_url(struct key_target *out, struct url *url, struct fault *fault)
+{
+	out->url = url_compose(url);
+	if (out->url == NULL)
+		return refuse(fault, 414, "the URL is too long");
+	out->host = url->host;
+	url->host = NULL;
+	out->port = url->port;
+	out->secure = url->secure;
+	return 0;
+}
+
+/* CONNECT (RFC 9110 9.3.6): the port is never left out. */
+static int read_tunnel(struct span target, struct key_target *out, struct fault *fault)
+{
+	const char *colon = memrchr(target.at, ':', target.len);
+	size_t digits = colon == NULL ? 0 : target.len - (size_t)(colon - target.at) - 1;
+	bool plain = url_until(target, "/?#") == target.len;
+	for (size_t i = target.len - digits; i < target.len; i++)
+		plain = plain && target.at[i] >= '0' && target.at[i] <= '9';
+	struct url url;
+	struct buf text;
+	url_init(&url);
+	buf_init(&text, BUF_HEAD);
+	buf_adds(&text, "http://");
+	buf_addspan(&text, target);
+	int result = -1;
+	if (digits > 0 && plain && url_parse(buf_span(&text), false, &url) == 0) {
+		out->way = KEY_TUNNEL;
+		out->host = url.host;
+		out->port = url.port;
+		url.host = NULL;
+		result = 0;
+	}
+	buf_fini(&text);
+	url_fini(&url);
+	if (result != 0)
+		refuse(fault, 400, "CONNECT needs host:port (RFC 9110 9.3.6)");
+	return result;
+}
+
+/* --origin: path and query are the client's, all else is the origin's. The client's dot segments
+ * are resolved before the origin's own path is put in front, so that none of them climbs out of it.
+ */
+static int map_to_origin(
+    const char *origin, struct span text, struct key_target *out, struct fault *fault)
+{
+	struct url home, url;
+	struct buf path;
+	url_init(&home);
+	url_init(&url);
+	buf_init(&path, BUF_HEAD);
+	int result = -1;
+	if (url_parse(span_of(origin), true, &home) != 0)
+		refuse(fault, 500, "--origin is no http or https URL");
+	else if (url_parse(text, false, &url) != 0)
+		refuse(fault, 400, "the path holds a byte that is in no URL");
+	else {
+		buf_addspan(&path, base_path(&home));
+		buf_adds(&path, url.path);
+		free(home.path);
+		home.path = finish(&path);
+		buf_addspan(&home.query, buf_span(&url.query));
+		if (home.path == NULL)
+			refuse(fault, 414, "the URL is too long");
+		else
+			result = take_url(out, &home, fault);
+	}
+	buf_fini(&path);
+	url_fini(&home);
+	url_fini(&url);
+	return result;
+}
+
+static int read_absolute(struct span target, struct key_target *out, struct fault *fault)
+{
+	struct url url;
+	url_init(&url);
+	int result = -1;
+	out->way = KEY_ABSOLUTE;
+	if (url_parse(target, false, &url) != 0)
+		refuse(fault, 400, not_a_url);
+	else
+		result = take_url(out, &url, fault);
+	url_fini(&url);
+	return result;
+}
+
+static int escape_value(struct span s)
+{
+	int value = 0;
+	for (size_t i = 1; i < 3; i++) {
+		char c = i < s.len ? s.at[i] : '\0';
+		if (c >= '0' && c <= '9')
+			value = value * 16 + (c - '0');
+		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+			value = value * 16 + ((c | 0x20) - 'a' + 10);
+		else
+			return -1;
+	}
+	return value;
+}
+
+/* The path as a file name beneath --root: decoded once; NULL when it holds what no honest file name
+ * has (NUL, an escaped slash) or what would lead elsewhere ("." and ".." segments). */
+static char *decode_file(struct span path)
+{
+	struct buf out;
+	buf_init(&out, BUF_HEAD);
+	while (path.len > 0 && !out.failed) {
+		int c = (unsigned char)path.at[0];
+		bool escaped = c == '%';
+		if (escaped)
+			c = escape_value(path);
+		if (c <= 0 || (escaped && c == '/'))
+			out.failed = true;
+		else
+			buf_addc(&out, (char)c);
+		path = span_from(path, escaped && path.len >= 3 ? 3 : 1);
+	}
+	struct span rest = buf_span(&out);
+	for (size_t n; !out.failed; rest = span_from(rest, n + 1)) {
+		n = url_until(rest, "/");
+		struct span segment = span_make(rest.at, n);
+		if (span_is(segment, ".") || span_is(segment, ".."))
+			out.failed = true;
+		if (n == rest.len)
+			break;
+	}
+	return finish(&out);
+}
+
+/* Takes a scheme said out loud off the front of what follows the first "/": "https://" or
+ * "https:/", as clients and proxies collapse slashes. 1 taken, 0 none there, -1 another scheme or
+ * more slashes. */
+static int take_said_scheme(struct span *rest, const char **scheme)
+{
+	size_t n = url_until(*rest, ":/?");
+	if (n == 0 || n + 1 >= rest->len || rest->at[n] != ':' || rest->at[n + 1] != '/')
+		return 0;
+	struct span name = span_make(rest->at, n);
+	if (span_is_nocase(name, "http"))
+		*scheme = "http";
+	else if (span_is_nocase(name, "https"))
+		*scheme = "https";
+	else
+		return -1;
+	*rest = span_from(*rest, n + 2);
+	if (span_starts(*rest, "/"))
+		*rest = span_from(*rest, 1);
+	return span_starts(*rest, "/") ? -1 : 1;
+}
+
+static int read_prefix(
+    const struct key_ways *ways, struct span target, struct key_target *out, struct fault *fault)
+{
+	struct span rest = span_from(target, 1);
+	const char *scheme = ways->default_scheme;
+	out->way = KEY_PREFIX;
+	int said = take_said_scheme(&rest, &scheme);
+	if (said < 0)
+		return refuse(fault, 400, "only http and https URLs are fetched");
+	if (said == 0)
+		out->path = decode_file(span_make(rest.at, url_until(rest, "?")));
+	size_t authority_bytes = url_until(rest, "/?");
+	if (authority_bytes == 0)
+		return refuse(fault, 404,
+		    "no host in the path: ask for /example.com/ or http://example.com/");
+	/* "/name:/path" is somebody's scheme, not a host with an empty port. */
+	if (rest.at[authority_bytes - 1] == ':')
+		return refuse(fault, 400, not_a_url);
+	struct buf text;
+	struct url url;
+	url_init(&url);
+	buf_init(&text, BUF_HEAD);
+	buf_addf(&text, "%s://", scheme);
+	buf_addspan(&text, rest);
+	int result = -1;
+	if (text.failed || url_parse(buf_span(&text), false, &url) != 0)
+		refuse(fault, 400, not_a_url);
+	else
+		result = take_url(out, &url, fault);
+	buf_fini(&text);
+	url_fini(&url);
+	return result;
+}
+
+/* "/.curlew" and what is beneath it, without a query. 1 when it is ours, 0 when not, -1 without
+ * memory. */
+static int read_own(struct span path, struct key_target *out)
+{
+	static const char own[] = "/.curlew";
+	path.len = url_until(path, "?");
+	if (!span_starts(path, own))
+		return 0;
+	path = span_from(path, sizeof own - 1);
+	if (path.len > 0 && path.at[0] != '/')
+		return 0;
+	out->way = KEY_OWN;
+	out->path = strndup(path.at, path.len);
+	return out->path == NULL ? -1 : 1;
+}
+
+int key_of_target(const struct key_ways *ways, struct span method, struct span target,
+    struct key_target *out, struct fault *fault)
+{
+	memset(out, 0, sizeof *out);
+	if (span_is(method, "CONNECT"))
+		return read_tunnel(target, out, fault);
+	if (span_is(target, "*"))
+		return refuse(fault, 400, "OPTIONS * is not forwarded");
+	if (target.len == 0 || url_until(target, "#") != target.len)
+		return refuse(fault, 400, "a request target has no fragment (RFC 9112 3.2)");
+	struct span path = target;
+	bool secure;
+	bool absolute = url_take_scheme(&path, &secure);
+	if (!absolute && target.at[0] != '/')
+		return refuse(fault, 400, not_a_url);
+	if (absolute && ways->origin == NULL)
+		return read_absolute(target, out, fault);
+	/* RFC 9112 3.2.2: a server takes the absolute form too, and means the same by it. */
+	if (absolute)
+		path = span_from(path, url_until(path, "/?"));
+	int own = read_own(path, out);
+	if (own != 0)
+		return own > 0 ? 0 : refuse(fault, 503, "out of memory");
+	if (ways->origin == NULL)
+		return read_prefix(ways, target, out, fault);
+	struct buf text;
+	buf_init(&text, BUF_HEAD);
+	if (!absolute)
+		buf_adds(&text, "http://origin");
+	buf_addspan(&text, target);
+	out->way = KEY_REVERSE;
+	int result = map_to_origin(ways->origin, buf_span(&text), out, fault);
+	buf_fini(&text);
+	return result;
+}
+
+void key_fini(struct key_target *target)
+{
+	free(target->url);
+	free(target->host);
+	free(target->path);
+	memset(target, 0, sizeof *target);
+}

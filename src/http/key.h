@@ -1,0 +1,75 @@
+/*
+ * key: from what a client asked for to what the cache calls it: the normalised URL and the variant text.
+ *
+ * Pure but for libcurl's URL API, which parses and normalises (no network). Any thread may call. All results of type
+ * char * are malloc()ed and the caller's.
+ *
+ * A normalised URL is absolute, http or https, host lower case, no default port, no user, no fragment, dot segments removed,
+ * percent-encoded unreserved characters decoded and the other escapes in upper case (RFC 3986 6.2.2, RFC 9110 4.2.3), bytes
+ * beyond ASCII escaped; an empty path is "/". Path and query are otherwise byte for byte what was asked. Normalising twice
+ * is the same as once.
+ */
+#ifndef CURLEW_HTTP_KEY_H
+#define CURLEW_HTTP_KEY_H
+
+#include "base/buf.h"
+#include "http/message.h"
+
+/* How a request came in (DESIGN: request targets). */
+enum key_way {
+	KEY_OWN,      /* /.curlew/...: path is what follows "/.curlew", e.g. "/health" */
+	KEY_PREFIX,   /* /host/path, /https://host/path: url is set */
+	KEY_ABSOLUTE, /* http://host/path: url is set */
+	KEY_REVERSE,  /* --origin: url is set */
+	KEY_TUNNEL    /* CONNECT host:port: host and port are set */
+};
+
+/* The settings that decide the way. */
+struct key_ways {
+	const char *default_scheme; /* "http" or "https" */
+	const char *origin;         /* --origin URL without a trailing slash, or NULL */
+};
+
+struct key_target {
+	enum key_way way;
+	char *url;  /* normalised; NULL for KEY_OWN and KEY_TUNNEL */
+	char *host; /* host of url, or of the tunnel; IPv6 with brackets */
+	int port;   /* of url (its default made explicit) or of the tunnel */
+	char *path; /* KEY_OWN: see above, without a query. KEY_PREFIX: the request path, decoded, no query, no leading slash, no
+	               "." or ".." segment: what --root may hold ("" for "/"); NULL when it cannot be a file (a scheme was said,
+	               or it does not decode) */
+	bool secure; /* https */
+};
+
+/* Understands a request's target. 0, or -1 with fault (400: not a URL we fetch, other schemes, user:password@ in it; 404: no
+ * host in the path). target is always made anew and key_fini() always allowed. After a fault of a KEY_PREFIX target, path is
+ * still set where it could be a file, so that --root may answer "/" or "/a (1).html" before the fault is told. */
+int key_of_target(const struct key_ways *, struct span method, struct span target, struct key_target *, struct fault *);
+void key_fini(struct key_target *);
+
+/* Normalises an absolute URL as a person types it ("example.com/x" gets default_scheme). NULL: not one we fetch. */
+char *key_normalise(const char *url, const char *default_scheme);
+
+/* Resolves a reference (Location, Content-Location) against base; normalised, without a fragment. NULL when it is no http(s) URL. */
+char *key_resolve(const char *base, struct span reference);
+/* True when both URLs have the same scheme, host and port. */
+bool key_same_origin(const char *a, const char *b);
+
+/* A Location value for a client that came by KEY_PREFIX: "/host/path" or "/https://host/path", so that following it stays
+ * with us; "/https:..." is written whenever the scheme is not default_scheme. NULL when it should stay as it is. */
+char *key_prefix_location(const char *default_scheme, const char *base, struct span location);
+
+/* For --origin: a Location that points at the origin itself becomes a path of ours ("/x"); NULL when it should stay as it is. */
+char *key_reverse_location(const char *origin, const char *base, struct span location);
+
+/* --- Vary (RFC 9111 4.1) --- */
+
+/* The variant text of a response to this request: for each field named by the response's Vary lines, in order of name, a line
+ * "name: value" (normalised value; "name" alone when the request has no such field), lines parted by LF.
+ * '' when there is no Vary. 0, or -1 when it lists "*" (never matches) or out's ceiling is met. out is cleared first. */
+int key_vary(const struct head *response, const struct head *request, struct buf *out);
+
+/* True when the request would have made that variant text. */
+bool key_vary_matches(const char *variant, const struct head *request);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * message: HTTP/1.x heads and how the bytes behind them are framed (RFC 9112, RFC 9110 5 and 6).
+ *
+ * Pure: no I/O, no globals. A parsed head borrows the bytes it was parsed from; they must outlive it and not move.
+ * Requests are parsed strictly (RFC 9112 2.2, 3, 5: no bare CR, no space before a colon, no obs-fold, token names,
+ * one Host); whatever is odd is refused with a status and a sentence rather than repaired.
+ * One head belongs to one thread at a time.
+ */
+#ifndef CURLEW_HTTP_MESSAGE_H
+#define CURLEW_HTTP_MESSAGE_H
+
+#include "base/buf.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	MESSAGE_LINE_MAX = 16 << 10, /* bytes of a request line: beyond it 414 */
+	MESSAGE_HEAD_MAX = 64 << 10, /* bytes of a head: beyond it 431 */
+	MESSAGE_FIELDS_MAX = 256     /* field lines of a head: beyond it 431 */
+};
+
+struct field {
+	struct span name;
+	struct span value; /* without the white space around it */
+};
+
+struct head {
+	struct span method; /* requests only */
+	struct span target; /* requests only */
+	int status;         /* responses only */
+	int minor;          /* HTTP/1.minor: 0 or 1 */
+	size_t bytes;       /* length of the head, its empty line included */
+	struct field *fields;
+	size_t count;
+	size_t capacity;
+};
+
+/* Why a message is refused: an HTTP status and a sentence (a literal) for its sender. */
+struct fault {
+	int status;
+	const char *why;
+};
+
+enum message_parsed {
+	MESSAGE_MORE,  /* no fault so far, and no end yet */
+	MESSAGE_WHOLE, /* head filled */
+	MESSAGE_BAD    /* fault filled */
+};
+
+enum message_framing {
+	MESSAGE_NO_BODY,
+	MESSAGE_LENGTH,     /* length bytes follow */
+	MESSAGE_CHUNKED,    /* chunked coding follows */
+	MESSAGE_UNTIL_CLOSE /* responses only */
+};
+
+void message_init(struct head *);
+void message_fini(struct head *);
+
+/* Parses a request head at the start of bytes. Leading empty lines are skipped (RFC 9112 2.2) and counted in head->bytes.
+ * 400, 414, 431, 505 as fault. May be called again with more bytes; earlier content of head is replaced. Linear time. */
+enum message_parsed message_parse_request(struct head *, struct span bytes, struct fault *);
+
+/* Parses field lines, "Name: value" each ended by LF or CRLF, as kept in entry.headers or received from an origin; stops at
+ * an empty line or the end. Lines that are no field are left out, among them the later lines of a folded field: who collects an
+ * origin's lines joins those with a space first (RFC 9112 5.2). 0, or -1 when memory failed or there are too many. */
+int message_parse_fields(struct head *, struct span text);
+
+/* How the body behind a request head is framed. 0, or -1 with fault: 400 for Content-Length beside Transfer-Encoding, for
+ * differing or malformed lengths, 501 for a transfer coding other than chunked (RFC 9112 6). */
+int message_request_framing(const struct head *, enum message_framing *, int64_t *length, struct fault *);
+/* The same for a response to `method` (status and fields in head); identical repeated lengths are one. */
+int message_response_framing(
+    const struct head *, struct span method, enum message_framing *, int64_t *length, struct fault *);
+
+/* The first line of that name; {NULL, 0} when there is none. Names match without case. */
+struct span message_find(const struct head *, const char *name);
+bool message_has(const struct head *, const char *name);
+/* All lines of that name joined with ", " (RFC 9110 5.3) into out, which is cleared first. False when there is none. */
+bool message_join(const struct head *, const char *name, struct buf *out);
+/* True when the comma list `name` has the member token (without case; parameters ignored). */
+bool message_lists(const struct head *, const char *name, const char *token);
+
+/* True unless the field is hop-by-hop: Connection and what it names, Keep-Alive, Proxy-Connection, TE, Trailer,
+ * Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization, Proxy-Authentication-Info (RFC 9110 7.6.1). */
+bool message_is_end_to_end(const struct head *, const struct field *);
+
+/* True when the sender of this request keeps the connection open (RFC 9112 9.3). */
+bool message_keeps_alive(const struct head *);
+
+/* The standard reason phrase of a status; "" for unknown ones. */
+const char *message_reason(int status);
+
+bool message_is_token(struct span);
+
+#endif

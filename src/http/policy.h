@@ -1,0 +1,109 @@
+/*
+ * policy: every verdict of the cache (RFC 9111, 5861, 8246, 9213). What may be stored and for how long, what may be
+ * reused, what must be asked again, and why, in words with the section.
+ *
+ * Pure: no I/O, no globals, `now` is an argument. Any thread may call.
+ */
+#ifndef CURLEW_HTTP_POLICY_H
+#define CURLEW_HTTP_POLICY_H
+
+#include "base/buf.h"
+#include "http/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { POLICY_REASON = 160 }; /* bytes of a reason, its NUL included */
+
+/* How this cache is run. */
+struct policy {
+	bool private_cache;         /* --private: one user's cache; private and authorised answers may be kept */
+	const char *const *targets; /* targeted fields looked at, first wins (RFC 9213), e.g. {"Curlew-Cache-Control"} */
+	size_t target_count;
+};
+
+/* --- what a request asks for (RFC 9111 5.2.1, 5.4) --- */
+struct policy_demand {
+	bool no_cache; /* also from Pragma, when there is no Cache-Control */
+	bool no_store;
+	bool only_if_cached;
+	int64_t max_age_s;   /* -1: not said */
+	int64_t min_fresh_s; /* -1: not said */
+	int64_t max_stale_s; /* -1: not said; INT64_MAX: without a number */
+	int64_t stale_if_error_s; /* -1: not said (RFC 5861 4) */
+};
+void policy_read_demand(const struct head *request, struct policy_demand *);
+
+/* --- storing (RFC 9111 3, 4.2) --- */
+struct policy_exchange {
+	const struct head *request;  /* method and fields as sent to the origin */
+	const struct head *response; /* final status and fields as received */
+	int64_t asked_at;            /* Unix seconds */
+	int64_t answered_at;
+	const struct head *freshened_by; /* NULL, or the 304 that has just updated response (status and updated fields of the
+	                                    stored one): its Age and Date count, and asked_at and answered_at are its */
+};
+struct policy_storing {
+	bool store;
+	bool reusable_only_validated; /* stored, but each use asks the origin (no-cache, or no lifetime but a validator) */
+	int64_t initial_age_s; /* corrected initial age (4.2.3) */
+	int64_t fresh_for_s;   /* from answered_at on; may be <= 0. Age on arrival is already taken off */
+	int64_t stale_for_s;   /* how long beyond freshness it may be served when the origin cannot be reached; 0: never */
+	char reason[POLICY_REASON]; /* "max-age=3600, RFC 9111 4.2.1" */
+};
+void policy_judge_storing(const struct policy *, const struct policy_exchange *, struct policy_storing *);
+
+/* --- reuse (RFC 9111 4) --- */
+struct policy_stored {
+	const struct head *response; /* stored status and fields */
+	int64_t fetched_at;
+	int64_t initial_age_s;
+	int64_t fresh_until; /* columns of the row: what a user wrote there decides */
+	int64_t stale_until;
+};
+enum policy_verdict {
+	POLICY_HIT,        /* fresh: serve it */
+	POLICY_STALE,      /* stale, and serving it as it is is allowed by the request (max-stale) */
+	POLICY_REFRESH,    /* stale within stale-while-revalidate: serve it, and ask in the background */
+	POLICY_REVALIDATE, /* ask the origin first, with validators where there are some */
+	POLICY_MISS        /* may not be used at all, not even validated: no whole final response (206, 304, 1xx) */
+};
+struct policy_use {
+	enum policy_verdict verdict;
+	int64_t age_s; /* current age (4.2.3), >= 0 */
+	int64_t ttl_s; /* freshness left; negative when stale */
+	bool stale_if_unreachable; /* if asking fails for want of an origin, it may be served */
+	bool stale_if_5xx;         /* if the origin answers 500, 502, 503 or 504, it may be served (RFC 5861 4) */
+	const char *fwd;           /* RFC 9211 forward reason: "stale", "request", "miss"; "" for what is served now */
+	char reason[POLICY_REASON];
+};
+void policy_judge_use(const struct policy *, const struct policy_demand *, const struct policy_stored *, int64_t now,
+    struct policy_use *);
+
+/* --- conditions (RFC 9110 13) --- */
+enum policy_condition {
+	POLICY_GO_ON,        /* answer with the representation */
+	POLICY_NOT_MODIFIED, /* answer 304 */
+	POLICY_FAILED        /* answer 412 */
+};
+/* A GET or HEAD's If-None-Match, else If-Modified-Since, against a stored 200 response. */
+enum policy_condition policy_judge_condition(const struct head *request, const struct head *response, int64_t now);
+/* True when the request's If-Range lets a range be taken of that response, or there is no If-Range. */
+bool policy_range_applies(const struct head *request, const struct head *response, int64_t now);
+
+/* True when the 304 speaks of this stored response (RFC 9111 4.3.4): no validator of its contradicts ours. When false, ask
+ * again without conditions. */
+bool policy_freshens(const struct head *not_modified, const struct head *stored);
+
+/* The stored field lines ("Name: value\n" each) after a 304 has updated them (RFC 9111 3.2, 4.3.4) into out, cleared first.
+ * What describes the stored bytes (Content-Length, -Encoding, -Range) stays. 0, or -1 when out's ceiling is met. */
+int policy_update_fields(const struct head *stored, const struct head *not_modified, struct buf *out);
+
+/* The field lines of a response as they are stored: end-to-end fields only, in order, without Age and Content-Length, which
+ * columns keep; Date added from answered_at when the origin sent none or no date; nothing of ours. 0, or -1. */
+int policy_stored_fields(const struct head *response, int64_t answered_at, struct buf *out);
+
+/* True when a request of this method can change state (RFC 9110 9.2.1): everything but GET, HEAD, OPTIONS, TRACE. */
+bool policy_is_unsafe(struct span method);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * range: byte ranges (RFC 9110 14). Pure.
+ */
+#ifndef CURLEW_HTTP_RANGE_H
+#define CURLEW_HTTP_RANGE_H
+
+#include "base/span.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { RANGE_MAX = 16 }; /* ranges answered in one response; more are answered with the whole (RFC 9110 14.2) */
+
+struct range {
+	int64_t first;
+	int64_t last; /* inclusive */
+};
+
+enum range_verdict {
+	RANGE_IGNORE,       /* malformed, another unit, or too many or overlapping: answer with 200 */
+	RANGE_SOME,         /* ranges[0..*count) are satisfiable, in the order asked */
+	RANGE_UNSATISFIABLE /* answer 416 with Content-Range: bytes * / size */
+};
+
+/* Resolves a Range value against a body of body_bytes. */
+enum range_verdict range_resolve(
+    struct span value, int64_t body_bytes, struct range ranges[RANGE_MAX], size_t *count);
+
+/* Reads "bytes first-last/complete" (complete -1 when "*"). 0, or -1 when malformed. */
+int range_parse_content_range(struct span value, struct range *, int64_t *complete);
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * The other half of policy.h: conditions a request carries (RFC 9110 13), and what becomes of
+ * stored fields when they are kept and when a 304 freshens them (RFC 9111 3.1, 3.2, 4.3.4).
+ *
+ * If-Match and If-Unmodified-Since are not judged here: a cache must not (RFC 9111 4.3.2).
+ */
+#include "http/date.h"
+#include "http/field.h"
+#include "http/policy.h"
+
+static bool find_date(const struct head *head, const char *name, int64_t now, int64_t *at)
+{
+	return date_parse(message_find(head, name), now, at);
+}
+
+/* --- conditions --- */
+
+/* Tags that are no entity tags still match when they are the same bytes: servers that send ETag:
+ * abc get it back so. */
+static bool tag_matches(struct span asked, struct span stored)
+{
+	return field_tags_match_weak(asked, stored) || (stored.len > 0 && span_same(asked, stored));
+}
+
+/* If-None-Match, weakly compared (RFC 9110 13.1.2). */
+static bool none_match_fails(const struct head *request, struct span stored)
+{
+	for (size_t i = 0; i < request->count; i++) {
+		if (!span_is_nocase(request->fields[i].name, "If-None-Match"))
+			continue;
+		struct span rest = request->fields[i].value, member;
+		if (span_is(rest, "*") || tag_matches(rest, stored))
+			return true;
+		while (field_next(&rest, &member))
+			if (tag_matches(member, stored))
+				return true;
+	}
+	return false;
+}
+
+static size_t count_lines(const struct head *head, const char *name)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < head->count; i++)
+		n += span_is_nocase(head->fields[i].name, name) ? 1 : 0;
+	return n;
+}
+
+enum policy_condition policy_judge_condition(
+    const struct head *request, const struct head *response, int64_t now)
+{
+	int64_t since, modified;
+	if (response->status != 200 ||
+	    (!span_is(request->method, "GET") && !span_is(request->method, "HEAD")))
+		return POLICY_GO_ON;
+	/* Where both stand, If-Modified-Since is ignored (RFC 9110 13.1.3). */
+	if (message_has(request, "If-None-Match"))
+		return none_match_fails(request, message_find(response, "ETag"))
+			   ? POLICY_NOT_MODIFIED
+			   : POLICY_GO_ON;
+	if (count_lines(request, "If-Modified-Since") != 1 ||
+	    !find_date(request, "If-Modified-Since", now, &since))
+		return POLICY_GO_ON;
+	/* RFC 9111 4.3.2: without a Last-Modified, a cache compares with Date. */
+	if (!find_date(response, "Last-Modified", now, &modified) &&
+	    !find_date(response, "Date", now, &modified))
+		return POLICY_GO_ON;
+	return modified <= since ? POLICY_NOT_MODIFIED : POLICY_GO_ON;
+}
+
+bool policy_range_applies(const struct head *request, const struct head *response, int64_t now)
+{
+	struct span asked = message_find(request, "If-Range");
+	int64_t asked_date, modified, date;
+	if (asked.at == NULL)
+		return true;
+	if (count_lines(request, "If-Range") != 1)
+		return false;
+	if (!date_parse(asked, now, &asked_date))
+		return field_tags_match_strong(asked, message_find(response, "ETag"));
+	/* A date is strong when the response was a second older than its last change, or more (RFC
+	 * 9110 8.8.2.2): two versions made within one second have the same date. */
+	return find_date(response, "Last-Modified", now, &modified) && modified == asked_date &&
+	       find_date(response, "Date", now, &date) && date > modified;
+}
+
+/* --- fields --- */
+
+static void add_line(struct buf *out, const struct field *field)
+{
+	buf_addspan(out, field->name);
+	buf_adds(out, ": ");
+	buf_addspan(out, field->value);
+	buf_addc(out, '\n');
+}
+
+static bool is_one_of(const struct field *field, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (span_is_nocase(field->name, names[i]))
+			return true;
+	return false;
+}
+
+/* Not stored: hop-by-hop fields (RFC 9111 3.1), and two that are made anew for each answer, from
+ * initial_age_s and body_bytes. */
+static bool is_stored(const struct head *head, const struct field *field)
+{
+	static const char *const made_anew[] = {"Age", "Content-Length"};
+	return message_is_end_to_end(head, field) &&
+	       !is_one_of(field, made_anew, sizeof made_anew / sizeof *made_anew);
+}
+
+/* RFC 9111 3.2. Content-Type is updated as the RFC requires of a cache that keeps bodies as they
+ * came; what says how the stored bytes are coded or cut stays theirs. */
+static bool is_updated(const struct head *not_modified, const struct field *field)
+{
+	static const char *const theirs[] = {"Content-Encoding", "Content-Range"};
+	return is_stored(not_modified, field) &&
+	       !is_one_of(field, theirs, sizeof theirs / sizeof *theirs);
+}
+
+/* The first line of the same name in the first count fields of head; NULL when there is none. */
+static const struct field *same_name(
+    const struct head *head, size_t count, const struct field *field)
+{
+	for (size_t i = 0; i < count; i++)
+		if (span_same_nocase(head->fields[i].name, field->name))
+			return &head->fields[i];
+	return NULL;
+}
+
+bool policy_freshens(const struct head *not_modified, const struct head *stored)
+{
+	struct span theirs = message_find(not_modified, "ETag"),
+		    ours = message_find(stored, "ETag");
+	if (theirs.len > 0 && ours.len > 0)
+		return tag_matches(theirs, ours);
+	/* Without two tags there is the date; without two of those, it answers what was asked. */
+	struct span their_date = message_find(not_modified, "Last-Modified");
+	struct span our_date = message_find(stored, "Last-Modified");
+	return their_date.len == 0 || our_date.len == 0 || span_same_nocase(their_date, our_date);
+}
+
+int policy_update_fields(
+    const struct head *stored, const struct head *not_modified, struct buf *out)
+{
+	buf_clear(out);
+	for (size_t i = 0; i < stored->count; i++) {
+		const struct field *field = &stored->fields[i];
+		const struct field *newer = same_name(not_modified, not_modified->count, field);
+		if (newer == NULL || !is_updated(not_modified, newer)) {
+			add_line(out, field);
+			continue;
+		}
+		/* All new lines of the name stand where the first old one stood. */
+		if (same_name(stored, i, field) != NULL)
+			continue;
+		for (size_t k = 0; k < not_modified->count; k++)
+			if (span_same_nocase(not_modified->fields[k].name, field->name))
+				add_line(out, &not_modified->fields[k]);
+	}
+	for (size_t k = 0; k < not_modified->count; k++) {
+		const struct field *field = &not_modified->fields[k];
+		if (is_updated(not_modified, field) &&
+		    same_name(stored, stored->count, field) == NULL)
+			add_line(out, field);
+	}
+	return out->failed ? -1 : 0;
+}
+
+int policy_stored_fields(const struct head *response, int64_t answered_at, struct buf *out)
+{
+	bool dated = false;
+	char date[DATE_BYTES];
+	int64_t at;
+	date_format(answered_at, date);
+	buf_clear(out);
+	for (size_t i = 0; i < response->count; i++) {
+		struct field field = response->fields[i];
+		if (!is_stored(response, &field))
+			continue;
+		/* RFC 9110 6.6.1: a Date that is missing or none is when it was received; of
+		 * several the first is meant. */
+		if (span_is_nocase(field.name, "Date")) {
+			if (dated)
+				continue;
+			dated = true;
+			if (!date_parse(field.value, answered_at, &at))
+				field.value = span_of(date);
+		}
+		add_line(out, &field);
+	}
+	if (!dated)
+		buf_addf(out, "Date: %s\n", date);
+	return out->failed ? -1 : 0;
+}

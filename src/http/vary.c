@@ -1,0 +1,224 @@
+/*
+ * The half of key.h that tells variants apart (RFC 9111 4.1). A variant text is made from the names
+ * a response lists and the values a request has; matching makes each value again and compares. So
+ * both sides pass through the same normalisation, and it may only join what means the same: 4.1
+ * allows white space, line combination and what is known of a field. For the two fields we know,
+ * preferences are sorted, so that one browser's order of codings does not fetch what another's
+ * already brought.
+ */
+#include "http/field.h"
+#include "http/key.h"
+
+#include <stdlib.h>
+
+enum {
+	NAMES_MAX = 64,      /* more names than that is no honest response; it is taken as "*" */
+	PREFERENCES_MAX = 32 /* more than that are not sorted but taken as they come */
+};
+
+struct preference {
+	struct span name; /* with parameters other than q */
+	int weight;       /* q in thousandths */
+};
+
+static unsigned char lower(char c)
+{
+	unsigned char u = (unsigned char)c;
+	return u >= 'A' && u <= 'Z' ? (unsigned char)(u + ('a' - 'A')) : u;
+}
+
+/* Order by lower-case bytes; 0 when they are the same without case. */
+static int order(struct span a, struct span b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	for (size_t i = 0; i < n; i++)
+		if (lower(a.at[i]) != lower(b.at[i]))
+			return lower(a.at[i]) < lower(b.at[i]) ? -1 : 1;
+	return a.len == b.len ? 0 : a.len < b.len ? -1 : 1;
+}
+
+static int order_names(const void *a, const void *b)
+{
+	return order(*(const struct span *)a, *(const struct span *)b);
+}
+
+static int order_preferences(const void *a, const void *b)
+{
+	const struct preference *x = a, *y = b;
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	return order(x->name, y->name);
+}
+
+static void add_lower(struct buf *out, struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		buf_addc(out, (char)lower(s.at[i]));
+}
+
+/* qvalue (RFC 9110 12.4.2) in thousandths; -1 when it is none. */
+static int read_weight(struct span s)
+{
+	static const int places[] = {100, 10, 1};
+	if (s.len == 0 || s.len > 5 || (s.at[0] != '0' && s.at[0] != '1'))
+		return -1;
+	int weight = (s.at[0] - '0') * 1000;
+	if (s.len > 1 && s.at[1] != '.')
+		return -1;
+	for (size_t i = 2; i < s.len; i++) {
+		if (s.at[i] < '0' || s.at[i] > '9')
+			return -1;
+		weight += (s.at[i] - '0') * places[i - 2];
+	}
+	return weight > 1000 ? -1 : weight;
+}
+
+/* Splits `name ;q=0.5`. False when there is anything else behind the name: then it is no preference
+ * we know. */
+static bool read_preference(struct span member, struct preference *p)
+{
+	p->name = member;
+	p->weight = 1000;
+	const char *semicolon = memchr(member.at, ';', member.len);
+	if (semicolon == NULL)
+		return message_is_token(p->name);
+	p->name.len = (size_t)(semicolon - member.at);
+	struct span parameter = span_trim(span_from(member, p->name.len + 1));
+	p->name = span_trim(p->name);
+	if (!span_starts_nocase(parameter, "q="))
+		return false;
+	p->weight = read_weight(span_from(parameter, 2));
+	return p->weight >= 0 && message_is_token(p->name);
+}
+
+/* Every member of all lines of that name, as preferences; -1 when one is none or there are too
+ * many. */
+static int read_preferences(
+    const struct head *request, struct span name, struct preference out[PREFERENCES_MAX])
+{
+	int count = 0;
+	for (size_t i = 0; i < request->count; i++) {
+		if (!span_same_nocase(request->fields[i].name, name))
+			continue;
+		struct span rest = request->fields[i].value, member;
+		while (field_next(&rest, &member))
+			if (count == PREFERENCES_MAX || !read_preference(member, &out[count++]))
+				return -1;
+	}
+	return count;
+}
+
+static void add_preferences(struct buf *out, struct preference *p, size_t count)
+{
+	qsort(p, count, sizeof *p, order_preferences);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && order_preferences(&p[i - 1], &p[i]) == 0)
+			continue;
+		if (i > 0)
+			buf_adds(out, ", ");
+		add_lower(out, p[i].name);
+		if (p[i].weight == 1000)
+			continue;
+		char digits[8] = {'.', (char)('0' + p[i].weight / 100),
+		    (char)('0' + p[i].weight / 10 % 10), (char)('0' + p[i].weight % 10), '\0'};
+		for (size_t k = 3; k > 0 && digits[k] == '0'; k--)
+			digits[k] = '\0';
+		buf_addf(out, ";q=0%s", digits[1] == '\0' ? "" : digits);
+	}
+}
+
+/* All members of all lines of that name, white space around commas made uniform. */
+static void add_members(struct buf *out, const struct head *request, struct span name)
+{
+	bool first = true;
+	for (size_t i = 0; i < request->count; i++) {
+		if (!span_same_nocase(request->fields[i].name, name))
+			continue;
+		struct span rest = request->fields[i].value, member;
+		while (field_next(&rest, &member)) {
+			if (!first)
+				buf_adds(out, ", ");
+			buf_addspan(out, member);
+			first = false;
+		}
+	}
+}
+
+/* One line of a variant text, without its end. */
+static void add_line(struct buf *out, const struct head *request, struct span name)
+{
+	bool present = false;
+	for (size_t i = 0; i < request->count && !present; i++)
+		present = span_same_nocase(request->fields[i].name, name);
+	add_lower(out, name);
+	if (!present)
+		return;
+	buf_adds(out, ": ");
+	struct preference preferences[PREFERENCES_MAX];
+	int count = -1;
+	if (span_is_nocase(name, "Accept-Encoding") || span_is_nocase(name, "Accept-Language"))
+		count = read_preferences(request, name, preferences);
+	if (count >= 0)
+		add_preferences(out, preferences, (size_t)count);
+	else
+		add_members(out, request, name);
+}
+
+/* The names of all Vary lines, sorted. -1 for "*", for what is no name, for too many. */
+static int read_names(const struct head *response, struct span names[NAMES_MAX])
+{
+	int count = 0;
+	for (size_t i = 0; i < response->count; i++) {
+		if (!span_is_nocase(response->fields[i].name, "Vary"))
+			continue;
+		struct span rest = response->fields[i].value, member;
+		while (field_next(&rest, &member)) {
+			if (span_is(member, "*") || !message_is_token(member) || count == NAMES_MAX)
+				return -1;
+			names[count++] = member;
+		}
+	}
+	if (count > 0)
+		qsort(names, (size_t)count, sizeof *names, order_names);
+	return count;
+}
+
+int key_vary(const struct head *response, const struct head *request, struct buf *out)
+{
+	struct span names[NAMES_MAX];
+	buf_clear(out);
+	int count = read_names(response, names);
+	for (int i = 0; i < count; i++) {
+		if (i > 0 && order(names[i - 1], names[i]) == 0)
+			continue;
+		if (i > 0)
+			buf_addc(out, '\n');
+		add_line(out, request, names[i]);
+	}
+	return count < 0 || out->failed ? -1 : 0;
+}
+
+bool key_vary_matches(const char *variant, const struct head *request)
+{
+	struct span rest = span_of(variant);
+	if (rest.len == 0)
+		return true;
+	struct buf made;
+	buf_init(&made, BUF_VARY);
+	bool matches = true;
+	while (matches && rest.len > 0) {
+		const char *lf = memchr(rest.at, '\n', rest.len);
+		struct span line =
+		    span_make(rest.at, lf == NULL ? rest.len : (size_t)(lf - rest.at));
+		const char *colon = memchr(line.at, ':', line.len);
+		struct span name = line;
+		if (colon != NULL)
+			name.len = (size_t)(colon - line.at);
+		buf_clear(&made);
+		add_line(&made, request, name);
+		matches = !made.failed && span_same(buf_span(&made), line);
+		rest = span_from(rest, lf == NULL ? line.len : line.len + 1);
+	}
+	buf_fini(&made);
+	return matches;
+}

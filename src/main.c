@@ -1,0 +1,51 @@
+/* curlew: a caching fetch proxy whose cache can be opened with the sqlite3 shell. Here only the verb is found. */
+#include "fetch/engine.h"
+#include "verbs/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} verbs[] = {
+    {"serve", verb_serve, "serve the cache over HTTP"},
+    {"get", verb_get, "get a URL through the cache"},
+    {"ls", verb_ls, "list what is stored"},
+    {"show", verb_show, "show all about a stored URL"},
+    {"stats", verb_stats, "sum up what is stored"},
+    {"config", verb_config, "print the settings and where they come from"},
+};
+
+static void print_help(FILE *to)
+{
+	fprintf(to, "Usage: curlew VERB [OPTIONS]\n\nA caching fetch proxy. The cache is a SQLite index and plain files.\n\nVerbs:\n");
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+	fprintf(to, "\n`curlew VERB --help` tells more.\n\nExamples:\n"
+		    "  curlew serve &\n"
+		    "  curl localhost:8899/example.com/\n"
+		    "  sqlite3 ~/.cache/curlew/index.db 'select * from v_entry'\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return 2;
+	}
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("curlew %s (%s)\n", CURLEW_VERSION, engine_library());
+		return 0;
+	}
+	fprintf(stderr, "curlew: %s: no such verb (see `curlew --help`)\n", argv[1]);
+	return 2;
+}

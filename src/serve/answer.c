@@ -1,0 +1,209 @@
+/*
+ * Small writes are saved up in `out` (a head, a chunk's size line) and leave together with the bytes that follow them, or at flush().
+ */
+#include "serve/answer.h"
+
+#include "base/stats.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+static struct answer *of(struct sink *s)
+{
+	return (struct answer *)(void *)s; /* sink is the first member */
+}
+
+static int fail(struct answer *a)
+{
+	a->failed = true;
+	a->keep = false;
+	return -1;
+}
+
+/* Writes all of two runs. A send that times out without any progress has found a client that takes nothing: it is gone. */
+static int send_all(struct answer *a, struct span first, struct span second, int flags)
+{
+	while (first.len + second.len > 0) {
+		struct iovec iov[2] = {
+		    {(void *)(uintptr_t)first.at, first.len}, {(void *)(uintptr_t)second.at, second.len}};
+		struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+		ssize_t n = sendmsg(a->fd, &m, MSG_NOSIGNAL | flags);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return fail(a);
+		size_t part = (size_t)n < first.len ? (size_t)n : first.len;
+		first = span_from(first, part);
+		second = span_from(second, (size_t)n - part);
+	}
+	return 0;
+}
+
+static int send_out(struct answer *a, struct span with, int flags)
+{
+	if (a->failed || a->out.failed)
+		return fail(a);
+	int rc = send_all(a, buf_span(&a->out), with, flags);
+	buf_clear(&a->out);
+	return rc;
+}
+
+static int sink_flush(struct sink *s)
+{
+	return send_out(of(s), span_make(NULL, 0), 0);
+}
+
+static int sink_interim(struct sink *s, int status, struct span fields)
+{
+	struct answer *a = of(s);
+	if (a->client_minor == 0) /* RFC 9110 15.2: never to HTTP/1.0 */
+		return 0;
+	struct reply r = {.status = status, .fields = fields, .age_s = -1};
+	reply_write(&a->out, &r);
+	buf_adds(&a->out, "\r\n");
+	return sink_flush(s);
+}
+
+static void sink_go_on(struct sink *s)
+{
+	struct answer *a = of(s);
+	pthread_mutex_lock(&a->lock);
+	if (!a->begun && a->client_minor > 0)
+		send_all(a, span_of("HTTP/1.1 100 Continue\r\n\r\n"), span_make(NULL, 0), 0);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static int sink_begin(struct sink *s, const struct reply *r)
+{
+	struct answer *a = of(s);
+	pthread_mutex_lock(&a->lock);
+	a->begun = true;
+	pthread_mutex_unlock(&a->lock);
+	a->status = r->status;
+	a->keep = a->keep && !r->close;
+	a->bodiless = r->no_body || reply_is_bodiless(r->status);
+	a->chunked = !a->bodiless && r->body_bytes < 0 && a->client_minor > 0;
+	if (!a->bodiless && r->body_bytes < 0 && !a->chunked)
+		a->keep = false; /* HTTP/1.0: the end of the connection is the end of the body */
+	reply_write(&a->out, r);
+	if (r->body_bytes >= 0 && !reply_is_bodiless(r->status))
+		buf_addf(&a->out, "Content-Length: %" PRId64 "\r\n", r->body_bytes);
+	if (a->chunked)
+		buf_adds(&a->out, "Transfer-Encoding: chunked\r\n");
+	if (!a->keep)
+		buf_adds(&a->out, "Connection: close\r\n");
+	else if (a->client_minor == 0)
+		buf_adds(&a->out, "Connection: keep-alive\r\n");
+	buf_adds(&a->out, "\r\n");
+	return a->out.failed ? fail(a) : 0;
+}
+
+static int sink_bytes(struct sink *s, const char *bytes, size_t n)
+{
+	struct answer *a = of(s);
+	if (a->bodiless || n == 0)
+		return 0;
+	if (a->chunked)
+		buf_addf(&a->out, "%zx\r\n", n);
+	if (send_out(a, span_make(bytes, n), 0) != 0)
+		return -1;
+	a->body_sent += (int64_t)n;
+	stats_add(STATS_BYTES_SENT, (int64_t)n);
+	if (a->chunked)
+		buf_adds(&a->out, "\r\n");
+	return 0;
+}
+
+static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
+{
+	struct answer *a = of(s);
+	if (a->bodiless || n == 0)
+		return 0;
+	if (a->chunked)
+		buf_addf(&a->out, "%" PRIx64 "\r\n", (uint64_t)n);
+	if (send_out(a, span_make(NULL, 0), MSG_MORE) != 0)
+		return -1;
+	off_t offset = at;
+	while (n > 0) {
+		ssize_t sent = sendfile(a->fd, fd, &offset, n > 1 << 30 ? 1 << 30 : (size_t)n);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0) /* 0: the file is shorter than its row says; the body must not look whole */
+			return fail(a);
+		n -= sent;
+		a->body_sent += sent;
+		stats_add(STATS_BYTES_SENT, sent);
+	}
+	if (a->chunked)
+		buf_adds(&a->out, "\r\n");
+	return 0;
+}
+
+static void add_trailers(struct buf *out, struct span lines)
+{
+	while (lines.len > 0) {
+		const char *nl = memchr(lines.at, '\n', lines.len);
+		size_t n = nl != NULL ? (size_t)(nl - lines.at) : lines.len;
+		size_t text = n > 0 && lines.at[n - 1] == '\r' ? n - 1 : n;
+		if (text > 0) {
+			buf_add(out, lines.at, text);
+			buf_adds(out, "\r\n");
+		}
+		lines = span_from(lines, nl != NULL ? n + 1 : n);
+	}
+}
+
+static int sink_end(struct sink *s, struct span trailers)
+{
+	struct answer *a = of(s);
+	if (a->chunked) {
+		buf_adds(&a->out, "0\r\n");
+		add_trailers(&a->out, trailers);
+		buf_adds(&a->out, "\r\n");
+	}
+	return sink_flush(s);
+}
+
+static void sink_cut(struct sink *s)
+{
+	sink_flush(s);
+	fail(of(s));
+}
+
+static bool sink_gone(void *s)
+{
+	struct pollfd p = {.fd = of(s)->fd};
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+void answer_init(struct answer *a, int fd, int client_minor, bool keep)
+{
+	memset(a, 0, sizeof *a);
+	a->sink = (struct sink){
+	    .interim = sink_interim,
+	    .begin = sink_begin,
+	    .bytes = sink_bytes,
+	    .file = sink_file,
+	    .flush = sink_flush,
+	    .end = sink_end,
+	    .cut = sink_cut,
+	    .gone = sink_gone,
+	    .go_on = sink_go_on,
+	};
+	a->fd = fd;
+	a->client_minor = client_minor;
+	a->keep = keep;
+	pthread_mutex_init(&a->lock, NULL);
+	buf_init(&a->out, 2 * BUF_HEAD);
+}
+
+void answer_fini(struct answer *a)
+{
+	pthread_mutex_destroy(&a->lock);
+	buf_fini(&a->out);
+}

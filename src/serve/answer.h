@@ -1,0 +1,31 @@
+/*
+ * answer: the sink that is a client's socket: an answer in HTTP/1.1 framing (RFC 9112 6, 7), written with blocking calls.
+ *
+ * Belongs to the worker that answers. 100 (Continue) may come from the thread that reads the request body.
+ */
+#ifndef CURLEW_SERVE_ANSWER_H
+#define CURLEW_SERVE_ANSWER_H
+
+#include "serve/sink.h"
+
+#include <pthread.h>
+
+struct answer {
+	struct sink sink;
+	int fd;
+	int client_minor;  /* HTTP/1.minor of the client */
+	bool keep;         /* the connection may go on after this answer; read it again after end() */
+	bool failed;       /* the client is gone or an answer broke off: close */
+	bool chunked;
+	bool bodiless;
+	int status;        /* of the head begun; 0 before */
+	int64_t body_sent;
+	pthread_mutex_t lock; /* begun: between go_on() and begin() */
+	bool begun;
+	struct buf out; /* begun and not yet written: heads and chunk framing */
+};
+
+void answer_init(struct answer *, int fd, int client_minor, bool keep);
+void answer_fini(struct answer *);
+
+#endif

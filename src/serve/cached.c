@@ -1,0 +1,366 @@
+/*
+ * GET and HEAD through the cache: look up, select, judge, and answer from the store or from a flight (RFC 9111 4).
+ *
+ * Straight-line: each turn of the loop looks the URL up anew. It turns again when a flight landed between look-up and join, when a shared
+ * answer turned out not to be for us (then we ask for ourselves), when a 304 freshened nothing, or when a row had lost its body.
+ */
+#include "serve/exchange.h"
+#include "serve/hot.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TURNS = 8 };
+
+struct lookup {
+	struct store_rows rows;
+	const struct entry *entry; /* the variant selected; NULL: none */
+	struct head head;	   /* its fields */
+	struct policy_use use;
+	bool broken_body;	   /* its file is gone, and so is the row by now */
+};
+
+struct turn {
+	bool alone;	    /* ask unshared */
+	bool unconditional; /* ask without validators */
+	bool passes;	    /* the client's own conditions go along */
+};
+
+/* --- looking up --- */
+
+static void lookup_fini(struct lookup *l)
+{
+	message_fini(&l->head);
+	store_rows_free(&l->rows);
+}
+
+/* The most recent variant whose Vary fields match the request's (RFC 9111 4.1). */
+static void lookup_url(struct exchange *x, struct lookup *l)
+{
+	memset(l, 0, sizeof *l);
+	message_init(&l->head);
+	if (store_find(x->service->store, x->target.url, &l->rows) != STORE_FOUND)
+		return;
+	for (size_t i = 0; i < l->rows.count && l->entry == NULL; i++)
+		if (key_vary_matches(l->rows.entries[i]->vary, x->request))
+			l->entry = l->rows.entries[i];
+	if (l->entry == NULL || message_parse_fields(&l->head, span_of(l->entry->headers)) != 0) {
+		l->entry = NULL;
+		return;
+	}
+	l->head.status = l->entry->status;
+	struct policy_stored stored = {&l->head, l->entry->fetched_at, l->entry->initial_age_s, l->entry->fresh_until,
+	    l->entry->stale_until};
+	policy_judge_use(&x->service->policy, &x->demand, &stored, x->now, &l->use);
+}
+
+/* --- answering from the store --- */
+
+/* A plain fresh hit can be kept ready for the lanes: one variant, not varying, not suspect. */
+static void offer_to_hot(struct exchange *x, const struct lookup *l)
+{
+	const struct entry *e = l->entry;
+	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= HOT_BODY && span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
+	if (x->service->hot != NULL && plain && x->hot == NULL)
+		x->hot = entry_copy(e);
+}
+
+/* 0: answered. -1: the body is gone, nothing was sent. */
+static int answer_stored(struct exchange *x, const struct entry *e, int64_t age_s, const char *cache)
+{
+	int fd = -1;
+	if (e->body_file != NULL && (fd = store_open_body(x->service->store, e)) < 0)
+		return -1;
+	struct representation rep = {
+	    .status = e->status,
+	    .fields = span_of(e->headers),
+	    .bytes = e->body_bytes,
+	    .fd = fd,
+	    .age_s = age_s,
+	    .cache = cache,
+	};
+	store_used(x->service->store, e->id, 1, x->now);
+	represent(x, &rep);
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+static void refresh_in_background(struct exchange *x, const struct lookup *l, uint64_t landed)
+{
+	struct buf fields;
+	struct seat *seat = NULL;
+	buf_init(&fields, BUF_HEAD);
+	if (forward_fields(x, FORWARD_STORED, l->entry, &fields) == 0) {
+		struct flight_ask ask = {
+		    .method = span_of("GET"),
+		    .url = x->target.url,
+		    .fields = buf_span(&fields),
+		    .was = l->entry,
+		    .conditional = l->entry->etag != NULL || l->entry->last_modified != NULL,
+		    .shared = true,
+		    .background = true,
+		    .upload_bytes = ENGINE_NO_UPLOAD,
+		    .landed = landed,
+		    .request = x->request,
+		};
+		flight_join(x->service->flights, &ask, &seat);
+		flight_leave(seat);
+	}
+	buf_fini(&fields);
+}
+
+/* Answers without asking when the verdict allows it. */
+static bool try_stored(struct exchange *x, struct lookup *l, uint64_t landed)
+{
+	char cache[REPLY_STATUS];
+	if (l->entry == NULL)
+		return false;
+	switch (l->use.verdict) {
+	case POLICY_HIT:
+		snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, l->use.ttl_s);
+		break;
+	case POLICY_STALE:
+	case POLICY_REFRESH:
+		snprintf(cache, sizeof cache, "hit; ttl=%" PRId64 "; detail=\"%.150s\"", l->use.ttl_s, l->use.reason);
+		break;
+	case POLICY_REVALIDATE:
+	case POLICY_MISS:
+		return false;
+	}
+	if (answer_stored(x, l->entry, l->use.age_s, cache) != 0) {
+		l->broken_body = true;
+		return false;
+	}
+	bool fresh = l->use.verdict == POLICY_HIT;
+	x->verdict = fresh ? "hit" : "stale";
+	stats_add(fresh ? STATS_HITS : STATS_STALE_HITS, 1);
+	if (l->use.verdict == POLICY_REFRESH && !x->service->offline)
+		refresh_in_background(x, l, landed);
+	offer_to_hot(x, l);
+	return true;
+}
+
+/* Asking failed: the stale answer, where it is allowed (RFC 9111 4.2.4, RFC 5861 4). */
+static bool try_stale(struct exchange *x, const struct lookup *l, bool allowed, const char *why)
+{
+	char cache[REPLY_STATUS];
+	if (l->entry == NULL || l->broken_body || !allowed)
+		return false;
+	snprintf(cache, sizeof cache, "fwd=stale; ttl=%" PRId64 "; detail=\"%s\"", l->use.ttl_s, why);
+	if (answer_stored(x, l->entry, l->use.age_s, cache) != 0)
+		return false;
+	x->verdict = "stale";
+	stats_add(STATS_STALE_HITS, 1);
+	return true;
+}
+
+/* --- asking --- */
+
+static const char *forward_reason(const struct lookup *l)
+{
+	if (l->entry != NULL)
+		return l->use.fwd;
+	return l->rows.count > 0 ? "vary-miss" : "uri-miss";
+}
+
+static bool asks_for_part(const struct exchange *x)
+{
+	return message_has(x->request, "Range");
+}
+
+static bool is_conditional(const struct exchange *x)
+{
+	return message_has(x->request, "If-None-Match") || message_has(x->request, "If-Modified-Since");
+}
+
+/* How to ask for what the look-up did not answer. */
+static enum forward_conditions choose(const struct exchange *x, const struct lookup *l, const struct turn *t,
+    struct flight_ask *ask)
+{
+	bool get = span_is(x->request->method, "GET");
+	ask->was = l->broken_body ? NULL : l->entry;
+	bool validators = l->entry != NULL && !l->broken_body && !t->unconditional && l->use.verdict != POLICY_MISS &&
+	    (l->entry->etag != NULL || l->entry->last_modified != NULL);
+	ask->conditional = get && validators;
+	ask->shared = get && !t->alone && !x->demand.no_cache && !x->demand.no_store;
+	if (ask->conditional)
+		return FORWARD_STORED;
+	if (!get || asks_for_part(x) || t->passes) {
+		ask->shared = false;
+		return FORWARD_CLIENTS;
+	}
+	return FORWARD_NONE;
+}
+
+/* A freshened row answers as a hit would, told as what it is (RFC 9211 2.2: forwarded, so not "hit"). */
+static bool answer_refreshed(struct exchange *x, const struct lookup *l, const struct flight_answer *a, bool follows)
+{
+	char cache[REPLY_STATUS];
+	const struct entry *e = a->entry;
+	snprintf(cache, sizeof cache, "fwd=%s; fwd-status=304%s; ttl=%" PRId64, forward_reason(l),
+	    follows ? "; collapsed" : "", e->fresh_until - x->now);
+	int64_t since = x->now - e->fetched_at;
+	if (answer_stored(x, e, e->initial_age_s + (since > 0 ? since : 0), cache) != 0)
+		return false;
+	x->verdict = follows ? "collapsed" : "revalidated";
+	stats_add(follows ? STATS_COLLAPSED : STATS_REVALIDATED, 1);
+	return true;
+}
+
+/* The client asked with conditions that we did not pass on, and the new answer meets them: 304, and the store keeps the rest. */
+static bool answer_condition(struct exchange *x, struct seat *seat, const struct flight_answer *a, const char *cache)
+{
+	struct head head;
+	bool met = false;
+	message_init(&head);
+	if (a->status == 200 && is_conditional(x) && message_parse_fields(&head, a->fields) == 0) {
+		head.status = a->status;
+		met = policy_judge_condition(x->request, &head, x->now) == POLICY_NOT_MODIFIED;
+	}
+	message_fini(&head);
+	if (!met)
+		return false;
+	struct representation rep = {
+	    .status = 200, .fields = a->fields, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
+	represent(x, &rep);
+	flight_leave_running(seat);
+	return true;
+}
+
+static void describe(const struct lookup *l, const struct flight_answer *a, bool follows, char out[REPLY_STATUS])
+{
+	int n = snprintf(out, REPLY_STATUS, "fwd=%s; fwd-status=%d", forward_reason(l), a->status);
+	if (a->stored)
+		n += snprintf(out + n, REPLY_STATUS - (size_t)n, "; stored");
+	if (follows)
+		n += snprintf(out + n, REPLY_STATUS - (size_t)n, "; collapsed");
+	if (!a->stored && a->reason[0] != '\0')
+		snprintf(out + n, REPLY_STATUS - (size_t)n, "; detail=\"%.160s\"", a->reason);
+}
+
+/* A final head has come. Takes the seat. True when the client has its answer. */
+static bool answer_arrived(struct exchange *x, const struct lookup *l, struct turn *t, const struct flight_ask *ask,
+    enum forward_conditions how, struct seat *seat, const struct flight_answer *a, bool follows)
+{
+	char cache[REPLY_STATUS];
+	bool is_5xx = a->status == 500 || (a->status >= 502 && a->status <= 504);
+	if (a->status == 304 && ask->conditional) { /* about something else than what we have (RFC 9111 4.3.4) */
+		t->unconditional = t->alone = true;
+		flight_leave(seat);
+		return false;
+	}
+	if (is_5xx && try_stale(x, l, l->use.stale_if_5xx, "stale-if-error, RFC 5861 4")) {
+		flight_leave(seat);
+		return true;
+	}
+	describe(l, a, follows, cache);
+	x->verdict = follows ? "collapsed" : a->stored ? "miss" : "pass";
+	stats_add(follows ? STATS_COLLAPSED : a->stored ? STATS_MISSES : STATS_PASSED, 1);
+	if (how != FORWARD_CLIENTS && answer_condition(x, seat, a, cache))
+		return true;
+	forward_stream(x, seat, a, cache);
+	flight_leave(seat);
+	return true;
+}
+
+static bool answer_failed(struct exchange *x, const struct lookup *l, const struct flight_answer *a)
+{
+	char cache[REPLY_STATUS];
+	bool allowed = l->use.stale_if_unreachable && a->outcome != ENGINE_NOT_ALLOWED && a->outcome != ENGINE_TROUBLE;
+	if (try_stale(x, l, allowed, "the origin cannot be reached, RFC 9111 4.2.4"))
+		return true;
+	snprintf(cache, sizeof cache, "fwd=%s", forward_reason(l));
+	if (l->entry != NULL && !l->broken_body && !l->use.stale_if_unreachable && a->outcome != ENGINE_NOT_ALLOWED) {
+		x->outcome = a->outcome;
+		x->curl_code = a->curl_code;
+		own_text(x, 504, cache, "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
+		    x->target.url, a->message);
+		return true;
+	}
+	own_failure(x, a, cache);
+	return true;
+}
+
+/* Fetches, or joins who does. True when the client has its answer, false to look the URL up once more. */
+static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *t, uint64_t landed)
+{
+	struct flight_ask ask = {
+	    .method = x->request->method,
+	    .url = x->target.url,
+	    .upload_bytes = ENGINE_NO_UPLOAD,
+	    .landed = landed,
+	    .request = x->request,
+	    .gone = x->sink->gone,
+	    .gone_ctx = x->sink,
+	};
+	t->passes = is_conditional(x) && l->entry == NULL && flights_passes(x->service->flights, x->target.url);
+	enum forward_conditions how = choose(x, l, t, &ask);
+	struct seat *seat = NULL;
+	struct flight_answer a;
+	struct buf fields;
+	buf_init(&fields, BUF_HEAD);
+	enum flight_joined joined = FLIGHT_NO_MEMORY;
+	if (forward_fields(x, how, l->entry, &fields) == 0) {
+		ask.fields = buf_span(&fields);
+		joined = flight_join(x->service->flights, &ask, &seat);
+	}
+	buf_fini(&fields);
+	if (joined == FLIGHT_LOOK_AGAIN)
+		return false;
+	if (joined == FLIGHT_NO_MEMORY) {
+		own_text(x, 503, "fwd=miss", "out of memory: try again later");
+		return true;
+	}
+	bool answered = true;
+	switch (forward_wait(x, seat, &a)) {
+	case FLIGHT_ANSWER:
+		return answer_arrived(x, l, t, &ask, how, seat, &a, joined == FLIGHT_FOLLOWS);
+	case FLIGHT_REFRESHED:
+		answered = answer_refreshed(x, l, &a, joined == FLIGHT_FOLLOWS);
+		t->unconditional = !answered;
+		break;
+	case FLIGHT_RELEASED:
+		t->alone = true;
+		answered = false;
+		break;
+	case FLIGHT_FAILED:
+		answered = answer_failed(x, l, &a);
+		break;
+	case FLIGHT_GONE:
+	case FLIGHT_INTERIM:
+		x->close = true;
+		break;
+	}
+	flight_leave(seat);
+	return answered;
+}
+
+void cached_answer(struct exchange *x)
+{
+	struct turn t = {0};
+	policy_read_demand(x->request, &x->demand);
+	for (int i = 0; i < TURNS; i++) {
+		struct lookup l;
+		uint64_t landed = flights_landed(x->service->flights, x->target.url);
+		lookup_url(x, &l);
+		bool answered = try_stored(x, &l, landed);
+		if (!answered && x->demand.only_if_cached) {
+			own_text(x, 504, "fwd=request; detail=\"only-if-cached, RFC 9111 5.2.1.7\"",
+			    "%s is not stored or not fresh, and the request says only-if-cached", x->target.url);
+			answered = true;
+		}
+		if (!answered)
+			answered = ask_origin(x, &l, &t, landed);
+		lookup_fini(&l);
+		if (answered)
+			return;
+	}
+	log_trouble("turns", "%s: the cache and its origin disagree again and again (see `curlew show`)", x->target.url);
+	own_text(x, 503, "fwd=miss", "%s keeps changing under our hands: try again", x->target.url);
+}

@@ -1,0 +1,83 @@
+/*
+ * exchange: one request and its answer on their way through the rooms of serve. Belongs to the thread that answers.
+ */
+#ifndef CURLEW_SERVE_EXCHANGE_H
+#define CURLEW_SERVE_EXCHANGE_H
+
+#include "http/key.h"
+#include "http/message.h"
+#include "http/policy.h"
+#include "serve/service.h"
+#include "serve/sink.h"
+
+struct intake;
+
+struct exchange {
+	const struct service *service;
+	const struct head *request;
+	struct key_target target;
+	struct sink *sink;
+	struct policy_demand demand; /* cached.c */
+	enum message_framing framing;
+	int64_t length;        /* of the request body, with MESSAGE_LENGTH */
+	struct intake *body;   /* NULL in `get` */
+	int bad_body;          /* 400 or 408: why the request body was no good; 0: it was, so far */
+	int64_t now;           /* Unix seconds at its beginning */
+
+	/* the outcome */
+	int status;
+	const char *verdict;   /* for the access log: hit, miss, ... */
+	bool close;            /* the connection is of no use after it */
+	enum engine_outcome outcome; /* of a failed fetch, for `get` */
+	int curl_code;
+	struct entry *hot;     /* a plain fresh hit that may be kept ready; taken by request.c. NULL otherwise */
+};
+
+/* --- own.c: answers of our own making --- */
+
+/* A one-line text answer. cache: our Cache-Status member's items, or NULL. Returns what the sink returns. */
+int own_text(struct exchange *, int status, const char *cache, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The same with a page of another type. */
+int own_page(struct exchange *, int status, const char *type, struct span page);
+/* What a failed fetch is to the client: 502, 503, 504 or 403, and why. */
+int own_failure(struct exchange *, const struct flight_answer *, const char *cache);
+
+/* --- represent.c: a complete representation at hand --- */
+
+struct representation {
+	int status;
+	struct span fields; /* as stored */
+	int64_t bytes;
+	int fd;             /* of the body, or -1 when it has none */
+	int64_t age_s;      /* -1: it is local, not cached */
+	const char *cache;  /* Cache-Status items, or NULL */
+};
+/* Answers GET or HEAD from it: conditions (RFC 9110 13), ranges (14), the body. */
+int represent(struct exchange *, const struct representation *);
+/* What Location should say to this client, or NULL to leave it; the caller's to free. */
+char *represent_location(const struct exchange *, int status, struct span fields);
+
+/* --- the rooms that answer --- */
+
+void cached_answer(struct exchange *);	/* GET and HEAD through the cache */
+void forward_answer(struct exchange *); /* everything else, to the origin and back */
+bool files_answer(struct exchange *);	/* from --root; false: there is no such file */
+void pages_answer(struct exchange *);	/* /.curlew/ */
+void tunnel_answer(struct exchange *, int client_fd, struct span early); /* CONNECT; early: bytes sent behind the head */
+
+/* --- forward.c, for cached.c --- */
+
+enum forward_conditions {
+	FORWARD_CLIENTS,  /* the client's own conditions and ranges go along */
+	FORWARD_NONE,     /* a whole answer is wanted, for the store */
+	FORWARD_STORED    /* the validators of the stored response instead */
+};
+/* The field lines to send to the origin for this request (RFC 9110 7.6). 0, or -1. */
+int forward_fields(const struct exchange *, enum forward_conditions, const struct entry *stored, struct buf *out);
+/* Passes a seat's answer on to the client: head, body, trailers. */
+void forward_stream(struct exchange *, struct seat *, const struct flight_answer *, const char *cache);
+/* Waits for a final head, passing interim ones on. */
+enum flight_news forward_wait(struct exchange *, struct seat *, struct flight_answer *);
+
+#endif

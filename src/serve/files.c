@@ -1,0 +1,96 @@
+/* --root: local files. openat2 keeps every path beneath the root, whatever symbolic links and dots say. */
+#include "serve/exchange.h"
+
+#include "base/stats.h"
+#include "http/date.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const struct {
+	const char *suffix, *type;
+} types[] = {
+    {".html", "text/html; charset=utf-8"}, {".htm", "text/html; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"}, {".mjs", "text/javascript; charset=utf-8"},
+    {".json", "application/json"}, {".txt", "text/plain; charset=utf-8"}, {".md", "text/markdown; charset=utf-8"},
+    {".xml", "application/xml"}, {".csv", "text/csv; charset=utf-8"}, {".svg", "image/svg+xml"}, {".png", "image/png"},
+    {".jpg", "image/jpeg"}, {".jpeg", "image/jpeg"}, {".gif", "image/gif"}, {".webp", "image/webp"},
+    {".ico", "image/x-icon"}, {".pdf", "application/pdf"}, {".wasm", "application/wasm"}, {".woff2", "font/woff2"},
+    {".mp4", "video/mp4"}, {".mp3", "audio/mpeg"}, {".gz", "application/gzip"}, {".zip", "application/zip"},
+};
+
+static const char *type_of(const char *path)
+{
+	size_t n = strlen(path);
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		size_t s = strlen(types[i].suffix);
+		if (n >= s && strcasecmp(path + n - s, types[i].suffix) == 0)
+			return types[i].type;
+	}
+	return "application/octet-stream";
+}
+
+static int open_beneath(int root, const char *path)
+{
+	struct open_how how = {
+	    .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	return (int)syscall(SYS_openat2, root, path[0] != '\0' ? path : ".", &how, sizeof how);
+}
+
+/* A regular file, or a directory's index.html. -1: there is none. */
+static int open_file(int root, const char *path, struct stat *st, bool *index)
+{
+	int fd = open_beneath(root, path);
+	if (fd < 0 || fstat(fd, st) != 0)
+		goto none;
+	*index = S_ISDIR(st->st_mode);
+	if (*index) {
+		int file = openat(fd, "index.html", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		close(fd);
+		fd = file;
+		if (fd < 0 || fstat(fd, st) != 0)
+			goto none;
+	}
+	if (S_ISREG(st->st_mode))
+		return fd;
+none:
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+bool files_answer(struct exchange *x)
+{
+	struct stat st;
+	bool index = false;
+	int fd = open_file(x->service->root_fd, x->target.path, &st, &index);
+	if (fd < 0)
+		return false;
+	x->verdict = "file";
+	if (!span_is(x->request->method, "GET") && !span_is(x->request->method, "HEAD")) {
+		close(fd);
+		own_text(x, 405, NULL, "/%s is a local file: only GET and HEAD", x->target.path);
+		return true;
+	}
+	struct buf fields;
+	char date[DATE_BYTES], modified[DATE_BYTES];
+	date_format(x->now, date);
+	date_format(st.st_mtim.tv_sec, modified);
+	buf_init(&fields, BUF_HEAD);
+	buf_addf(&fields, "Date: %s\nContent-Type: %s\nLast-Modified: %s\nETag: \"%" PRIx64 "-%" PRIx64 "\"\nAccept-Ranges: bytes\n",
+	    date, type_of(index ? "index.html" : x->target.path), modified, (uint64_t)st.st_size,
+	    (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec);
+	struct representation rep = {.status = 200, .fields = buf_span(&fields), .bytes = st.st_size, .fd = fd, .age_s = -1};
+	stats_add(STATS_FILES, 1);
+	represent(x, &rep);
+	buf_fini(&fields);
+	close(fd);
+	return true;
+}

@@ -1,0 +1,208 @@
+/*
+ * To the origin and back: what goes along of a request (RFC 9110 7.6), its body upwards, its answer downwards. Requests a cache cannot
+ * answer pass here whole; cached.c uses the pieces.
+ */
+#include "serve/exchange.h"
+
+#include "base/stats.h"
+#include "serve/intake.h"
+#include "serve/upload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool is_condition(struct span name)
+{
+	static const char *const names[] = {
+	    "If-None-Match", "If-Modified-Since", "If-Range", "Range", "If-Match", "If-Unmodified-Since"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (span_is_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_answer alone. */
+static bool is_ours(struct span name)
+{
+	return span_is_nocase(name, "Host") || span_is_nocase(name, "Content-Length") || span_is_nocase(name, "Expect");
+}
+
+int forward_fields(
+    const struct exchange *x, enum forward_conditions how, const struct entry *stored, struct buf *out)
+{
+	const struct head *h = x->request;
+	buf_clear(out);
+	for (size_t i = 0; i < h->count; i++) {
+		const struct field *f = &h->fields[i];
+		bool left_out = !message_is_end_to_end(h, f) || is_ours(f->name) ||
+		    (how != FORWARD_CLIENTS && is_condition(f->name));
+		if (left_out)
+			continue;
+		buf_addspan(out, f->name);
+		buf_adds(out, ": ");
+		buf_addspan(out, f->value);
+		buf_addc(out, '\n');
+	}
+	if (how == FORWARD_STORED && stored->etag != NULL)
+		buf_addf(out, "If-None-Match: %s\n", stored->etag);
+	if (how == FORWARD_STORED && stored->last_modified != NULL)
+		buf_addf(out, "If-Modified-Since: %s\n", stored->last_modified);
+	buf_addf(out, "Via: 1.%d %s\n", h->minor, x->service->via);
+	return out->failed ? -1 : 0;
+}
+
+enum flight_news forward_wait(struct exchange *x, struct seat *seat, struct flight_answer *a)
+{
+	enum flight_news news;
+	while ((news = flight_wait(seat, a)) == FLIGHT_INTERIM)
+		x->sink->interim(x->sink, a->status, a->fields);
+	return news;
+}
+
+/* The body as it arrives. What was begun is flushed before every wait, so that the client has all we have. */
+static void stream_body(struct exchange *x, struct seat *seat)
+{
+	struct sink *s = x->sink;
+	for (;;) {
+		struct flight_piece p;
+		enum flight_read got = flight_read(seat, false, &p);
+		if (got == FLIGHT_QUIET) {
+			if (s->flush(s) != 0)
+				return;
+			got = flight_read(seat, true, &p);
+		}
+		switch (got) {
+		case FLIGHT_BYTES:
+			if (s->bytes(s, p.bytes, p.n) != 0)
+				return;
+			break;
+		case FLIGHT_FILE:
+			if (s->file(s, p.fd, p.at, (int64_t)p.n) != 0)
+				return;
+			break;
+		case FLIGHT_END:
+			s->end(s, flight_trailers(seat));
+			return;
+		case FLIGHT_BROKEN:
+		case FLIGHT_LEFT:
+		case FLIGHT_QUIET:
+			x->outcome = ENGINE_BROKEN;
+			x->curl_code = 18;
+			s->cut(s);
+			return;
+		}
+	}
+}
+
+void forward_stream(struct exchange *x, struct seat *seat, const struct flight_answer *a, const char *cache)
+{
+	struct reply r = {
+	    .status = a->status,
+	    .fields = a->fields,
+	    .body_bytes = a->body_bytes,
+	    .no_body = span_is(x->request->method, "HEAD"),
+	    .age_s = a->age_s > 0 ? a->age_s : -1,
+	    .via = x->service->via,
+	    .close = x->close,
+	};
+	char *location = represent_location(x, a->status, a->fields);
+	r.location = location;
+	reply_say(&r, "%s", cache);
+	x->status = a->status;
+	if (x->sink->begin(x->sink, &r) == 0)
+		stream_body(x, seat);
+	free(location);
+}
+
+/* --- requests that only the origin can answer --- */
+
+/* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). */
+static void invalidate(const struct exchange *x, const struct flight_answer *a)
+{
+	static const char *const names[] = {"Location", "Content-Location"};
+	struct head head;
+	if (!policy_is_unsafe(x->request->method) || a->status < 200 || a->status > 399)
+		return;
+	flights_forget(x->service->flights, x->target.url);
+	store_invalidate(x->service->store, x->target.url);
+	message_init(&head);
+	if (message_parse_fields(&head, a->fields) == 0) {
+		for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+			struct span value = message_find(&head, names[i]);
+			char *url = value.at != NULL ? key_resolve(x->target.url, value) : NULL;
+			if (url != NULL && key_same_origin(url, x->target.url)) {
+				flights_forget(x->service->flights, url);
+				store_invalidate(x->service->store, url);
+			}
+			free(url);
+		}
+	}
+	message_fini(&head);
+	store_settle(x->service->store); /* who has seen the success must not get the old answer */
+}
+
+static int64_t upload_size(const struct exchange *x)
+{
+	switch (x->framing) {
+	case MESSAGE_LENGTH:
+		return x->length;
+	case MESSAGE_CHUNKED:
+		return ENGINE_CHUNKED_UPLOAD;
+	case MESSAGE_NO_BODY:
+	case MESSAGE_UNTIL_CLOSE:
+		break;
+	}
+	return ENGINE_NO_UPLOAD;
+}
+
+static void answer_news(struct exchange *x, struct seat *seat, enum flight_news news, const struct flight_answer *a)
+{
+	char cache[REPLY_STATUS];
+	if (news == FLIGHT_ANSWER) {
+		invalidate(x, a);
+		x->verdict = "pass";
+		stats_add(STATS_PASSED, 1);
+		snprintf(cache, sizeof cache, "fwd=method; fwd-status=%d", a->status);
+		forward_stream(x, seat, a, cache);
+	} else if (news == FLIGHT_FAILED && x->bad_body != 0) {
+		x->close = true;
+		own_text(x, x->bad_body, "fwd=method", "%s",
+		    x->bad_body == 408 ? "the request's body did not come in time" : "the request's body is malformed or broke off");
+	} else if (news == FLIGHT_FAILED) {
+		x->close = x->framing != MESSAGE_NO_BODY;
+		own_failure(x, a, "fwd=method");
+	} else {
+		x->close = true;
+	}
+}
+
+void forward_answer(struct exchange *x)
+{
+	struct flight_ask ask = {
+	    .method = x->request->method,
+	    .url = x->target.url,
+	    .upload_bytes = upload_size(x),
+	    .request = x->request,
+	    .gone = x->sink->gone,
+	    .gone_ctx = x->sink,
+	};
+	struct seat *seat = NULL;
+	struct flight_answer a;
+	struct buf fields;
+	buf_init(&fields, BUF_HEAD);
+	bool expects = ask.upload_bytes != ENGINE_NO_UPLOAD && message_lists(x->request, "Expect", "100-continue");
+	bool ok = forward_fields(x, FORWARD_CLIENTS, NULL, &fields) == 0 &&
+	    (!expects || buf_adds(&fields, "Expect: 100-continue\n") == 0);
+	ask.fields = buf_span(&fields);
+	if (ok && flight_join(x->service->flights, &ask, &seat) == FLIGHT_LEADS) {
+		struct upload *upload = ask.upload_bytes != ENGINE_NO_UPLOAD ? upload_begin(x, seat, expects) : NULL;
+		enum flight_news news = forward_wait(x, seat, &a);
+		answer_news(x, seat, news, &a);
+		upload_end(upload);
+	} else {
+		own_text(x, 503, "fwd=method", "out of memory: try again later");
+	}
+	flight_leave(seat);
+	buf_fini(&fields);
+}

@@ -1,0 +1,41 @@
+/*
+ * lane: one thread and one epoll set, doing only what cannot block: it accepts, receives, answers plain requests from `hot`
+ * and hands every other to a worker. There is a lane a core.
+ *
+ * How `hot` stays honest: at each wake-up a lane first receives, then reads the edit counter once, then answers. So whatever was committed
+ * before a request was sent is seen by its answer.
+ */
+#ifndef CURLEW_SERVE_LANE_H
+#define CURLEW_SERVE_LANE_H
+
+#include "serve/conn.h"
+#include "serve/service.h"
+
+struct lane;
+
+/* A lane accepts from any listener and gives each connection to the next of all lanes. */
+struct lanes_config {
+	const struct service *service;
+	const int *listeners; /* descriptors, non-blocking; stay the caller's */
+	size_t listener_count;
+	double head_timeout_s, idle_timeout_s;
+};
+
+struct lanes;
+
+/* Starts one lane a core. NULL with a sentence in why. */
+struct lanes *lanes_new(const struct lanes_config *, struct buf *why);
+/* No new connections, idle ones closed, running answers say Connection: close. */
+void lanes_drain(struct lanes *);
+/* Connections still open. */
+size_t lanes_open(struct lanes *);
+/* Breaks what is open, so that workers notice. */
+void lanes_break(struct lanes *);
+/* Ends the threads. All workers must have ended. */
+void lanes_free(struct lanes *);
+
+const struct service *lane_service(const struct lane *);
+/* The peer's address as text, for the log. */
+void lane_peer(int fd, char text[46]);
+
+#endif

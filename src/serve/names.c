@@ -1,0 +1,64 @@
+#include "serve/names.h"
+
+#include "base/conf.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct span without_port(struct span host)
+{
+	if (host.len > 0 && host.at[0] == '[') {
+		const char *end = memchr(host.at, ']', host.len);
+		return end != NULL ? span_make(host.at + 1, (size_t)(end - host.at) - 1) : host;
+	}
+	const char *colon = memchr(host.at, ':', host.len);
+	return colon != NULL ? span_make(host.at, (size_t)(colon - host.at)) : host;
+}
+
+static bool is_local_address(struct span host, int fd)
+{
+	struct sockaddr_storage at;
+	socklen_t n = sizeof at;
+	char text[INET6_ADDRSTRLEN] = "";
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&at, &n) != 0)
+		return false;
+	if (at.ss_family == AF_INET)
+		inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)&at)->sin_addr, text, sizeof text);
+	else if (at.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)(void *)&at)->sin6_addr, text, sizeof text);
+	return span_is_nocase(host, text);
+}
+
+static bool is_loopback(struct span host)
+{
+	char text[64];
+	struct in_addr v4;
+	struct in6_addr v6;
+	if (span_is_nocase(host, "localhost") || span_is_nocase(host, "localhost."))
+		return true;
+	if (host.len >= sizeof text)
+		return false;
+	memcpy(text, host.at, host.len);
+	text[host.len] = '\0';
+	if (inet_pton(AF_INET, text, &v4) == 1)
+		return (ntohl(v4.s_addr) >> 24) == 127;
+	return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+bool names_is_ours(const struct conf *conf, struct span host, int local_fd)
+{
+	char machine[256] = "";
+	host = without_port(span_trim(host));
+	if (is_loopback(host) || is_local_address(host, local_fd))
+		return true;
+	for (size_t i = 0; conf_item(conf, "server-name", i) != NULL; i++)
+		if (span_is_nocase(host, conf_item(conf, "server-name", i)))
+			return true;
+	for (size_t i = 0; conf_item(conf, "listen", i) != NULL; i++)
+		if (span_same_nocase(host, without_port(span_of(conf_item(conf, "listen", i)))))
+			return true;
+	return gethostname(machine, sizeof machine - 1) == 0 && span_is_nocase(host, machine);
+}

@@ -1,0 +1,90 @@
+#include "serve/exchange.h"
+
+#include "base/stats.h"
+#include "http/date.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static int answer(struct exchange *x, int status, const char *type, struct span page, const char *cache)
+{
+	struct buf fields;
+	char date[DATE_BYTES];
+	buf_init(&fields, BUF_HEAD);
+	date_format(x->now, date);
+	buf_addf(&fields, "Date: %s\nContent-Type: %s\n", date, type);
+	if (status == 405)
+		buf_adds(&fields, "Allow: GET, HEAD\n");
+	if (cache == NULL)
+		buf_adds(&fields, "Cache-Control: no-store\n");
+	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
+	struct reply r = {.status = status, .fields = buf_span(&fields), .body_bytes = (int64_t)page.len, .age_s = -1, .no_body = head, .close = x->close};
+	if (cache != NULL)
+		reply_say(&r, "%s", cache);
+	x->status = status;
+	int rc = x->sink->begin(x->sink, &r);
+	if (rc == 0)
+		rc = x->sink->bytes(x->sink, page.at, page.len);
+	if (rc == 0)
+		rc = x->sink->end(x->sink, span_make(NULL, 0));
+	buf_fini(&fields);
+	return rc;
+}
+
+int own_text(struct exchange *x, int status, const char *cache, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+	va_start(ap, format);
+	int n = vsnprintf(text, sizeof text - 1, format, ap);
+	va_end(ap);
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof text - 1 ? (size_t)n : sizeof text - 2;
+	for (size_t i = 0; i < len; i++) /* one line, whatever was put into it */
+		if ((unsigned char)text[i] < ' ' || text[i] == 127)
+			text[i] = ' ';
+	text[len++] = '\n';
+	stats_add(STATS_ERRORS, 1);
+	if (x->verdict == NULL)
+		x->verdict = "error";
+	return answer(x, status, "text/plain; charset=utf-8", span_make(text, len), cache);
+}
+
+int own_page(struct exchange *x, int status, const char *type, struct span page)
+{
+	return answer(x, status, type, page, NULL);
+}
+
+int own_failure(struct exchange *x, const struct flight_answer *a, const char *cache)
+{
+	const char *host = x->target.host;
+	x->outcome = a->outcome;
+	x->curl_code = a->curl_code;
+	switch (a->outcome) {
+	case ENGINE_NO_HOST:
+		if (x->target.way == KEY_PREFIX)
+			return own_text(x, 502, cache, "%s: neither a local file%s nor a host name that resolves", host,
+			    x->service->root_fd < 0 ? " (there is no --root)" : "");
+		return own_text(x, 502, cache, "%s: the host name does not resolve", host);
+	case ENGINE_UNREACHABLE:
+		return own_text(x, 502, cache, "%s:%d: cannot connect: %s", host, x->target.port, a->message);
+	case ENGINE_NOT_ALLOWED:
+		return own_text(x, 403, cache,
+		    "%s:%d: its address is not public, and curlew fetches from public addresses only (allow it with --allow-to)",
+		    host, x->target.port);
+	case ENGINE_TIMEOUT:
+		return own_text(x, 504, cache, "%s:%d: timed out: %s", host, x->target.port, a->message);
+	case ENGINE_TLS:
+		return own_text(x, 502, cache, "%s:%d: TLS failed: %s", host, x->target.port, a->message);
+	case ENGINE_BROKEN:
+		return own_text(x, 502, cache, "%s:%d: the origin broke off: %s", host, x->target.port, a->message);
+	case ENGINE_BAD:
+		return own_text(x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
+	case ENGINE_OFFLINE:
+		return own_text(x, 504, cache, "%s is not stored, and --offline is set", x->target.url);
+	case ENGINE_CANCELLED:
+	case ENGINE_TROUBLE:
+	case ENGINE_OK:
+		break;
+	}
+	return own_text(x, 503, cache, "%s:%d: the fetch was given up: %s", host, x->target.port, a->message);
+}

@@ -1,0 +1,73 @@
+#include "serve/reply.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void reply_say(struct reply *r, const char *format, ...)
+{
+	size_t n = strlen(r->cache_status);
+	if (n == 0)
+		n = (size_t)snprintf(r->cache_status, sizeof r->cache_status, "curlew");
+	if (n + 3 >= sizeof r->cache_status)
+		return;
+	memcpy(r->cache_status + n, "; ", 3);
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(r->cache_status + n + 2, sizeof r->cache_status - n - 2, format, ap);
+	va_end(ap);
+}
+
+void reply_detail(struct reply *r, const char *text)
+{
+	char safe[256];
+	size_t n = 0;
+	for (; *text != '\0' && n < sizeof safe - 2; text++) {
+		if (*text == '"' || *text == '\\')
+			safe[n++] = '\\';
+		safe[n++] = *text >= ' ' && *text <= '~' ? *text : ' ';
+	}
+	safe[n] = '\0';
+	if (n > 0)
+		reply_say(r, "detail=\"%s\"", safe);
+}
+
+bool reply_is_bodiless(int status)
+{
+	return (status >= 100 && status < 200) || status == 204 || status == 304;
+}
+
+static void add_lines(struct buf *out, struct span lines, const char *location)
+{
+	while (lines.len > 0) {
+		const char *nl = memchr(lines.at, '\n', lines.len);
+		size_t n = nl != NULL ? (size_t)(nl - lines.at) : lines.len;
+		struct span line = span_make(lines.at, n);
+		if (location == NULL || !span_starts_nocase(line, "Location:")) {
+			buf_addspan(out, line);
+			buf_add(out, "\r\n", 2);
+		}
+		lines = span_from(lines, nl != NULL ? n + 1 : n);
+	}
+}
+
+size_t reply_write_hit(char out[128], int64_t age_s, int64_t ttl_s)
+{
+	int n = snprintf(out, 128, "Age: %" PRId64 "\r\nCache-Status: curlew; hit; ttl=%" PRId64 "\r\n", age_s, ttl_s);
+	return (size_t)n;
+}
+
+void reply_write(struct buf *out, const struct reply *r)
+{
+	buf_addf(out, "HTTP/1.1 %d %s\r\n", r->status, message_reason(r->status));
+	add_lines(out, r->fields, r->location);
+	add_lines(out, r->extra, NULL);
+	if (r->location != NULL)
+		buf_addf(out, "Location: %s\r\n", r->location);
+	if (r->via != NULL)
+		buf_addf(out, "Via: 1.1 %s\r\n", r->via);
+	if (r->age_s >= 0)
+		buf_addf(out, "Age: %" PRId64 "\r\n", r->age_s);
+	if (r->cache_status[0] != '\0')
+		buf_addf(out, "Cache-Status: %s\r\n", r->cache_status);
+}

@@ -1,0 +1,36 @@
+/*
+ * reply: the head of an answer as the program sees it, and its text. Pure.
+ */
+#ifndef CURLEW_SERVE_REPLY_H
+#define CURLEW_SERVE_REPLY_H
+
+#include "base/buf.h"
+#include "http/message.h"
+
+enum { REPLY_STATUS = 512 }; /* bytes of our Cache-Status member */
+
+struct reply {
+	int status;
+	struct span fields;   /* lines as stored: "Name: value\n" */
+	const char *location; /* replaces Location, or NULL */
+	struct span extra;    /* more lines, e.g. Content-Range */
+	int64_t body_bytes;   /* -1: not known */
+	bool no_body;         /* HEAD, 304: the length is told, the body is not sent */
+	int64_t age_s;        /* -1: no Age */
+	bool close;           /* the connection ends with this answer */
+	const char *via;      /* our name, or NULL: the answer is our own */
+	char cache_status[REPLY_STATUS]; /* our member, "curlew; hit; ttl=10"; '' for none */
+};
+
+/* Writes status line and fields, each line ended by CRLF, without framing, Connection and the empty line. */
+void reply_write(struct buf *out, const struct reply *);
+/* Writes "Age: N" and "Cache-Status: ..." lines for a hit, exactly as reply_write would. At most 128 bytes; returns how many. */
+size_t reply_write_hit(char out[128], int64_t age_s, int64_t ttl_s);
+/* Starts or goes on with the Cache-Status member: appends "; item" formatted. */
+void reply_say(struct reply *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends "; detail=\"text\"" with the text made safe for a structured string (RFC 8941 3.3.3). */
+void reply_detail(struct reply *, const char *text);
+/* True when an answer of this status never has a body (RFC 9110 6.4.1). */
+bool reply_is_bodiless(int status);
+
+#endif

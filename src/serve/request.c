@@ -1,0 +1,231 @@
+#include "serve/request.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "fetch/flight.h"
+#include "serve/answer.h"
+#include "serve/hot.h"
+#include "serve/intake.h"
+#include "serve/lane.h"
+#include "serve/names.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* --- who answers --- */
+
+static bool is_loop(const struct exchange *x)
+{
+	for (size_t i = 0; i < x->request->count; i++) {
+		const struct field *f = &x->request->fields[i];
+		if (span_is_nocase(f->name, "Via") && memmem(f->value.at, f->value.len, x->service->via, strlen(x->service->via)))
+			return true;
+	}
+	return false;
+}
+
+/* Questions whose answer must come from the origin itself (RFC 9110 13.1.1, 13.1.4). */
+static bool must_forward(const struct exchange *x)
+{
+	return message_has(x->request, "If-Match") || message_has(x->request, "If-Unmodified-Since") ||
+	    x->framing != MESSAGE_NO_BODY;
+}
+
+/* OPTIONS and TRACE count hops (RFC 9110 7.6.2). True when we are the last. */
+static bool is_last_hop(const struct exchange *x)
+{
+	bool counts = span_is(x->request->method, "OPTIONS") || span_is(x->request->method, "TRACE");
+	return counts && span_is(message_find(x->request, "Max-Forwards"), "0");
+}
+
+void request_route(struct exchange *x)
+{
+	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
+	if (is_loop(x)) {
+		x->close = true;
+		own_text(x, 508, NULL, "%s: this request has been here before: a loop of proxies", x->target.url);
+	} else if (is_last_hop(x)) {
+		x->verdict = "own";
+		own_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
+	} else if (cacheable && !must_forward(x)) {
+		cached_answer(x);
+	} else {
+		forward_answer(x);
+	}
+}
+
+/* --- one exchange on a connection --- */
+
+static bool check_host(struct exchange *x, const struct conn *c)
+{
+	struct span host = message_find(x->request, "Host");
+	if (x->target.way != KEY_PREFIX && x->target.way != KEY_OWN)
+		return true;
+	if (x->target.way == KEY_OWN && x->service->origin != NULL)
+		return true;
+	if (host.at == NULL || names_is_ours(x->service->conf, host, c->fd))
+		return true;
+	x->close = true;
+	own_text(x, 421, NULL, "%.*s is not a name of this server (name it with --server-name, or use http://localhost)",
+	    (int)(host.len > 200 ? 200 : host.len), host.at);
+	return false;
+}
+
+static void refuse(struct exchange *x, const struct fault *fault)
+{
+	x->close = true;
+	x->verdict = "refused";
+	stats_add(STATS_BAD_REQUESTS, 1);
+	own_text(x, fault->status, NULL, "%s", fault->why);
+}
+
+/* A body nobody asked for must be read away before the next request. */
+static void skip_body(struct exchange *x)
+{
+	struct span data;
+	if (x->close || x->body == NULL)
+		return;
+	if (!intake_is_here(x->body)) {
+		x->close = true;
+		return;
+	}
+	while (intake_next(x->body, &data) == INTAKE_DATA)
+		;
+}
+
+static void dispatch(struct exchange *x, struct conn *c, struct answer *a)
+{
+	struct fault fault = {0, NULL};
+	int bad = key_of_target(&x->service->ways, x->request->method, x->request->target, &x->target, &fault);
+	if (bad == 0 && !check_host(x, c))
+		return;
+	if (x->target.way == KEY_PREFIX && x->target.path != NULL && x->service->root_fd >= 0 &&
+	    (bad == 0 || names_is_ours(x->service->conf, message_find(x->request, "Host"), c->fd)) && files_answer(x))
+		return;
+	if (bad != 0) {
+		refuse(x, &fault);
+		return;
+	}
+	if (message_has(x->request, "Expect") && !span_is_nocase(message_find(x->request, "Expect"), "100-continue")) {
+		x->close = true;
+		own_text(x, 417, NULL, "only Expect: 100-continue is understood");
+		return;
+	}
+	switch (x->target.way) {
+	case KEY_OWN:
+		if (c->local)
+			pages_answer(x);
+		else
+			own_text(x, 403, NULL, "/.curlew/ answers to this machine only");
+		break;
+	case KEY_TUNNEL:
+		a->keep = false;
+		x->close = true;
+		tunnel_answer(x, c->fd, span_from(buf_span(&c->in), x->request->bytes));
+		break;
+	case KEY_PREFIX:
+	case KEY_ABSOLUTE:
+	case KEY_REVERSE:
+		request_route(x);
+		break;
+	}
+}
+
+static void log_exchange(const struct exchange *x, const struct conn *c, const struct answer *a, int64_t took_us)
+{
+	if (!log_access_wanted())
+		return;
+	char client[INET6_ADDRSTRLEN];
+	lane_peer(c->fd, client);
+	struct span line = {"", 0};
+	if (x->request != NULL && x->request->method.at != NULL)
+		line = span_make(x->request->method.at,
+		    (size_t)(x->request->target.at - x->request->method.at) + x->request->target.len + strlen(" HTTP/1.1"));
+	struct log_access entry = {
+	    .client = span_of(client),
+	    .request_line = line,
+	    .referer = x->request != NULL ? message_find(x->request, "Referer") : line,
+	    .user_agent = x->request != NULL ? message_find(x->request, "User-Agent") : line,
+	    .status = x->status,
+	    .body_bytes = a->body_sent,
+	    .verdict = span_of(x->verdict),
+	    .took_us = took_us,
+	};
+	log_access(&entry, x->now);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Answers the request whose head is parsed (NULL: bad) and takes it off conn->in. True when the connection may go on. */
+static bool exchange_run(const struct service *service, struct conn *c, const struct head *head, const struct fault *bad)
+{
+	int64_t began = now_us();
+	bool keep = head != NULL && message_keeps_alive(head) && !conn_draining(c);
+	struct answer a;
+	struct fault fault;
+	struct intake *body = calloc(1, sizeof *body);
+	struct exchange x = {.service = service, .request = head, .now = (int64_t)time(NULL)};
+	if (body == NULL)
+		return false;
+	answer_init(&a, c->fd, head != NULL ? head->minor : 1, keep);
+	x.sink = &a.sink;
+	stats_add(STATS_REQUESTS, 1);
+	if (head == NULL) {
+		a.keep = false;
+		refuse(&x, bad);
+	} else if (message_request_framing(head, &x.framing, &x.length, &fault) != 0) {
+		a.keep = false;
+		refuse(&x, &fault);
+	} else {
+		intake_init(body, c, head->bytes, x.framing, x.length, conf_seconds(service->conf, "body-timeout"));
+		x.body = body;
+		dispatch(&x, c, &a);
+		skip_body(&x);
+	}
+	log_exchange(&x, c, &a, now_us() - began);
+	if (x.hot != NULL)
+		hot_offer(service->hot, &x, x.hot);
+	key_fini(&x.target);
+	keep = a.keep && !a.failed && !x.close;
+	if (keep) { /* only now: the head borrows the buffer */
+		buf_consume(&c->in, head->bytes + body->consumed);
+		keep = buf_addspan(&c->in, intake_beyond(body)) == 0;
+	}
+	if (x.body != NULL)
+		intake_fini(body);
+	answer_fini(&a);
+	free(body);
+	return keep;
+}
+
+void request_run(struct work *work)
+{
+	struct conn *c = (struct conn *)(void *)((char *)work - offsetof(struct conn, work));
+	const struct service *service = lane_service(c->lane);
+	struct head head;
+	bool keep = true;
+	message_init(&head);
+	keep = conn_send_rest(c) == 0;
+	while (keep) {
+		struct fault fault;
+		enum message_parsed parsed = message_parse_request(&head, buf_span(&c->in), &fault);
+		if (parsed == MESSAGE_MORE)
+			break;
+		keep = exchange_run(service, c, parsed == MESSAGE_WHOLE ? &head : NULL, &fault);
+	}
+	message_fini(&head);
+	if (keep)
+		conn_return(c);
+	else
+		conn_close(c, true);
+}

@@ -1,0 +1,132 @@
+#include "serve/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static const char *const targets[] = {"Curlew-Cache-Control"};
+
+static int open_allow(struct service *s, struct buf *why)
+{
+	s->allow = allow_new();
+	if (s->allow == NULL) {
+		buf_adds(why, "--allow-to: out of memory");
+		return -1;
+	}
+	for (size_t i = 0; conf_item(s->conf, "allow-to", i) != NULL; i++)
+		if (allow_add(s->allow, conf_item(s->conf, "allow-to", i), why) != 0)
+			return -1;
+	return 0;
+}
+
+static int read_origin(struct service *s, bool serving, struct buf *why)
+{
+	const char *origin = serving ? conf_text(s->conf, "origin") : NULL;
+	if (origin == NULL)
+		return 0;
+	s->origin = key_normalise(origin, "http");
+	if (s->origin == NULL) {
+		buf_addf(why, "--origin: '%s' is no http or https URL (give one like http://127.0.0.1:8080)", origin);
+		return -1;
+	}
+	size_t n = strlen(s->origin);
+	if (n > 0 && s->origin[n - 1] == '/')
+		s->origin[n - 1] = '\0';
+	return 0;
+}
+
+static int open_root(struct service *s, bool serving, struct buf *why)
+{
+	const char *root = serving ? conf_text(s->conf, "root") : NULL;
+	s->root_fd = -1;
+	if (root == NULL)
+		return 0;
+	s->root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->root_fd < 0)
+		buf_addf(why, "--root %s: %s (give a directory)", root, strerror(errno));
+	return s->root_fd < 0 ? -1 : 0;
+}
+
+static int open_store(struct service *s, struct buf *why)
+{
+	struct buf mode;
+	buf_init(&mode, BUF_LINE);
+	if (s->origin != NULL)
+		buf_addf(&mode, "shared --origin %s", s->origin);
+	else
+		buf_adds(&mode, "shared");
+	struct store_config config = {
+	    .dir = conf_cache_dir(s->conf),
+	    .size_bytes = conf_number(s->conf, "size"),
+	    .mode = buf_str(&mode),
+	};
+	s->store = store_open(&config, why);
+	buf_fini(&mode);
+	return s->store == NULL ? -1 : 0;
+}
+
+static int open_flights(struct service *s, struct buf *why)
+{
+	struct flights_config config = {
+	    .engine =
+		{
+		    .proxy = conf_text(s->conf, "proxy"),
+		    .cacert = conf_text(s->conf, "cacert"),
+		    .connect_timeout_s = conf_seconds(s->conf, "connect-timeout"),
+		    .origin_timeout_s = conf_seconds(s->conf, "origin-timeout"),
+		    .allow = s->allow,
+		    .offline = s->offline,
+		},
+	    .store = s->store,
+	    .policy = s->policy,
+	    .max_body = conf_number(s->conf, "max-body"),
+	    .trusted = s->origin != NULL,
+	};
+	if (config.engine.cacert != NULL && access(config.engine.cacert, R_OK) != 0) {
+		buf_addf(why, "--cacert %s: %s (give a readable PEM file)", config.engine.cacert, strerror(errno));
+		return -1;
+	}
+	s->flights = flights_new(&config, why);
+	return s->flights == NULL ? -1 : 0;
+}
+
+int service_open(struct service *s, const struct conf *conf, struct buf *why)
+{
+	bool serving = conf_is(conf, CONF_SERVE);
+	memset(s, 0, sizeof *s);
+	s->conf = conf;
+	s->root_fd = -1;
+	s->offline = conf_flag(conf, "offline");
+	s->policy.targets = targets;
+	s->policy.target_count = sizeof targets / sizeof targets[0];
+	unsigned char id[4];
+	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+		memset(id, 0, sizeof id);
+	snprintf(s->via, sizeof s->via, "curlew-%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
+	int status = open_allow(s, why) != 0 || read_origin(s, serving, why) != 0 ? 2 : 0;
+	if (status == 0 && (open_root(s, serving, why) != 0 || open_store(s, why) != 0 || open_flights(s, why) != 0))
+		status = 1;
+	if (status != 0) {
+		service_close(s);
+		return status;
+	}
+	s->ways.default_scheme = conf_text(conf, "default-scheme");
+	s->ways.origin = s->origin;
+	return 0;
+}
+
+void service_close(struct service *s)
+{
+	flights_free(s->flights);
+	if (s->store != NULL)
+		store_close(s->store);
+	allow_free(s->allow);
+	free(s->origin);
+	if (s->root_fd >= 0)
+		close(s->root_fd);
+	memset(s, 0, sizeof *s);
+	s->root_fd = -1;
+}

@@ -1,0 +1,105 @@
+/* CONNECT (RFC 9110 9.3.6): a blind tunnel of bytes between two sockets, on one worker. */
+#include "serve/exchange.h"
+
+#include "base/stats.h"
+#include "fetch/engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum { PAGE_BYTES = 64 << 10 };
+
+static bool port_allowed(const char *ports, int port)
+{
+	while (ports != NULL && *ports != '\0') {
+		char *end;
+		if (strtol(ports, &end, 10) == port && end != ports)
+			return true;
+		ports = strchr(end, ',');
+		if (ports != NULL)
+			ports++;
+	}
+	return false;
+}
+
+static int send_all(int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return -1;
+		bytes += sent;
+		n -= (size_t)sent;
+	}
+	return 0;
+}
+
+/* Moves what has come from one side to the other. 1: moved, 0: that side has ended, -1: broken. */
+static int move(int from, int to, char *page)
+{
+	ssize_t n = recv(from, page, PAGE_BYTES, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 1 : -1;
+	if (n == 0) {
+		shutdown(to, SHUT_WR);
+		return 0;
+	}
+	stats_add(STATS_BYTES_SENT, n);
+	return send_all(to, page, (size_t)n) == 0 ? 1 : -1;
+}
+
+/* Both ways until both sides have ended, one broke, or nothing moved for the idle time. */
+static void relay(int client, int origin, int idle_ms)
+{
+	char *page = malloc(PAGE_BYTES);
+	struct pollfd p[2] = {{.fd = client, .events = POLLIN}, {.fd = origin, .events = POLLIN}};
+	int open = page != NULL ? 2 : 0;
+	while (open > 0) {
+		int n = poll(p, 2, idle_ms);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		for (int i = 0; i < 2 && open > 0; i++) {
+			if (p[i].revents == 0)
+				continue;
+			int moved = move(i == 0 ? client : origin, i == 0 ? origin : client, page);
+			if (moved < 0)
+				open = 0;
+			if (moved == 0) {
+				open--;
+				p[i].fd = -1;
+			}
+		}
+	}
+	free(page);
+}
+
+void tunnel_answer(struct exchange *x, int client_fd, struct span early)
+{
+	int port = x->target.port, fd = -1;
+	struct flight_answer a = {.body_bytes = -1};
+	char message[256];
+	x->verdict = "tunnel";
+	if (!port_allowed(conf_text(x->service->conf, "connect-ports"), port)) {
+		own_text(x, 403, NULL, "CONNECT to port %d is not allowed (allow it with --connect-ports)", port);
+		return;
+	}
+	struct engine_tunnel *t =
+	    engine_connect(flights_engine(x->service->flights), x->target.host, port, &fd, &a.outcome, message);
+	if (t == NULL) {
+		a.message = message;
+		own_failure(x, &a, NULL);
+		return;
+	}
+	stats_add(STATS_TUNNELS, 1);
+	x->status = 200;
+	static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
+	if (send_all(client_fd, established, sizeof established - 1) == 0 && send_all(fd, early.at, early.len) == 0)
+		relay(client_fd, fd, (int)(conf_seconds(x->service->conf, "idle-timeout") * 1000));
+	engine_disconnect(t);
+}

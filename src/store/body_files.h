@@ -1,0 +1,66 @@
+/*
+ * body_files: body files as the other files of the store need them; body.h has what the rest of the program sees.
+ *
+ * struct bodies is one process's hold on the directory: its names and its bodies in flight. A *name* is "body/ab/" and twelve hex
+ * digits of a number; ab are the digits that change every 65,536 names, so that neighbours in time are neighbours on the disk and
+ * in entry_by_body. Numbers are taken from the index in leases (table lease), one number once.
+ */
+#ifndef CURLEW_STORE_BODY_FILES_H
+#define CURLEW_STORE_BODY_FILES_H
+
+#include "store/body.h"
+#include "store/lock.h"
+#include "store/writer.h"
+
+#define BODY_NAME_SIZE 24
+
+struct bodies;
+
+/* Makes body/ and spool/ where they are missing. NULL with errno. The descriptor, lock, writer and boot stay the caller's and must
+ * outlive it. */
+struct bodies *bodies_open(int dir_fd, struct lock *, struct writer *, const char *boot);
+/* Gives back what is left of the leases, through the writer. No body may be in flight. Then bodies_free(), after writer_stop(). */
+void bodies_retire(struct bodies *);
+void bodies_free(struct bodies *);
+
+/* body_begin() of store.h. Disk thread. */
+struct body *bodies_begin(struct bodies *, bool whole);
+/* The place a sealed body has; NULL when it is empty and has none. */
+const char *body_file(const struct body *);
+const unsigned char *body_sha256(const struct body *);
+/* A row owns the file now: body_free() leaves it. */
+void body_give(struct body *);
+
+/* --- names --- */
+
+void body_name(int64_t number, char name[BODY_NAME_SIZE]);
+/* The number of a name of exactly our shape; -1 for anything else. */
+int64_t body_number(const char *name);
+
+/* --- files of others, by name; every one of these refuses names of another shape --- */
+
+/* A descriptor on a regular file of that size. -1: it is missing or of another size; -2: that could not be found out (errno). */
+int bodies_open_file(struct bodies *, const char *name, int64_t bytes);
+/* Is that the file's content? Reads all of it. */
+bool bodies_verify(struct bodies *, int fd, const unsigned char sha256[32]);
+/* 0 when it is gone now (also when it was before), -1 with errno. */
+int bodies_unlink(struct bodies *, const char *name);
+/* Is body/ itself there? When not, it says nothing about a row that its file is missing. */
+bool bodies_present(struct bodies *);
+
+/* --- the keeper's --- */
+
+/* Was any body sealed since the last call? */
+bool bodies_fresh(struct bodies *);
+/* For each lease of ours: below which name everything is written and may be recorded as synced, once a sync has been made after this
+ * call. Up to max; their number. */
+struct bodies_mark {
+	int64_t lease_id, below;
+};
+int bodies_marks(struct bodies *, struct bodies_mark *, int max);
+/* Settles leases that are used up and of whose bodies none is undecided any more. */
+void bodies_settle(struct bodies *);
+/* Removes what dead processes left in spool/. */
+void bodies_sweep_spool(struct bodies *);
+
+#endif

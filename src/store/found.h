@@ -1,0 +1,28 @@
+/* found: what the index answers with. store.h hands these types on to the rest of the program. */
+#ifndef CURLEW_STORE_FOUND_H
+#define CURLEW_STORE_FOUND_H
+
+#include "store/entry.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum store_found {
+	STORE_FOUND,
+	STORE_ABSENT, /* "no row" is an answer */
+	STORE_BROKEN  /* the index could not be asked; already logged */
+};
+
+struct store_rows {
+	struct entry **entries; /* most recent response first (by its Date, then fetched_at) */
+	size_t count;
+};
+void store_rows_free(struct store_rows *);
+
+struct store_column {
+	const char *name;
+	const char *text; /* NULL for SQL NULL */
+	bool is_number;   /* INTEGER or REAL */
+};
+
+#endif

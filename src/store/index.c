@@ -1,0 +1,580 @@
+/*
+ * One connection: opening, its statements, its questions. index_setup.c decides whether the file may be used at all, index_write.c
+ * has what the writer does within a transaction, index_query.c the questions of verbs.
+ *
+ * All statements stand in one table and are prepared when the connection opens: bad SQL fails at start. They are used through
+ * three moves: bind, step, index_rest(); between uses every statement is reset and its bindings are cleared, so that none holds
+ * a read transaction open (a forgotten one would keep the WAL from ever being checkpointed).
+ *
+ * Memory: no mmap, because a disk error under a mapped file would be a signal instead of an answer (invariant 6). The page caches
+ * are small; what is hot beyond them the kernel holds once for all connections.
+ */
+#include "store/index_private.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READER 1u
+#define WRITER 2u
+#define KEEPER 4u
+
+/* In the order entry_of_row() reads and index_write.c binds. */
+#define ROW                                                                                                            \
+	"id, url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, initial_age_s, "  \
+	"fresh_until, stale_until, used_at, hits, pinned, tag, note, rule_id, reason, dns_ms, connect_ms, ttfb_ms, total_ms"
+
+static const struct {
+	unsigned roles;
+	const char *sql;
+} statements[STATEMENTS] = {
+    [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
+    [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
+    [VERSION] = {READER | KEEPER, "PRAGMA data_version"},
+    [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes FROM counter"},
+    [NAMES] = {KEEPER, "SELECT names FROM counter"},
+    [OWNER] = {KEEPER, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
+		       "UNION ALL SELECT 0, body_bytes, sha256 FROM part WHERE body_file = ?1 LIMIT 1"},
+    [TRASH] = {KEEPER, "SELECT id, file, EXISTS (SELECT 1 FROM entry WHERE body_file = file) "
+		       "OR EXISTS (SELECT 1 FROM part WHERE body_file = file) FROM trash WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    [LEASES] = {KEEPER, "SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    [SETTING] = {KEEPER, "SELECT CAST(value AS INTEGER) FROM setting WHERE name = ?1"},
+    [PAGES] = {KEEPER, "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count"},
+
+    [BEGIN] = {WRITER, "BEGIN IMMEDIATE"},
+    [COMMIT] = {WRITER, "COMMIT"},
+    [ROLLBACK] = {WRITER, "ROLLBACK"},
+    [HAS_ID] = {WRITER, "SELECT 1 FROM entry WHERE id = ?1"},
+    [HAS_KEY] = {WRITER, "SELECT id FROM entry WHERE url = ?1 AND vary = ?2"},
+    [INSERT] = {WRITER, "INSERT INTO entry (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, "
+			"fetched_at, initial_age_s, fresh_until, stale_until, used_at, rule_id, reason, dns_ms, connect_ms, "
+			"ttfb_ms, total_ms, hits, pinned, tag, note) "
+			"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
+			"?21, ?22, ?23, ?24)"},
+    [OVERWRITE] = {WRITER, "UPDATE entry SET status = ?3, headers = ?4, etag = ?5, last_modified = ?6, body_file = ?7, "
+			   "body_bytes = ?8, sha256 = ?9, fetched_at = ?10, initial_age_s = ?11, fresh_until = ?12, "
+			   "stale_until = ?13, used_at = max(used_at, ?14), rule_id = ?15, reason = ?16, dns_ms = ?17, "
+			   "connect_ms = ?18, ttfb_ms = ?19, total_ms = ?20 WHERE id = ?21"},
+    [REFRESH] = {WRITER, "UPDATE entry SET status = ?1, headers = ?2, etag = ?3, last_modified = ?4, fetched_at = ?5, "
+			 "initial_age_s = ?6, fresh_until = ?7, stale_until = ?8, rule_id = ?9, reason = ?10 WHERE id = ?11 "
+			 "AND fetched_at = ?12 AND fresh_until = ?13 AND stale_until = ?14 AND body_file IS ?15"},
+    [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1"},
+    [DROP] = {WRITER, "DELETE FROM entry WHERE id = ?1 AND body_file IS ?2"},
+    [USED] = {WRITER, "UPDATE entry SET hits = hits + ?2, used_at = max(used_at, ?3) WHERE id = ?1"},
+    [REFUSE] = {WRITER, "INSERT INTO refusal (url, reason, status, at, times) SELECT ?1, ?2, ?3, ?4, ?5 "
+			"WHERE NOT EXISTS (SELECT 1 FROM entry WHERE url = ?1 AND fetched_at >= ?4) "
+			"ON CONFLICT (url) DO UPDATE SET id = (SELECT max(id) + 1 FROM refusal), reason = excluded.reason, "
+			"status = excluded.status, at = excluded.at, times = times + excluded.times"},
+    [REFUSALS_TRIM] = {WRITER, "DELETE FROM refusal WHERE id <= (SELECT max(id) FROM refusal) - ?1"},
+    [REFUSAL_FORGET] = {WRITER, "DELETE FROM refusal WHERE url = ?1"},
+    [EVICT] = {WRITER, "DELETE FROM entry WHERE id = (SELECT id FROM entry WHERE pinned = 0 ORDER BY used_at LIMIT 1)"},
+    [TRASH_ADD] = {WRITER, "INSERT INTO trash (file) VALUES (?1)"},
+    [TRASH_REMOVE] = {WRITER, "DELETE FROM trash WHERE id = ?1 AND (file = ?2 OR ?2 = '')"},
+    [NAMES_TAKE] = {WRITER, "UPDATE counter SET names = names + ?1 RETURNING names - ?1"},
+    [LEASE_ADD] = {WRITER, "INSERT INTO lease (owner, boot, first, synced, behind) VALUES (?1, ?2, ?3, ?3, ?4)"},
+    [LEASE_SYNCED] = {WRITER, "UPDATE lease SET synced = max(synced, min(?2, behind)) WHERE id = ?1"},
+    [LEASE_SETTLE] = {WRITER, "UPDATE lease SET owner = 0, behind = ?2, synced = min(synced, ?2) WHERE id = ?1"},
+    [LEASE_REMOVE] = {WRITER, "DELETE FROM lease WHERE id = ?1"},
+    [SETTING_REMOVE] = {WRITER, "DELETE FROM setting WHERE name = ?1"},
+};
+
+/* --- opening --- */
+
+static void configure_sqlite(void)
+{
+	/* SQLite's books on memory are one lock for all threads, and nobody reads them. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+	sqlite3_initialize();
+}
+
+char *index_path(const char *dir, const char *name)
+{
+	char *path = NULL;
+	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+/* As a URI, so that the path may hold anything and parameters can follow. */
+static char *uri_of(const char *path, const char *parameters)
+{
+	struct buf b;
+	buf_init(&b, BUF_LINE);
+	buf_adds(&b, "file:");
+	for (const char *p = path; *p != '\0'; p++) {
+		if (*p == '%' || *p == '?' || *p == '#')
+			buf_addf(&b, "%%%02X", (unsigned)*p);
+		else
+			buf_addc(&b, *p);
+	}
+	buf_adds(&b, parameters);
+	char *uri = b.failed ? NULL : buf_take(&b);
+	buf_fini(&b);
+	return uri;
+}
+
+int index_connect(const char *dir, int flags, bool immutable, sqlite3 **db)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, configure_sqlite);
+
+	*db = NULL;
+	int rc = SQLITE_NOMEM;
+	char *path = index_path(dir, "index.db");
+	char *uri = path != NULL ? uri_of(path, immutable ? "?immutable=1" : "") : NULL;
+	if (uri == NULL)
+		goto out;
+	rc = sqlite3_open_v2(uri, db, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	if (rc != SQLITE_OK)
+		goto out;
+	/* -wal and -shm stay when the last connection closes: who may not write can still read a stopped cache. */
+	int one = 1;
+	sqlite3_file_control(*db, "main", SQLITE_FCNTL_PERSIST_WAL, &one);
+	sqlite3_busy_timeout(*db, 1000);
+out:
+	free(uri);
+	free(path);
+	return rc;
+}
+
+/* Someone else's transaction is waited for in small steps, 50 ms in all: the writer has other things to see to. */
+static int wait_for_lock(void *unused, int tries)
+{
+	(void)unused;
+	if (tries >= 50)
+		return 0;
+	struct timespec pause = {0, 1000000};
+	nanosleep(&pause, NULL);
+	return 1;
+}
+
+static int count_frames(void *arg, sqlite3 *db, const char *schema, int frames)
+{
+	(void)db;
+	(void)schema;
+	struct index *ix = arg;
+	atomic_store(&ix->wal_frames, frames);
+	return SQLITE_OK;
+}
+
+static int set_manners(struct index *ix)
+{
+	static const char *const manners[] = {
+	    [INDEX_READER] = "PRAGMA cache_size = -2000; PRAGMA query_only = ON;",
+	    [INDEX_KEEPER] = "PRAGMA cache_size = -1000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
+	    /* secure_delete, Debian's default, would write zeros over all that is deleted. */
+	    [INDEX_WRITER] = ("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
+			      "PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"),
+	};
+	int rc = sqlite3_exec(ix->db, manners[ix->role], NULL, NULL, NULL);
+	if (rc == SQLITE_OK && ix->role == INDEX_WRITER) {
+		rc = sqlite3_busy_handler(ix->db, wait_for_lock, NULL);
+		sqlite3_wal_hook(ix->db, count_frames, ix); /* in place of SQLite's own checkpoints */
+	}
+	return rc;
+}
+
+struct index *index_open(const char *dir, enum index_role role, struct buf *why)
+{
+	static const unsigned bits[] = {[INDEX_READER] = READER, [INDEX_WRITER] = WRITER, [INDEX_KEEPER] = KEEPER};
+	struct index *ix = calloc(1, sizeof *ix);
+	if (ix == NULL || (ix->dir = strdup(dir)) == NULL) {
+		free(ix);
+		buf_adds(why, "no memory for the index");
+		return NULL;
+	}
+	ix->role = role;
+	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &ix->db);
+	if (rc == SQLITE_OK)
+		rc = set_manners(ix);
+	for (int i = 0; i < STATEMENTS && rc == SQLITE_OK; i++)
+		if (statements[i].roles & bits[role])
+			rc = sqlite3_prepare_v3(ix->db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &ix->statements[i], NULL);
+	if (rc != SQLITE_OK) {
+		buf_addf(why, "%s/index.db: %s", dir, ix->db != NULL ? sqlite3_errmsg(ix->db) : sqlite3_errstr(rc));
+		if (index_is_damage(rc))
+			index_mark_damaged(dir);
+		index_close(ix);
+		return NULL;
+	}
+	return ix;
+}
+
+void index_close(struct index *ix)
+{
+	if (ix == NULL)
+		return;
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(ix->statements[i]);
+	sqlite3_close(ix->db);
+	free(ix->dir);
+	free(ix);
+}
+
+/* --- manners of a statement --- */
+
+bool index_is_damage(int rc)
+{
+	return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
+}
+
+void index_mark_damaged(const char *dir)
+{
+	char *path = index_path(dir, "damaged");
+	if (path != NULL) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+		if (fd >= 0)
+			close(fd);
+	}
+	free(path);
+}
+
+int index_trouble(struct index *ix, const char *what)
+{
+	int rc = sqlite3_extended_errcode(ix->db);
+	stats_add(STATS_STORE_TROUBLE, 1);
+	if (index_is_damage(rc)) {
+		index_mark_damaged(ix->dir);
+		log_trouble("index damaged", "%s/index.db: %s: %s (it is damaged: answers go unstored where it is; it will be set aside at "
+			"the next start)", ix->dir, what, sqlite3_errmsg(ix->db));
+	} else {
+		log_trouble("index", "%s/index.db: %s: %s (answers go on, unstored)", ix->dir, what, sqlite3_errmsg(ix->db));
+	}
+	return -1;
+}
+
+void index_rest(struct index *ix, enum statement s)
+{
+	sqlite3_reset(ix->statements[s]);
+	sqlite3_clear_bindings(ix->statements[s]);
+}
+
+int index_run(struct index *ix, enum statement s, const char *what)
+{
+	int rc;
+	do
+		rc = sqlite3_step(ix->statements[s]);
+	while (rc == SQLITE_ROW);
+	int result = rc == SQLITE_DONE ? 0 : index_trouble(ix, what);
+	index_rest(ix, s);
+	return result;
+}
+
+void index_bind_text(sqlite3_stmt *st, int at, const char *text)
+{
+	if (text != NULL)
+		sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+/* One step of a question. FOUND: a row is there to read. The caller rests the statement. */
+static enum store_found ask(struct index *ix, enum statement s, const char *what)
+{
+	int rc = sqlite3_step(ix->statements[s]);
+	if (rc == SQLITE_ROW)
+		return STORE_FOUND;
+	if (rc == SQLITE_DONE)
+		return STORE_ABSENT;
+	index_trouble(ix, what);
+	return STORE_BROKEN;
+}
+
+/* --- rows --- */
+
+/* Column c as a string of its own; NULL for NULL, and *lost says when memory was the reason. */
+static char *text_of(sqlite3_stmt *st, int c, bool *lost)
+{
+	const unsigned char *text = sqlite3_column_text(st, c);
+	if (text == NULL)
+		return NULL;
+	size_t n = (size_t)sqlite3_column_bytes(st, c);
+	char *copy = malloc(n + 1);
+	if (copy == NULL) {
+		*lost = true;
+		return NULL;
+	}
+	memcpy(copy, text, n);
+	copy[n] = '\0';
+	return copy;
+}
+
+static double ms_of(sqlite3_stmt *st, int c)
+{
+	return sqlite3_column_type(st, c) == SQLITE_NULL ? -1 : sqlite3_column_double(st, c);
+}
+
+static bool sha256_of(sqlite3_stmt *st, int c, unsigned char sha256[32])
+{
+	const void *blob = sqlite3_column_blob(st, c);
+	if (blob == NULL || sqlite3_column_bytes(st, c) != 32)
+		return false;
+	memcpy(sha256, blob, 32);
+	return true;
+}
+
+static struct entry *entry_of_row(sqlite3_stmt *st)
+{
+	struct entry *e = calloc(1, sizeof *e);
+	if (e == NULL)
+		return NULL;
+	bool lost = false;
+	int c = 0;
+	e->id = sqlite3_column_int64(st, c++);
+	e->url = text_of(st, c++, &lost);
+	e->vary = text_of(st, c++, &lost);
+	e->status = sqlite3_column_int(st, c++);
+	e->headers = text_of(st, c++, &lost);
+	e->etag = text_of(st, c++, &lost);
+	e->last_modified = text_of(st, c++, &lost);
+	e->body_file = text_of(st, c++, &lost);
+	e->body_bytes = sqlite3_column_int64(st, c++);
+	e->has_sha256 = sha256_of(st, c++, e->sha256);
+	e->fetched_at = sqlite3_column_int64(st, c++);
+	e->initial_age_s = sqlite3_column_int64(st, c++);
+	e->fresh_until = sqlite3_column_int64(st, c++);
+	e->stale_until = sqlite3_column_int64(st, c++);
+	e->used_at = sqlite3_column_int64(st, c++);
+	e->hits = sqlite3_column_int64(st, c++);
+	e->pinned = sqlite3_column_int(st, c++) != 0;
+	e->tag = text_of(st, c++, &lost);
+	e->note = text_of(st, c++, &lost);
+	e->rule_id = sqlite3_column_int64(st, c++);
+	e->reason = text_of(st, c++, &lost);
+	e->dns_ms = ms_of(st, c++);
+	e->connect_ms = ms_of(st, c++);
+	e->ttfb_ms = ms_of(st, c++);
+	e->total_ms = ms_of(st, c++);
+	e->edits = sqlite3_column_int64(st, c++);
+	if (lost || e->url == NULL || e->vary == NULL || e->headers == NULL) {
+		entry_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+/* When the response was made, as far as we know; between equals the one that came last. */
+static bool more_recent(const struct entry *a, const struct entry *b)
+{
+	int64_t made_a = a->fetched_at - a->initial_age_s, made_b = b->fetched_at - b->initial_age_s;
+	return made_a != made_b ? made_a > made_b : a->fetched_at > b->fetched_at;
+}
+
+/* Into its place by recency. Variants are few, so insertion will do. */
+static int add_row(struct store_rows *rows, struct entry *e)
+{
+	if ((rows->count & (rows->count - 1)) == 0) {
+		size_t room = rows->count == 0 ? 1 : 2 * rows->count;
+		struct entry **bigger = realloc(rows->entries, room * sizeof *bigger);
+		if (bigger == NULL)
+			return -1;
+		rows->entries = bigger;
+	}
+	size_t i = rows->count++;
+	for (; i > 0 && more_recent(e, rows->entries[i - 1]); i--)
+		rows->entries[i] = rows->entries[i - 1];
+	rows->entries[i] = e;
+	return 0;
+}
+
+enum store_found index_find(struct index *ix, const char *url, struct store_rows *rows)
+{
+	*rows = (struct store_rows){0};
+	sqlite3_stmt *st = ix->statements[FIND];
+	sqlite3_bind_text(st, 1, url, -1, SQLITE_STATIC);
+	enum store_found found;
+	while ((found = ask(ix, FIND, "looking up a URL")) == STORE_FOUND) {
+		struct entry *e = entry_of_row(st);
+		if (e == NULL || add_row(rows, e) < 0) {
+			entry_free(e);
+			stats_add(STATS_STORE_TROUBLE, 1);
+			log_trouble("memory", "no memory for a row of the index");
+			found = STORE_BROKEN;
+			break;
+		}
+	}
+	index_rest(ix, FIND);
+	if (found == STORE_ABSENT && rows->count > 0)
+		return STORE_FOUND;
+	store_rows_free(rows);
+	return found;
+}
+
+enum store_found index_still(struct index *ix, int64_t id, const char *body_file)
+{
+	sqlite3_bind_int64(ix->statements[STILL], 1, id);
+	index_bind_text(ix->statements[STILL], 2, body_file);
+	enum store_found found = ask(ix, STILL, "looking up a row");
+	index_rest(ix, STILL);
+	return found;
+}
+
+static bool same_text(sqlite3_stmt *st, int c, const char *text)
+{
+	const unsigned char *now = sqlite3_column_text(st, c);
+	if (now == NULL || text == NULL)
+		return now == NULL && text == NULL;
+	size_t n = strlen(text);
+	return n == (size_t)sqlite3_column_bytes(st, c) && memcmp(now, text, n) == 0;
+}
+
+/* The columns an answer depends on; keep in step with the trigger entry_edited. */
+static bool same_answer(sqlite3_stmt *st, const struct entry *e)
+{
+	return sqlite3_column_int64(st, 0) == e->id && same_text(st, 1, e->url) && same_text(st, 2, e->vary) &&
+	    sqlite3_column_int(st, 3) == e->status && same_text(st, 4, e->headers) && same_text(st, 5, e->etag) &&
+	    same_text(st, 6, e->last_modified) && same_text(st, 7, e->body_file) && sqlite3_column_int64(st, 8) == e->body_bytes &&
+	    sqlite3_column_int64(st, 10) == e->fetched_at && sqlite3_column_int64(st, 11) == e->initial_age_s &&
+	    sqlite3_column_int64(st, 12) == e->fresh_until && sqlite3_column_int64(st, 13) == e->stale_until;
+}
+
+enum store_found index_confirm(struct index *ix, const struct entry *e)
+{
+	sqlite3_stmt *st = ix->statements[FIND];
+	sqlite3_bind_text(st, 1, e->url, -1, SQLITE_STATIC);
+	enum store_found found = ask(ix, FIND, "confirming an answer");
+	if (found == STORE_FOUND && !same_answer(st, e))
+		found = STORE_ABSENT;
+	if (found == STORE_FOUND) {
+		enum store_found second = ask(ix, FIND, "confirming an answer");
+		found = second == STORE_ABSENT ? STORE_FOUND : second == STORE_FOUND ? STORE_ABSENT : STORE_BROKEN;
+	}
+	index_rest(ix, FIND);
+	return found;
+}
+
+/* --- numbers --- */
+
+int64_t index_version(struct index *ix)
+{
+	int64_t version = -1;
+	if (ask(ix, VERSION, "asking whether anything changed") == STORE_FOUND)
+		version = sqlite3_column_int64(ix->statements[VERSION], 0);
+	sqlite3_reset(ix->statements[VERSION]);
+	return version;
+}
+
+int index_totals(struct index *ix, struct index_totals *t)
+{
+	sqlite3_stmt *st = ix->statements[TOTALS];
+	enum store_found found = ask(ix, TOTALS, "reading the counters");
+	if (found == STORE_FOUND)
+		*t = (struct index_totals){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2)};
+	sqlite3_reset(st);
+	return found == STORE_FOUND ? 0 : -1;
+}
+
+int64_t index_edits(struct index *ix)
+{
+	struct index_totals t;
+	return index_totals(ix, &t) == 0 ? t.edits : -1;
+}
+
+int64_t index_names(struct index *ix)
+{
+	int64_t names = ask(ix, NAMES, "reading the counters") == STORE_FOUND ? sqlite3_column_int64(ix->statements[NAMES], 0) : -1;
+	index_rest(ix, NAMES);
+	return names;
+}
+
+int64_t index_setting(struct index *ix, const char *name)
+{
+	sqlite3_stmt *st = ix->statements[SETTING];
+	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	enum store_found found = ask(ix, SETTING, "reading a setting");
+	int64_t value = found == STORE_FOUND ? sqlite3_column_int64(st, 0) : found == STORE_ABSENT ? 0 : -1;
+	index_rest(ix, SETTING);
+	return value;
+}
+
+int index_pages(struct index *ix, int64_t *pages, int64_t *free_pages)
+{
+	enum store_found found = ask(ix, PAGES, "counting pages");
+	if (found == STORE_FOUND) {
+		*pages = sqlite3_column_int64(ix->statements[PAGES], 0);
+		*free_pages = sqlite3_column_int64(ix->statements[PAGES], 1);
+	}
+	index_rest(ix, PAGES);
+	return found == STORE_FOUND ? 0 : -1;
+}
+
+/* --- the keeper's questions --- */
+
+enum store_found index_owner(struct index *ix, const char *body_file, struct index_owner *o)
+{
+	sqlite3_stmt *st = ix->statements[OWNER];
+	sqlite3_bind_text(st, 1, body_file, -1, SQLITE_STATIC);
+	enum store_found found = ask(ix, OWNER, "asking who owns a body");
+	if (found == STORE_FOUND) {
+		o->entry_id = sqlite3_column_int64(st, 0);
+		o->body_bytes = sqlite3_column_int64(st, 1);
+		o->has_sha256 = sha256_of(st, 2, o->sha256);
+	}
+	index_rest(ix, OWNER);
+	return found;
+}
+
+/* Into a field of fixed size; "" when it does not fit. */
+static void copy_text(char *to, size_t room, sqlite3_stmt *st, int c)
+{
+	const unsigned char *text = sqlite3_column_text(st, c);
+	size_t n = (size_t)sqlite3_column_bytes(st, c);
+	if (text == NULL || n >= room)
+		n = 0;
+	if (n > 0)
+		memcpy(to, text, n);
+	to[n] = '\0';
+}
+
+int index_trash(struct index *ix, int64_t after, struct index_trash *items, int max)
+{
+	sqlite3_stmt *st = ix->statements[TRASH];
+	sqlite3_bind_int64(st, 1, after);
+	sqlite3_bind_int(st, 2, max);
+	int n = 0;
+	enum store_found found = STORE_ABSENT;
+	for (; n < max && (found = ask(ix, TRASH, "reading the trash")) == STORE_FOUND; n++) {
+		items[n].id = sqlite3_column_int64(st, 0);
+		copy_text(items[n].file, sizeof items[n].file, st, 1);
+		items[n].owned = sqlite3_column_int(st, 2) != 0;
+	}
+	index_rest(ix, TRASH);
+	return found == STORE_BROKEN ? -1 : n;
+}
+
+int index_leases(struct index *ix, int64_t after, struct index_lease *leases, int max)
+{
+	sqlite3_stmt *st = ix->statements[LEASES];
+	sqlite3_bind_int64(st, 1, after);
+	sqlite3_bind_int(st, 2, max);
+	int n = 0;
+	enum store_found found = STORE_ABSENT;
+	for (; n < max && (found = ask(ix, LEASES, "reading the leases")) == STORE_FOUND; n++) {
+		leases[n].id = sqlite3_column_int64(st, 0);
+		leases[n].owner = sqlite3_column_int64(st, 1);
+		leases[n].first = sqlite3_column_int64(st, 2);
+		leases[n].synced = sqlite3_column_int64(st, 3);
+		leases[n].behind = sqlite3_column_int64(st, 4);
+		copy_text(leases[n].boot, sizeof leases[n].boot, st, 5);
+	}
+	index_rest(ix, LEASES);
+	return found == STORE_BROKEN ? -1 : n;
+}
+
+int index_wal_frames(const struct index *ix)
+{
+	return atomic_load(&ix->wal_frames);
+}
+
+int index_checkpoint(struct index *ix, int *log, int *done)
+{
+	int rc = sqlite3_wal_checkpoint_v2(ix->db, "main", SQLITE_CHECKPOINT_PASSIVE, log, done);
+	/* Busy: somebody else is checkpointing, which is as good. */
+	if ((rc & 0xff) == SQLITE_BUSY || rc == SQLITE_OK)
+		return 0;
+	return index_trouble(ix, "checkpoint");
+}

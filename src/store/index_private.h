@@ -1,0 +1,82 @@
+/* index_private: what index.c, index_setup.c and index_write.c share. With index_query.c they are the only users of SQLite. */
+#ifndef CURLEW_STORE_INDEX_PRIVATE_H
+#define CURLEW_STORE_INDEX_PRIVATE_H
+
+#include "store/index.h"
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+/* Must agree with sql/schema.sql. */
+#define INDEX_APPLICATION_ID 0x63726c77 /* "crlw" */
+#define INDEX_VERSION 1
+
+/* Every statement of the program but store_query()'s; the table is in index.c. */
+enum statement {
+	FIND,
+	STILL,
+	VERSION,
+	TOTALS,
+	NAMES,
+	OWNER,
+	TRASH,
+	LEASES,
+	SETTING,
+	PAGES,
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	HAS_ID,
+	HAS_KEY,
+	INSERT,
+	OVERWRITE,
+	REFRESH,
+	INVALIDATE,
+	DROP,
+	USED,
+	REFUSE,
+	REFUSALS_TRIM,
+	REFUSAL_FORGET,
+	EVICT,
+	TRASH_ADD,
+	TRASH_REMOVE,
+	NAMES_TAKE,
+	LEASE_ADD,
+	LEASE_SYNCED,
+	LEASE_SETTLE,
+	LEASE_REMOVE,
+	SETTING_REMOVE,
+	STATEMENTS
+};
+
+struct index {
+	sqlite3 *db;
+	char *dir;
+	enum index_role role;
+	const char *who; /* who opened the transaction; NULL outside */
+	int64_t begun_edits;
+	atomic_int wal_frames;
+	sqlite3_stmt *statements[STATEMENTS]; /* NULL: not of this role */
+};
+
+/* Counts and logs what SQLite just said about `what`; leaves the mark where the file is damaged. Always -1. */
+int index_trouble(struct index *, const char *what);
+/* The same for an error that is not a connection's. */
+bool index_is_damage(int rc);
+/* Leaves the mark for the next index_setup(). */
+void index_mark_damaged(const char *dir);
+
+/* Runs a statement that returns no rows, and makes it ready again, bindings cleared. 0 or -1. */
+int index_run(struct index *, enum statement, const char *what);
+/* Makes a statement ready for its next use. */
+void index_rest(struct index *, enum statement);
+
+void index_bind_text(sqlite3_stmt *, int at, const char *text_or_null);
+
+/* dir "/" name, malloc()ed. */
+char *index_path(const char *dir, const char *name);
+/* Opens index.db with these flags, as an immutable file if asked; connection manners set. An SQLite result code; *db may be set
+ * also when it fails (for its message), and is to be closed. */
+int index_connect(const char *dir, int flags, bool immutable, sqlite3 **db);
+
+#endif

@@ -1,0 +1,611 @@
+/*
+ * A round at least twice a second, more often while there is something left to do. Everything in a round is bounded, so that no
+ * chore keeps another one waiting: a million files in the trash are emptied in thousands of rounds.
+ *
+ *	trash        found by data_version, so within half a second of a commit by any process; 64 files at a time, half of the time
+ *	             pausing; not while another process reclaims or makes a backup (lock_reclaim_begin)
+ *	quota        one eviction of at most 100 rows in the writer's queue at a time
+ *	WAL          checkpointed from 1,000 frames on. A writer that never rests keeps a checkpoint from ever being complete, so from
+ *	             16,384 frames on the writer itself does one between two transactions. From 32,768 frames on that cannot be copied,
+ *	             somebody reads and does not finish: storing stops, and the reader is named
+ *	free pages   given back when more than a quarter of the file is free
+ *	sync         every half minute in which a body was sealed (invariant 7)
+ *	sweep        of leases whose owner is dead: at start, and with each sync. Every name of the lease is looked at: unlinked when no row
+ *	             owns it (invariant 3), verified when a power cut may have torn it (invariant 7)
+ */
+#include "store/keep.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "store/keep_reader.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUND_MS 500
+#define SYNC_S 30
+#define TRASH_ITEMS 64
+#define TRASH_ROUND_US 100000
+#define TRASH_ASKED_MAX 16 /* removals in the writer's queue */
+#define EVICT_ROWS 100
+#define WAL_CHECKPOINT 1000
+#define WAL_PRESS 16384
+#define WAL_FULL 32768
+#define VACUUM_PAGES 100
+#define VACUUM_ABOVE 1024 /* free pages that are not worth it */
+#define LEASES 64
+#define SWEEP_PIECE 64 /* names between two pauses */
+
+struct keep {
+	struct keep_config at;
+	struct index *ix;
+	pthread_t thread;
+	atomic_bool full;
+	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
+	atomic_bool evicting;
+	atomic_int trash_asked;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool stopping, kicked; /* guarded by mutex */
+
+	/* the thread's own */
+	int64_t version, trash_after;
+	bool trash_left;
+	int checkpointed; /* frames at the last complete checkpoint */
+	time_t synced_at;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void pause_us(long us)
+{
+	struct timespec t = {us / 1000000, us % 1000000 * 1000};
+	nanosleep(&t, NULL);
+}
+
+static void kick(struct keep *k)
+{
+	pthread_mutex_lock(&k->mutex);
+	k->kicked = true;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->mutex);
+}
+
+static bool stopping(struct keep *k)
+{
+	pthread_mutex_lock(&k->mutex);
+	bool is = k->stopping;
+	pthread_mutex_unlock(&k->mutex);
+	return is;
+}
+
+/* --- trash (invariant 4: the row is gone, now the file) --- */
+
+struct emptied {
+	struct store_op op;
+	struct keep *keep;
+	int count;
+	struct index_trash items[TRASH_ITEMS];
+};
+
+static int emptied_run(struct store_op *op, struct index *ix)
+{
+	struct emptied *e = (struct emptied *)op;
+	int result = 0;
+	for (int i = 0; i < e->count && result == 0; i++)
+		result = index_trash_remove(ix, e->items[i].id, e->items[i].file);
+	return result;
+}
+
+static void emptied_done(struct store_op *op, bool committed)
+{
+	(void)committed; /* if not, they are met again, and the files are gone already */
+	atomic_fetch_sub(&((struct emptied *)op)->keep->trash_asked, 1);
+	free(op);
+}
+
+/* True when the row in the trash has served its purpose. */
+static bool throw_away(struct keep *k, const struct index_trash *item)
+{
+	if (item->owned)
+		return true;
+	if (body_number(item->file) < 0) {
+		log_trouble("trash name", "%s/index.db: trash row %lld does not name a body file (it is forgotten, no file is touched)",
+		    k->at.dir, (long long)item->id);
+		return true;
+	}
+	if (bodies_unlink(k->at.bodies, item->file) < 0) {
+		stats_add(STATS_STORE_TROUBLE, 1);
+		log_trouble("trash", "%s/%s: cannot be removed: %s (it is tried again)", k->at.dir, item->file, strerror(errno));
+		return false;
+	}
+	stats_add(STATS_BODIES_DROPPED, 1);
+	return true;
+}
+
+/* One piece. False: nothing more now. */
+static bool empty_piece(struct keep *k)
+{
+	struct emptied *e = malloc(sizeof *e);
+	if (e == NULL)
+		return false;
+	e->op = (struct store_op){.run = emptied_run, .done = emptied_done};
+	e->keep = k;
+	e->count = 0;
+	int n = index_trash(k->ix, k->trash_after, e->items, TRASH_ITEMS);
+	for (int i = 0; i < n; i++) {
+		k->trash_after = e->items[i].id;
+		if (throw_away(k, &e->items[i]))
+			e->items[e->count++] = e->items[i];
+	}
+	if (e->count > 0) {
+		atomic_fetch_add(&k->trash_asked, 1);
+		writer_queue(k->at.writer, &e->op, false);
+	} else {
+		free(e);
+	}
+	return n == TRASH_ITEMS;
+}
+
+static void empty_trash(struct keep *k)
+{
+	int64_t version = index_version(k->ix);
+	if (version != k->version) {
+		k->version = version;
+		k->trash_left = true;
+	}
+	if (!k->trash_left || !lock_reclaim_begin(k->at.lock))
+		return;
+	int64_t began = now_us(), piece_began = began;
+	bool more = true;
+	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX && !stopping(k)) {
+		more = empty_piece(k);
+		int64_t now = now_us();
+		if (more)
+			pause_us((long)(now - piece_began));
+		piece_began = now_us();
+	}
+	lock_reclaim_end(k->at.lock);
+	if (!more) {
+		k->trash_after = 0;
+		k->trash_left = false;
+	}
+}
+
+/* --- quota --- */
+
+struct eviction {
+	struct store_op op;
+	struct keep *keep;
+	int evicted;
+	bool over;
+};
+
+static int eviction_run(struct store_op *op, struct index *ix)
+{
+	struct eviction *e = (struct eviction *)op;
+	e->evicted = index_evict(ix, e->keep->at.size_bytes, EVICT_ROWS, &e->over);
+	return e->evicted < 0 ? -1 : 0;
+}
+
+static void eviction_done(struct store_op *op, bool committed)
+{
+	struct eviction *e = (struct eviction *)op;
+	struct keep *k = e->keep;
+	if (committed) {
+		stats_add(STATS_EVICTED, e->evicted);
+		if (e->over && e->evicted < EVICT_ROWS)
+			log_trouble("quota", "%s: what is pinned alone exceeds --size (unpin some, or raise --size)", k->at.dir);
+	}
+	bool again = committed && e->over && e->evicted == EVICT_ROWS;
+	atomic_store(&k->evicting, false);
+	free(e);
+	if (again)
+		kick(k);
+}
+
+static void keep_quota(struct keep *k)
+{
+	struct index_totals t;
+	if (k->at.size_bytes <= 0 || atomic_load(&k->evicting))
+		return;
+	if (index_totals(k->ix, &t) < 0)
+		return;
+	atomic_store(&k->stored, t.bytes);
+	struct eviction *e = t.bytes > k->at.size_bytes ? calloc(1, sizeof *e) : NULL;
+	if (e == NULL)
+		return;
+	e->op = (struct store_op){.run = eviction_run, .done = eviction_done};
+	e->keep = k;
+	atomic_store(&k->evicting, true);
+	writer_queue(k->at.writer, &e->op, false);
+}
+
+void keep_stored(struct keep *k, int64_t bytes)
+{
+	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes && !atomic_load(&k->evicting))
+		kick(k);
+}
+
+/* --- the WAL --- */
+
+static void watch_wal(struct keep *k)
+{
+	int frames = writer_wal_frames(k->at.writer), log = 0, done = 0;
+	if (frames < WAL_CHECKPOINT || frames == k->checkpointed) {
+		if (frames < WAL_FULL)
+			atomic_store(&k->full, false);
+		return;
+	}
+	if (index_checkpoint(k->ix, &log, &done) < 0)
+		return;
+	k->checkpointed = done == log ? frames : 0;
+	if (log > WAL_PRESS)
+		writer_checkpoint(k->at.writer);
+	bool full = log - done > WAL_FULL;
+	if (full) {
+		char who[256];
+		keep_name_readers(k->at.dir, who, sizeof who);
+		log_trouble("wal", "%s/index.db-wal: a reader with an open transaction keeps it from being emptied: %s (nothing is stored "
+			"until that ends)", k->at.dir, who);
+	}
+	atomic_store(&k->full, full);
+}
+
+bool keep_full(const struct keep *k)
+{
+	return atomic_load(&k->full);
+}
+
+struct vacuum {
+	struct store_op op;
+};
+
+static int vacuum_run(struct store_op *op, struct index *ix)
+{
+	(void)op;
+	return index_vacuum(ix, VACUUM_PAGES);
+}
+
+static void vacuum_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	free(op);
+}
+
+static void give_pages_back(struct keep *k)
+{
+	int64_t pages = 0, free_pages = 0;
+	if (index_pages(k->ix, &pages, &free_pages) < 0 || free_pages < VACUUM_ABOVE || free_pages < pages / 4)
+		return;
+	struct vacuum *v = calloc(1, sizeof *v);
+	if (v == NULL)
+		return;
+	v->op = (struct store_op){.run = vacuum_run, .done = vacuum_done};
+	writer_queue(k->at.writer, &v->op, true);
+}
+
+/* --- sync (invariant 7) --- */
+
+struct synced {
+	struct store_op op;
+	int mark_count, lease_count;
+	struct bodies_mark marks[LEASES];
+	int64_t leases[LEASES]; /* settled before the sync: nothing is left to remember of them */
+};
+
+static int synced_run(struct store_op *op, struct index *ix)
+{
+	struct synced *s = (struct synced *)op;
+	int result = 0;
+	for (int i = 0; i < s->mark_count && result == 0; i++)
+		result = index_lease_synced(ix, s->marks[i].lease_id, s->marks[i].below);
+	for (int i = 0; i < s->lease_count && result == 0; i++)
+		result = index_lease_remove(ix, s->leases[i]);
+	return result;
+}
+
+static void synced_done(struct store_op *op, bool committed)
+{
+	(void)committed; /* if not, the marks are lower than they could be, which is safe */
+	free(op);
+}
+
+static void sync_bodies(struct keep *k)
+{
+	struct index_lease leases[LEASES];
+	struct synced *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return;
+	s->op = (struct store_op){.run = synced_run, .done = synced_done};
+	int n = index_leases(k->ix, 0, leases, LEASES);
+	for (int i = 0; i < n; i++)
+		if (leases[i].owner == 0 && strcmp(leases[i].boot, k->at.boot) == 0)
+			s->leases[s->lease_count++] = leases[i].id;
+	if (bodies_fresh(k->at.bodies))
+		s->mark_count = bodies_marks(k->at.bodies, s->marks, LEASES);
+	if (s->mark_count + s->lease_count == 0) {
+		free(s);
+		return;
+	}
+	if (syncfs(k->at.dir_fd) < 0) {
+		log_trouble("sync", "%s: cannot be synced: %s", k->at.dir, strerror(errno));
+		free(s);
+		return;
+	}
+	writer_queue(k->at.writer, &s->op, false);
+}
+
+/* --- sweeping what the dead left (invariant 3) --- */
+
+struct swept {
+	struct store_op op;
+	struct index_lease lease;
+	bool remove; /* an earlier boot's: all of it has been looked into */
+};
+
+static int swept_run(struct store_op *op, struct index *ix)
+{
+	struct swept *s = (struct swept *)op;
+	return s->remove ? index_lease_remove(ix, s->lease.id) : index_lease_settle(ix, s->lease.id, s->lease.behind);
+}
+
+struct torn {
+	struct store_op op;
+	int64_t entry_id;
+	char name[BODY_NAME_SIZE];
+};
+
+static int torn_run(struct store_op *op, struct index *ix)
+{
+	struct torn *t = (struct torn *)op;
+	return index_drop(ix, t->entry_id, t->name);
+}
+
+static void op_free(struct store_op *op, bool committed)
+{
+	(void)committed;
+	free(op);
+}
+
+static void drop_torn(struct keep *k, int64_t entry_id, const char *name)
+{
+	struct torn *t = calloc(1, sizeof *t);
+	stats_add(STATS_BROKEN_ROWS, 1);
+	if (t == NULL)
+		return;
+	t->op = (struct store_op){.run = torn_run, .done = op_free};
+	t->entry_id = entry_id;
+	memcpy(t->name, name, sizeof t->name);
+	writer_queue(k->at.writer, &t->op, false);
+}
+
+/* A row owns a file that a power cut may have torn. */
+static void verify(struct keep *k, int64_t number, const char *name, const struct index_owner *owner)
+{
+	if (!suspects_has(k->at.suspects, number))
+		return;
+	int fd = bodies_open_file(k->at.bodies, name, owner->body_bytes);
+	bool good = fd >= 0 && owner->has_sha256 && bodies_verify(k->at.bodies, fd, owner->sha256);
+	if (fd >= 0)
+		close(fd);
+	if (good)
+		suspects_clear(k->at.suspects, number);
+	else if (fd != -2 && owner->entry_id != 0 && bodies_present(k->at.bodies))
+		drop_torn(k, owner->entry_id, name);
+}
+
+/* Looks at every name of a lease. 0 when all are decided. */
+static int sweep_lease(struct keep *k, const struct index_lease *l)
+{
+	char name[BODY_NAME_SIZE];
+	struct index_owner owner;
+	for (int64_t n = l->first; n < l->behind; n++) {
+		body_name(n, name);
+		switch (index_owner(k->ix, name, &owner)) {
+		case STORE_BROKEN:
+			return -1;
+		case STORE_ABSENT:
+			if (bodies_unlink(k->at.bodies, name) < 0)
+				return -1;
+			break;
+		case STORE_FOUND:
+			verify(k, n, name, &owner);
+			break;
+		}
+		if (n % SWEEP_PIECE == 0) {
+			if (stopping(k))
+				return -1;
+			pause_us(500);
+		}
+	}
+	return 0;
+}
+
+static void sweep_leases(struct keep *k)
+{
+	struct index_lease leases[LEASES];
+	int n;
+	for (int64_t after = 0; (n = index_leases(k->ix, after, leases, LEASES)) > 0; after = leases[n - 1].id) {
+		for (int i = 0; i < n; i++) {
+			const struct index_lease *l = &leases[i];
+			bool earlier = strcmp(l->boot, k->at.boot) != 0;
+			if ((!earlier && l->owner == 0) || (l->owner != 0 && lock_alive(k->at.lock, l->owner)) || sweep_lease(k, l) < 0)
+				continue;
+			struct swept *s = calloc(1, sizeof *s);
+			if (s == NULL)
+				return;
+			*s = (struct swept){.op = {.run = swept_run, .done = op_free}, .lease = *l, .remove = earlier};
+			writer_queue(k->at.writer, &s->op, false);
+			if (earlier)
+				suspects_remove(k->at.suspects, l->id);
+		}
+		if (n < LEASES || stopping(k))
+			return;
+	}
+}
+
+/* --- sweeping what an earlier index left --- */
+
+struct forgotten {
+	struct store_op op;
+};
+
+static int forgotten_run(struct store_op *op, struct index *ix)
+{
+	(void)op;
+	return index_setting_remove(ix, "sweep_outside");
+}
+
+/* from: the first name of this index. Its names are leased before their files are made; so a file that was listed before the end of
+ * its names was read, and is not below that, is an earlier index's. */
+static int sweep_directory(struct keep *k, int ab, int64_t from)
+{
+	char dir[16], name[BODY_NAME_SIZE];
+	snprintf(dir, sizeof dir, "body/%02x", (unsigned)ab);
+	int fd = openat(k->at.dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	struct dirent *e;
+	int result = 0;
+	for (int n = 1; (e = readdir(d)) != NULL && result == 0; n++) {
+		snprintf(name, sizeof name, "%s/%.12s", dir, e->d_name);
+		int64_t number = strlen(e->d_name) == 12 ? body_number(name) : -1;
+		int64_t behind = number >= from ? index_names(k->ix) : from;
+		if (number >= 0 && behind >= 0 && (number < from || number >= behind))
+			bodies_unlink(k->at.bodies, name);
+		if (n % SWEEP_PIECE == 0) {
+			pause_us(2000);
+			result = stopping(k) ? -1 : 0;
+		}
+	}
+	closedir(d);
+	return result;
+}
+
+static void sweep_earlier_index(struct keep *k)
+{
+	int64_t from = index_setting(k->ix, "sweep_outside");
+	if (from <= 0)
+		return;
+	for (int ab = 0; ab < 256; ab++)
+		if (sweep_directory(k, ab, from) < 0)
+			return;
+	struct forgotten *f = calloc(1, sizeof *f);
+	if (f == NULL)
+		return;
+	f->op = (struct store_op){.run = forgotten_run, .done = op_free};
+	writer_queue(k->at.writer, &f->op, false);
+}
+
+/* --- the thread --- */
+
+/* False when it is time to stop. */
+static bool wait_round(struct keep *k)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ROUND_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&k->mutex);
+	int rc = 0;
+	while (!k->stopping && !k->kicked && !k->trash_left && rc == 0)
+		rc = pthread_cond_timedwait(&k->wake, &k->mutex, &until);
+	k->kicked = false;
+	bool go_on = !k->stopping;
+	pthread_mutex_unlock(&k->mutex);
+	return go_on;
+}
+
+static void *run(void *arg)
+{
+	struct keep *k = arg;
+	int64_t ticked = 0;
+	bodies_sweep_spool(k->at.bodies);
+	sweep_leases(k);
+	sweep_earlier_index(k);
+	k->synced_at = time(NULL);
+	while (wait_round(k)) {
+		keep_quota(k);
+		empty_trash(k);
+		if (now_us() - ticked < ROUND_MS * 1000)
+			continue;
+		ticked = now_us();
+		k->at.tick(k->at.ctx);
+		watch_wal(k);
+		give_pages_back(k);
+		bodies_settle(k->at.bodies);
+		if (time(NULL) - k->synced_at >= SYNC_S) {
+			sweep_leases(k);
+			sync_bodies(k);
+			k->synced_at = time(NULL);
+		}
+	}
+	return NULL;
+}
+
+struct keep *keep_start(const struct keep_config *config, struct buf *why)
+{
+	struct keep *k = calloc(1, sizeof *k);
+	if (k == NULL) {
+		buf_adds(why, "no memory for the keeper");
+		return NULL;
+	}
+	k->at = *config;
+	k->version = -1;
+	k->ix = index_open(config->dir, INDEX_KEEPER, why);
+	if (k->ix == NULL) {
+		free(k);
+		return NULL;
+	}
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&k->mutex, NULL);
+	pthread_cond_init(&k->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (pthread_create(&k->thread, NULL, run, k) != 0) {
+		buf_adds(why, "no thread for the keeper");
+		keep_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void keep_stop(struct keep *k)
+{
+	pthread_mutex_lock(&k->mutex);
+	k->stopping = true;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->mutex);
+	pthread_join(k->thread, NULL);
+}
+
+void keep_free(struct keep *k)
+{
+	if (k == NULL)
+		return;
+	index_close(k->ix);
+	pthread_cond_destroy(&k->wake);
+	pthread_mutex_destroy(&k->mutex);
+	free(k);
+}

@@ -1,0 +1,42 @@
+/*
+ * keep: the keeper's thread, which does what no request should wait for: it keeps the quota, empties the trash, sweeps what dead
+ * processes left, checkpoints, gives free pages back, syncs and records the sync.
+ *
+ * It never writes to the index itself; it asks the writer and does not wait for it.
+ */
+#ifndef CURLEW_STORE_KEEP_H
+#define CURLEW_STORE_KEEP_H
+
+#include "store/body_files.h"
+#include "store/lock.h"
+#include "store/suspect.h"
+#include "store/writer.h"
+
+struct keep;
+
+struct keep_config {
+	const char *dir;
+	int dir_fd;
+	const char *boot;
+	int64_t size_bytes; /* quota; 0: none */
+	struct lock *lock;
+	struct writer *writer;
+	struct bodies *bodies;
+	struct suspects *suspects;
+	void (*tick)(void *ctx); /* called twice a second on the keeper's thread */
+	void *ctx;
+};
+
+/* Starts the thread. NULL with why. What the configuration points to must outlive it. */
+struct keep *keep_start(const struct keep_config *, struct buf *why);
+/* Ends the thread; what it has asked the writer to do may still be queued. */
+void keep_stop(struct keep *);
+/* After writer_stop(). */
+void keep_free(struct keep *);
+
+/* Bytes were stored: has a look at the quota when it may be exceeded. Any thread. */
+void keep_stored(struct keep *, int64_t bytes);
+/* True while nothing may be stored because a reader keeps the WAL from being emptied. Any thread. */
+bool keep_full(const struct keep *);
+
+#endif

@@ -1,0 +1,602 @@
+/*
+ * Joins the index (rows) with the body files, and upholds what neither can alone. A stored response lives through
+ *
+ *	1. in flight   body_begin(): a file without a row, safe from sweeps while this process lives
+ *	2. sealed      body_seal(): complete and in its place, still without a row
+ *	3. stored      store_put(), by the writer: the row is committed and owns the file (invariant 1)
+ *	4. removed     by anybody's DELETE or UPDATE: a trigger puts the file's name into trash
+ *	5. gone        by the keeper: the file is unlinked (invariant 4)
+ *
+ * A body that reaches 2 and not 3 is unlinked by body_free(); what a crash leaves between 1 and 3 the sweep finds by its lease.
+ *
+ * Invalidation must hold from the moment store_invalidate() returns, and the writer may have to wait for somebody's long transaction. So
+ * the URL stands in `gone` until its rows are deleted: look-ups here find nothing, and `bumps`, a part of every edit counter
+ * this process hands out, moves so that answers held in memory are confirmed. Order matters and is noted where it does.
+ *
+ * Locks: none is held while another is taken, nor across SQLite or the disk.
+ */
+#include "store/store.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "store/body_files.h"
+#include "store/disk.h"
+#include "store/index.h"
+#include "store/keep.h"
+#include "store/lock.h"
+#include "store/pool.h"
+#include "store/suspect.h"
+#include "store/usage.h"
+#include "store/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OF(type, member, pointer) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/* A URL whose rows are to be deleted. */
+struct gone {
+	struct store_op op;
+	struct store *store;
+	struct gone *next;
+	bool failed; /* to be queued again by tick() */
+	char url[];
+};
+
+struct store {
+	char *dir;
+	int dir_fd;
+	char boot[40];
+	int64_t size_bytes;
+	struct lock *lock;
+	struct writer *writer;
+	struct usage *usage;
+	struct bodies *bodies;
+	struct suspects *suspects;
+	struct pool *pool;
+	struct disk *disk;
+	struct keep *keep;
+
+	atomic_int gone_count;
+	atomic_llong bumps;
+	pthread_mutex_t gone_mutex;
+	struct gone *gone; /* guarded by gone_mutex */
+};
+
+struct store_watch {
+	struct store *store;
+	struct index *ix;
+	int64_t version, edits;
+};
+
+/* --- opening and closing --- */
+
+/* mkdir -p; private, because what one person fetched is nobody else's to read unless they say so. */
+static int make_directories(const char *dir)
+{
+	char *path = strdup(dir);
+	if (path == NULL)
+		return -1;
+	int rc = 0;
+	for (char *p = path + 1; rc == 0; p++) {
+		if (*p != '/' && *p != '\0')
+			continue;
+		char was = *p;
+		*p = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			rc = -1;
+		*p = was;
+		if (was == '\0')
+			break;
+	}
+	int saved = errno;
+	free(path);
+	errno = saved;
+	return rc;
+}
+
+/* https://bford.info/cachedir/: backup programs leave such directories out. */
+static void tag_directory(int dir_fd)
+{
+	static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
+				   "# This file marks a cache directory, made by curlew. What is in it can be fetched again.\n";
+	int fd = openat(dir_fd, "CACHEDIR.TAG", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return;
+	if (write(fd, text, sizeof text - 1) != (ssize_t)sizeof text - 1)
+		unlinkat(dir_fd, "CACHEDIR.TAG", 0);
+	close(fd);
+}
+
+static void read_boot(char *boot, size_t size)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, boot, size - 1) : 0;
+	if (fd >= 0)
+		close(fd);
+	boot[n > 0 ? n : 0] = '\0';
+	boot[strcspn(boot, "\n")] = '\0';
+}
+
+/* What an earlier boot left unsynced (invariant 7). */
+static int find_suspects(struct store *s, struct buf *why)
+{
+	enum { PIECE = 64 };
+	struct index_lease leases[PIECE];
+	struct index *ix = index_open(s->dir, INDEX_KEEPER, why);
+	if (ix == NULL)
+		return -1;
+	int n, result = 0;
+	int64_t after = 0;
+	do {
+		n = index_leases(ix, after, leases, PIECE);
+		for (int i = 0; i < n; i++) {
+			const struct index_lease *l = &leases[i];
+			after = l->id;
+			if (strcmp(l->boot, s->boot) != 0 && suspects_add(s->suspects, l->id, l->synced, l->behind) < 0)
+				result = -1;
+		}
+	} while (n == PIECE);
+	index_close(ix);
+	if (n < 0 || result < 0)
+		buf_addf(why, "%s/index.db: it cannot be told which bodies a power cut may have torn", s->dir);
+	return n < 0 ? -1 : result;
+}
+
+static void tick(void *ctx);
+
+/* Everything from the directory up to the threads; what there is of it is undone by store_close(). */
+static int start(struct store *s, const struct store_config *config, struct buf *why)
+{
+	read_boot(s->boot, sizeof s->boot);
+	s->dir = strdup(config->dir);
+	if (s->dir == NULL || (s->suspects = suspects_new()) == NULL) {
+		buf_adds(why, "no memory for the cache");
+		return -1;
+	}
+	if (make_directories(s->dir) < 0 || (s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+	    (s->lock = lock_open(s->dir_fd)) == NULL) {
+		buf_addf(why, "%s: cannot be used as a cache directory: %s (--cache DIR names another)", s->dir, strerror(errno));
+		return -1;
+	}
+	if (lock_setup_begin(s->lock) < 0) {
+		buf_addf(why, "%s/lock: another curlew has been setting up this cache for ten seconds: %s", s->dir, strerror(errno));
+		return -1;
+	}
+	struct index *ix = NULL;
+	if (index_setup(s->dir, config->mode != NULL ? config->mode : "shared", lock_join(s->lock), why) == 0)
+		ix = index_open(s->dir, INDEX_WRITER, why);
+	lock_setup_end(s->lock);
+	if (ix == NULL)
+		return -1;
+	tag_directory(s->dir_fd);
+
+	s->writer = writer_start(ix);
+	if (s->writer == NULL || (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
+		buf_adds(why, "no memory or threads for the cache");
+		return -1;
+	}
+	s->bodies = bodies_open(s->dir_fd, s->lock, s->writer, s->boot);
+	if (s->bodies == NULL) {
+		buf_addf(why, "%s/body: cannot be used: %s", s->dir, strerror(errno));
+		return -1;
+	}
+	if (find_suspects(s, why) < 0 || (s->pool = pool_open(s->dir, why)) == NULL)
+		return -1;
+	struct keep_config keep = {.dir = s->dir, .dir_fd = s->dir_fd, .boot = s->boot, .size_bytes = config->size_bytes,
+	    .lock = s->lock, .writer = s->writer, .bodies = s->bodies, .suspects = s->suspects, .tick = tick, .ctx = s};
+	s->keep = keep_start(&keep, why);
+	return s->keep != NULL ? 0 : -1;
+}
+
+struct store *store_open(const struct store_config *config, struct buf *why)
+{
+	struct store *s = calloc(1, sizeof *s);
+	if (s == NULL) {
+		buf_adds(why, "no memory for the cache");
+		return NULL;
+	}
+	s->dir_fd = -1;
+	s->size_bytes = config->size_bytes;
+	pthread_mutex_init(&s->gone_mutex, NULL);
+	if (start(s, config, why) < 0) {
+		store_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	disk_stop(s->disk);
+	if (s->keep != NULL)
+		keep_stop(s->keep);
+	if (s->usage != NULL)
+		usage_flush(s->usage);
+	if (s->bodies != NULL)
+		bodies_retire(s->bodies);
+	if (s->writer != NULL)
+		writer_checkpoint(s->writer);
+	writer_stop(s->writer);
+	keep_free(s->keep);
+	pool_close(s->pool);
+	bodies_free(s->bodies);
+	usage_free(s->usage);
+	suspects_free(s->suspects);
+	lock_close(s->lock);
+	while (s->gone != NULL) {
+		struct gone *g = s->gone;
+		s->gone = g->next;
+		free(g);
+	}
+	pthread_mutex_destroy(&s->gone_mutex);
+	if (s->dir_fd >= 0)
+		close(s->dir_fd);
+	free(s->dir);
+	free(s);
+}
+
+/* --- URLs that are gone before their rows are --- */
+
+static bool is_gone(struct store *s, const char *url)
+{
+	if (atomic_load(&s->gone_count) == 0)
+		return false;
+	pthread_mutex_lock(&s->gone_mutex);
+	const struct gone *g = s->gone;
+	while (g != NULL && strcmp(g->url, url) != 0)
+		g = g->next;
+	pthread_mutex_unlock(&s->gone_mutex);
+	return g != NULL;
+}
+
+static int gone_run(struct store_op *op, struct index *ix)
+{
+	return index_invalidate(ix, OF(struct gone, op, op)->url);
+}
+
+/* It must not be forgotten: a stored answer the origin has disowned would be served. */
+static void gone_done(struct store_op *op, bool committed)
+{
+	struct gone *g = OF(struct gone, op, op);
+	struct store *s = g->store;
+	pthread_mutex_lock(&s->gone_mutex);
+	g->failed = !committed;
+	if (committed) {
+		struct gone **at = &s->gone;
+		while (*at != g)
+			at = &(*at)->next;
+		*at = g->next;
+		atomic_fetch_sub(&s->gone_count, 1);
+	}
+	pthread_mutex_unlock(&s->gone_mutex);
+	if (committed)
+		free(g);
+}
+
+void store_invalidate(struct store *s, const char *url)
+{
+	struct gone *g = calloc(1, sizeof *g + strlen(url) + 1);
+	if (g == NULL) {
+		log_trouble("memory", "no memory to invalidate %s", url);
+		return;
+	}
+	strcpy(g->url, url);
+	g->store = s;
+	g->op = (struct store_op){.run = gone_run, .done = gone_done};
+	pthread_mutex_lock(&s->gone_mutex);
+	g->next = s->gone;
+	s->gone = g;
+	atomic_fetch_add(&s->gone_count, 1);
+	pthread_mutex_unlock(&s->gone_mutex);
+	atomic_fetch_add(&s->bumps, 1); /* after the URL is in its place, see store_find() */
+	writer_queue(s->writer, &g->op, false);
+}
+
+/* On the keeper's thread. */
+static void tick(void *ctx)
+{
+	struct store *s = ctx;
+	usage_flush(s->usage);
+	if (atomic_load(&s->gone_count) == 0)
+		return;
+	pthread_mutex_lock(&s->gone_mutex);
+	for (struct gone *g = s->gone; g != NULL; g = g->next) {
+		if (g->failed) {
+			g->failed = false;
+			writer_queue(s->writer, &g->op, false);
+		}
+	}
+	pthread_mutex_unlock(&s->gone_mutex);
+}
+
+/* --- looking up --- */
+
+void store_rows_free(struct store_rows *rows)
+{
+	for (size_t i = 0; i < rows->count; i++)
+		entry_free(rows->entries[i]);
+	free(rows->entries);
+	*rows = (struct store_rows){0};
+}
+
+static bool is_suspect(struct store *s, const struct entry *e)
+{
+	return e->body_file != NULL && suspects_has(s->suspects, body_number(e->body_file));
+}
+
+enum store_found store_find(struct store *s, const char *url, struct store_rows *rows)
+{
+	*rows = (struct store_rows){0};
+	/* Bumps first: an invalidation from here on moves them away from what these entries will say. Then `gone`, then the rows: who is
+	 * no longer in `gone` has been committed and is not found. */
+	int64_t bumps = atomic_load(&s->bumps);
+	if (is_gone(s, url))
+		return STORE_ABSENT;
+	struct index *ix = pool_take(s->pool);
+	if (ix == NULL)
+		return STORE_BROKEN;
+	enum store_found found = index_find(ix, url, rows);
+	pool_give(s->pool, ix);
+	for (size_t i = 0; i < rows->count; i++) {
+		rows->entries[i]->edits += bumps;
+		rows->entries[i]->suspect = is_suspect(s, rows->entries[i]);
+	}
+	return found;
+}
+
+struct broken {
+	struct store_op op;
+	int64_t id;
+	char body_file[];
+};
+
+static int broken_run(struct store_op *op, struct index *ix)
+{
+	struct broken *b = OF(struct broken, op, op);
+	return index_drop(ix, b->id, b->body_file);
+}
+
+static void broken_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	free(OF(struct broken, op, op));
+}
+
+/* Invariant 3: looked up once more, because it may have been replaced meanwhile; deleted by id and body_file; and only while body/ is
+ * there, because a file system that is not mounted says nothing about rows. */
+static void drop_broken(struct store *s, const struct entry *e)
+{
+	if (!bodies_present(s->bodies)) {
+		log_trouble("body", "%s/body: it is not there (answers go on, unstored)", s->dir);
+		return;
+	}
+	struct index *ix = pool_take(s->pool);
+	enum store_found found = ix != NULL ? index_still(ix, e->id, e->body_file) : STORE_BROKEN;
+	if (ix != NULL)
+		pool_give(s->pool, ix);
+	struct broken *b = found == STORE_FOUND ? calloc(1, sizeof *b + strlen(e->body_file) + 1) : NULL;
+	if (b == NULL)
+		return;
+	stats_add(STATS_BROKEN_ROWS, 1);
+	strcpy(b->body_file, e->body_file);
+	b->id = e->id;
+	b->op = (struct store_op){.run = broken_run, .done = broken_done};
+	writer_queue(s->writer, &b->op, true);
+}
+
+int store_open_body(struct store *s, const struct entry *e)
+{
+	int fd = bodies_open_file(s->bodies, e->body_file, e->body_bytes);
+	if (fd == -2) {
+		stats_add(STATS_STORE_TROUBLE, 1);
+		log_trouble("body", "%s/%s: %s", s->dir, e->body_file, strerror(errno));
+		return -1;
+	}
+	if (fd >= 0 && is_suspect(s, e)) {
+		if (e->has_sha256 && bodies_verify(s->bodies, fd, e->sha256)) {
+			suspects_clear(s->suspects, body_number(e->body_file));
+		} else {
+			close(fd);
+			fd = -1;
+		}
+	}
+	if (fd < 0)
+		drop_broken(s, e);
+	return fd;
+}
+
+/* --- watches --- */
+
+struct store_watch *store_watch_new(struct store *s)
+{
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	struct store_watch *w = calloc(1, sizeof *w);
+	if (w != NULL && (w->ix = index_open(s->dir, INDEX_READER, &why)) == NULL) {
+		log_say("%s", buf_str(&why));
+		free(w);
+		w = NULL;
+	}
+	buf_fini(&why);
+	if (w != NULL) {
+		w->store = s;
+		w->version = -1;
+	}
+	return w;
+}
+
+void store_watch_free(struct store_watch *w)
+{
+	if (w == NULL)
+		return;
+	index_close(w->ix);
+	free(w);
+}
+
+int64_t store_watch_edits(struct store_watch *w)
+{
+	int64_t bumps = atomic_load(&w->store->bumps);
+	int64_t version = index_version(w->ix);
+	if (version < 0)
+		return -1;
+	if (version != w->version) {
+		/* A commit between the two is in the counter already, and moves the version of the next call. */
+		int64_t edits = index_edits(w->ix);
+		if (edits < 0)
+			return -1;
+		w->edits = edits;
+		w->version = version;
+	}
+	return w->edits + bumps;
+}
+
+enum store_found store_watch_confirm(struct store_watch *w, const struct entry *e)
+{
+	return is_gone(w->store, e->url) ? STORE_ABSENT : index_confirm(w->ix, e);
+}
+
+/* --- bodies --- */
+
+void store_on_disk(struct store *s, struct store_job *job)
+{
+	disk_queue(s->disk, job);
+}
+
+struct body *body_begin(struct store *s, bool whole)
+{
+	return bodies_begin(s->bodies, whole);
+}
+
+/* --- writing --- */
+
+/* The entry says what body it has. */
+static int name_body(struct entry *e, const struct body *body)
+{
+	const char *file = body != NULL ? body_file(body) : NULL;
+	free(e->body_file);
+	e->body_file = file != NULL ? strdup(file) : NULL;
+	e->body_bytes = file != NULL ? body_bytes(body) : 0;
+	e->has_sha256 = body != NULL;
+	if (body != NULL)
+		memcpy(e->sha256, body_sha256(body), sizeof e->sha256);
+	return file != NULL && e->body_file == NULL ? -1 : 0;
+}
+
+static int put_run(struct store_op *op, struct index *ix)
+{
+	struct store_put *put = OF(struct store_put, op, op);
+	struct store *s = put->store;
+	put->outcome = STORE_PUT_TROUBLE;
+	if (keep_full(s->keep) || name_body(put->entry, put->body) < 0)
+		return -1;
+	if (s->size_bytes > 0 && put->entry->body_bytes > s->size_bytes) {
+		log_trouble("size", "%s: larger than the whole cache may be (--size), so not stored", put->entry->url);
+		return -1;
+	}
+	switch (index_put(ix, put->entry, put->replaces_id)) {
+	case INDEX_STORED:
+		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it counts. */
+		put->entry->edits = index_begun_edits(ix) + atomic_load(&s->bumps);
+		put->outcome = STORE_PUT_DONE;
+		return 0;
+	case INDEX_PURGED:
+		put->outcome = STORE_PUT_PURGED;
+		return 0;
+	case INDEX_UNSTORED:
+		break;
+	}
+	return -1;
+}
+
+static void put_done(struct store_op *op, bool committed)
+{
+	struct store_put *put = OF(struct store_put, op, op);
+	struct store *s = put->store;
+	enum store_put_outcome outcome = committed ? (enum store_put_outcome)put->outcome : STORE_PUT_TROUBLE;
+	if (outcome == STORE_PUT_TROUBLE) {
+		stats_add(STATS_STORE_TROUBLE, 1);
+		log_trouble("unstored", "%s: answers go unstored: the index cannot take them now", s->dir);
+	} else if (outcome == STORE_PUT_DONE) {
+		if (put->body != NULL)
+			body_give(put->body);
+		if (is_gone(s, put->entry->url))
+			put->entry->edits = -1; /* its invalidation is queued behind it: never as it stands */
+		keep_stored(s->keep, put->entry->body_bytes);
+	}
+	put->done(put, outcome);
+}
+
+void store_put(struct store *s, struct store_put *put)
+{
+	put->store = s;
+	put->outcome = STORE_PUT_TROUBLE;
+	put->op = (struct store_op){.run = put_run, .done = put_done};
+	writer_queue(s->writer, &put->op, true);
+}
+
+struct refresh {
+	struct store_op op;
+	struct entry *was, *now;
+};
+
+static int refresh_run(struct store_op *op, struct index *ix)
+{
+	const struct refresh *r = OF(struct refresh, op, op);
+	return index_refresh(ix, r->was, r->now);
+}
+
+static void refresh_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	struct refresh *r = OF(struct refresh, op, op);
+	entry_free(r->was);
+	entry_free(r->now);
+	free(r);
+}
+
+void store_refresh(struct store *s, const struct entry *was, const struct entry *now)
+{
+	struct refresh *r = calloc(1, sizeof *r);
+	if (r == NULL)
+		return;
+	r->op = (struct store_op){.run = refresh_run, .done = refresh_done};
+	r->was = entry_copy(was);
+	r->now = entry_copy(now);
+	if (r->was == NULL || r->now == NULL)
+		refresh_done(&r->op, false);
+	else
+		writer_queue(s->writer, &r->op, true);
+}
+
+void store_used(struct store *s, int64_t id, int64_t hits, int64_t used_at)
+{
+	usage_hits(s->usage, id, hits, used_at);
+}
+
+void store_refuse(struct store *s, const char *url, const char *reason, int status, int64_t at)
+{
+	usage_refusal(s->usage, url, reason, status, at);
+}
+
+void store_settle(struct store *s)
+{
+	usage_flush(s->usage);
+	writer_settle(s->writer);
+}
+
+int store_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
+    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
+{
+	return index_query(dir, sql, params, param_count, row, ctx, why);
+}

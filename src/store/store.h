@@ -1,0 +1,111 @@
+/*
+ * store: the cache as the rest of the program sees it: rows joined to body files.
+ *
+ * One struct store a process. It owns the index (SQLite), the body files, and three threads: the *writer*, which owns the one
+ * writing SQLite connection and groups commits; the *disk* thread, which writes bodies; the *keeper*, which keeps the quota,
+ * empties the trash, checkpoints, syncs and records the sync. Readers use pooled read connections.
+ *
+ * Trouble with SQLite or the disk never stops anybody (invariant 6): look-ups then say BROKEN or ABSENT, bodies refuse to
+ * begin, writes are dropped; each is counted (STATS_STORE_TROUBLE) and said once in a while (log_trouble).
+ */
+#ifndef CURLEW_STORE_STORE_H
+#define CURLEW_STORE_STORE_H
+
+#include "base/buf.h"
+#include "store/body.h"
+#include "store/entry.h"
+#include "store/found.h"
+#include "store/op.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+struct store_watch;
+
+struct store_config {
+	const char *dir;    /* cache directory, made if absent */
+	int64_t size_bytes; /* quota of all bodies; 0: none */
+	const char *mode;   /* how the cache is filled, one word a line (DESIGN, schema): e.g. "shared" or
+	                       "origin http://...". Recorded when new; another value is refused with a clear message */
+};
+
+/* Opens the cache, making or setting aside what must be (a foreign or newer index is refused untouched; a damaged one is set
+ * aside with one loud line), starts the threads. NULL with a sentence "what: why (what to do)" in why. */
+struct store *store_open(const struct store_config *, struct buf *why);
+/* Finishes what is queued, ends the threads, checkpoints, closes. All watches must have been freed. */
+void store_close(struct store *);
+
+/* --- looking up: any thread --- */
+
+/* All variants of a URL, in one snapshot. rows is the caller's to free. */
+enum store_found store_find(struct store *, const char *url, struct store_rows *rows);
+
+/* Opens the body for reading: a descriptor the caller closes, good for as long as it is open whatever happens to the row.
+ * -1: the file is missing, of another size or (when suspect) of another SHA-256: the row has been looked up once more and
+ * queued for removal by id and body_file (invariant 3); treat as a miss. Never called for body_file NULL. */
+int store_open_body(struct store *, const struct entry *);
+
+/* --- noticing edits: one watch a lane, used by its thread alone --- */
+
+struct store_watch *store_watch_new(struct store *);
+void store_watch_free(struct store_watch *);
+/* The edit counter now: it moves when anybody deletes a row, changes a column an answer depends on, adds a second variant to a
+ * URL, or touches a rule; not for new rows and usage. Costs a PRAGMA data_version unless something was committed. -1: broken. */
+int64_t store_watch_edits(struct store_watch *);
+/* FOUND: the URL has exactly this one row and every column an answer depends on is as in the given entry. */
+enum store_found store_watch_confirm(struct store_watch *, const struct entry *);
+
+/* --- bodies in flight: begin to seal run on the disk thread only; reading while it grows is for all --- */
+
+/* Runs job->run(job) (op.h) on the disk thread, in order of asking. The job is the caller's memory; run may free it or ask again. */
+void store_on_disk(struct store *, struct store_job *);
+
+/* A new body file in spool/ (or, when whole, at once in its place: invariant 1). NULL: trouble, logged. What can be done with it
+ * stands in body.h; free every body before store_close(). */
+struct body *body_begin(struct store *, bool whole);
+
+/* --- writing: any thread; done in order by the writer thread, in grouped commits --- */
+
+enum store_put_outcome {
+	STORE_PUT_DONE,    /* committed; entry->id is set */
+	STORE_PUT_PURGED,  /* the row it was to replace is gone: somebody purged the URL meanwhile (invariant 8) */
+	STORE_PUT_TROUBLE  /* not stored; logged */
+};
+
+/* One stored response to commit. The struct and what it points to stay the caller's; done() is called once, on the writer thread,
+ * after the commit. body: sealed, or NULL for an empty one; sets entry's body_file, body_bytes and sha256 from it. */
+struct store_put {
+	struct entry *entry;
+	struct body *body;
+	int64_t replaces_id; /* id of the row (same url) the flight set out to replace or 0. If it is gone by now: PURGED. The row with
+	                        the same url and vary is overwritten in place: id, pinned, tag, note, hits stay */
+	void (*done)(struct store_put *, enum store_put_outcome);
+	struct store_op op; /* private, like the next two */
+	struct store *store;
+	int outcome;
+};
+void store_put(struct store *, struct store_put *);
+
+/* A 304 has freshened the row `was`: writes headers, validators, times and reason of `now`, by id and only if fetched_at, fresh_until,
+ * stale_until and body_file are still those of `was` (invariant 8). Copies what it needs. */
+void store_refresh(struct store *, const struct entry *was, const struct entry *now);
+/* All rows of the URL become stale at once and may not be served unvalidated (RFC 9111 4.4): they are deleted. From the return of
+ * this call on, look-ups in this process find none of them, also while the writer waits for its turn. */
+void store_invalidate(struct store *, const char *url);
+/* Usage: hits more answers, the last at used_at. Cheap; batched. */
+void store_used(struct store *, int64_t id, int64_t hits, int64_t used_at);
+/* The URL was fetched and not stored: one row in refusal (bounded in number). */
+void store_refuse(struct store *, const char *url, const char *reason, int status, int64_t at);
+
+/* Waits until everything queued before is committed (verbs, tests). */
+void store_settle(struct store *);
+
+/* --- asking in SQL, for verbs: a read-only connection of its own, no threads, the cache need not be served --- */
+
+/* Runs one SELECT with text parameters ?1.. on the cache in dir, calling row for each row (non-zero stops). 0, or -1 with a sentence
+ * in why ("no cache in DIR ..." when there is none). */
+int store_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
+    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
+
+#endif

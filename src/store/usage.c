@@ -1,0 +1,217 @@
+/*
+ * Hits are merged by entry in a hash table with open addressing that is emptied when it is three quarters full, refusals by URL in a
+ * short list. Both are cut into chunks that each fit well into a transaction beside other work.
+ */
+#include "store/usage.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS 4096 /* a power of two */
+#define CHUNK 250
+#define REFUSALS 250
+#define REFUSALS_KEPT 10000
+
+struct hit {
+	int64_t id, hits, used_at;
+};
+
+struct refusal {
+	uint64_t hash;
+	char *url, *reason;
+	int status;
+	int64_t at, times;
+};
+
+struct usage {
+	struct writer *writer;
+	pthread_mutex_t mutex; /* guards all below */
+	struct hit slots[SLOTS];
+	int used;
+	struct refusal refusals[REFUSALS];
+	int refused;
+};
+
+struct hits_op {
+	struct store_op op;
+	int count;
+	struct hit hits[CHUNK];
+};
+
+struct refusals_op {
+	struct store_op op;
+	int count;
+	struct refusal refusals[REFUSALS];
+};
+
+struct usage *usage_new(struct writer *writer)
+{
+	struct usage *u = calloc(1, sizeof *u);
+	if (u == NULL)
+		return NULL;
+	u->writer = writer;
+	pthread_mutex_init(&u->mutex, NULL);
+	return u;
+}
+
+static void refusals_free(struct refusal *r, int count)
+{
+	for (int i = 0; i < count; i++) {
+		free(r[i].url);
+		free(r[i].reason);
+	}
+}
+
+void usage_free(struct usage *u)
+{
+	if (u == NULL)
+		return;
+	refusals_free(u->refusals, u->refused);
+	pthread_mutex_destroy(&u->mutex);
+	free(u);
+}
+
+/* --- writing --- */
+
+static int hits_run(struct store_op *op, struct index *ix)
+{
+	struct hits_op *h = (struct hits_op *)op;
+	int result = 0;
+	for (int i = 0; i < h->count && result == 0; i++)
+		result = index_used(ix, h->hits[i].id, h->hits[i].hits, h->hits[i].used_at);
+	return result;
+}
+
+static void hits_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	free(op);
+}
+
+static int refusals_run(struct store_op *op, struct index *ix)
+{
+	struct refusals_op *r = (struct refusals_op *)op;
+	int result = 0;
+	for (int i = 0; i < r->count && result == 0; i++) {
+		const struct refusal *x = &r->refusals[i];
+		result = index_refuse(ix, x->url, x->reason, x->status, x->at, x->times);
+	}
+	return result == 0 ? index_refusals_trim(ix, REFUSALS_KEPT) : -1;
+}
+
+static void refusals_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	struct refusals_op *r = (struct refusals_op *)op;
+	refusals_free(r->refusals, r->count);
+	free(r);
+}
+
+/* The two below: with the mutex held. */
+
+static void flush_hits(struct usage *u)
+{
+	for (int i = 0; i < SLOTS && u->used > 0;) {
+		struct hits_op *h = malloc(sizeof *h);
+		if (h == NULL)
+			break;
+		h->op = (struct store_op){.run = hits_run, .done = hits_done};
+		h->count = 0;
+		for (; i < SLOTS && h->count < CHUNK; i++)
+			if (u->slots[i].id != 0)
+				h->hits[h->count++] = u->slots[i];
+		u->used -= h->count;
+		writer_queue(u->writer, &h->op, true);
+	}
+	memset(u->slots, 0, sizeof u->slots);
+	u->used = 0;
+}
+
+static void flush_refusals(struct usage *u)
+{
+	if (u->refused == 0)
+		return;
+	struct refusals_op *r = malloc(sizeof *r);
+	if (r != NULL) {
+		r->op = (struct store_op){.run = refusals_run, .done = refusals_done};
+		r->count = u->refused;
+		memcpy(r->refusals, u->refusals, (size_t)u->refused * sizeof r->refusals[0]);
+		writer_queue(u->writer, &r->op, true);
+	} else {
+		refusals_free(u->refusals, u->refused);
+	}
+	u->refused = 0;
+}
+
+void usage_flush(struct usage *u)
+{
+	pthread_mutex_lock(&u->mutex);
+	flush_hits(u);
+	flush_refusals(u);
+	pthread_mutex_unlock(&u->mutex);
+}
+
+/* --- gathering --- */
+
+void usage_hits(struct usage *u, int64_t id, int64_t hits, int64_t used_at)
+{
+	if (id == 0)
+		return;
+	pthread_mutex_lock(&u->mutex);
+	if (u->used >= SLOTS / 4 * 3)
+		flush_hits(u);
+	uint64_t at = (uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> 52; /* 12 bits: SLOTS */
+	while (u->slots[at].id != 0 && u->slots[at].id != id)
+		at = (at + 1) % SLOTS;
+	struct hit *h = &u->slots[at];
+	if (h->id == 0) {
+		h->id = id;
+		u->used++;
+	}
+	h->hits += hits;
+	if (used_at > h->used_at)
+		h->used_at = used_at;
+	pthread_mutex_unlock(&u->mutex);
+}
+
+static uint64_t hash_of(const char *text)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+void usage_refusal(struct usage *u, const char *url, const char *reason, int status, int64_t at)
+{
+	uint64_t hash = hash_of(url);
+	char *why = strdup(reason);
+	pthread_mutex_lock(&u->mutex);
+	int i = 0;
+	while (i < u->refused && (u->refusals[i].hash != hash || strcmp(u->refusals[i].url, url) != 0))
+		i++;
+	if (i == REFUSALS) {
+		flush_refusals(u);
+		i = 0;
+	}
+	struct refusal *r = &u->refusals[i];
+	if (i == u->refused) {
+		*r = (struct refusal){.hash = hash, .url = strdup(url)};
+		if (r->url != NULL && why != NULL)
+			u->refused++;
+		else
+			free(r->url);
+	} else if (why != NULL) {
+		free(r->reason);
+	}
+	if (why != NULL && i < u->refused) {
+		r->reason = why;
+		r->status = status;
+		r->at = at;
+		r->times++;
+		why = NULL;
+	}
+	pthread_mutex_unlock(&u->mutex);
+	free(why);
+}

@@ -1,0 +1,20 @@
+/*
+ * usage: hits and refusals, gathered in memory and written in batches, because an answer must not cost a write. What is gathered is
+ * lost with the process, and dropped when the index cannot take it: these are statistics. Any thread may call.
+ */
+#ifndef CURLEW_STORE_USAGE_H
+#define CURLEW_STORE_USAGE_H
+
+#include "store/writer.h"
+
+struct usage;
+
+struct usage *usage_new(struct writer *);
+void usage_free(struct usage *);
+
+void usage_hits(struct usage *, int64_t id, int64_t hits, int64_t used_at);
+void usage_refusal(struct usage *, const char *url, const char *reason, int status, int64_t at);
+/* Queues what has been gathered. */
+void usage_flush(struct usage *);
+
+#endif

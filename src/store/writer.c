@@ -1,0 +1,302 @@
+/*
+ * A transaction takes what is queued until 500 operations or 5 ms have gone into it, whichever comes first: that bounds how long
+ * others wait for us. Then the lock is left free, for as long as the transaction took while the queue is short, for less and less as
+ * it grows. That is also what groups commits: what arrives during the gap goes in together.
+ *
+ * An operation is on one of two lists: `queue` (to be run, in order) or `doomed` (droppable, and too many were waiting; its done()
+ * is still called here and not by the one who queued it, who may hold locks that done() needs).
+ *
+ * A transaction that is lost takes only its own operations with it. They fail; nothing is tried twice but what asks for it again.
+ */
+#include "store/writer.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define BATCH_OPS 500
+#define BATCH_US 5000
+#define GAP_MIN_US 200
+#define GAP_FULL_BELOW 1024 /* queued operations up to which the gap is as long as the transaction */
+#define QUEUE_MAX 16384     /* droppable ones beyond this are dropped; fewer where descriptors are few */
+#define STOP_PATIENCE_US 5000000
+#define FAILED_PAUSE_US 100000
+
+struct list {
+	struct store_op *first, **behind;
+};
+
+struct writer {
+	struct index *ix;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* guards all below */
+	pthread_cond_t wake;
+	struct list queue, doomed;
+	long queued; /* length of queue */
+	long queue_max;
+	bool waiting, stopping, checkpoint;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void pause_us(int64_t us)
+{
+	struct timespec t = {us / 1000000, us % 1000000 * 1000};
+	nanosleep(&t, NULL);
+}
+
+/* --- lists --- */
+
+static void list_init(struct list *l)
+{
+	l->first = NULL;
+	l->behind = &l->first;
+}
+
+static void list_add(struct list *l, struct store_op *op)
+{
+	op->next = NULL;
+	*l->behind = op;
+	l->behind = &op->next;
+}
+
+static struct store_op *list_take(struct list *l)
+{
+	struct store_op *op = l->first;
+	if (op != NULL && (l->first = op->next) == NULL)
+		l->behind = &l->first;
+	return op;
+}
+
+static void finish(struct list *l, bool committed)
+{
+	struct store_op *op;
+	while ((op = list_take(l)) != NULL)
+		op->done(op, committed && op->result == 0);
+}
+
+/* --- the thread --- */
+
+static struct store_op *next_op(struct writer *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	struct store_op *op = list_take(&w->queue);
+	if (op != NULL)
+		w->queued--;
+	pthread_mutex_unlock(&w->mutex);
+	return op;
+}
+
+/* Operations that were to go into a transaction that cannot begin. */
+static void fail_batch(struct writer *w)
+{
+	struct list failed;
+	list_init(&failed);
+	struct store_op *op;
+	for (int n = 0; n < BATCH_OPS && (op = next_op(w)) != NULL; n++)
+		list_add(&failed, op);
+	finish(&failed, false);
+}
+
+/* One transaction. How it began; *took_us: how long others were kept out. */
+static enum index_begun batch(struct writer *w, int64_t *took_us)
+{
+	enum index_begun begun = index_begin(w->ix, "writer");
+	if (begun != INDEX_BEGUN)
+		return begun;
+	int64_t began = now_us();
+	struct list done;
+	list_init(&done);
+	struct store_op *op;
+	bool lost = false;
+	for (int n = 0; n < BATCH_OPS && !lost && (op = next_op(w)) != NULL; n++) {
+		op->result = op->run(op, w->ix);
+		list_add(&done, op);
+		lost = !index_in_transaction(w->ix);
+		if (now_us() - began >= BATCH_US)
+			break;
+	}
+	if (lost)
+		index_abort(w->ix);
+	bool committed = !lost && index_commit(w->ix) == 0;
+	*took_us = now_us() - began;
+	finish(&done, committed);
+	if (!committed)
+		pause_us(FAILED_PAUSE_US);
+	return INDEX_BEGUN;
+}
+
+static void gap(struct writer *w, int64_t took_us)
+{
+	pthread_mutex_lock(&w->mutex);
+	long queued = w->queued;
+	bool stopping = w->stopping;
+	pthread_mutex_unlock(&w->mutex);
+	int64_t us = queued <= GAP_FULL_BELOW ? took_us : took_us * GAP_FULL_BELOW / queued;
+	if (!stopping)
+		pause_us(us < GAP_MIN_US ? GAP_MIN_US : us);
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+	int64_t give_up_at = 0, took_us = 0;
+	for (;;) {
+		pthread_mutex_lock(&w->mutex);
+		while (w->queue.first == NULL && w->doomed.first == NULL && !w->checkpoint && !w->stopping) {
+			w->waiting = true;
+			pthread_cond_wait(&w->wake, &w->mutex);
+			w->waiting = false;
+		}
+		struct list doomed;
+		list_init(&doomed);
+		struct store_op *op;
+		while ((op = list_take(&w->doomed)) != NULL)
+			list_add(&doomed, op);
+		bool work = w->queue.first != NULL, stopping = w->stopping, checkpoint = w->checkpoint;
+		w->checkpoint = false;
+		pthread_mutex_unlock(&w->mutex);
+
+		finish(&doomed, false);
+		int log, copied;
+		if (checkpoint)
+			index_checkpoint(w->ix, &log, &copied);
+		if (!work && stopping)
+			return NULL;
+		if (!work)
+			continue;
+		if (stopping && give_up_at == 0)
+			give_up_at = now_us() + STOP_PATIENCE_US;
+		switch (batch(w, &took_us)) {
+		case INDEX_BEGUN:
+			gap(w, took_us);
+			break;
+		case INDEX_LOCKED:
+			if (stopping && now_us() > give_up_at)
+				fail_batch(w);
+			break;
+		case INDEX_FAILED:
+			fail_batch(w);
+			pause_us(FAILED_PAUSE_US);
+			break;
+		}
+	}
+}
+
+/* --- the others --- */
+
+struct writer *writer_start(struct index *ix)
+{
+	struct writer *w = calloc(1, sizeof *w);
+	if (w == NULL) {
+		index_close(ix);
+		return NULL;
+	}
+	w->ix = ix;
+	list_init(&w->queue);
+	list_init(&w->doomed);
+	/* A put that waits holds its body's descriptor. */
+	struct rlimit files;
+	w->queue_max = QUEUE_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 < QUEUE_MAX)
+		w->queue_max = (long)(files.rlim_cur / 4);
+	pthread_mutex_init(&w->mutex, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	if (pthread_create(&w->thread, NULL, run, w) != 0) {
+		pthread_cond_destroy(&w->wake);
+		pthread_mutex_destroy(&w->mutex);
+		index_close(ix);
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void writer_stop(struct writer *w)
+{
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&w->mutex);
+	w->stopping = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->mutex);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->mutex);
+	index_close(w->ix);
+	free(w);
+}
+
+void writer_queue(struct writer *w, struct store_op *op, bool droppable)
+{
+	op->result = -1;
+	pthread_mutex_lock(&w->mutex);
+	if (droppable && w->queued >= w->queue_max) {
+		list_add(&w->doomed, op);
+	} else {
+		list_add(&w->queue, op);
+		w->queued++;
+	}
+	if (w->waiting)
+		pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+void writer_checkpoint(struct writer *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->checkpoint = true;
+	if (w->waiting)
+		pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+int writer_wal_frames(const struct writer *w)
+{
+	return index_wal_frames(w->ix);
+}
+
+struct barrier {
+	struct store_op op;
+	pthread_mutex_t mutex;
+	pthread_cond_t reached;
+	bool is_reached;
+};
+
+static int barrier_run(struct store_op *op, struct index *ix)
+{
+	(void)op;
+	(void)ix;
+	return 0;
+}
+
+static void barrier_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	struct barrier *b = (struct barrier *)op;
+	pthread_mutex_lock(&b->mutex);
+	b->is_reached = true;
+	pthread_cond_signal(&b->reached);
+	pthread_mutex_unlock(&b->mutex);
+}
+
+void writer_settle(struct writer *w)
+{
+	struct barrier b = {.op = {.run = barrier_run, .done = barrier_done}};
+	pthread_mutex_init(&b.mutex, NULL);
+	pthread_cond_init(&b.reached, NULL);
+	writer_queue(w, &b.op, false);
+	pthread_mutex_lock(&b.mutex);
+	while (!b.is_reached)
+		pthread_cond_wait(&b.reached, &b.mutex);
+	pthread_mutex_unlock(&b.mutex);
+	pthread_cond_destroy(&b.reached);
+	pthread_mutex_destroy(&b.mutex);
+}

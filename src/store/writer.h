@@ -1,0 +1,33 @@
+/*
+ * writer: one thread, one writing connection, one queue. What is queued is done in order, many a transaction.
+ *
+ * Nobody who queues ever waits. The thread waits for other processes' transactions, keeps its own short, and leaves gaps between
+ * them so that a plain shell gets its turn.
+ */
+#ifndef CURLEW_STORE_WRITER_H
+#define CURLEW_STORE_WRITER_H
+
+#include "store/index.h"
+#include "store/op.h"
+
+#include <stdbool.h>
+
+struct writer;
+
+/* Starts the thread; the connection is the writer's from now on, also when this fails (NULL, no memory or no thread). */
+struct writer *writer_start(struct index *);
+/* Does what is queued (for at most five seconds while others hold the lock; the rest fails), ends the thread, closes. */
+void writer_stop(struct writer *);
+
+/* Queues op, which is the caller's memory until its done() has returned. On the writer's thread run() is called within a transaction
+ * (0, or -1 when it failed alone), then done() after the end of it; committed: run() said 0 and the transaction stands. run() may
+ * be called again when a transaction was lost. A droppable op is failed unrun when too many are waiting. */
+void writer_queue(struct writer *, struct store_op *op, bool droppable);
+/* Has the thread checkpoint once between two transactions, so that the WAL can begin anew. */
+void writer_checkpoint(struct writer *);
+/* Frames in the WAL at its last commit. */
+int writer_wal_frames(const struct writer *);
+/* Waits until everything queued before has had its done(). Not on the writer's thread. */
+void writer_settle(struct writer *);
+
+#endif

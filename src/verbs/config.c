@@ -1,0 +1,69 @@
+#include "verbs/verbs.h"
+
+#include "base/conf.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static void print_text(void *ctx, const char *name, const char *value, const char *source)
+{
+	(void)ctx;
+	if (isatty(STDOUT_FILENO))
+		printf("%-18s %-34s %s\n", name, value[0] != '\0' ? value : "-", source);
+	else
+		printf("%s\t%s\t%s\n", name, value, source);
+}
+
+static void print_quoted(const char *text)
+{
+	putchar('"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			printf("\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			printf("\\u%04x", (unsigned char)*text);
+		else
+			putchar(*text);
+	}
+	putchar('"');
+}
+
+static void print_json(void *ctx, const char *name, const char *value, const char *source)
+{
+	bool *first = ctx;
+	fputs(*first ? "[\n  {\"name\": " : ",\n  {\"name\": ", stdout);
+	*first = false;
+	print_quoted(name);
+	fputs(", \"value\": ", stdout);
+	print_quoted(value);
+	fputs(", \"source\": ", stdout);
+	print_quoted(source);
+	putchar('}');
+}
+
+int verb_config(int argc, char **argv)
+{
+	struct conf *conf;
+	switch (conf_parse(&conf, CONF_CONFIG, argc, argv)) {
+	case CONF_HELP:
+		return 0;
+	case CONF_USAGE:
+		return 2;
+	case CONF_OK:
+		break;
+	}
+	int status = 0;
+	bool first = true;
+	if (conf_operands(conf) > 0) {
+		log_say("config: %s: not expected (see `curlew config --help`)", conf_operand(conf, 0));
+		status = 2;
+	} else if (conf_flag(conf, "json")) {
+		conf_each(conf, print_json, &first);
+		puts("\n]");
+	} else {
+		conf_each(conf, print_text, NULL);
+	}
+	conf_free(conf);
+	return status;
+}

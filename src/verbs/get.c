@@ -1,0 +1,359 @@
+/*
+ * curlew get URL: the server's own path through the cache with standard output for a client. A request is written as a client would write
+ * it, parsed as a client's, and its answer comes to the sink below. Exit numbers of failed transfers are curl's.
+ */
+#include "verbs/verbs.h"
+
+#include "base/conf.h"
+#include "base/log.h"
+#include "fetch/engine.h"
+#include "serve/exchange.h"
+#include "serve/request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HOPS = 20, CURL_WRITE = 23, CURL_TIMEOUT = 28, CURL_HTTP = 22, CURL_PARTIAL = 18, CURL_URL = 3, CURL_REDIRECTS = 47 };
+
+struct get {
+	struct sink sink; /* first */
+	const struct conf *conf;
+	struct exchange *x;
+	const char *path; /* -o, or NULL */
+	int fd;
+	bool own;	/* the body is curlew's own words: they go to stderr */
+	bool drop;	/* the body is not wanted: -f, or a redirect that is followed */
+	bool progress;
+	int status;
+	int code;	/* curl's number, 0 so far */
+	int64_t expected, received;
+	double began, shown;
+	char *location;	/* of a redirect, to be followed */
+};
+
+static double clock_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct get *of(struct sink *s)
+{
+	return (struct get *)(void *)s;
+}
+
+static int write_all(struct get *g, int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = write(fd, bytes, n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0) {
+			log_say("get: %s: %s", g->path != NULL ? g->path : "standard output", strerror(errno));
+			g->code = CURL_WRITE;
+			return -1;
+		}
+		bytes += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+/* --- progress --- */
+
+/* A line on the terminal from the second second on: how much, of how much, how fast. */
+static void show_progress(struct get *g, bool last)
+{
+	double now = clock_s();
+	if (!g->progress || (g->shown == 0 && (last || now - g->began < 1)) || (!last && now - g->shown < 0.2))
+		return;
+	g->shown = now;
+	double mib = (double)g->received / (1 << 20), rate = mib / (now - g->began);
+	char bar[41] = "";
+	if (g->expected > 0) {
+		size_t full = (size_t)(40.0 * (double)g->received / (double)g->expected);
+		memset(bar, '#', full > 40 ? 40 : full);
+	}
+	if (g->expected > 0)
+		fprintf(stderr, "\r%-40s %3.0f %%  %.1f of %.1f MiB  %.1f MiB/s ", bar,
+		    100.0 * (double)g->received / (double)g->expected, mib, (double)g->expected / (1 << 20), rate);
+	else
+		fprintf(stderr, "\r%.1f MiB  %.1f MiB/s ", mib, rate);
+	if (last)
+		fputc('\n', stderr);
+}
+
+/* --- the sink --- */
+
+static int sink_interim(struct sink *s, int status, struct span fields)
+{
+	(void)s;
+	(void)status;
+	(void)fields;
+	return 0;
+}
+
+static void print_verbose(struct span text, char mark)
+{
+	while (text.len > 0) {
+		const char *nl = memchr(text.at, '\n', text.len);
+		size_t n = nl != NULL ? (size_t)(nl - text.at) : text.len;
+		size_t shown = n > 0 && text.at[n - 1] == '\r' ? n - 1 : n;
+		fprintf(stderr, "%c %.*s\n", mark, (int)shown, text.at);
+		text = span_from(text, nl != NULL ? n + 1 : n);
+	}
+}
+
+static void find_redirect(struct get *g, const struct reply *r)
+{
+	struct head h;
+	if (!conf_flag(g->conf, "location") || r->status < 301 || r->status > 308 || r->status == 304)
+		return;
+	message_init(&h);
+	if (message_parse_fields(&h, r->fields) == 0) {
+		struct span to = message_find(&h, "Location");
+		g->location = to.at != NULL ? key_resolve(g->x->target.url, to) : NULL;
+		g->drop = g->location != NULL;
+	}
+	message_fini(&h);
+}
+
+static int sink_begin(struct sink *s, const struct reply *r)
+{
+	struct get *g = of(s);
+	struct buf head;
+	int rc = 0;
+	g->own = g->x->outcome != ENGINE_OK || r->via == NULL;
+	if (g->own)
+		return 0;
+	g->status = r->status;
+	g->expected = r->no_body ? -1 : r->body_bytes;
+	if (conf_flag(g->conf, "fail") && r->status >= 400) {
+		g->drop = true;
+		g->code = CURL_HTTP;
+	}
+	find_redirect(g, r);
+	buf_init(&head, BUF_HEAD);
+	reply_write(&head, r);
+	if (r->body_bytes >= 0 && !reply_is_bodiless(r->status))
+		buf_addf(&head, "Content-Length: %" PRId64 "\r\n", r->body_bytes);
+	buf_adds(&head, "\r\n");
+	if (conf_flag(g->conf, "verbose"))
+		print_verbose(buf_span(&head), '<');
+	if (conf_flag(g->conf, "include") || conf_flag(g->conf, "head"))
+		rc = write_all(g, g->fd, buf_str(&head), head.len);
+	buf_fini(&head);
+	return rc;
+}
+
+static int sink_bytes(struct sink *s, const char *bytes, size_t n)
+{
+	struct get *g = of(s);
+	if (g->own) {
+		if (!conf_flag(g->conf, "silent"))
+			log_say("get: %.*s", (int)(n > 0 && bytes[n - 1] == '\n' ? n - 1 : n), bytes);
+		return 0;
+	}
+	g->received += (int64_t)n;
+	show_progress(g, false);
+	return g->drop ? 0 : write_all(g, g->fd, bytes, n);
+}
+
+static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
+{
+	static char page[256 << 10];
+	while (n > 0) {
+		ssize_t got = pread(fd, page, n < (int64_t)sizeof page ? (size_t)n : sizeof page, at);
+		if (got <= 0) {
+			of(s)->code = CURL_PARTIAL;
+			return -1;
+		}
+		if (sink_bytes(s, page, (size_t)got) != 0)
+			return -1;
+		at += got;
+		n -= got;
+	}
+	return 0;
+}
+
+static int sink_flush(struct sink *s)
+{
+	show_progress(of(s), false);
+	return 0;
+}
+
+static int sink_end(struct sink *s, struct span trailers)
+{
+	(void)trailers;
+	show_progress(of(s), true);
+	return 0;
+}
+
+static void sink_cut(struct sink *s)
+{
+	struct get *g = of(s);
+	show_progress(g, true);
+	if (g->code == 0)
+		g->code = CURL_PARTIAL;
+	if (!conf_flag(g->conf, "silent"))
+		log_say("get: %s: broke off after %" PRId64 " bytes", g->x->target.url, g->received);
+}
+
+static bool sink_gone(void *s)
+{
+	struct get *g = of(s);
+	double most = conf_seconds(g->conf, "max-time");
+	show_progress(g, false);
+	if (most <= 0 || clock_s() - g->began < most)
+		return false;
+	g->code = CURL_TIMEOUT;
+	return true;
+}
+
+static void sink_go_on(struct sink *s)
+{
+	(void)s;
+}
+
+/* --- one request --- */
+
+static int write_request(const struct conf *conf, const char *url, struct buf *out)
+{
+	bool agent = false, accept = false;
+	buf_addf(out, "%s %s HTTP/1.1\r\n", conf_flag(conf, "head") ? "HEAD" : "GET", url);
+	const char *host = strstr(url, "//") + 2;
+	buf_adds(out, "Host: ");
+	buf_add(out, host, strcspn(host, "/?"));
+	buf_adds(out, "\r\n");
+	for (size_t i = 0; conf_item(conf, "header", i) != NULL; i++) {
+		const char *line = conf_item(conf, "header", i);
+		if (strpbrk(line, "\r\n") != NULL || strchr(line, ':') == NULL) {
+			log_say("--header: '%s' is not understood (give 'Name: value')", line);
+			return -1;
+		}
+		agent = agent || strncasecmp(line, "User-Agent:", 11) == 0;
+		accept = accept || strncasecmp(line, "Accept:", 7) == 0;
+		buf_addf(out, "%s\r\n", line);
+	}
+	if (!agent)
+		buf_addf(out, "User-Agent: curlew/%s\r\n", CURLEW_VERSION);
+	if (!accept)
+		buf_adds(out, "Accept: */*\r\n");
+	buf_adds(out, "\r\n");
+	return out->failed ? -1 : 0;
+}
+
+/* Returns curl's number; a redirect to follow is left in g->location. */
+static int get_one(struct service *service, struct get *g, const char *url)
+{
+	struct buf text;
+	struct head head;
+	struct fault fault = {0, "its request cannot be written"};
+	struct exchange x = {.service = service, .request = &head, .sink = &g->sink, .now = (int64_t)time(NULL)};
+	buf_init(&text, BUF_HEAD);
+	message_init(&head);
+	g->x = &x;
+	g->drop = false;
+	int code = 2;
+	if (write_request(g->conf, url, &text) != 0)
+		goto out;
+	if (message_parse_request(&head, buf_span(&text), &fault) != MESSAGE_WHOLE ||
+	    key_of_target(&service->ways, head.method, head.target, &x.target, &fault) != 0) {
+		log_say("get: %s: %s", url, fault.why);
+		code = CURL_URL;
+		goto out;
+	}
+	if (conf_flag(g->conf, "verbose"))
+		print_verbose(buf_span(&text), '>');
+	request_route(&x);
+	code = g->code != 0 ? g->code : x.outcome != ENGINE_OK ? (x.curl_code != 0 ? x.curl_code : 7) : 0;
+	if (code == 0 && g->own)
+		code = CURL_HTTP; /* 504: neither stored nor to be asked for */
+	if (code == CURL_TIMEOUT && x.outcome == ENGINE_OK && !conf_flag(g->conf, "silent"))
+		log_say("get: %s: not done within --max-time", url);
+	key_fini(&x.target);
+out:
+	message_fini(&head);
+	buf_fini(&text);
+	return code;
+}
+
+static int get_all(struct service *service, const struct conf *conf, const char *url)
+{
+	struct get g = {
+	    .sink = {sink_interim, sink_begin, sink_bytes, sink_file, sink_flush, sink_end, sink_cut, sink_gone, sink_go_on},
+	    .conf = conf,
+	    .path = conf_text(conf, "output"),
+	    .fd = STDOUT_FILENO,
+	    .expected = -1,
+	    .began = clock_s(),
+	};
+	if (g.path != NULL && strcmp(g.path, "-") != 0)
+		g.fd = open(g.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (g.fd < 0) {
+		log_say("get: %s: %s (choose another --output)", g.path, strerror(errno));
+		return CURL_WRITE;
+	}
+	g.progress = !conf_flag(conf, "silent") && isatty(STDERR_FILENO) && !isatty(g.fd);
+	char *next = strdup(url);
+	int code = 0;
+	for (int hop = 0; next != NULL; hop++) {
+		code = get_one(service, &g, next);
+		free(next);
+		next = g.location;
+		g.location = NULL;
+		if (hop == HOPS && next != NULL) {
+			log_say("get: %s: more than %d redirects", url, HOPS);
+			code = CURL_REDIRECTS;
+			free(next);
+			next = NULL;
+		}
+	}
+	if (code == CURL_HTTP && !g.own && !conf_flag(conf, "silent"))
+		log_say("get: %s: status %d", url, g.status);
+	if (g.fd != STDOUT_FILENO && close(g.fd) != 0 && code == 0)
+		code = CURL_WRITE;
+	return code;
+}
+
+int verb_get(int argc, char **argv)
+{
+	struct conf *conf;
+	switch (conf_parse(&conf, CONF_GET, argc, argv)) {
+	case CONF_HELP:
+		return 0;
+	case CONF_USAGE:
+		return 2;
+	case CONF_OK:
+		break;
+	}
+	int status = 2;
+	struct buf why;
+	struct service service;
+	char *url = NULL;
+	buf_init(&why, BUF_LINE);
+	signal(SIGPIPE, SIG_IGN);
+	if (conf_operands(conf) != 1) {
+		log_say("get: one URL is wanted (see `curlew get --help`)");
+	} else if ((url = key_normalise(conf_operand(conf, 0), conf_text(conf, "default-scheme"))) == NULL) {
+		log_say("get: '%s' is no http or https URL", conf_operand(conf, 0));
+		status = CURL_URL;
+	} else if ((status = service_open(&service, conf, &why)) != 0) {
+		log_say("%s", buf_str(&why));
+	} else {
+		status = get_all(&service, conf, url);
+		service_close(&service);
+	}
+	free(url);
+	buf_fini(&why);
+	conf_free(conf);
+	return status;
+}

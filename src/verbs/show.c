@@ -1,0 +1,142 @@
+#include "verbs/verbs.h"
+
+#include "base/conf.h"
+#include "base/log.h"
+#include "http/key.h"
+#include "verbs/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each column with what it holds; headers, the last, is written line by line. */
+static const struct {
+	const char *name;
+	enum table_kind kind;
+} columns[] = {
+    {"url", TABLE_TEXT}, {"vary", TABLE_TEXT}, {"id", TABLE_NUMBER}, {"status", TABLE_NUMBER}, {"state", TABLE_TEXT},
+    {"reason", TABLE_TEXT}, {"age_s", TABLE_SPAN}, {"fresh_for_s", TABLE_SPAN}, {"fetched_at", TABLE_TIME},
+    {"fresh_until", TABLE_TIME}, {"stale_until", TABLE_TIME}, {"used_at", TABLE_TIME}, {"hits", TABLE_NUMBER},
+    {"body_bytes", TABLE_BYTES}, {"body_file", TABLE_TEXT}, {"sha256", TABLE_TEXT}, {"etag", TABLE_TEXT},
+    {"last_modified", TABLE_TEXT}, {"pinned", TABLE_FLAG}, {"tag", TABLE_TEXT}, {"note", TABLE_TEXT}, {"rule_id", TABLE_NUMBER},
+    {"dns_ms", TABLE_NUMBER}, {"connect_ms", TABLE_NUMBER}, {"ttfb_ms", TABLE_NUMBER}, {"total_ms", TABLE_NUMBER},
+    {"headers", TABLE_TEXT},
+};
+#define COLUMNS (sizeof columns / sizeof columns[0])
+
+static const char question[] =
+    "SELECT url, vary, id, status, "
+    "CASE WHEN unixepoch() < fresh_until THEN 'fresh' WHEN unixepoch() < stale_until THEN 'stale, usable' ELSE 'stale' END AS state, "
+    "reason, unixepoch() - fetched_at + initial_age_s AS age_s, fresh_until - unixepoch() AS fresh_for_s, fetched_at, fresh_until, "
+    "stale_until, used_at, hits, body_bytes, body_file, lower(hex(sha256)) AS sha256, etag, last_modified, pinned, tag, note, rule_id, "
+    "dns_ms, connect_ms, ttfb_ms, total_ms, headers "
+    "FROM entry WHERE url = ?1 ORDER BY fetched_at - initial_age_s DESC, fetched_at DESC";
+
+struct shown {
+	enum table_style style;
+	long rows;
+};
+
+static void put_headers(enum table_style style, const char *headers)
+{
+	for (const char *line = headers; *line != '\0';) {
+		size_t n = strcspn(line, "\n");
+		fputs(style == TABLE_PEOPLE ? "    " : "header\t", stdout);
+		table_clean(stdout, line, n);
+		putchar('\n');
+		line += n + (line[n] == '\n');
+	}
+}
+
+static int put_row(void *ctx, const struct store_column *values, size_t count)
+{
+	struct shown *s = ctx;
+	if (s->style == TABLE_JSON) {
+		fputs(s->rows++ > 0 ? ",\n " : "", stdout);
+		table_json_object(stdout, values, count);
+		return 0;
+	}
+	if (s->rows++ > 0)
+		putchar('\n');
+	for (size_t i = 0; i + 1 < count && i < COLUMNS; i++) {
+		struct buf text;
+		buf_init(&text, BUF_PAGE);
+		if (s->style == TABLE_PEOPLE)
+			table_humane(&text, columns[i].kind, values[i].text);
+		else if (values[i].text != NULL)
+			buf_adds(&text, values[i].text);
+		bool say = s->style == TABLE_PLAIN || (values[i].text != NULL && values[i].text[0] != '\0');
+		if (say) {
+			printf(s->style == TABLE_PEOPLE ? "%-14s" : "%s\t", columns[i].name);
+			table_clean(stdout, buf_str(&text), text.len);
+			putchar('\n');
+		}
+		buf_fini(&text);
+	}
+	if (s->style == TABLE_PEOPLE)
+		puts("headers");
+	if (count > 0 && values[count - 1].text != NULL)
+		put_headers(s->style, values[count - 1].text);
+	return 0;
+}
+
+static int say_refusal(void *ctx, const struct store_column *v, size_t count)
+{
+	(void)count;
+	*(bool *)ctx = true;
+	log_say("%s: not stored: %s (status %s, %s, %s times)", v[0].text, v[1].text, v[2].text, v[3].text, v[4].text);
+	return 0;
+}
+
+/* Nothing is stored: perhaps it is known why. */
+static int explain_absence(const char *dir, const char *url, struct buf *why)
+{
+	bool refused = false;
+	int rc = store_query(dir, "SELECT url, reason, status, datetime(at, 'unixepoch', 'localtime'), times FROM refusal WHERE url = ?1",
+	    &url, 1, say_refusal, &refused, why);
+	if (rc == 0 && !refused)
+		log_say("%s: not stored", url);
+	return rc;
+}
+
+static int show(const char *dir, const char *url, bool json)
+{
+	struct shown s = {.style = table_style_for(stdout, json)};
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	if (json)
+		putchar('[');
+	int rc = store_query(dir, question, &url, 1, put_row, &s, &why);
+	if (json)
+		puts("]");
+	if (rc == 0 && s.rows == 0)
+		rc = explain_absence(dir, url, &why);
+	if (rc != 0)
+		log_say("%s", buf_str(&why));
+	buf_fini(&why);
+	return rc != 0 ? VERB_TROUBLE : s.rows == 0 ? VERB_NOTHING : VERB_DONE;
+}
+
+int verb_show(int argc, char **argv)
+{
+	struct conf *conf;
+	switch (conf_parse(&conf, CONF_SHOW, argc, argv)) {
+	case CONF_HELP:
+		return VERB_DONE;
+	case CONF_USAGE:
+		return VERB_USAGE;
+	case CONF_OK:
+		break;
+	}
+	int status = VERB_USAGE;
+	char *url = NULL;
+	if (conf_operands(conf) != 1)
+		log_say("show: one URL is wanted (curlew show --help)");
+	else if ((url = key_normalise(conf_operand(conf, 0), "http")) == NULL)
+		log_say("show: %s: not a URL that can be stored (http or https, with a host)", conf_operand(conf, 0));
+	else
+		status = show(conf_cache_dir(conf), url, conf_flag(conf, "json"));
+	free(url);
+	conf_free(conf);
+	return status;
+}

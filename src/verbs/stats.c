@@ -1,0 +1,103 @@
+#include "verbs/verbs.h"
+
+#include "base/conf.h"
+#include "base/log.h"
+#include "verbs/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *title;
+	enum table_kind kind;
+} totals[] = {
+    {"entries", TABLE_NUMBER}, {"bytes", TABLE_BYTES}, {"hosts", TABLE_NUMBER}, {"fresh", TABLE_NUMBER}, {"pinned", TABLE_NUMBER},
+    {"hits", TABLE_NUMBER}, {"saved_bytes", TABLE_BYTES}, {"refused_urls", TABLE_NUMBER}, {"rules", TABLE_NUMBER},
+    {"trash_files", TABLE_NUMBER},
+};
+
+static const char totals_question[] =
+    "SELECT counter.entries, counter.bytes, (SELECT count(DISTINCT host) FROM entry) AS hosts, e.fresh, e.pinned, e.hits, e.saved_bytes, "
+    "(SELECT count(*) FROM refusal) AS refused_urls, (SELECT count(*) FROM rule) AS rules, "
+    "(SELECT count(*) FROM trash) AS trash_files "
+    "FROM counter, (SELECT coalesce(sum(fresh_until > unixepoch()), 0) AS fresh, coalesce(sum(pinned), 0) AS pinned, "
+    "coalesce(sum(hits), 0) AS hits, coalesce(sum(hits * body_bytes), 0) AS saved_bytes FROM entry) e";
+
+static const struct table_column hosts[] = {
+    {"ENTRIES", TABLE_NUMBER, 9}, {"SIZE", TABLE_BYTES, 10}, {"HITS", TABLE_NUMBER, 9}, {"SAVED", TABLE_BYTES, 10}, {"HOST", TABLE_TEXT, 0}};
+
+static const char hosts_question[] =
+    "SELECT count(*) AS entries, sum(body_bytes) AS bytes, sum(hits) AS hits, sum(hits * body_bytes) AS saved_bytes, host "
+    "FROM entry GROUP BY host ORDER BY bytes DESC, host LIMIT 10";
+
+static int put_totals(void *ctx, const struct store_column *v, size_t count)
+{
+	enum table_style style = *(enum table_style *)ctx;
+	for (size_t i = 0; i < count && i < sizeof totals / sizeof totals[0]; i++) {
+		struct buf text;
+		buf_init(&text, BUF_LINE);
+		switch (style) {
+		case TABLE_JSON:
+			printf("%s\"%s\": ", i == 0 ? "{" : ", ", totals[i].title);
+			table_json(stdout, &v[i]);
+			break;
+		case TABLE_PEOPLE:
+			table_humane(&text, totals[i].kind, v[i].text);
+			printf("%-12s  %s\n", totals[i].title, buf_str(&text));
+			break;
+		case TABLE_PLAIN:
+			printf("%s\t%s\n", totals[i].title, v[i].text != NULL ? v[i].text : "");
+			break;
+		}
+		buf_fini(&text);
+	}
+	return 0;
+}
+
+/* In a pipe each host is a line that begins with the word host, so that all lines can be told apart. */
+static int put_host(void *ctx, const struct store_column *v, size_t count)
+{
+	fputs("host\t", stdout);
+	return table_row(ctx, v, count);
+}
+
+static int sum_up(const char *dir, bool json)
+{
+	enum table_style style = table_style_for(stdout, json);
+	struct table t;
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	int rc = store_query(dir, totals_question, NULL, 0, put_totals, &style, &why);
+	if (rc == 0) {
+		fputs(json ? ", \"by_host\": " : style == TABLE_PEOPLE ? "\n" : "", stdout);
+		table_begin(&t, stdout, style, hosts, sizeof hosts / sizeof hosts[0]);
+		rc = store_query(dir, hosts_question, NULL, 0, style == TABLE_PLAIN ? put_host : table_row, &t, &why);
+		table_end(&t);
+		if (json)
+			puts("}");
+	}
+	if (rc != 0)
+		log_say("%s", buf_str(&why));
+	buf_fini(&why);
+	return rc != 0 ? VERB_TROUBLE : VERB_DONE;
+}
+
+int verb_stats(int argc, char **argv)
+{
+	struct conf *conf;
+	switch (conf_parse(&conf, CONF_STATS, argc, argv)) {
+	case CONF_HELP:
+		return VERB_DONE;
+	case CONF_USAGE:
+		return VERB_USAGE;
+	case CONF_OK:
+		break;
+	}
+	int status = VERB_USAGE;
+	if (conf_operands(conf) > 0)
+		log_say("stats: %s: no operands are wanted", conf_operand(conf, 0));
+	else
+		status = sum_up(conf_cache_dir(conf), conf_flag(conf, "json"));
+	conf_free(conf);
+	return status;
+}

@@ -1,0 +1,22 @@
+/*
+ * verbs: the command line, one file a verb. argv[0] is the verb's name. Each returns curlew's exit status: 0; 1 trouble; 2 usage;
+ * 3 nothing found. What went wrong has been said on stderr.
+ */
+#ifndef CURLEW_VERBS_VERBS_H
+#define CURLEW_VERBS_VERBS_H
+
+enum {
+	VERB_DONE = 0,
+	VERB_TROUBLE = 1,
+	VERB_USAGE = 2,
+	VERB_NOTHING = 3
+};
+
+int verb_serve(int argc, char **argv);
+int verb_get(int argc, char **argv); /* for failed transfers: curl's numbers */
+int verb_ls(int argc, char **argv);
+int verb_show(int argc, char **argv);
+int verb_stats(int argc, char **argv);
+int verb_config(int argc, char **argv);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * Any bytes as a target, a URL, a Location and as Vary with what it names: what is normalised stays
+ * as it is when normalised again, and a request always matches the variant it made. Fields also
+ * pass through every verdict.
+ */
+#include "http/key.h"
+#include "http/policy.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void check_normal(char *url)
+{
+	char *again = url == NULL ? NULL : key_normalise(url, "https");
+	if (url != NULL &&
+	    (again == NULL || strcmp(url, again) != 0 || !key_same_origin(url, again)))
+		abort();
+	free(again);
+	free(url);
+}
+
+static void fuzz_target(const char *origin, const char *method, struct span input)
+{
+	const struct key_ways ways = {"http", origin};
+	struct key_target target;
+	struct fault fault = {0, NULL};
+	if (key_of_target(&ways, span_of(method), input, &target, &fault) == 0) {
+		if (target.url != NULL)
+			check_normal(strdup(target.url));
+	} else if (fault.status < 400 || fault.why == NULL) {
+		abort();
+	}
+	if (target.path != NULL && target.way == KEY_PREFIX &&
+	    (strstr(target.path, "/../") != NULL || strncmp(target.path, "../", 3) == 0))
+		abort();
+	key_fini(&target);
+}
+
+static void fuzz_fields(struct span input)
+{
+	static const char *const targets[] = {"Curlew-Cache-Control"};
+	const struct policy policy = {false, targets, 1};
+	struct head head;
+	struct buf out;
+	struct policy_storing storing;
+	message_init(&head);
+	buf_init(&out, BUF_VARY);
+	if (message_parse_fields(&head, input) == 0) {
+		head.method = span_of("GET");
+		head.status = 200;
+		if (key_vary(&head, &head, &out) == 0 && !key_vary_matches(buf_str(&out), &head))
+			abort();
+		struct policy_exchange x = {&head, &head, 1000, 1001, &head};
+		policy_judge_storing(&policy, &x, &storing);
+		policy_judge_condition(&head, &head, 1000);
+		policy_update_fields(&head, &head, &out);
+	}
+	buf_fini(&out);
+	message_fini(&head);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	struct span input = span_make((const char *)bytes, n);
+	char *text = strndup(input.at, input.len);
+	fuzz_target(NULL, "GET", input);
+	fuzz_target(NULL, "CONNECT", input);
+	fuzz_target("http://o:81/base", "GET", input);
+	check_normal(key_normalise(text, "http"));
+	check_normal(key_resolve("http://a/b/c?d", input));
+	free(key_prefix_location("http", "http://a/b/c?d", input));
+	free(key_reverse_location("http://a/b", "http://a/b/c?d", input));
+	fuzz_fields(input);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,341 @@
+"""One fetch for all who ask, each byte passed on as it comes; and what happens when somebody leaves."""
+
+import threading
+
+import pytest
+
+from curlew import SANITIZED
+from wire import PATIENCE, Truncated, eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+MIB = 1 << 20
+
+
+def halves(gate, body, fields=None, chunked=False):
+    """A page that sends half its body, waits, and sends the rest."""
+    half = len(body) // 2
+
+    def page(visit):
+        visit.start(fields or FRESH, length=None if chunked else len(body))
+        visit.write(body[:half])
+        gate.wait()
+        visit.write(body[half:])
+        if chunked:
+            visit.end()
+    return page
+
+
+def ask_for(curlew, origin, path="/x", fields=None):
+    """A client that has sent its request and not yet read anything."""
+    client = curlew.connect()
+    client.request("GET", f"/{origin.host}{path}", fields)
+    return client
+
+
+# --- streaming ---
+
+@pytest.mark.parametrize("fields", [FRESH, {"Cache-Control": "no-store"}], ids=["stored", "not stored"])
+def test_the_first_byte_comes_before_the_origin_sent_its_last(curlew, origin, fields):
+    gate = origin.gate("half sent")
+    origin.at("/x", halves(gate, b"a" * 500 + b"b" * 500, fields))
+    with ask_for(curlew, origin) as client:
+        answer = client.head()
+        assert client.read(500) == b"a" * 500
+        assert not gate.opened.is_set()
+        gate.open()
+        assert client.read(500) == b"b" * 500
+        assert answer["Content-Length"] == "1000"
+
+
+def test_chunked_answers_stream_chunk_by_chunk(curlew, origin):
+    gates = [origin.gate(f"chunk {n} sent") for n in range(3)]
+
+    def page(visit):
+        visit.start(FRESH)
+        for gate in gates:
+            visit.write(gate.name)
+            gate.wait()
+        visit.end()
+    origin.at("/x", page)
+    with ask_for(curlew, origin) as client:
+        assert "chunked" in client.head()["Transfer-Encoding"]
+        chunks = client.reader.chunks()
+        for gate in gates:
+            assert next(chunks) == gate.name.encode()
+            gate.open()
+        assert next(chunks, None) is None
+
+
+# --- collapsing ---
+
+def test_two_hundred_clients_cost_one_request(curlew, origin):
+    gate = origin.gate("half sent")
+    body = bytes(range(256)) * 400
+    url = origin.at("/x", halves(gate, body))
+    clients = [ask_for(curlew, origin) for _ in range(200)]
+    answers = [client.head() for client in clients]
+    half = len(body) // 2
+    for client in clients:  # everyone has the first half before the second exists
+        assert client.read(half) == body[:half]
+    gate.open()
+    for client in clients:
+        assert client.read(half) == body[half:]
+        client.close()
+    assert origin.count("/x") == 1
+    assert sum("collapsed" in answer.cache for answer in answers) == 199
+    curlew.row(url)
+    assert curlew.get(url).hit
+
+
+def test_a_latecomer_gets_the_beginning_too(curlew, origin):
+    gate = origin.gate("half sent")
+    origin.at("/x", halves(gate, b"0123456789"))
+    with ask_for(curlew, origin) as early:
+        early.head()
+        assert early.read(5) == b"01234"
+        with ask_for(curlew, origin) as late:
+            answer = late.head()
+            assert late.read(5) == b"01234" and "collapsed" in answer.cache
+            gate.open()
+            assert late.read(5) == b"56789"
+        assert early.read(5) == b"56789"
+    assert origin.count("/x") == 1
+
+
+def test_clients_of_one_asking_wait_for_one_revalidation(curlew, origin):
+    gate = origin.gate("asked again")
+
+    def page(visit):
+        if "If-None-Match" in visit.fields:
+            gate.wait()
+            return visit.reply(status=304, fields=FRESH)
+        visit.reply("hello", FRESH | {"ETag": '"1"'})
+    url = origin.at("/x", page)
+    curlew.stored(url)
+    curlew.age(url, 4000)
+    clients = [ask_for(curlew, origin)]
+    gate.await_reached()
+    clients += [ask_for(curlew, origin) for _ in range(20)]
+    gate.open()
+    for client in clients:
+        answer = client.finish(client.head())
+        assert answer.status == 200 and answer.text == "hello"
+        client.close()
+    assert origin.count("/x") == 2
+
+
+def test_clients_of_different_variants_get_their_own(curlew, origin):
+    gate = origin.gate("first asked")
+
+    def page(visit):
+        gate.wait()
+        visit.reply(visit.fields["Accept-Language"], FRESH | {"Vary": "Accept-Language"})
+    url = origin.at("/x", page)
+    languages = ["de", "fr", "de", "it", "fr"]
+    clients = [ask_for(curlew, origin, fields={"Accept-Language": language}) for language in languages]
+    gate.await_reached()
+    gate.open()
+    for client, language in zip(clients, languages):
+        assert client.finish(client.head()).text == language
+        client.close()
+    eventually(lambda: len(curlew.rows(url)) == 3)
+
+
+# --- leaving ---
+
+def test_one_who_leaves_does_not_stop_the_others(curlew, origin):
+    gate = origin.gate("half sent")
+    origin.at("/x", halves(gate, b"0123456789"))
+    first, second = ask_for(curlew, origin), ask_for(curlew, origin)
+    answers = [first.head(), second.head()]
+    assert first.read(5) == second.read(5) == b"01234"
+    first.abort()
+    gate.open()
+    assert second.read(5) == b"56789"
+    second.close()
+    assert origin.count("/x") == 1 and len(answers) == 2
+
+
+def test_a_fetch_that_nobody_wants_any_more_is_given_up(curlew, origin):
+    left = origin.gate("curlew has left")
+
+    def page(visit):
+        visit.start(FRESH, length=16 * MIB)
+        visit.write(b"x" * MIB)
+        visit.await_left()
+        left.reached.set()
+    url = origin.at("/x", page)
+    clients = [ask_for(curlew, origin) for _ in range(3)]
+    for client in clients:
+        client.head()
+        client.read(1000)
+    assert not left.reached.is_set()
+    for client in clients:
+        client.abort()
+    left.await_reached()
+    assert curlew.rows(url) == []
+
+
+def test_a_fetch_of_unknown_length_is_given_up_too(curlew, origin):
+    left = origin.gate("curlew has left")
+
+    def page(visit):
+        visit.start(FRESH)
+        visit.write(b"x" * 3000)
+        visit.await_left()
+        left.reached.set()
+    origin.at("/x", page)
+    client = ask_for(curlew, origin)
+    client.head()
+    next(client.reader.chunks())
+    client.abort()
+    left.await_reached()
+
+
+@pytest.mark.parametrize("length, sent", [(16 * MIB, 9 * MIB), (900_000, 1000)], ids=["past half", "little to go"])
+def test_a_fetch_that_is_nearly_done_is_carried_on(curlew, origin, length, sent):
+    gate = origin.gate("most of it sent")
+
+    def page(visit):
+        visit.start(FRESH, length=length)
+        visit.write(b"x" * sent)
+        gate.wait()
+        visit.write(b"x" * (length - sent))
+    url = origin.at("/x", page)
+    client = ask_for(curlew, origin)
+    client.head()
+    client.read(sent)
+    client.abort()
+    gate.await_reached()
+    gate.open()
+    assert curlew.row(url)["body_bytes"] == length
+    answer = curlew.get(url)
+    assert answer.hit and len(answer.body) == length
+    assert origin.count("/x") == 1
+
+
+def test_a_client_that_left_may_come_back(curlew, origin):
+    gate = origin.gate("most of it sent")
+    origin.at("/x", halves(gate, b"0123456789"))
+    client = ask_for(curlew, origin)
+    client.head()
+    client.read(5)
+    client.abort()
+    with ask_for(curlew, origin) as again:
+        answer = again.head()
+        gate.open()
+        assert again.finish(answer).body == b"0123456789"
+    assert origin.count("/x") == 1
+
+
+# --- what may not be shared ---
+
+def test_clients_behind_an_unshareable_answer_are_released_at_once(curlew, origin):
+    first_asked, first_half = origin.gate("first asked"), origin.gate("first half sent")
+    together = threading.Barrier(9)
+
+    def page(visit):
+        if visit is origin.asked("/x")[0]:
+            first_asked.wait()
+            visit.start({"Cache-Control": "no-store"}, length=10)
+            visit.write("for ")
+            first_half.wait()
+            return visit.write("first.")
+        together.wait(PATIENCE)  # all nine are with the origin at one time: none waited for another
+        visit.reply("for another", {"Cache-Control": "no-store"})
+    origin.at("/x", page)
+    first = ask_for(curlew, origin)
+    first_asked.await_reached()
+    others = [ask_for(curlew, origin) for _ in range(9)]
+    first_asked.open()
+    for client in others:
+        assert client.finish(client.head()).text == "for another"
+        client.close()
+    first_half.open()
+    assert first.finish(first.head()).text == "for first."
+    first.close()
+    assert origin.count("/x") == 10
+
+
+def test_what_is_known_to_be_unshareable_is_not_waited_for(curlew, origin):
+    origin.at("/x", "once", {"Cache-Control": "no-store"})
+    curlew.get(origin.url("/x"))
+    together = threading.Barrier(5)
+
+    def page(visit):
+        together.wait(PATIENCE)
+        visit.reply("many", {"Cache-Control": "no-store"})
+    origin.at("/x", page)
+    clients = [ask_for(curlew, origin) for _ in range(5)]
+    for client in clients:
+        assert client.finish(client.head()).text == "many"
+        client.close()
+
+
+def test_unshareable_bodies_never_touch_the_disk(curlew, origin):
+    gate = origin.gate("most of it sent")
+    before = curlew.bytes_on_disk()
+
+    def page(visit):
+        visit.start({"Cache-Control": "no-store"}, length=8 * MIB + 1)
+        visit.write(b"x" * 8 * MIB)
+        gate.wait()
+        visit.write(b"x")
+    origin.at("/x", page)
+    with ask_for(curlew, origin) as client:
+        answer = client.head()
+        client.read(8 * MIB)
+        gate.await_reached()
+        assert curlew.bytes_on_disk() == before
+        gate.open()
+        client.read(1)
+        assert "stored" not in answer.cache
+
+
+def test_a_slow_reader_holds_the_origin_back(curlew, origin):
+    """The origin sends until it could not for a second; nearly all of its body must then still be unsent."""
+    stuck = origin.gate("curlew takes no more")
+
+    def page(visit):
+        visit.start({"Cache-Control": "no-store"}, length=256 * MIB)
+        visit.sock.settimeout(1)
+        try:
+            while visit.sent < 256 * MIB:
+                visit.send(b"x" * 65536)
+        except TimeoutError:
+            pass
+        stuck.reached.set()
+        visit.cut()
+    before = curlew.resident_bytes()
+    origin.at("/x", page)
+    with ask_for(curlew, origin) as client:
+        client.head()
+        client.read(1000)
+        stuck.await_reached()
+        assert origin.asked("/x")[0].sent < 64 * MIB
+        assert SANITIZED or curlew.resident_bytes() - before < 16 * MIB
+
+
+# --- when it goes wrong half-way ---
+
+def test_all_who_wait_see_the_cut(curlew, origin):
+    gate = origin.gate("half sent")
+
+    def page(visit):
+        visit.start(FRESH, length=10)
+        visit.write("01234")
+        gate.wait()
+        visit.cut()
+    url = origin.at("/x", page)
+    clients = [ask_for(curlew, origin) for _ in range(5)]
+    answers = [client.head() for client in clients]
+    gate.await_reached()
+    gate.open()
+    for client, answer in zip(clients, answers):
+        with pytest.raises(Truncated) as cut:
+            client.finish(answer)
+        assert cut.value.got == b"01234"
+        client.close()
+    assert curlew.rows(url) == []
+    origin.at("/x", "whole again", FRESH)
+    eventually(lambda: curlew.get(url).text == "whole again")

@@ -1,0 +1,230 @@
+"""Manners of a daemon: starting, stopping, logs, settings."""
+
+import json
+import os
+import re
+import signal
+import socket
+
+import pytest
+
+from curlew import clean_environment, run
+from wire import Truncated, eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+
+
+def refuses(curlew):
+    try:
+        curlew.connect().close()
+    except OSError:
+        return True
+
+
+def half(origin, gate, fields=None):
+    def page(visit):
+        visit.start(fields or FRESH, length=10)
+        visit.write("01234")
+        gate.wait()
+        visit.write("56789")
+    return origin.at("/x", page)
+
+
+# --- stopping ---
+
+def test_sigterm_finishes_what_is_running(launch, origin):
+    curlew = launch()
+    gate = origin.gate("half sent")
+    url = half(origin, gate)
+    with curlew.connect() as client, curlew.connect() as idle:
+        idle.ask("GET", "/.curlew/health")
+        client.request("GET", f"/{origin.host}/x")
+        answer = client.head()
+        curlew.signal(signal.SIGTERM)
+        eventually(lambda: refuses(curlew), what="new connections are refused")
+        assert idle.closed()
+        gate.open()
+        assert client.finish(answer).text == "0123456789"
+    assert curlew.wait() == 0
+    assert curlew.row(url)["body_bytes"] == 10
+
+
+def test_a_second_sigterm_stops_at_once(launch, origin):
+    curlew = launch("--drain", "60")
+    half(origin, origin.gate("half sent"))
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        answer = client.head()
+        curlew.signal(signal.SIGTERM)
+        eventually(lambda: refuses(curlew))
+        assert curlew.process.poll() is None
+        curlew.signal(signal.SIGTERM)
+        curlew.wait()
+        with pytest.raises(Truncated):
+            client.finish(answer)
+    curlew.checked = True  # at once may mean a status other than 0
+    curlew.verify()
+
+
+def test_the_drain_has_an_end(launch, origin):
+    curlew = launch("--drain", "0.3")
+    half(origin, origin.gate("half sent"))
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        answer = client.head()
+        curlew.signal(signal.SIGTERM)
+        curlew.wait()
+        with pytest.raises(Truncated):
+            client.finish(answer)
+
+
+def test_sigint_stops_too(launch):
+    curlew = launch()
+    curlew.signal(signal.SIGINT)
+    assert curlew.wait() == 0
+
+
+def test_a_crash_loses_nothing_that_was_stored(launch, origin):
+    url = origin.at("/kept", "kept", FRESH)
+    gate = origin.gate("half sent")
+    half(origin, gate)
+    first = launch()
+    first.stored(url)
+    client = first.connect()
+    client.request("GET", f"/{origin.host}/x")
+    client.head()
+    first.kill()
+    gate.open()
+    second = launch()
+    answer = second.get(url)
+    assert answer.hit and answer.text == "kept"
+    assert second.rows(origin.url("/x")) == []
+    eventually(lambda: not second.files("spool"), what="what the dead left in the spool is swept")
+    eventually(lambda: len(second.files("body")) == 1)
+
+
+def test_the_cache_outlives_the_server(launch, origin):
+    url = origin.at("/x", "hello", FRESH)
+    first = launch()
+    first.stored(url)
+    first.stop()
+    answer = launch().get(url)
+    assert answer.hit and answer.text == "hello"
+
+
+# --- starting ---
+
+def test_a_listener_in_use_is_a_clear_error(launch, cache, tmp_path):
+    taken = socket.create_server(("127.0.0.1", 0))
+    address = "127.0.0.1:%d" % taken.getsockname()[1]
+    done = run("serve", "--listen", address, "--cache", tmp_path / "other")
+    assert done.returncode == 1
+    assert re.search(rf"curlew: .*{re.escape(address)}.*in use", done.stderr.decode())
+
+
+def test_several_listeners(launch):
+    curlew = launch("--listen", "127.0.0.1:0")
+    ports = [int(line.rsplit(":", 1)[1]) for line in eventually(
+        lambda: [line for line in curlew.lines if "listening on" in line] if curlew.stderr.count("listening on") == 2 else None)]
+    for port in ports:
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.sendall(b"GET /.curlew/health HTTP/1.0\r\n\r\n")
+            assert b" 200 " in sock.recv(1000)
+
+
+@pytest.mark.parametrize("arguments", [["serve", "--no-such-option"], ["serve", "--size", "much"], ["no-such-verb"],
+                                       ["serve", "--allow-to", "nonsense"], ["serve", "--listen", "nonsense"], ["get"]])
+def test_wrong_usage_exits_2_and_says_what(arguments, tmp_path):
+    done = run(*arguments, "--cache", tmp_path) if arguments[0] != "no-such-verb" else run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith("curlew: ")
+
+
+def test_help_and_version():
+    assert b"--listen" in run("serve", "--help").stdout
+    for arguments in (["--help"], ["--version"]):
+        done = run(*arguments)
+        assert done.returncode == 0 and b"curlew" in done.stdout
+
+
+def test_settings_flag_before_variable_before_file(tmp_path):
+    settings = tmp_path / "curlew.conf"
+    settings.write_text("# comment\nsize 1G\ndrain 7\ndefault-scheme https\n")
+    env = clean_environment(CURLEW_DRAIN="8", CURLEW_DEFAULT_SCHEME="http")
+    done = run("config", "--config", settings, "--default-scheme", "https", "--json", env=env)
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    values = {row["name"]: row["value"] for row in told} if isinstance(told, list) else told
+    values = {name: value["value"] if isinstance(value, dict) else value for name, value in values.items()}
+    assert (values["size"], values["drain"], values["default-scheme"]) == ("1G", "8", "https")
+
+
+# --- logs ---
+
+LOG_LINE = re.compile(r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "(?P<request>[^"]*)" (?P<status>\d{3}) '
+                      r'(?P<bytes>\d+|-) "(?P<referer>[^"]*)" "(?P<agent>[^"]*)" (?P<verdict>[\w-]+) (?P<took>[\d.]+)\S*$')
+
+
+def logged(path, count):
+    lines = eventually(lambda: path.exists() and len(path.read_text().splitlines()) >= count and path.read_text().splitlines(),
+                       what=f"{count} lines in {path}")
+    return [LOG_LINE.match(line) or pytest.fail(f"not a log line: {line}") for line in lines]
+
+
+def test_the_access_log_is_in_combined_format_with_the_verdict(launch, origin, tmp_path):
+    curlew = launch(access_log=str(tmp_path / "access.log"))
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url, {"User-Agent": "story/1", "Referer": "http://from.example/"})
+    curlew.get(url)
+    curlew.raw(b"nonsense\r\n\r\n")
+    miss, hit, bad = logged(tmp_path / "access.log", 3)
+    assert miss["request"] == f"GET /{origin.host}/x HTTP/1.1"
+    assert (miss["status"], miss["bytes"], miss["verdict"]) == ("200", "5", "miss")
+    assert (miss["referer"], miss["agent"]) == ("http://from.example/", "story/1")
+    assert (hit["status"], hit["verdict"], hit["agent"]) == ("200", "hit", "-")
+    assert bad["status"] == "400"
+
+
+def test_a_client_cannot_forge_log_lines(launch, origin, tmp_path):
+    log = tmp_path / "access.log"
+    curlew = launch(access_log=str(log))
+    curlew.get(origin.at("/x", "hello", FRESH), {"User-Agent": 'me" 200 7 "\\"'})
+    [line] = eventually(lambda: log.exists() and log.read_text().splitlines())
+    assert len(re.findall(r'(?<!\\)(?:\\\\)*"', line)) == 6, line
+
+
+def test_sighup_opens_the_log_again(launch, origin, tmp_path):
+    log, rotated = tmp_path / "access.log", tmp_path / "access.log.1"
+    curlew = launch(access_log=str(log))
+    curlew.get(origin.at("/1", "", FRESH))
+    logged(log, 1)
+    log.rename(rotated)
+    curlew.signal(signal.SIGHUP)
+    eventually(log.exists, what="the log is begun anew")
+    curlew.get(origin.at("/2", "", FRESH))
+    assert "/2 " in logged(log, 1)[0]["request"]
+    assert len(rotated.read_text().splitlines()) == 1
+
+
+def test_the_access_log_may_go_to_stdout(launch, origin):
+    curlew = launch(access_log="-")
+    curlew.get(origin.at("/x", "hello"))
+    eventually(lambda: any("/x HTTP/1.1" in line for line in curlew.stdout_lines))
+
+
+def test_no_descriptors_leak(launch, origin):
+    curlew = launch()
+    url = origin.at("/x", "hello" * 50000, FRESH)
+    for path in ("/a", "/b", "/c"):
+        origin.at(path, "x", {"Cache-Control": "no-store"})
+
+    def round():
+        for _ in range(5):
+            curlew.get(url)
+            for path in ("/a", "/b", "/c", "/missing"):
+                curlew.get(origin.url(path))
+        eventually(lambda: curlew.counter("connections_open") == 1)
+        return len(os.listdir(f"/proc/{curlew.process.pid}/fd"))
+    round()
+    before = round()
+    eventually(lambda: round() <= before + 2, what=f"no more than {before} descriptors")

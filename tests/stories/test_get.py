@@ -1,0 +1,192 @@
+"""curlew get and its sisters: the same cache from the shell, with a server or without."""
+
+import json
+import subprocess
+
+import pytest
+
+from curlew import BINARY, clean_environment, run
+from wire import eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+
+
+@pytest.fixture
+def curl(cache):
+    """curlew get on the cache of this story."""
+    return lambda *args, **options: run("get", "--cache", cache.dir, "--allow-to", "loopback", *args, **options)
+
+
+def test_get_writes_the_body_to_stdout(curl, origin):
+    done = curl(origin.at("/x", b"\0binary\n", FRESH))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\0binary\n", b"")
+
+
+def test_get_stores_and_hits(curl, origin, cache):
+    url = origin.at("/x", "hello", FRESH)
+    for _ in range(3):
+        assert curl(url).stdout == b"hello"
+    assert origin.count("/x") == 1
+    assert len(cache.rows(url)) == 1
+    cache.verify()
+
+
+def test_get_understands_a_url_as_a_person_types_it(curl, origin):
+    origin.at("/x", "hello")
+    assert curl(f"{origin.host}/x").stdout == b"hello"
+
+
+def test_get_to_a_file(curl, origin, tmp_path):
+    assert curl("-o", tmp_path / "out", origin.at("/x", "hello", FRESH)).stdout == b""
+    assert (tmp_path / "out").read_bytes() == b"hello"
+
+
+def test_get_with_the_head(curl, origin):
+    head, _, body = curl("-i", origin.at("/x", "hello", FRESH | {"X-More": "1"})).stdout.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200") and b"\r\nX-More: 1" in head and b"Cache-Status: curlew" in head
+    assert body == b"hello"
+
+
+def test_get_the_head_alone(curl, origin):
+    done = curl("-I", origin.at("/x", "hello", FRESH))
+    assert done.stdout.startswith(b"HTTP/1.1 200") and b"hello" not in done.stdout
+    assert b"Content-Length: 5\r\n" in done.stdout
+
+
+def test_get_sends_the_fields_it_is_told_to(curl, origin):
+    origin.at("/x", "hello", FRESH | {"Vary": "Accept-Language"})
+    curl("-H", "Accept-Language: de", "-H", "X-Mine: 1", origin.url("/x"))
+    [visit] = origin.asked("/x")
+    assert (visit.fields["Accept-Language"], visit.fields["X-Mine"]) == ("de", "1")
+    curl("-H", "Accept-Language: fr", origin.url("/x"))
+    assert origin.count("/x") == 2
+
+
+def test_get_follows_redirects_when_told(curl, origin):
+    origin.at("/old", "moved", {"Location": "/new"}, status=301)
+    origin.at("/new", "hello")
+    assert curl(origin.url("/old")).stdout == b"moved"
+    assert curl("-L", origin.url("/old")).stdout == b"hello"
+
+
+def test_get_revalidates(curl, origin, cache):
+    url = origin.at("/x", lambda visit: visit.reply(status=304, fields=FRESH) if "If-None-Match" in visit.fields
+                    else visit.reply("hello", FRESH | {"ETag": '"1"'}))
+    curl(url)
+    cache.age(url, 4000)
+    assert curl(url).stdout == b"hello"
+    assert curl(url).stdout == b"hello"
+    assert origin.count("/x") == 2
+
+
+# --- exit numbers are curl's ---
+
+def test_exit_3_for_what_is_no_url(curl):
+    assert curl("http://").returncode in (2, 3)
+
+
+def test_exit_6_for_an_unknown_host(curl):
+    done = curl("http://no-such-host.invalid/")
+    assert done.returncode == 6 and b"no-such-host.invalid" in done.stderr and done.stdout == b""
+
+
+def test_exit_7_for_a_refused_connection(curl, refuser):
+    assert curl(refuser.url()).returncode == 7
+
+
+def test_exit_18_for_a_truncated_answer(curl, origin, cache):
+    def page(visit):
+        visit.start(FRESH, length=10)
+        visit.write("01234")
+        visit.cut()
+    url = origin.at("/x", page)
+    done = curl(url)
+    assert done.returncode == 18 and done.stdout == b"01234"
+    assert cache.rows(url) == []
+
+
+def test_exit_22_for_an_error_page_when_told(curl, origin):
+    url = origin.at("/x", "not here", status=404)
+    done = curl(url)
+    assert (done.returncode, done.stdout) == (0, b"not here")
+    done = curl("-f", url)
+    assert (done.returncode, done.stdout) == (22, b"")
+
+
+def test_exit_23_when_the_output_cannot_be_written(curl, origin, tmp_path):
+    assert curl("-o", tmp_path / "no" / "such" / "dir", origin.at("/x", "hello")).returncode == 23
+    assert curl("-o", "/dev/full", origin.at("/y", "hello")).returncode == 23
+
+
+def test_exit_28_for_a_timeout(curl, origin):
+    gate = origin.gate("asked")
+    origin.at("/x", lambda visit: gate.wait())
+    assert curl("-m", "0.3", origin.url("/x")).returncode == 28
+    assert curl("--origin-timeout", "0.3", origin.url("/x")).returncode == 28
+
+
+def test_exit_60_for_an_unknown_certificate(curl, tls_origin, authority):
+    tls_origin.at("/x", "sealed")
+    assert curl(tls_origin.url("/x")).returncode == 60
+    assert curl("--cacert", authority.ca, tls_origin.url("/x")).stdout == b"sealed"
+
+
+def test_a_reader_that_leaves_is_no_trouble(curl, origin, tmp_path):
+    url = origin.at("/x", b"x" * 5_000_000, FRESH)
+    pipe = subprocess.run(f"'{BINARY}' get --cache '{tmp_path}/cache' --allow-to loopback '{url}' | head -c 10", shell=True,
+                          capture_output=True, env=clean_environment())
+    assert pipe.stdout == b"x" * 10
+
+
+# --- beside a server ---
+
+def test_get_hits_what_the_server_stored_and_the_other_way_round(launch, curl, origin):
+    curlew = launch()
+    one, two = origin.at("/one", "by the server", FRESH), origin.at("/two", "by get", FRESH)
+    curlew.stored(one)
+    assert curl(one).stdout == b"by the server"
+    assert curl(two).stdout == b"by get"
+    answer = curlew.get(two)
+    assert answer.hit and answer.text == "by get"
+    assert (origin.count("/one"), origin.count("/two")) == (1, 1)
+
+
+def test_many_gets_at_once(launch, origin):
+    curlew = launch()
+    urls = [origin.at(f"/{n}", f"page {n}", FRESH) for n in range(8)]
+    running = [subprocess.Popen([BINARY, "get", "--cache", str(curlew.dir), "--allow-to", "loopback", url], stdout=subprocess.PIPE,
+                                env=clean_environment()) for url in urls]
+    for n, process in enumerate(running):
+        assert process.communicate()[0].decode() == f"page {n}" and process.returncode == 0
+    eventually(lambda: all(curlew.rows(url) for url in urls))
+
+
+# --- looking in ---
+
+def test_ls_show_and_stats(curl, origin, cache):
+    url = origin.at("/data.json", "{}", FRESH | {"X-More": "1"})
+    other = origin.at("/other", "hello", FRESH)
+    curl(url)
+    curl(other)
+    assert url in run("ls", "--cache", cache.dir).stdout.decode()
+    only = run("ls", "--cache", cache.dir, "*.json").stdout.decode()
+    assert url in only and other not in only
+    listed = json.loads(run("ls", "--cache", cache.dir, "--json").stdout)
+    assert {row["url"] for row in listed} == {url, other}
+    shown = run("show", "--cache", cache.dir, url).stdout.decode()
+    assert "max-age=3600" in shown and "X-More: 1" in shown
+    assert json.loads(run("show", "--cache", cache.dir, "--json", url).stdout)
+    assert "127.0.0.1" in run("stats", "--cache", cache.dir).stdout.decode()
+    assert json.loads(run("stats", "--cache", cache.dir, "--json").stdout)
+
+
+def test_show_exits_3_when_there_is_nothing(curl, origin, cache):
+    curl(origin.at("/x", "hello", FRESH))
+    done = run("show", "--cache", cache.dir, origin.url("/y"))
+    assert done.returncode == 3 and done.stderr.startswith(b"curlew: ")
+
+
+def test_looking_into_no_cache_says_so(tmp_path):
+    done = run("ls", "--cache", tmp_path / "nothing")
+    assert done.returncode in (1, 3) and b"no cache" in done.stderr
+    assert not (tmp_path / "nothing").exists()

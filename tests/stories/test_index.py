@@ -1,0 +1,187 @@
+"""The index is for people: its names, its views, what SQL may do to it, and how it is kept small."""
+
+import hashlib
+import re
+import subprocess
+import time
+
+from wire import PATIENCE, eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+
+COLUMNS = {
+    "entry": "id url host vary status headers etag last_modified body_file body_bytes sha256 fetched_at initial_age_s fresh_until "
+             "stale_until used_at hits pinned tag note rule_id reason dns_ms connect_ms ttfb_ms total_ms",
+    "rule": "id priority url_glob fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects pin tag note",
+    "refusal": "url reason status at times",
+}
+
+
+def test_the_schema_has_the_names_it_promises(curlew):
+    for table, names in COLUMNS.items():
+        found = {row["name"] for row in curlew.sql(f"SELECT name FROM pragma_table_xinfo('{table}')")}
+        assert set(names.split()) <= found, table
+    objects = {(row["type"], row["name"]) for row in curlew.sql("SELECT type, name FROM sqlite_schema")}
+    assert {("table", "part"), ("table", "trash"), ("view", "v_entry"), ("view", "v_host"), ("view", "v_big"),
+            ("view", "v_stale")} <= objects
+    assert any(kind == "trigger" for kind, _ in objects)
+
+
+def test_the_file_says_whose_it_is(curlew):
+    assert curlew.value("PRAGMA application_id") != 0
+    assert curlew.value("PRAGMA user_version") >= 1
+    assert curlew.value("PRAGMA journal_mode") == "wal"
+    assert (curlew.dir / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
+
+
+def test_a_row_tells_the_whole_story(curlew, origin):
+    url = origin.url("/data?x=1")
+    origin.at("/data", "hello", FRESH | {"ETag": '"v1"', "Last-Modified": "Sun, 06 Nov 1994 08:49:37 GMT", "X-More": "1"})
+    before = int(time.time())
+    curlew.stored(url)
+    row = curlew.row(url)
+    assert (row["url"], row["status"], row["vary"], row["body_bytes"]) == (url, 200, "", 5)
+    assert row["host"] in (origin.host, "127.0.0.1")
+    assert (row["etag"], row["last_modified"]) == ('"v1"', "Sun, 06 Nov 1994 08:49:37 GMT")
+    assert "X-More: 1\n" in row["headers"] and "\r" not in row["headers"]
+    assert before <= row["fetched_at"] <= time.time() + 1
+    assert row["fresh_until"] - row["fetched_at"] == 3600
+    assert re.match(r"body/[0-9a-f]{2}/", row["body_file"])
+    assert (curlew.dir / row["body_file"]).read_bytes() == b"hello"
+    assert "max-age=3600" in row["reason"]
+    assert row["total_ms"] >= row["ttfb_ms"] >= 0 and row["dns_ms"] >= 0 and row["connect_ms"] >= 0
+
+
+def test_each_body_has_its_sha256(curlew, origin):
+    body = b"some bytes" * 1000
+    url = origin.at("/x", body, FRESH)
+    curlew.stored(url)
+    known = eventually(lambda: curlew.value("SELECT CASE typeof(sha256) WHEN 'blob' THEN lower(hex(sha256)) ELSE lower(sha256) END "
+                                            f"FROM entry WHERE url = '{url}'"))
+    assert known == hashlib.sha256(body).hexdigest()
+
+
+def test_hits_and_use_are_counted(curlew, origin):
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    for _ in range(5):
+        assert curlew.get(url).hit
+    eventually(lambda: curlew.row(url)["hits"] == 5, what="five hits in the row")
+    assert curlew.row(url)["used_at"] >= curlew.row(url)["fetched_at"]
+
+
+def test_the_views_read_well(curlew, origin):
+    fresh, stale = origin.at("/fresh", "hello", FRESH), origin.at("/stale", "hello", FRESH)
+    for url in (fresh, stale):
+        curlew.stored(url)
+    curlew.age(stale, 4000)
+    rows = {row["url"]: row for row in curlew.sql("SELECT * FROM v_entry")}
+    assert "fresh" in rows[fresh].values()
+    assert any(str(value).startswith("stale") for value in rows[stale].values())
+    assert "66 min" in rows[stale].values()
+    assert any(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d", str(value)) for value in rows[fresh].values())
+    assert stale in str(curlew.sql("SELECT * FROM v_stale")) and fresh not in str(curlew.sql("SELECT * FROM v_stale"))
+    assert "127.0.0.1" in str(curlew.sql("SELECT * FROM v_host"))
+    assert curlew.sql("SELECT * FROM v_big")
+
+
+def test_an_empty_body_needs_no_file(curlew, origin):
+    url = origin.at("/x", b"", FRESH)
+    curlew.stored(url)
+    assert curlew.row(url)["body_bytes"] == 0
+    assert curlew.get(url).hit
+
+
+def test_a_thousand_rows_deleted_in_one_statement(launch, origin):
+    curlew = launch()
+    with curlew.connect() as client:
+        for n in range(1000):
+            origin.at(f"/{n}", f"page {n}", FRESH)
+            assert client.ask("GET", f"/{origin.host}/{n}").text == f"page {n}"
+    eventually(lambda: curlew.value("SELECT count(*) FROM entry") == 1000)
+    assert len(curlew.files("body")) == 1000
+    curlew.sql("DELETE FROM entry WHERE url LIKE '%'")
+    assert not curlew.get(origin.url("/7")).hit
+    eventually(lambda: len(curlew.files("body")) <= 1, what="the bodies are reclaimed")
+    eventually(lambda: curlew.value("SELECT count(*) FROM trash") == 0)
+
+
+def test_a_deleted_id_is_never_given_again(curlew, origin):
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    first = curlew.row(url)["id"]
+    curlew.change(f"DELETE FROM entry WHERE url = '{url}'")
+    curlew.stored(url)
+    assert curlew.row(url)["id"] > first
+
+
+def test_a_shell_that_holds_the_lock_holds_up_nobody(curlew, origin):
+    kept, new = origin.at("/kept", "kept", FRESH), origin.at("/new", "new", FRESH)
+    curlew.stored(kept)
+    shell = subprocess.Popen(["sqlite3", str(curlew.index)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    shell.stdin.write(".timeout 5000\nBEGIN IMMEDIATE;\nSELECT 'locked';\n")
+    assert shell.stdout.readline() == "locked\n"
+    assert curlew.get(kept).hit
+    assert curlew.get(new).text == "new"
+    assert curlew.get(new).text == "new"
+    shell.stdin.write("COMMIT;\n.quit\n")
+    shell.stdin.close()
+    shell.stdout.close()
+    shell.wait(PATIENCE)
+    curlew.stored(new)
+    assert curlew.get(new).hit
+
+
+def test_a_reader_sees_rows_while_the_server_writes(curlew, origin):
+    for n in range(50):
+        curlew.get(origin.at(f"/{n}", "x" * n, FRESH))
+        curlew.sql("SELECT count(*) FROM v_entry")
+
+
+# --- quota ---
+
+def test_the_quota_is_kept_by_dropping_what_was_unused_longest(launch, origin):
+    curlew = launch("--size", "1M")
+    urls = [origin.at(f"/{n}", b"x" * 100_000, FRESH) for n in range(8)]
+    for url in urls:
+        curlew.stored(url)
+    # What was used when: the first page just now, the others in order, long ago.
+    for n, url in enumerate(urls):
+        curlew.change(f"UPDATE entry SET used_at = {1000 + n if n else int(time.time())} WHERE url = '{url}'")
+    for n in range(8, 13):
+        curlew.stored(origin.at(f"/{n}", b"x" * 100_000, FRESH))
+    eventually(lambda: curlew.value("SELECT sum(body_bytes) FROM entry") <= 1 << 20, what="the quota")
+    assert curlew.rows(urls[0]), "what was used last is still there"
+    assert not curlew.rows(urls[1]), "what was unused longest is gone"
+    eventually(lambda: curlew.bytes_on_disk() <= 1 << 20, what="the quota on the disk")
+    assert curlew.counter("evicted") >= 3
+
+
+def test_what_is_pinned_stays(launch, origin):
+    curlew = launch("--size", "500K")
+    pinned = origin.at("/pinned", b"x" * 100_000, FRESH)
+    curlew.stored(pinned)
+    curlew.change(f"UPDATE entry SET pinned = 1, used_at = 1 WHERE url = '{pinned}'")
+    for n in range(10):
+        curlew.stored(origin.at(f"/{n}", b"x" * 100_000, FRESH))
+    eventually(lambda: curlew.value("SELECT sum(body_bytes) FROM entry") <= 500 << 10)
+    assert curlew.rows(pinned)
+
+
+def test_bodies_beyond_the_limit_are_not_stored(launch, origin):
+    curlew = launch("--max-body", "10K")
+    small, known = origin.at("/small", b"x" * 10_000, FRESH), origin.at("/known", b"x" * 11_000, FRESH)
+
+    def page(visit):
+        visit.start(FRESH)
+        for _ in range(11):
+            visit.write(b"x" * 1000)
+        visit.end()
+    unknown = origin.at("/unknown", page)
+    assert len(curlew.stored(small).body) == 10_000
+    for url in (known, unknown):
+        for _ in range(2):
+            answer = curlew.get(url)
+            assert len(answer.body) == 11_000 and not answer.hit
+        assert curlew.rows(url) == []
+    eventually(lambda: len(curlew.files()) == 1)

@@ -1,0 +1,242 @@
+"""Every way to name what is wanted, and who may ask."""
+
+import pytest
+
+from wire import Connection, Reader
+
+
+# --- /host/path ---
+
+def test_host_and_path_are_fetched(curlew, origin):
+    origin.at("/data.json", '{"a": 1}', {"Content-Type": "application/json"})
+    answer = curlew.get(f"/{origin.host}/data.json?x=1&y=%20")
+    assert (answer.status, answer.text, answer["Content-Type"]) == (200, '{"a": 1}', "application/json")
+    [visit] = origin.asked("/data.json")
+    assert visit.target == "/data.json?x=1&y=%20"
+    assert visit.fields["Host"] == origin.host
+
+
+def test_a_host_alone_means_its_root(curlew, origin):
+    origin.at("/", "front page")
+    assert curlew.get(f"/{origin.host}").text == "front page"
+    assert curlew.get(f"/{origin.host}/").text == "front page"
+
+
+def test_a_name_is_looked_up(curlew, origin):
+    origin.at("/named", "yes")
+    assert curlew.get(f"/localhost:{origin.port}/named").text == "yes"
+    assert origin.asked("/named")[0].fields["Host"] == f"localhost:{origin.port}"
+
+
+@pytest.mark.parametrize("said", ["/http://%s/page", "/http:/%s/page"])
+def test_http_said_out_loud_is_the_same_page(curlew, origin, said):
+    origin.at("/page", "the page", {"Cache-Control": "max-age=60"})
+    curlew.stored(origin.url("/page"))
+    answer = curlew.get(said % origin.host)
+    assert answer.hit and answer.text == "the page"
+    assert origin.count("/page") == 1
+
+
+@pytest.mark.parametrize("said", ["/https://%s/secret", "/https:/%s/secret"])
+def test_https_said_out_loud_with_the_slashes_collapsed_or_not(launch, tls_origin, authority, said):
+    tls_origin.at("/secret", "sealed")
+    curlew = launch("--cacert", authority.ca)
+    assert curlew.get(said % tls_origin.host).text == "sealed"
+
+
+def test_default_scheme_can_be_https(launch, tls_origin, authority):
+    tls_origin.at("/secret", "sealed")
+    curlew = launch("--cacert", authority.ca, "--default-scheme", "https")
+    assert curlew.get(f"/{tls_origin.host}/secret").text == "sealed"
+
+
+def test_an_unknown_certificate_is_not_trusted(curlew, tls_origin):
+    tls_origin.at("/secret", "sealed")
+    answer = curlew.get(tls_origin.url("/secret"))
+    assert answer.status == 502 and "certificate" in answer.text.lower()
+    assert tls_origin.count() == 0
+
+
+@pytest.mark.parametrize("spelling", ["/a/../page", "/./page", "/%70age", "/pag%65"])
+def test_spellings_of_one_url_are_one_entry(curlew, origin, spelling):
+    origin.at("/page", "one", {"Cache-Control": "max-age=60"})
+    curlew.stored(origin.url("/page"))
+    assert curlew.get(f"/{origin.host}{spelling}").hit
+    assert origin.count() == 1
+
+
+def test_host_names_match_in_any_case(curlew, origin):
+    origin.at("/page", "one", {"Cache-Control": "max-age=60"})
+    curlew.stored(f"http://localhost:{origin.port}/page")
+    assert curlew.get(f"/LocalHost:{origin.port}/page").hit
+
+
+@pytest.mark.parametrize("location, seen", [
+    ("/next", "/{here}/next"),
+    ("next?a=b", "/{here}/dir/next?a=b"),
+    ("http://other.example/x", "/other.example/x"),
+    ("https://other.example/x", "/https://other.example/x"),
+])
+def test_redirects_stay_with_curlew(curlew, origin, location, seen):
+    origin.at("/dir/old", "", {"Location": location, "Content-Location": "/as-it-was"}, status=302)
+    answer = curlew.get(origin.url("/dir/old"))
+    assert answer.status == 302
+    assert answer["Location"] == seen.format(here=origin.host)
+    assert answer["Content-Location"] == "/as-it-was"
+
+
+# --- forward proxy ---
+
+def test_absolute_form_is_a_forward_proxy(curlew, origin):
+    origin.at("/iso", "image", {"Cache-Control": "max-age=60", "Location": "/kept"})
+    with curlew.connect() as client:
+        answer = client.ask("GET", origin.url("/iso"), {"Host": origin.host, "Proxy-Connection": "keep-alive"})
+        assert answer.text == "image"
+        assert answer["Location"] == "/kept"
+        curlew.row(origin.url("/iso"))
+        assert client.ask("GET", origin.url("/iso"), {"Host": origin.host}).hit
+    [visit] = origin.asked("/iso")
+    assert visit.target == "/iso" and visit.fields["Host"] == origin.host
+    assert "Proxy-Connection" not in visit.fields
+
+
+def test_absolute_form_reaches_https(launch, tls_origin, authority):
+    tls_origin.at("/x", "sealed")
+    curlew = launch("--cacert", authority.ca)
+    with curlew.connect() as client:
+        assert client.ask("GET", tls_origin.url("/x"), {"Host": tls_origin.host}).text == "sealed"
+
+
+def test_connect_is_a_blind_tunnel(launch, tls_origin, authority):
+    tls_origin.at("/x", "through the tunnel")
+    curlew = launch("--connect-ports", tls_origin.port)
+    client = curlew.connect()
+    assert client.ask("CONNECT", tls_origin.host, {"Host": tls_origin.host}).status == 200
+    inner = Connection.__new__(Connection)
+    inner.sock = authority.trusting().wrap_socket(client.sock, server_hostname="localhost")
+    inner.reader, inner.host = Reader(inner.sock), tls_origin.host
+    for _ in range(2):
+        assert inner.ask("GET", "/x").text == "through the tunnel"
+    inner.close()
+
+
+def test_a_tunnel_passes_the_end_of_each_side(launch, origin):
+    def farewell(visit):
+        assert visit.reader.at_end()
+        visit.send(b"heard you go")
+        visit.close()
+    origin.at("/", farewell)
+    curlew = launch("--connect-ports", origin.port)
+    client = curlew.connect()
+    assert client.ask("CONNECT", origin.host).status == 200
+    client.send(b"GET / HTTP/1.1\r\n\r\n")
+    client.half_close()
+    assert client.reader.rest() == b"heard you go"
+
+
+def test_connect_reaches_only_the_ports_it_may(curlew, origin):
+    answer = curlew.raw(f"CONNECT {origin.host} HTTP/1.1\r\nHost: {origin.host}\r\n\r\n".encode())[0]
+    assert answer.status == 403 and "--connect-ports" in answer.text
+    assert origin.connections == 0
+
+
+# --- reverse proxy ---
+
+def test_a_reverse_proxy_asks_its_one_origin(launch, origin):
+    origin.at("/example.com/x", "a path, not a host", {"Cache-Control": "max-age=60"})
+    curlew = launch("--origin", origin.url(), allow=None)
+    answer = curlew.get("/example.com/x?q", {"Host": "shop.example"})
+    assert answer.text == "a path, not a host"
+    assert origin.asked()[0].target == "/example.com/x?q"
+    assert curlew.get("/.curlew/health").status == 200
+    assert origin.count() == 1
+
+
+def test_a_reverse_proxy_turns_its_origins_redirects_into_its_own(launch, origin):
+    origin.at("/old", "", {"Location": origin.url("/new")}, status=301)
+    origin.at("/away", "", {"Location": "https://other.example/"}, status=301)
+    curlew = launch("--origin", origin.url())
+    assert curlew.get("/old")["Location"] == "/new"
+    assert curlew.get("/away")["Location"] == "https://other.example/"
+
+
+# --- local files ---
+
+@pytest.fixture
+def site(tmp_path):
+    root = tmp_path / "site"
+    (root / "sub").mkdir(parents=True)
+    (root / "helloworld.html").write_text("<p>hello</p>")
+    (root / "sub" / "a b.txt").write_text("spaced")
+    (tmp_path / "outside.html").write_text("not yours")
+    (root / "leak.html").symlink_to(tmp_path / "outside.html")
+    return root
+
+
+def test_a_local_file_is_served(launch, site):
+    curlew = launch("--root", site)
+    answer = curlew.get("/helloworld.html")
+    assert answer.status == 200 and answer.text == "<p>hello</p>"
+    assert answer["Content-Type"].startswith("text/html")
+    assert curlew.get("/sub/a%20b.txt").text == "spaced"
+    head = curlew.ask("HEAD", "/helloworld.html")
+    assert head.status == 200 and head["Content-Length"] == "12"
+
+
+def test_a_local_file_does_not_hide_hosts(launch, site, origin):
+    origin.at("/x", "fetched")
+    assert launch("--root", site).get(origin.url("/x")).text == "fetched"
+
+
+@pytest.mark.parametrize("target", ["/../outside.html", "/%2e%2e/outside.html", "/sub/../../outside.html",
+                                    "/sub/%2e%2e/%2e%2e/outside.html", "/..%2foutside.html", "/leak.html"])
+def test_nothing_outside_the_root_is_served(launch, site, target):
+    answer = launch("--root", site).get(target)
+    assert answer.status >= 400 and "not yours" not in answer.text
+
+
+def test_neither_a_file_nor_a_host_gets_a_clear_502(launch, site):
+    answer = launch("--root", site).get("/nothere.invalid")
+    assert answer.status == 502 and "nothere.invalid" in answer.text
+
+
+# --- our own pages, and who may ask ---
+
+def test_health(curlew):
+    assert curlew.get("/.curlew/health").status == 200
+
+
+def test_unknown_own_pages_are_not_found(curlew):
+    assert curlew.get("/.curlew/nothing").status == 404
+
+
+def test_a_foreign_host_is_refused_so_that_dns_rebinding_reads_nothing(curlew, origin):
+    origin.at("/x", "private")
+    answer = curlew.get(origin.url("/x"), {"Host": "evil.example"})
+    assert answer.status == 421
+    assert origin.count() == 0
+    assert curlew.get("/.curlew/health", {"Host": "evil.example"}).status == 421
+
+
+def test_further_names_are_ours_when_named(launch, origin):
+    origin.at("/x", "yes")
+    curlew = launch("--server-name", "proxy.example")
+    for host in ("proxy.example", f"proxy.example:{curlew.port}", "localhost", f"localhost:{curlew.port}", "127.0.0.1"):
+        assert curlew.get(origin.url("/x"), {"Host": host}).status == 200, host
+
+
+def test_private_addresses_are_not_fetched_unless_allowed(launch, origin):
+    origin.at("/x", "internal")
+    curlew = launch(allow=None)
+    for url in (origin.url("/x"), f"http://localhost:{origin.port}/x", f"http://[::ffff:127.0.0.1]:{origin.port}/x",
+                f"http://0.0.0.0:{origin.port}/x"):
+        answer = curlew.get(url)
+        assert answer.status == 403 and "--allow-to" in answer.text, url
+    assert origin.connections == 0
+
+
+def test_one_port_may_be_allowed_alone(launch, origin, refuser):
+    origin.at("/x", "that one")
+    curlew = launch(allow=f"127.0.0.1:{origin.port}")
+    assert curlew.get(origin.url("/x")).text == "that one"
+    assert curlew.get(refuser.url()).status == 403

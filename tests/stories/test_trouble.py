@@ -1,0 +1,171 @@
+"""Disks fill, files vanish, indexes rot. A cache may lose its content, never its service."""
+
+import subprocess
+
+import pytest
+
+from curlew import run
+from wire import eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+MIB = 1 << 20
+
+
+def sqlite(path, script):
+    subprocess.run(["sqlite3", str(path), script], check=True, capture_output=True)
+
+
+# --- the disk ---
+
+def test_a_body_directory_that_is_a_file(launch, origin):
+    curlew = launch()
+    kept = origin.at("/kept", "kept", FRESH)
+    curlew.stored(kept)
+    for name in ("body", "spool"):
+        (curlew.dir / name).rename(curlew.dir / f"{name}.away")
+        (curlew.dir / name).write_text("not a directory")
+    new = origin.at("/new", b"x" * 3 * MIB, FRESH)
+    for _ in range(2):
+        answer = curlew.get(new)
+        assert answer.status == 200 and answer.body == b"x" * 3 * MIB
+    assert curlew.get(kept).text == "kept"
+    assert curlew.counter("store_trouble") > 0
+    assert curlew.rows(new) == []
+    for name in ("body", "spool"):
+        (curlew.dir / name).unlink()
+        (curlew.dir / f"{name}.away").rename(curlew.dir / name)
+    curlew.stored(new)
+    assert curlew.get(new).hit
+    assert curlew.stderr.count("curlew: ") < 12, "trouble is said once in a while, not each time"
+
+
+def test_a_disk_that_fills_half_way(launch, origin):
+    curlew = launch(file_limit=MIB)
+    small, large = origin.at("/small", b"s" * 1000, FRESH), origin.at("/large", b"x" * 5 * MIB, FRESH)
+    answer = curlew.get(large)
+    assert answer.status == 200 and answer.body == b"x" * 5 * MIB
+    assert curlew.rows(large) == []
+    curlew.stored(small)
+    assert curlew.get(small).hit
+    eventually(lambda: len(curlew.files()) == 1, what="the half body is dropped")
+
+
+def test_a_full_disk_does_not_cut_those_who_joined(launch, origin):
+    curlew = launch(file_limit=MIB)
+    gate = origin.gate("first part sent")
+
+    def page(visit):
+        visit.start(FRESH, length=4 * MIB)
+        visit.write(b"1" * (MIB // 2))
+        gate.wait()
+        visit.write(b"2" * (4 * MIB - MIB // 2))
+    origin.at("/x", page)
+    clients = [curlew.connect() for _ in range(3)]
+    for client in clients:
+        client.request("GET", f"/{origin.host}/x")
+        client.head()
+        assert client.read(MIB // 2) == b"1" * (MIB // 2)
+    gate.open()
+    for client in clients:
+        assert client.read(4 * MIB - MIB // 2) == b"2" * (4 * MIB - MIB // 2)
+        client.close()
+
+
+# --- rows and bodies that do not fit each other ---
+
+@pytest.mark.parametrize("harm", ["removed", "shortened", "lengthened"])
+@pytest.mark.parametrize("size", [5, 2 * MIB])
+def test_a_row_without_its_body_is_a_miss(launch, origin, harm, size):
+    url = origin.at("/x", b"x" * size, FRESH)
+    first = launch()
+    first.stored(url)
+    path = first.body_path(url)
+    first.stop()
+    if harm == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"x" * (size - 1 if harm == "shortened" else size + 1))
+    curlew = launch()
+    answer = curlew.get(url)
+    assert answer.body == b"x" * size and not answer.hit
+    eventually(lambda: curlew.get(url).hit, what="it is stored anew")
+    assert origin.count("/x") == 2
+
+
+def test_no_row_is_blamed_while_the_body_directory_is_away(launch, origin):
+    url = origin.at("/x", b"x" * 2 * MIB, FRESH)
+    curlew = launch()
+    curlew.stored(url)
+    body, away = curlew.dir / "body", curlew.dir / "body.away"
+    body.rename(away)
+    body.write_text("nothing is mounted here")
+    assert len(curlew.get(url).body) == 2 * MIB
+    body.unlink()
+    away.rename(body)
+    assert len(curlew.rows(url)) == 1
+    eventually(lambda: curlew.get(url).hit)
+
+
+# --- the index ---
+
+def test_a_damaged_index_is_set_aside_with_one_loud_line(launch, origin):
+    url = origin.at("/x", "hello", FRESH)
+    first = launch()
+    first.stored(url)
+    first.stop()
+    first.index.write_bytes(b"this was a database once" * 1000)
+    curlew = launch()
+    assert len([line for line in curlew.lines if "set aside" in line]) == 1
+    assert curlew.stored(url).text == "hello"
+    assert curlew.get(url).hit
+    assert any(path.name.startswith("index.db") and path.read_bytes().startswith(b"this was a database once")
+               for path in curlew.dir.iterdir())
+
+
+def test_a_foreign_index_is_refused_untouched(cache):
+    cache.dir.mkdir()
+    sqlite(cache.index, "PRAGMA application_id = 1196444487; CREATE TABLE precious(x); INSERT INTO precious VALUES (42);")
+    before = cache.index.read_bytes()
+    done = run("serve", "--listen", "127.0.0.1:0", "--cache", cache.dir)
+    assert done.returncode == 1 and done.stderr.startswith(b"curlew: ") and b"index.db" in done.stderr
+    assert cache.index.read_bytes() == before
+
+
+def test_somebodys_plain_database_is_foreign_too(cache):
+    cache.dir.mkdir()
+    sqlite(cache.index, "CREATE TABLE precious(x); INSERT INTO precious VALUES (42);")
+    before = cache.index.read_bytes()
+    assert run("serve", "--listen", "127.0.0.1:0", "--cache", cache.dir).returncode == 1
+    assert cache.index.read_bytes() == before
+
+
+def test_an_index_of_a_newer_curlew_is_refused_untouched(launch, cache):
+    launch().stop()
+    sqlite(cache.index, "PRAGMA user_version = 9999; PRAGMA wal_checkpoint(TRUNCATE);")
+    before = cache.index.read_bytes()
+    done = run("serve", "--listen", "127.0.0.1:0", "--cache", cache.dir)
+    assert done.returncode == 1 and b"newer" in done.stderr
+    assert cache.index.read_bytes() == before
+
+
+def test_a_cache_filled_another_way_is_refused(launch, cache, origin):
+    launch("--origin", origin.url()).stop()
+    done = run("serve", "--listen", "127.0.0.1:0", "--cache", cache.dir)
+    assert done.returncode == 1 and b"origin" in done.stderr
+
+
+def test_a_cache_directory_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("serve", "--listen", "127.0.0.1:0", "--cache", tmp_path / "file" / "cache")
+    assert done.returncode == 1 and str(tmp_path / "file") in done.stderr.decode()
+
+
+def test_an_index_that_breaks_while_running_stops_no_answer(launch, origin):
+    curlew = launch()
+    curlew.stored(origin.at("/kept", "kept", FRESH))
+    curlew.shell("ALTER TABLE entry RENAME TO gone")
+    for n in range(3):
+        assert curlew.get(origin.at(f"/{n}", f"page {n}", FRESH)).text == f"page {n}"
+    assert curlew.get(origin.url("/kept")).text == "kept"
+    curlew.shell("ALTER TABLE gone RENAME TO entry")
+    eventually(lambda: curlew.get(origin.url("/0")).hit, what="it recovers by itself")

@@ -263,13 +263,13 @@ CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits =
 CREATE VIEW v_entry AS
 SELECT
 	id, url, host, status,
-	CASE WHEN now < fresh_until THEN 'fresh' WHEN now < stale_until THEN 'stale, usable' ELSE 'stale' END AS state,
+	CASE WHEN now < fresh_until THEN 'fresh' ELSE 'stale' END AS state,
 	CASE WHEN body_bytes < 1024 THEN body_bytes || ' B'
 		WHEN body_bytes < 1048576 THEN format('%.1f KiB', body_bytes / 1024.0)
 		WHEN body_bytes < 1073741824 THEN format('%.1f MiB', body_bytes / 1048576.0)
 		ELSE format('%.1f GiB', body_bytes / 1073741824.0) END AS size,
-	CASE WHEN age_s < 120 THEN age_s || ' s' WHEN age_s < 7200 THEN age_s / 60 || ' min'
-		WHEN age_s < 172800 THEN age_s / 3600 || ' h' ELSE age_s / 86400 || ' d' END AS age,
+	CASE WHEN age_s < 120 THEN age_s || ' s' WHEN age_s < 7200 THEN (age_s / 60) || ' min'
+		WHEN age_s < 172800 THEN (age_s / 3600) || ' h' ELSE (age_s / 86400) || ' d' END AS age,
 	datetime(fetched_at, 'unixepoch', 'localtime') AS fetched,
 	datetime(fresh_until, 'unixepoch', 'localtime') AS expires,
 	datetime(used_at, 'unixepoch', 'localtime') AS used,

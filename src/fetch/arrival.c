@@ -150,9 +150,11 @@ static void on_done(void *ctx, const struct engine_end *end)
 		keep_timings(f->entry, end);
 	if (!landed)
 		f->storing = false;
-	bool over = !landed || !f->storing;
+	bool over = !landed || (!f->storing && !f->refreshing);
 	f->state = !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED;
-	if (!over)
+	if (!over && f->refreshing)
+		landing_refresh(f);
+	else if (!over)
 		landing_step(f);
 	notice(f);
 	pthread_mutex_unlock(&f->lock);

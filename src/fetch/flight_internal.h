@@ -86,6 +86,8 @@ struct flight {
 	bool disk_busy; /* the job is queued or running */
 	struct store_job job;
 	struct store_put put;
+	bool refreshing; /* a 304's row is to be written */
+	struct store_refresh refresh;
 
 	/* fixed once LANDED or DEAD */
 	enum engine_outcome outcome;
@@ -130,6 +132,8 @@ struct flights {
 		uint64_t hash;
 		int64_t until;
 	} passes[FLIGHT_PASSES];
+	size_t alive; /* flights whose memory is still in use */
+	pthread_cond_t none_alive;
 	struct flight *notices; /* the engine's thread only */
 };
 
@@ -153,6 +157,7 @@ void arrival_round_over(void *flights);
 /* landing.c */
 void landing_judge(struct flight *, const struct head *response); /* on_head: the verdict and the entry */
 void landing_step(struct flight *); /* there is something for the disk thread to do; under the lock */
+void landing_refresh(struct flight *); /* a 304 is complete: writes the row; under the lock */
 void landing_give_up(struct flight *, const char *why); /* no more storing; under the lock */
 
 /* upload.c */

@@ -99,22 +99,8 @@ void flights_forget(struct flights *t, const char *url)
 
 /* --- taking off --- */
 
-static void flight_destroy(struct flight *f);
-
-static void destroy_on_disk(struct store_job *job)
+static void flight_free(struct flight *f)
 {
-	struct flight *f = (struct flight *)(void *)((char *)job - offsetof(struct flight, job));
-	f->committed = true;
-	flight_destroy(f);
-}
-
-static void flight_destroy(struct flight *f)
-{
-	if (f->body != NULL && !f->committed) { /* unlinking may take long: not on the engine's thread */
-		f->job.run = destroy_on_disk;
-		store_on_disk(f->flights->config.store, &f->job);
-		return;
-	}
 	window_fini(&f->window);
 	while (f->interims != NULL) {
 		struct interim *i = f->interims;
@@ -135,6 +121,32 @@ static void flight_destroy(struct flight *f)
 	free(f->message);
 	free(f->trailers);
 	free(f);
+}
+
+static void flight_end(struct flight *f)
+{
+	struct flights *t = f->flights;
+	flight_free(f);
+	pthread_mutex_lock(&t->lock);
+	if (--t->alive == 0)
+		pthread_cond_broadcast(&t->none_alive);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void end_on_disk(struct store_job *job)
+{
+	flight_end((struct flight *)(void *)((char *)job - offsetof(struct flight, job)));
+}
+
+/* Unlinking a body nobody owns may take long: not on the engine's thread. */
+static void flight_destroy(struct flight *f)
+{
+	if (f->body == NULL || f->committed) {
+		flight_end(f);
+		return;
+	}
+	f->job.run = end_on_disk;
+	store_on_disk(f->flights->config.store, &f->job);
 }
 
 void flight_hold(struct flight *f)
@@ -192,7 +204,7 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 		f->request.method = span_of(f->method);
 		return f;
 	}
-	flight_destroy(f);
+	flight_free(f);
 	return NULL;
 }
 
@@ -274,6 +286,7 @@ enum flight_joined flight_join(struct flights *t, const struct flight_ask *ask, 
 		mine.shared = false;
 	struct flight *f = flight_new(t, &mine, hash);
 	if (f != NULL) {
+		t->alive++;
 		take_seat(f, s, &mine, true);
 		if (span_is(mine.method, "GET"))
 			table_add(t, f);
@@ -309,6 +322,7 @@ struct flights *flights_new(const struct flights_config *config, struct buf *why
 	t->config.engine.round_over = arrival_round_over;
 	t->config.engine.ctx = t;
 	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->none_alive, NULL);
 	t->engine = engine_new(&t->config.engine, why);
 	if (t->engine == NULL) {
 		pthread_mutex_destroy(&t->lock);
@@ -323,7 +337,11 @@ void flights_free(struct flights *t)
 	if (t == NULL)
 		return;
 	engine_free(t->engine);
-	store_settle(t->config.store); /* jobs and puts on their way still hold their flights */
+	pthread_mutex_lock(&t->lock);
+	while (t->alive > 0) /* those on their way to the store */
+		pthread_cond_wait(&t->none_alive, &t->lock);
+	pthread_mutex_unlock(&t->lock);
+	pthread_cond_destroy(&t->none_alive);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }

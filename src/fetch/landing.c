@@ -66,9 +66,8 @@ static void judge_not_modified(struct flight *f, const struct head *response, in
 	f->entry = e;
 	f->refreshed = true;
 	f->shareable = f->verdict.store && !f->verdict.reusable_only_validated;
-	if (f->verdict.store)
-		store_refresh(f->flights->config.store, f->was, e);
-	else
+	f->refreshing = f->verdict.store;
+	if (!f->verdict.store)
 		store_invalidate(f->flights->config.store, f->url);
 out:
 	buf_fini(&text);
@@ -146,12 +145,18 @@ static void landing_over(struct store_put *put, enum store_put_outcome outcome)
 	struct flight *f = (struct flight *)(void *)((char *)put - offsetof(struct flight, put));
 	if (outcome == STORE_PUT_DONE)
 		stats_add(STATS_STORED, 1);
+	flights_close(f); /* first: who finds it not open any more must also find that something landed */
 	pthread_mutex_lock(&f->lock);
 	f->committed = outcome == STORE_PUT_DONE;
 	f->state = FLIGHT_OVER;
 	pthread_mutex_unlock(&f->lock);
-	flights_close(f);
 	flight_drop(f);
+}
+
+static void refresh_over(struct store_refresh *refresh)
+{
+	struct flight *f = (struct flight *)(void *)((char *)refresh - offsetof(struct flight, refresh));
+	landing_over(&f->put, STORE_PUT_TROUBLE);
 }
 
 /* Writes what has arrived and is not on disk yet. The lock is let go around the disk. */
@@ -216,6 +221,13 @@ static void run_job(struct store_job *job)
 	if (over)
 		flights_close(f);
 	flight_drop(f);
+}
+
+void landing_refresh(struct flight *f)
+{
+	f->refs++;
+	f->refresh = (struct store_refresh){.was = f->was, .now = f->entry, .done = refresh_over};
+	store_refresh(f->flights->config.store, &f->refresh);
 }
 
 void landing_step(struct flight *f)

@@ -10,20 +10,9 @@
  * body_free() may come at any time: it unlinks the file unless the state is OWNED. A body that never got a byte has no file in
  * the end: body_file() is NULL.
  *
- * Names. A lease is taken through the writer's queue and therefore committed before its first name is used; another one is asked for
- * when half of it is used, so that nobody waits for it but the first body of all. A lease whose names are used up is settled
- * when each of its files is either owned by a row or gone (`undecided` is 0). Until then the sweep of another process must leave it
- * alone, which it does while lock_owner() lives (invariant 3).
- *
- * A power cut may lose the last leases together with all rows that came after them, and then a name meets a file nobody owns.
- * So no file is ever written over: the name is skipped and the file goes to the trash, where its ownership is looked into.
- *
- * Synced marks (invariant 7). All bodies that are sealed when a sync begins are on the disk when it ends. A name is `writing` from its
- * taking to its sealing; what is below the lowest of those, or below the next name, is sealed.
- *
- * The mutex guards leases, marks and the list of bodies being written. Files are touched outside of it.
+ * How names are taken, and why no file is ever written over, stands in body_names.c. Files are touched outside of the mutex.
  */
-#include "store/body_files.h"
+#include "store/body_internal.h"
 
 #include "base/log.h"
 #include "base/stats.h"
@@ -31,9 +20,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,53 +27,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LEASE_NAMES 4096
-#define LEASE_NAMES_MAX 65536
-#define LEASE_QUICK_S 2        /* a lease used up this fast is followed by a larger one */
-#define FIRST_LEASE_WAIT_MS 1000
-#define FIRST_DIGIT 8          /* of the number within a name: "body/ab/" */
-#define SPOOL_NAME_SIZE 48
-
-struct lease {
-	struct lease *next;
-	struct index_lease at;
-	int64_t next_name;
-	int64_t undecided; /* names whose file is neither owned nor gone */
-};
-
-struct bodies {
-	int dir_fd;
-	struct lock *lock;
-	struct writer *writer;
-	char boot[40];
-	EVP_MD *sha256;
-	atomic_llong spooled; /* counts names in spool/ */
-	atomic_bool fresh;
-
-	pthread_mutex_t mutex; /* guards all below */
-	pthread_cond_t lease_came;
-	struct lease *current, *following; /* following: asked for ahead */
-	struct lease *spent;
-	struct body *writing; /* has a name and is not sealed */
-	bool asking, waited_in_vain;
-	time_t asked_at;
-	int64_t lease_names;
-};
-
-struct body {
-	struct bodies *bodies;
-	int fd;
-	atomic_llong bytes;
-	char name[BODY_NAME_SIZE];   /* "" while it has none */
-	char spool[SPOOL_NAME_SIZE]; /* "" when it is not there */
-	int64_t number;
-	struct lease *lease;
-	struct body *writing_before, *writing_behind;
-	EVP_MD_CTX *sha;
-	unsigned char sha256[32];
-	bool is_writing, failed;
-	atomic_bool owned;
-};
 
 static int trouble(const char *what, const char *name)
 {
@@ -96,256 +35,6 @@ static int trouble(const char *what, const char *name)
 	log_trouble("body", "%s: %s: %s (answers go on, unstored)", name, what, strerror(saved));
 	errno = saved;
 	return -1;
-}
-
-/* --- names --- */
-
-void body_name(int64_t number, char name[BODY_NAME_SIZE])
-{
-	snprintf(name, BODY_NAME_SIZE, "body/%02x/%012llx", (unsigned)(number >> 16) & 0xff, (unsigned long long)number);
-}
-
-int64_t body_number(const char *name)
-{
-	char again[BODY_NAME_SIZE];
-	if (strlen(name) != FIRST_DIGIT + 12)
-		return -1;
-	int64_t number = (int64_t)strtoull(name + FIRST_DIGIT, NULL, 16);
-	body_name(number, again);
-	return strcmp(name, again) == 0 ? number : -1;
-}
-
-static void ask_for_lease(struct bodies *b);
-
-/* Gives the body the next name and lists it as being written. -1: there is none. */
-static int take_name(struct body *body)
-{
-	struct bodies *b = body->bodies;
-	int result = -1;
-	pthread_mutex_lock(&b->mutex);
-	if (b->current == NULL && !b->asking)
-		ask_for_lease(b);
-	if (b->current == NULL && !b->waited_in_vain) {
-		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += FIRST_LEASE_WAIT_MS / 1000;
-		while (b->current == NULL && b->asking)
-			if (pthread_cond_timedwait(&b->lease_came, &b->mutex, &until) == ETIMEDOUT)
-				break;
-		b->waited_in_vain = b->current == NULL;
-	}
-	struct lease *l = b->current;
-	if (l != NULL) {
-		body->number = l->next_name++;
-		body->lease = l;
-		body_name(body->number, body->name);
-		l->undecided++;
-		body->is_writing = true;
-		body->writing_before = NULL;
-		body->writing_behind = b->writing;
-		if (b->writing != NULL)
-			b->writing->writing_before = body;
-		b->writing = body;
-		if (l->at.behind - l->next_name <= (l->at.behind - l->at.first) / 2 && b->following == NULL && !b->asking)
-			ask_for_lease(b);
-		if (l->next_name == l->at.behind) {
-			l->next = b->spent;
-			b->spent = l;
-			b->current = b->following;
-			b->following = NULL;
-		}
-		result = 0;
-	}
-	pthread_mutex_unlock(&b->mutex);
-	return result;
-}
-
-static void stop_writing(struct body *body)
-{
-	struct bodies *b = body->bodies;
-	if (!body->is_writing)
-		return;
-	if (body->writing_before != NULL)
-		body->writing_before->writing_behind = body->writing_behind;
-	else
-		b->writing = body->writing_behind;
-	if (body->writing_behind != NULL)
-		body->writing_behind->writing_before = body->writing_before;
-	body->is_writing = false;
-}
-
-/* The name's file is owned or gone. */
-static void decide(struct body *body)
-{
-	struct bodies *b = body->bodies;
-	pthread_mutex_lock(&b->mutex);
-	stop_writing(body);
-	if (body->lease != NULL)
-		body->lease->undecided--;
-	body->lease = NULL;
-	body->name[0] = '\0';
-	pthread_mutex_unlock(&b->mutex);
-}
-
-/* A file stands where our name should go (see above). */
-struct stray {
-	struct store_op op;
-	char name[BODY_NAME_SIZE];
-};
-
-static int stray_run(struct store_op *op, struct index *ix)
-{
-	return index_trash_add(ix, ((struct stray *)op)->name);
-}
-
-static void stray_done(struct store_op *op, bool committed)
-{
-	(void)committed;
-	free(op);
-}
-
-static void skip_name(struct body *body)
-{
-	struct stray *s = calloc(1, sizeof *s);
-	if (s != NULL) {
-		s->op.run = stray_run;
-		s->op.done = stray_done;
-		memcpy(s->name, body->name, sizeof s->name);
-		writer_queue(body->bodies->writer, &s->op, false);
-	}
-	decide(body);
-}
-
-/* --- leases --- */
-
-struct asked {
-	struct store_op op;
-	struct bodies *bodies;
-	struct lease *lease;
-	int64_t names;
-};
-
-static int asked_run(struct store_op *op, struct index *ix)
-{
-	struct asked *a = (struct asked *)op;
-	return index_lease_take(ix, lock_owner(a->bodies->lock), a->bodies->boot, a->names, &a->lease->at);
-}
-
-static void asked_done(struct store_op *op, bool committed)
-{
-	struct asked *a = (struct asked *)op;
-	struct bodies *b = a->bodies;
-	pthread_mutex_lock(&b->mutex);
-	b->asking = false;
-	if (committed) {
-		a->lease->next_name = a->lease->at.first;
-		if (b->current == NULL)
-			b->current = a->lease;
-		else
-			b->following = a->lease;
-		b->waited_in_vain = false;
-	} else {
-		free(a->lease);
-	}
-	pthread_cond_broadcast(&b->lease_came);
-	pthread_mutex_unlock(&b->mutex);
-	free(a);
-}
-
-/* With the mutex held. */
-static void ask_for_lease(struct bodies *b)
-{
-	struct asked *a = calloc(1, sizeof *a);
-	struct lease *l = calloc(1, sizeof *l);
-	if (a == NULL || l == NULL) {
-		free(a);
-		free(l);
-		return;
-	}
-	time_t now = time(NULL);
-	if (b->asked_at != 0 && now - b->asked_at < LEASE_QUICK_S && b->lease_names < LEASE_NAMES_MAX)
-		b->lease_names *= 4;
-	b->asked_at = now;
-	b->asking = true;
-	*a = (struct asked){.op = {.run = asked_run, .done = asked_done}, .bodies = b, .lease = l, .names = b->lease_names};
-	writer_queue(b->writer, &a->op, false);
-}
-
-struct settled {
-	struct store_op op;
-	int64_t id, first, behind;
-};
-
-static int settled_run(struct store_op *op, struct index *ix)
-{
-	struct settled *s = (struct settled *)op;
-	return s->behind == s->first ? index_lease_remove(ix, s->id) : index_lease_settle(ix, s->id, s->behind);
-}
-
-static void settled_done(struct store_op *op, bool committed)
-{
-	(void)committed; /* if not, the lease is swept when we are dead */
-	free(op);
-}
-
-/* Ends a lease that is on no list any more. */
-static void settle(struct bodies *b, struct lease *l)
-{
-	struct settled *s = calloc(1, sizeof *s);
-	if (s != NULL) {
-		*s = (struct settled){.op = {.run = settled_run, .done = settled_done}, .id = l->at.id, .first = l->at.first,
-		    .behind = l->next_name};
-		writer_queue(b->writer, &s->op, false);
-	}
-	free(l);
-}
-
-void bodies_settle(struct bodies *b)
-{
-	struct lease *done = NULL;
-	pthread_mutex_lock(&b->mutex);
-	for (struct lease **at = &b->spent; *at != NULL;) {
-		struct lease *l = *at;
-		if (l->undecided == 0) {
-			*at = l->next;
-			l->next = done;
-			done = l;
-		} else {
-			at = &l->next;
-		}
-	}
-	pthread_mutex_unlock(&b->mutex);
-	while (done != NULL) {
-		struct lease *l = done;
-		done = l->next;
-		settle(b, l);
-	}
-}
-
-bool bodies_fresh(struct bodies *b)
-{
-	return atomic_exchange(&b->fresh, false);
-}
-
-static int64_t mark_of(const struct bodies *b, const struct lease *l)
-{
-	int64_t below = l->next_name;
-	for (const struct body *w = b->writing; w != NULL; w = w->writing_behind)
-		if (w->lease == l && w->number < below)
-			below = w->number;
-	return below;
-}
-
-int bodies_marks(struct bodies *b, struct bodies_mark *marks, int max)
-{
-	int n = 0;
-	pthread_mutex_lock(&b->mutex);
-	if (b->current != NULL && n < max)
-		marks[n++] = (struct bodies_mark){b->current->at.id, mark_of(b, b->current)};
-	for (const struct lease *l = b->spent; l != NULL && n < max; l = l->next)
-		marks[n++] = (struct bodies_mark){l->at.id, mark_of(b, l)};
-	pthread_mutex_unlock(&b->mutex);
-	return n;
 }
 
 /* --- opening and closing --- */
@@ -367,7 +56,7 @@ struct bodies *bodies_open(int dir_fd, struct lock *lock, struct writer *writer,
 	b->dir_fd = dir_fd;
 	b->lock = lock;
 	b->writer = writer;
-	b->lease_names = LEASE_NAMES;
+	b->lease_names = BODY_LEASE_NAMES;
 	snprintf(b->boot, sizeof b->boot, "%s", boot);
 	pthread_mutex_init(&b->mutex, NULL);
 	pthread_cond_init(&b->lease_came, NULL);
@@ -412,9 +101,9 @@ void bodies_free(struct bodies *b)
 /* The directory of a name, made when its first file comes. */
 static int make_place(struct bodies *b, const char *name)
 {
-	char dir[FIRST_DIGIT];
-	memcpy(dir, name, FIRST_DIGIT - 1);
-	dir[FIRST_DIGIT - 1] = '\0';
+	char dir[BODY_FIRST_DIGIT];
+	memcpy(dir, name, BODY_FIRST_DIGIT - 1);
+	dir[BODY_FIRST_DIGIT - 1] = '\0';
 	return mkdirat(b->dir_fd, dir, 0777) < 0 && errno != EEXIST ? -1 : 0;
 }
 
@@ -430,13 +119,13 @@ static int create(struct bodies *b, const char *name)
 /* Where it will stay (invariant 1: it was asked to be written in one go, and no row points at it before it is sealed). */
 static int begin_in_place(struct body *body)
 {
-	while (take_name(body) == 0) {
+	while (body_take_name(body) == 0) {
 		body->fd = create(body->bodies, body->name);
 		if (body->fd >= 0)
 			return 0;
 		if (errno != EEXIST)
 			return trouble("cannot be made", body->name);
-		skip_name(body);
+		body_skip_name(body);
 	}
 	errno = EAGAIN;
 	return trouble("no names for bodies yet: the index is locked by another process", "body");
@@ -518,7 +207,7 @@ static int move(struct bodies *b, const char *from, const char *to)
 static int out_of_spool(struct body *body)
 {
 	struct bodies *b = body->bodies;
-	while (take_name(body) == 0) {
+	while (body_take_name(body) == 0) {
 		int rc = move(b, body->spool, body->name);
 		if (rc < 0 && errno == ENOENT && make_place(b, body->name) == 0)
 			rc = move(b, body->spool, body->name);
@@ -528,10 +217,10 @@ static int out_of_spool(struct body *body)
 		}
 		if (errno != EEXIST) {
 			trouble("cannot get its place beneath body/", body->spool);
-			decide(body);
+			body_decide(body);
 			return -1;
 		}
-		skip_name(body);
+		body_skip_name(body);
 	}
 	errno = EAGAIN;
 	return trouble("no names for bodies: the index is locked by another process", body->spool);
@@ -545,10 +234,7 @@ int body_seal(struct body *body)
 		body->failed = true;
 		return -1;
 	}
-	pthread_mutex_lock(&body->bodies->mutex);
-	stop_writing(body);
-	pthread_mutex_unlock(&body->bodies->mutex);
-	atomic_store(&body->bodies->fresh, true);
+	body_written(body);
 	return 0;
 }
 
@@ -577,7 +263,7 @@ void body_free(struct body *body)
 	if (body->name[0] != '\0') {
 		if (!atomic_load(&body->owned))
 			unlinkat(b->dir_fd, body->name, 0);
-		decide(body);
+		body_decide(body);
 	}
 	if (body->fd >= 0)
 		close(body->fd);

@@ -10,20 +10,16 @@
  *	             somebody reads and does not finish: storing stops, and the reader is named
  *	free pages   given back when more than a quarter of the file is free
  *	sync         every half minute in which a body was sealed (invariant 7)
- *	sweep        of leases whose owner is dead: at start, and with each sync. Every name of the lease is looked at: unlinked when no row
- *	             owns it (invariant 3), verified when a power cut may have torn it (invariant 7)
+ *	sweep        of what dead processes left: at start, and with each sync (keep_sweep.c)
  */
 #include "store/keep.h"
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "store/keep_internal.h"
 #include "store/keep_reader.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,28 +37,6 @@
 #define WAL_FULL 32768
 #define VACUUM_PAGES 100
 #define VACUUM_ABOVE 1024 /* free pages that are not worth it */
-#define LEASES 64
-#define SWEEP_PIECE 64 /* names between two pauses */
-
-struct keep {
-	struct keep_config at;
-	struct index *ix;
-	pthread_t thread;
-	atomic_bool full;
-	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
-	atomic_bool evicting;
-	atomic_int trash_asked;
-
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	bool stopping, kicked; /* guarded by mutex */
-
-	/* the thread's own */
-	int64_t version, trash_after;
-	bool trash_left;
-	int checkpointed; /* frames at the last complete checkpoint */
-	time_t synced_at;
-};
 
 static int64_t now_us(void)
 {
@@ -71,7 +45,7 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void pause_us(long us)
+void keep_pause_us(long us)
 {
 	struct timespec t = {us / 1000000, us % 1000000 * 1000};
 	nanosleep(&t, NULL);
@@ -85,12 +59,18 @@ static void kick(struct keep *k)
 	pthread_mutex_unlock(&k->mutex);
 }
 
-static bool stopping(struct keep *k)
+bool keep_is_stopping(struct keep *k)
 {
 	pthread_mutex_lock(&k->mutex);
 	bool is = k->stopping;
 	pthread_mutex_unlock(&k->mutex);
 	return is;
+}
+
+void keep_op_free(struct store_op *op, bool committed)
+{
+	(void)committed;
+	free(op);
 }
 
 /* --- trash (invariant 4: the row is gone, now the file) --- */
@@ -172,11 +152,11 @@ static void empty_trash(struct keep *k)
 		return;
 	int64_t began = now_us(), piece_began = began;
 	bool more = true;
-	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX && !stopping(k)) {
+	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX && !keep_is_stopping(k)) {
 		more = empty_piece(k);
 		int64_t now = now_us();
 		if (more)
-			pause_us((long)(now - piece_began));
+			keep_pause_us((long)(now - piece_began));
 		piece_began = now_us();
 	}
 	lock_reclaim_end(k->at.lock);
@@ -271,20 +251,10 @@ bool keep_full(const struct keep *k)
 	return atomic_load(&k->full);
 }
 
-struct vacuum {
-	struct store_op op;
-};
-
 static int vacuum_run(struct store_op *op, struct index *ix)
 {
 	(void)op;
 	return index_vacuum(ix, VACUUM_PAGES);
-}
-
-static void vacuum_done(struct store_op *op, bool committed)
-{
-	(void)committed;
-	free(op);
 }
 
 static void give_pages_back(struct keep *k)
@@ -292,11 +262,11 @@ static void give_pages_back(struct keep *k)
 	int64_t pages = 0, free_pages = 0;
 	if (index_pages(k->ix, &pages, &free_pages) < 0 || free_pages < VACUUM_ABOVE || free_pages < pages / 4)
 		return;
-	struct vacuum *v = calloc(1, sizeof *v);
+	struct store_op *v = calloc(1, sizeof *v);
 	if (v == NULL)
 		return;
-	v->op = (struct store_op){.run = vacuum_run, .done = vacuum_done};
-	writer_queue(k->at.writer, &v->op, true);
+	*v = (struct store_op){.run = vacuum_run, .done = keep_op_free};
+	writer_queue(k->at.writer, v, true);
 }
 
 /* --- sync (invariant 7) --- */
@@ -304,8 +274,8 @@ static void give_pages_back(struct keep *k)
 struct synced {
 	struct store_op op;
 	int mark_count, lease_count;
-	struct bodies_mark marks[LEASES];
-	int64_t leases[LEASES]; /* settled before the sync: nothing is left to remember of them */
+	struct bodies_mark marks[KEEP_LEASES];
+	int64_t leases[KEEP_LEASES]; /* settled before the sync: nothing is left to remember of them */
 };
 
 static int synced_run(struct store_op *op, struct index *ix)
@@ -319,25 +289,19 @@ static int synced_run(struct store_op *op, struct index *ix)
 	return result;
 }
 
-static void synced_done(struct store_op *op, bool committed)
-{
-	(void)committed; /* if not, the marks are lower than they could be, which is safe */
-	free(op);
-}
-
 static void sync_bodies(struct keep *k)
 {
-	struct index_lease leases[LEASES];
+	struct index_lease leases[KEEP_LEASES];
 	struct synced *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return;
-	s->op = (struct store_op){.run = synced_run, .done = synced_done};
-	int n = index_leases(k->ix, 0, leases, LEASES);
+	s->op = (struct store_op){.run = synced_run, .done = keep_op_free};
+	int n = index_leases(k->ix, 0, leases, KEEP_LEASES);
 	for (int i = 0; i < n; i++)
 		if (leases[i].owner == 0 && strcmp(leases[i].boot, k->at.boot) == 0)
 			s->leases[s->lease_count++] = leases[i].id;
 	if (bodies_fresh(k->at.bodies))
-		s->mark_count = bodies_marks(k->at.bodies, s->marks, LEASES);
+		s->mark_count = bodies_marks(k->at.bodies, s->marks, KEEP_LEASES);
 	if (s->mark_count + s->lease_count == 0) {
 		free(s);
 		return;
@@ -347,173 +311,7 @@ static void sync_bodies(struct keep *k)
 		free(s);
 		return;
 	}
-	writer_queue(k->at.writer, &s->op, false);
-}
-
-/* --- sweeping what the dead left (invariant 3) --- */
-
-struct swept {
-	struct store_op op;
-	struct index_lease lease;
-	bool remove; /* an earlier boot's: all of it has been looked into */
-};
-
-static int swept_run(struct store_op *op, struct index *ix)
-{
-	struct swept *s = (struct swept *)op;
-	return s->remove ? index_lease_remove(ix, s->lease.id) : index_lease_settle(ix, s->lease.id, s->lease.behind);
-}
-
-struct torn {
-	struct store_op op;
-	int64_t entry_id;
-	char name[BODY_NAME_SIZE];
-};
-
-static int torn_run(struct store_op *op, struct index *ix)
-{
-	struct torn *t = (struct torn *)op;
-	return index_drop(ix, t->entry_id, t->name);
-}
-
-static void op_free(struct store_op *op, bool committed)
-{
-	(void)committed;
-	free(op);
-}
-
-static void drop_torn(struct keep *k, int64_t entry_id, const char *name)
-{
-	struct torn *t = calloc(1, sizeof *t);
-	stats_add(STATS_BROKEN_ROWS, 1);
-	if (t == NULL)
-		return;
-	t->op = (struct store_op){.run = torn_run, .done = op_free};
-	t->entry_id = entry_id;
-	memcpy(t->name, name, sizeof t->name);
-	writer_queue(k->at.writer, &t->op, false);
-}
-
-/* A row owns a file that a power cut may have torn. */
-static void verify(struct keep *k, int64_t number, const char *name, const struct index_owner *owner)
-{
-	if (!suspects_has(k->at.suspects, number))
-		return;
-	int fd = bodies_open_file(k->at.bodies, name, owner->body_bytes);
-	bool good = fd >= 0 && owner->has_sha256 && bodies_verify(k->at.bodies, fd, owner->sha256);
-	if (fd >= 0)
-		close(fd);
-	if (good)
-		suspects_clear(k->at.suspects, number);
-	else if (fd != -2 && owner->entry_id != 0 && bodies_present(k->at.bodies))
-		drop_torn(k, owner->entry_id, name);
-}
-
-/* Looks at every name of a lease. 0 when all are decided. */
-static int sweep_lease(struct keep *k, const struct index_lease *l)
-{
-	char name[BODY_NAME_SIZE];
-	struct index_owner owner;
-	for (int64_t n = l->first; n < l->behind; n++) {
-		body_name(n, name);
-		switch (index_owner(k->ix, name, &owner)) {
-		case STORE_BROKEN:
-			return -1;
-		case STORE_ABSENT:
-			if (bodies_unlink(k->at.bodies, name) < 0)
-				return -1;
-			break;
-		case STORE_FOUND:
-			verify(k, n, name, &owner);
-			break;
-		}
-		if (n % SWEEP_PIECE == 0) {
-			if (stopping(k))
-				return -1;
-			pause_us(500);
-		}
-	}
-	return 0;
-}
-
-static void sweep_leases(struct keep *k)
-{
-	struct index_lease leases[LEASES];
-	int n;
-	for (int64_t after = 0; (n = index_leases(k->ix, after, leases, LEASES)) > 0; after = leases[n - 1].id) {
-		for (int i = 0; i < n; i++) {
-			const struct index_lease *l = &leases[i];
-			bool earlier = strcmp(l->boot, k->at.boot) != 0;
-			if ((!earlier && l->owner == 0) || (l->owner != 0 && lock_alive(k->at.lock, l->owner)) || sweep_lease(k, l) < 0)
-				continue;
-			struct swept *s = calloc(1, sizeof *s);
-			if (s == NULL)
-				return;
-			*s = (struct swept){.op = {.run = swept_run, .done = op_free}, .lease = *l, .remove = earlier};
-			writer_queue(k->at.writer, &s->op, false);
-			if (earlier)
-				suspects_remove(k->at.suspects, l->id);
-		}
-		if (n < LEASES || stopping(k))
-			return;
-	}
-}
-
-/* --- sweeping what an earlier index left --- */
-
-struct forgotten {
-	struct store_op op;
-};
-
-static int forgotten_run(struct store_op *op, struct index *ix)
-{
-	(void)op;
-	return index_setting_remove(ix, "sweep_outside");
-}
-
-/* from: the first name of this index. Its names are leased before their files are made; so a file that was listed before the end of
- * its names was read, and is not below that, is an earlier index's. */
-static int sweep_directory(struct keep *k, int ab, int64_t from)
-{
-	char dir[16], name[BODY_NAME_SIZE];
-	snprintf(dir, sizeof dir, "body/%02x", (unsigned)ab);
-	int fd = openat(k->at.dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	if (d == NULL) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	struct dirent *e;
-	int result = 0;
-	for (int n = 1; (e = readdir(d)) != NULL && result == 0; n++) {
-		snprintf(name, sizeof name, "%s/%.12s", dir, e->d_name);
-		int64_t number = strlen(e->d_name) == 12 ? body_number(name) : -1;
-		int64_t behind = number >= from ? index_names(k->ix) : from;
-		if (number >= 0 && behind >= 0 && (number < from || number >= behind))
-			bodies_unlink(k->at.bodies, name);
-		if (n % SWEEP_PIECE == 0) {
-			pause_us(2000);
-			result = stopping(k) ? -1 : 0;
-		}
-	}
-	closedir(d);
-	return result;
-}
-
-static void sweep_earlier_index(struct keep *k)
-{
-	int64_t from = index_setting(k->ix, "sweep_outside");
-	if (from <= 0)
-		return;
-	for (int ab = 0; ab < 256; ab++)
-		if (sweep_directory(k, ab, from) < 0)
-			return;
-	struct forgotten *f = calloc(1, sizeof *f);
-	if (f == NULL)
-		return;
-	f->op = (struct store_op){.run = forgotten_run, .done = op_free};
-	writer_queue(k->at.writer, &f->op, false);
+	writer_queue(k->at.writer, &s->op, false); /* if that fails the marks are lower than they could be, which is safe */
 }
 
 /* --- the thread --- */
@@ -541,8 +339,8 @@ static void *run(void *arg)
 	struct keep *k = arg;
 	int64_t ticked = 0;
 	bodies_sweep_spool(k->at.bodies);
-	sweep_leases(k);
-	sweep_earlier_index(k);
+	keep_sweep_leases(k);
+	keep_sweep_earlier_index(k);
 	k->synced_at = time(NULL);
 	while (wait_round(k)) {
 		keep_quota(k);
@@ -555,7 +353,7 @@ static void *run(void *arg)
 		give_pages_back(k);
 		bodies_settle(k->at.bodies);
 		if (time(NULL) - k->synced_at >= SYNC_S) {
-			sweep_leases(k);
+			keep_sweep_leases(k);
 			sync_bodies(k);
 			k->synced_at = time(NULL);
 		}

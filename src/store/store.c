@@ -545,38 +545,23 @@ void store_put(struct store *s, struct store_put *put)
 	writer_queue(s->writer, &put->op, true);
 }
 
-struct refresh {
-	struct store_op op;
-	struct entry *was, *now;
-};
-
 static int refresh_run(struct store_op *op, struct index *ix)
 {
-	const struct refresh *r = OF(struct refresh, op, op);
+	const struct store_refresh *r = OF(struct store_refresh, op, op);
 	return index_refresh(ix, r->was, r->now);
 }
 
 static void refresh_done(struct store_op *op, bool committed)
 {
 	(void)committed;
-	struct refresh *r = OF(struct refresh, op, op);
-	entry_free(r->was);
-	entry_free(r->now);
-	free(r);
+	struct store_refresh *r = OF(struct store_refresh, op, op);
+	r->done(r);
 }
 
-void store_refresh(struct store *s, const struct entry *was, const struct entry *now)
+void store_refresh(struct store *s, struct store_refresh *r)
 {
-	struct refresh *r = calloc(1, sizeof *r);
-	if (r == NULL)
-		return;
 	r->op = (struct store_op){.run = refresh_run, .done = refresh_done};
-	r->was = entry_copy(was);
-	r->now = entry_copy(now);
-	if (r->was == NULL || r->now == NULL)
-		refresh_done(&r->op, false);
-	else
-		writer_queue(s->writer, &r->op, true);
+	writer_queue(s->writer, &r->op, true);
 }
 
 void store_used(struct store *s, int64_t id, int64_t hits, int64_t used_at)

@@ -88,8 +88,14 @@ struct store_put {
 void store_put(struct store *, struct store_put *);
 
 /* A 304 has freshened the row `was`: writes headers, validators, times and reason of `now`, by id and only if fetched_at, fresh_until,
- * stale_until and body_file are still those of `was` (invariant 8). Copies what it needs. */
-void store_refresh(struct store *, const struct entry *was, const struct entry *now);
+ * stale_until and body_file are still those of `was` (invariant 8). The struct and what it points to stay the caller's; done() is
+ * called once, on the writer thread, after the commit or in its stead. */
+struct store_refresh {
+	const struct entry *was, *now;
+	void (*done)(struct store_refresh *);
+	struct store_op op; /* private */
+};
+void store_refresh(struct store *, struct store_refresh *);
 /* All rows of the URL become stale at once and may not be served unvalidated (RFC 9111 4.4): they are deleted. From the return of
  * this call on, look-ups in this process find none of them, also while the writer waits for its turn. */
 void store_invalidate(struct store *, const char *url);

@@ -1,0 +1,65 @@
+/* body_internal: what body.c and body_names.c share. */
+#ifndef CURLEW_STORE_BODY_INTERNAL_H
+#define CURLEW_STORE_BODY_INTERNAL_H
+
+#include "store/body_files.h"
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define BODY_LEASE_NAMES 4096 /* of the first lease */
+#define BODY_FIRST_DIGIT 8    /* of the number within a name: "body/ab/" */
+#define SPOOL_NAME_SIZE 48
+
+struct lease {
+	struct lease *next;
+	struct index_lease at;
+	int64_t next_name;
+	int64_t undecided; /* names whose file is neither owned nor gone */
+};
+
+struct bodies {
+	int dir_fd;
+	struct lock *lock;
+	struct writer *writer;
+	char boot[40];
+	EVP_MD *sha256;
+	atomic_llong spooled; /* counts names in spool/ */
+	atomic_bool fresh;
+
+	pthread_mutex_t mutex; /* guards all below */
+	pthread_cond_t lease_came;
+	struct lease *current, *following; /* following: asked for ahead */
+	struct lease *spent;
+	struct body *writing; /* has a name and is not sealed */
+	bool asking, waited_in_vain;
+	time_t asked_at;
+	int64_t lease_names;
+};
+
+struct body {
+	struct bodies *bodies;
+	int fd;
+	atomic_llong bytes;
+	char name[BODY_NAME_SIZE];   /* "" while it has none */
+	char spool[SPOOL_NAME_SIZE]; /* "" when it is not there */
+	int64_t number;
+	struct lease *lease;
+	struct body *writing_before, *writing_behind;
+	EVP_MD_CTX *sha;
+	unsigned char sha256[32];
+	bool is_writing, failed;
+	atomic_bool owned;
+};
+
+/* Gives the body the next name and lists it as being written. -1: there is none. */
+int body_take_name(struct body *);
+/* A file stands where its name should go: leaves that to the trash; the body has no name again. */
+void body_skip_name(struct body *);
+/* The body is sealed. */
+void body_written(struct body *);
+/* The file of its name is owned or gone. */
+void body_decide(struct body *);
+
+#endif

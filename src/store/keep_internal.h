@@ -1,0 +1,43 @@
+/* keep_internal: what keep.c and keep_sweep.c share. */
+#ifndef CURLEW_STORE_KEEP_INTERNAL_H
+#define CURLEW_STORE_KEEP_INTERNAL_H
+
+#include "store/keep.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#define KEEP_LEASES 64 /* looked at in one go */
+
+struct keep {
+	struct keep_config at;
+	struct index *ix;
+	pthread_t thread;
+	atomic_bool full;
+	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
+	atomic_bool evicting;
+	atomic_int trash_asked;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool stopping, kicked; /* guarded by mutex */
+
+	/* the thread's own */
+	int64_t version, trash_after;
+	bool trash_left;
+	int checkpointed; /* frames at the last complete checkpoint */
+	time_t synced_at;
+};
+
+void keep_pause_us(long us);
+bool keep_is_stopping(struct keep *);
+/* done() of an operation that is nobody's after it. */
+void keep_op_free(struct store_op *, bool committed);
+
+/* Sweeps leases whose owner is dead. */
+void keep_sweep_leases(struct keep *);
+/* Removes bodies that an earlier index in this directory left. */
+void keep_sweep_earlier_index(struct keep *);
+
+#endif

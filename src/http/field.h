@@ -7,7 +7,6 @@
 #define CURLEW_HTTP_FIELD_H
 
 #include "base/span.h"
-#include "http/message.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /*
  * conn: one client connection. It belongs either to its lane's thread (waiting for a request) or to one worker (being
- * answered), never to both; the hand-over is conn->busy, changed under the lane's lock.
+ * answered), never to both; the hand-over is `busy`, changed under the lane's lock. A worker knows no lane: it gives the connection back
+ * by release().
  */
 #ifndef CURLEW_SERVE_CONN_H
 #define CURLEW_SERVE_CONN_H
@@ -12,28 +13,34 @@
 #include <stdint.h>
 
 struct lane;
+struct service;
+
+enum { CONN_PEER = 46 }; /* bytes of an address as text, its NUL included */
 
 struct conn {
 	int fd; /* blocking; its send timeout is set */
-	struct lane *lane;
-	struct buf in; /* received and not yet consumed; no memory while idle */
-	char *rest;    /* the end of an answer that the lane could not send without waiting, or NULL */
+	const struct service *service;
+	struct buf in;	  /* received and not yet consumed; no memory while idle */
+	char *rest;	  /* the end of an answer that the lane could not send without waiting, or NULL */
 	size_t rest_bytes;
-	bool busy;     /* a worker has it */
-	bool local;    /* the peer is a loopback address */
-	int64_t since_ms; /* monotonic: when it became idle, or its head's first byte came */
+	bool local;	  /* the peer is a loopback address */
+	const atomic_bool *draining; /* answers should say Connection: close */
+	/* A worker is done: keep to wait for the next request, else to end. The conn is not the worker's any more. */
+	void (*release)(struct conn *, bool keep);
 	struct work work; /* its place in the workers' queue */
-	struct conn *next, **link; /* in the lane's list of all its connections */
+
+	/* the lane's */
+	struct lane *lane;
+	bool busy;	  /* a worker has it */
+	int64_t since_ms; /* monotonic: when it became idle, or its head's first byte came */
+	struct conn *next, **link;
 };
 
-/* Ends a connection that a worker has. linger: read what the client still sends for a moment, so that it
- * gets the answer instead of a reset (RFC 9112 9.6). */
-void conn_close(struct conn *, bool linger);
 /* Sends what the lane left over, waiting. 0, or -1: the client is gone. */
 int conn_send_rest(struct conn *);
-/* Gives a connection back to its lane to wait for the next request. */
-void conn_return(struct conn *);
-/* True while the server is draining: answers then say Connection: close. */
-bool conn_draining(const struct conn *);
+/* Ends our side and reads what the client still sends for a moment, so that it gets the answer instead of a reset (RFC 9112 9.6). */
+void conn_linger(struct conn *);
+/* The peer's address. */
+void conn_peer(const struct conn *, char text[CONN_PEER]);
 
 #endif

@@ -5,7 +5,6 @@
 #include "base/stats.h"
 #include "fetch/flight.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -32,30 +31,12 @@ int64_t lane_clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-const struct service *lane_service(const struct lane *l)
-{
-	return l->lanes->config.service;
-}
-
 static bool is_local(const struct sockaddr_storage *at)
 {
 	if (at->ss_family == AF_INET)
 		return (ntohl(((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr) >> 24) == 127;
 	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
 	return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
-}
-
-void lane_peer(int fd, char text[46])
-{
-	struct sockaddr_storage at;
-	socklen_t n = sizeof at;
-	text[0] = '\0';
-	if (getpeername(fd, (struct sockaddr *)&at, &n) != 0)
-		return;
-	if (at.ss_family == AF_INET)
-		inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)&at)->sin_addr, text, 46);
-	else if (at.ss_family == AF_INET6)
-		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)(void *)&at)->sin6_addr, text, 46);
 }
 
 /* --- receiving --- */

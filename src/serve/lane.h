@@ -19,6 +19,7 @@ struct lanes_config {
 	const int *listeners; /* descriptors, non-blocking; stay the caller's */
 	size_t listener_count;
 	double head_timeout_s, idle_timeout_s;
+	void (*run)(struct work *); /* a conn's work: answer what stands in its buffer, then release it */
 };
 
 struct lanes;
@@ -33,9 +34,5 @@ size_t lanes_open(struct lanes *);
 void lanes_break(struct lanes *);
 /* Ends the threads. All workers must have ended. */
 void lanes_free(struct lanes *);
-
-const struct service *lane_service(const struct lane *);
-/* The peer's address as text, for the log. */
-void lane_peer(int fd, char text[46]);
 
 #endif

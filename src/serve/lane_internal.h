@@ -1,4 +1,4 @@
-/* lane_internal: what lane.c (the loop), conn.c (hand-over) and ready.c (answers from `hot`) share. */
+/* lane_internal: what lane.c (the loop), lane_conns.c (hand-over) and lane_ready.c (answers from `hot`) share. */
 #ifndef CURLEW_SERVE_LANE_INTERNAL_H
 #define CURLEW_SERVE_LANE_INTERNAL_H
 

@@ -6,15 +6,11 @@
 #include "serve/answer.h"
 #include "serve/hot.h"
 #include "serve/intake.h"
-#include "serve/lane.h"
 #include "serve/names.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
 
 /* --- who answers --- */
@@ -140,8 +136,8 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 {
 	if (!log_access_wanted())
 		return;
-	char client[INET6_ADDRSTRLEN];
-	lane_peer(c->fd, client);
+	char client[CONN_PEER];
+	conn_peer(c, client);
 	struct span line = {"", 0};
 	if (x->request != NULL && x->request->method.at != NULL)
 		line = span_make(x->request->method.at,
@@ -167,10 +163,11 @@ static int64_t now_us(void)
 }
 
 /* Answers the request whose head is parsed (NULL: bad) and takes it off conn->in. True when the connection may go on. */
-static bool exchange_run(const struct service *service, struct conn *c, const struct head *head, const struct fault *bad)
+static bool exchange_run(struct conn *c, const struct head *head, const struct fault *bad)
 {
+	const struct service *service = c->service;
 	int64_t began = now_us();
-	bool keep = head != NULL && message_keeps_alive(head) && !conn_draining(c);
+	bool keep = head != NULL && message_keeps_alive(head) && !atomic_load(c->draining);
 	struct answer a;
 	struct fault fault;
 	struct intake *body = calloc(1, sizeof *body);
@@ -211,7 +208,6 @@ static bool exchange_run(const struct service *service, struct conn *c, const st
 void request_run(struct work *work)
 {
 	struct conn *c = (struct conn *)(void *)((char *)work - offsetof(struct conn, work));
-	const struct service *service = lane_service(c->lane);
 	struct head head;
 	bool keep = true;
 	message_init(&head);
@@ -221,11 +217,8 @@ void request_run(struct work *work)
 		enum message_parsed parsed = message_parse_request(&head, buf_span(&c->in), &fault);
 		if (parsed == MESSAGE_MORE)
 			break;
-		keep = exchange_run(service, c, parsed == MESSAGE_WHOLE ? &head : NULL, &fault);
+		keep = exchange_run(c, parsed == MESSAGE_WHOLE ? &head : NULL, &fault);
 	}
 	message_fini(&head);
-	if (keep)
-		conn_return(c);
-	else
-		conn_close(c, true);
+	c->release(c, keep);
 }

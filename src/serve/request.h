@@ -8,7 +8,7 @@
 #include "serve/conn.h"
 #include "serve/exchange.h"
 
-/* The work of a conn whose buffer holds a whole head or a malformed one. Gives the conn back to its lane or closes it. */
+/* The work of a conn whose buffer holds a whole head or a malformed one. Gives the conn back. */
 void request_run(struct work *);
 
 /* Decides who answers x, and lets it: for requests by socket and by `get` alike. target must be made. */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "serve/hot.h"
 #include "serve/lane.h"
+#include "serve/request.h"
 #include "serve/workers.h"
 
 #include <errno.h>
@@ -168,6 +169,7 @@ static int server_open(struct server *s, const struct conf *conf)
 	    .listener_count = s->listener_count,
 	    .head_timeout_s = conf_seconds(conf, "head-timeout"),
 	    .idle_timeout_s = conf_seconds(conf, "idle-timeout"),
+	    .run = request_run,
 	};
 	s->lanes = lanes_new(&config, &why);
 	status = s->lanes != NULL ? 0 : 1;

@@ -528,7 +528,7 @@ static void put_done(struct store_op *op, bool committed)
 		stats_add(STATS_STORE_TROUBLE, 1);
 		log_trouble("unstored", "%s: answers go unstored: the index cannot take them now", s->dir);
 	} else if (outcome == STORE_PUT_DONE) {
-		if (put->body != NULL)
+		if (put->entry->body_file != NULL)
 			body_give(put->body);
 		if (is_gone(s, put->entry->url))
 			put->entry->edits = -1; /* its invalidation is queued behind it: never as it stands */

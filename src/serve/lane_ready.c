@@ -113,10 +113,10 @@ static void log_ready(const struct lane *l, const struct conn *c, const struct h
 {
 	struct head h;
 	struct fault fault;
-	char client[46];
+	char client[CONN_PEER];
 	message_init(&h);
 	if (message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE) {
-		lane_peer(c->fd, client);
+		conn_peer(c, client);
 		struct log_access a = {
 		    .client = span_of(client),
 		    .request_line = span_make(h.method.at, (size_t)(h.target.at - h.method.at) + h.target.len + strlen(" HTTP/1.1")),

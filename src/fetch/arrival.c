@@ -76,21 +76,19 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	bool ok = message_parse_fields(&response, fields) == 0;
 	response.status = status;
 	response.minor = minor;
-	bool passes = false, passed = false;
-	pthread_mutex_lock(&f->lock);
 	f->status = status;
 	f->minor = minor;
 	f->body_bytes = strcmp(f->method, "HEAD") == 0 ? said_length(&response) : body_bytes;
 	if (ok)
 		landing_judge(f, &response);
-	passes = f->shared && !f->shareable;
-	passed = !f->shared && f->shareable;
+	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another to wait for. */
+	if (f->shared != f->shareable)
+		flights_note_pass(f->flights, f->hash, !f->shareable);
+	pthread_mutex_lock(&f->lock);
 	f->state = FLIGHT_STREAMING;
 	f->upload_wanted = true; /* who waits for 100 (Continue) gets the answer instead */
 	notice(f);
 	pthread_mutex_unlock(&f->lock);
-	if (passes || passed)
-		flights_note_pass(f->flights, f->hash, passes);
 	message_fini(&response);
 }
 

@@ -25,7 +25,7 @@ void flight_unpause(struct flight *f)
 /* Bodies that are not written to disk stay in memory just as long as the slowest seat needs them. Under the lock. */
 static void forget_read(struct flight *f)
 {
-	if (f->storing || f->state == FLIGHT_ASKING)
+	if (f->state == FLIGHT_ASKING || f->storing)
 		return;
 	int64_t least = f->received;
 	for (const struct seat *s = f->seats; s != NULL; s = s->next)

@@ -62,7 +62,7 @@ struct flight {
 	struct seat *seats;
 	unsigned seat_count;
 
-	/* fixed once STREAMING */
+	/* the engine's thread until STREAMING, then fixed and everybody's */
 	int status, minor;
 	struct buf head;
 	int64_t body_bytes;
@@ -77,7 +77,7 @@ struct flight {
 	bool paused;
 
 	/* the way to the store */
-	bool storing; /* false from the start, or once trouble or a limit ended it */
+	bool storing; /* set before STREAMING; cleared under the lock once trouble or a limit ends it */
 	bool forgotten; /* may not be stored any more (flights_forget) */
 	bool given_up;  /* cancelled for want of seats: not to be joined */
 	bool committed; /* a row owns the body */

@@ -1,0 +1,103 @@
+/* The quick look takes only what the parser takes, and nothing that asks for thought. */
+#include "http/message.h"
+#include "serve/glance.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define HOST "Host: localhost\r\n"
+
+static const struct {
+	const char *section, *text;
+	bool plain;
+	const char *reason;
+} rows[] = {
+    {"9112 3", "GET /a HTTP/1.1\r\n" HOST "\r\n", true, "the plain case"},
+    {"9110 9.3.2", "HEAD /a HTTP/1.1\r\n" HOST "\r\n", true, "HEAD"},
+    {"9112 3.2.2", "GET http://a/b?c HTTP/1.1\r\n" HOST "\r\n", true, "absolute form"},
+    {"9112 9.3", "GET /a HTTP/1.1\r\n" HOST "Connection: keep-alive\r\n\r\n", true, "keep-alive is the default"},
+    {"9110 5", "GET /a HTTP/1.1\r\n" HOST "Accept: */*\r\nCookie: a=b\r\nX:\r\n\r\n", true, "fields that do not matter"},
+    {"9110 5.5", "GET /a HTTP/1.1\r\nHost:localhost\r\n\r\n", true, "no space after the colon"},
+    {"9112 9.3", "GET /a HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", false, "an end"},
+    {"9112 9.3", "GET /a HTTP/1.0\r\n" HOST "\r\n", false, "HTTP/1.0"},
+    {"9110 9", "POST /a HTTP/1.1\r\n" HOST "\r\n", false, "another method"},
+    {"9112 3", "get /a HTTP/1.1\r\n" HOST "\r\n", false, "methods have case"},
+    {"9112 3.2", "GET /a HTTP/1.1\r\n\r\n", false, "no Host"},
+    {"9112 3.2", "GET /a HTTP/1.1\r\n" HOST HOST "\r\n", false, "two Hosts"},
+    {"9110 13", "GET /a HTTP/1.1\r\n" HOST "if-none-match: *\r\n\r\n", false, "a condition"},
+    {"9110 13", "GET /a HTTP/1.1\r\n" HOST "If-Modified-Since: x\r\n\r\n", false, "a condition"},
+    {"9110 13", "GET /a HTTP/1.1\r\n" HOST "If-Match: x\r\n\r\n", false, "a condition"},
+    {"9110 13", "GET /a HTTP/1.1\r\n" HOST "If-Unmodified-Since: x\r\n\r\n", false, "a condition"},
+    {"9110 14", "GET /a HTTP/1.1\r\n" HOST "Range: bytes=0-1\r\n\r\n", false, "a range"},
+    {"9111 5.2", "GET /a HTTP/1.1\r\n" HOST "Cache-Control: no-cache\r\n\r\n", false, "a directive"},
+    {"9111 5.4", "GET /a HTTP/1.1\r\n" HOST "Pragma: no-cache\r\n\r\n", false, "an old directive"},
+    {"9112 6", "GET /a HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", false, "a body, maybe"},
+    {"9112 6", "GET /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", false, "a body"},
+    {"9110 10.1.1", "GET /a HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n\r\n", false, "an expectation"},
+    {"9112 5.1", "GET /a HTTP/1.1\r\n" HOST "Bad : x\r\n\r\n", false, "a space before the colon"},
+    {"9112 5.2", "GET /a HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n", false, "obs-fold"},
+    {"9112 2.2", "GET /a HTTP/1.1\n" "Host: localhost\n\n", false, "bare LF"},
+    {"9110 5.5", "GET /a HTTP/1.1\r\n" HOST "X: a\rb\r\n\r\n", false, "bare CR"},
+    {"9110 5.5", "GET /a HTTP/1.1\r\n" HOST "X: a\x01\r\n\r\n", false, "a control byte"},
+    {"9112 3", "GET  /a HTTP/1.1\r\n" HOST "\r\n", false, "two spaces"},
+    {"9112 3", "GET /a\x7f HTTP/1.1\r\n" HOST "\r\n", false, "a control byte in the target"},
+    {"9112 2.1", "GET /a HTTP/1.1\r\n" HOST, false, "no end yet"},
+    {"9112 2.1", "GET /a HTTP/1.1\r\n" HOST "X", false, "no end yet"},
+    {"9112 2.2", "\r\nGET /a HTTP/1.1\r\n" HOST "\r\n", false, "an empty line first is the parser's business"},
+};
+
+static void only_plain_requests_pass_at_a_glance(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct glance g;
+		bool plain = glance(span_of(rows[i].text), &g) == GLANCE_PLAIN;
+		if (plain != rows[i].plain)
+			fail_msg("%s: %s", rows[i].section, rows[i].reason);
+	}
+}
+
+static void what_passes_is_what_the_parser_reads(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct glance g;
+		struct head h;
+		struct fault fault;
+		if (glance(span_of(rows[i].text), &g) != GLANCE_PLAIN)
+			continue;
+		message_init(&h);
+		assert_int_equal(message_parse_request(&h, span_of(rows[i].text), &fault), MESSAGE_WHOLE);
+		assert_true(span_same(h.target, g.target));
+		assert_int_equal(h.bytes, g.bytes);
+		assert_true(span_same(message_find(&h, "Host"), g.host));
+		assert_int_equal(span_is(h.method, "HEAD"), g.head);
+		message_fini(&h);
+	}
+}
+
+static void what_follows_the_head_is_left_alone(void **state)
+{
+	(void)state;
+	static const char text[] = "GET /a HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n";
+	struct glance g;
+	assert_int_equal(glance(span_of(text), &g), GLANCE_PLAIN);
+	assert_memory_equal(text + g.bytes, "GET /b", 6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(only_plain_requests_pass_at_a_glance),
+	    cmocka_unit_test(what_passes_is_what_the_parser_reads),
+	    cmocka_unit_test(what_follows_the_head_is_left_alone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

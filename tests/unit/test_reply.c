@@ -1,0 +1,97 @@
+/* The head of an answer as text. */
+#include "serve/reply.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void expect(const struct reply *r, const char *want)
+{
+	struct buf out;
+	buf_init(&out, BUF_HEAD);
+	reply_write(&out, r);
+	assert_string_equal(buf_str(&out), want);
+	buf_fini(&out);
+}
+
+static void stored_lines_are_written_as_they_are(void **state)
+{
+	(void)state;
+	struct reply r = {.status = 200, .fields = span_of("A: 1\nA: 2\nb: x\n"), .age_s = -1};
+	expect(&r, "HTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\nb: x\r\n");
+}
+
+static void an_unknown_status_has_an_empty_reason_and_its_space(void **state)
+{
+	(void)state;
+	struct reply r = {.status = 299, .age_s = -1};
+	expect(&r, "HTTP/1.1 299 \r\n"); /* RFC 9112 4 */
+}
+
+static void age_via_and_cache_status_follow(void **state)
+{
+	(void)state;
+	struct reply r = {.status = 200, .fields = span_of("Via: 1.0 other\n"), .age_s = 7, .via = "me"};
+	reply_say(&r, "hit");
+	reply_say(&r, "ttl=%d", 3);
+	expect(&r, "HTTP/1.1 200 OK\r\nVia: 1.0 other\r\nVia: 1.1 me\r\nAge: 7\r\nCache-Status: curlew; hit; ttl=3\r\n");
+}
+
+static void a_location_of_ours_replaces_the_stored_one(void **state)
+{
+	(void)state;
+	struct reply r = {.status = 302, .fields = span_of("location: http://a/\nX: y\n"), .location = "/a/", .age_s = -1};
+	expect(&r, "HTTP/1.1 302 Found\r\nX: y\r\nLocation: /a/\r\n");
+}
+
+static void a_detail_is_a_safe_structured_string(void **state)
+{
+	(void)state;
+	struct reply r = {.age_s = -1};
+	reply_detail(&r, "say \"no\\\" \n caf\xc3\xa9");
+	assert_string_equal(r.cache_status, "curlew; detail=\"say \\\"no\\\\\\\"   caf  \"");
+}
+
+static void a_long_member_is_cut_not_overrun(void **state)
+{
+	(void)state;
+	struct reply r = {.age_s = -1};
+	for (int i = 0; i < 100; i++)
+		reply_say(&r, "detail=\"%s\"", "0123456789012345678901234567890123456789");
+	assert_true(strlen(r.cache_status) < REPLY_STATUS);
+}
+
+static void the_lanes_short_cut_writes_the_same_words(void **state)
+{
+	(void)state;
+	char tail[128];
+	size_t n = reply_write_hit(tail, 12, 34);
+	struct reply r = {.status = 200, .age_s = 12};
+	reply_say(&r, "hit; ttl=34");
+	struct buf out;
+	buf_init(&out, BUF_HEAD);
+	reply_write(&out, &r);
+	assert_int_equal(out.len - strlen("HTTP/1.1 200 OK\r\n"), n);
+	assert_memory_equal(buf_str(&out) + strlen("HTTP/1.1 200 OK\r\n"), tail, n);
+	buf_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(stored_lines_are_written_as_they_are),
+	    cmocka_unit_test(an_unknown_status_has_an_empty_reason_and_its_space),
+	    cmocka_unit_test(age_via_and_cache_status_follow),
+	    cmocka_unit_test(a_location_of_ours_replaces_the_stored_one),
+	    cmocka_unit_test(a_detail_is_a_safe_structured_string),
+	    cmocka_unit_test(a_long_member_is_cut_not_overrun),
+	    cmocka_unit_test(the_lanes_short_cut_writes_the_same_words),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

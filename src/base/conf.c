@@ -370,8 +370,10 @@ static size_t row_of(int code)
 	return ROWS;
 }
 
+enum parsed { PARSED, HELP_PRINTED, MISTAKE };
+
 /* One pass over the command line. apply: false only looks for --config and --help. */
-static enum conf_parsed read_flags(struct conf *c, int argc, char **argv, bool apply, const char **config)
+static enum parsed read_flags(struct conf *c, int argc, char **argv, bool apply, const char **config)
 {
 	struct option longs[ROWS + 2];
 	char shorts[2 * ROWS + 3];
@@ -384,12 +386,12 @@ static enum conf_parsed read_flags(struct conf *c, int argc, char **argv, bool a
 			break;
 		if (code == 'h') {
 			print_help(c->verb);
-			return CONF_HELP;
+			return HELP_PRINTED;
 		}
 		if (code == '?' || code == ':') {
 			fprintf(stderr, "curlew: %s: %s: %s (see `curlew %s --help`)\n", c->verb->name,
 			    argv[optind - 1], code == ':' ? "needs a value" : "no such option", c->verb->name);
-			return CONF_USAGE;
+			return MISTAKE;
 		}
 		size_t i = row_of(code);
 		char called[64];
@@ -397,11 +399,11 @@ static enum conf_parsed read_flags(struct conf *c, int argc, char **argv, bool a
 		if (strcmp(table[i].name, "config") == 0)
 			*config = optarg;
 		if (apply && set(c, i, optarg != NULL ? optarg : "", "flag", called) != 0)
-			return CONF_USAGE;
+			return MISTAKE;
 	}
 	c->operands = argv + optind;
 	c->operand_count = (size_t)(argc - optind);
-	return CONF_OK;
+	return PARSED;
 }
 
 static int find_cache_dir(struct conf *c)
@@ -424,39 +426,39 @@ static int find_cache_dir(struct conf *c)
 	return c->cache_dir == NULL ? -1 : 0;
 }
 
-static enum conf_parsed read_all(struct conf *c, int argc, char **argv)
+static enum parsed read_all(struct conf *c, int argc, char **argv)
 {
 	const char *config = NULL;
-	enum conf_parsed parsed = read_flags(c, argc, argv, false, &config);
-	if (parsed != CONF_OK)
+	enum parsed parsed = read_flags(c, argc, argv, false, &config);
+	if (parsed != PARSED)
 		return parsed;
 	for (size_t i = 0; i < ROWS; i++)
 		if (table[i].standard != NULL && set(c, i, table[i].standard, "default", table[i].name) != 0)
-			return CONF_USAGE;
+			return MISTAKE;
 	if (read_files(c, config) != 0 || read_environment(c) != 0)
-		return CONF_USAGE;
+		return MISTAKE;
 	parsed = read_flags(c, argc, argv, true, &config);
-	if (parsed == CONF_OK && find_cache_dir(c) != 0)
-		return CONF_USAGE;
+	if (parsed == PARSED && find_cache_dir(c) != 0)
+		return MISTAKE;
 	return parsed;
 }
 
-enum conf_parsed conf_parse(struct conf **out, enum conf_verb verb, int argc, char **argv)
+struct conf *conf_parse(enum conf_verb verb, int argc, char **argv, int *status)
 {
-	*out = NULL;
+	*status = 2;
 	struct conf *c = calloc(1, sizeof *c);
 	if (c == NULL)
-		return CONF_USAGE;
+		return NULL;
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (verbs[i].verb == verb)
 			c->verb = &verbs[i];
 	assert(c->verb != NULL);
-	enum conf_parsed parsed = read_all(c, argc, argv);
-	if (parsed != CONF_OK)
-		conf_free(c);
-	else
-		*out = c;
-	return parsed;
+	enum parsed parsed = read_all(c, argc, argv);
+	if (parsed == PARSED)
+		return c;
+	*status = parsed == HELP_PRINTED ? 0 : 2;
+	conf_free(c);
+	return NULL;
 }
 
 void conf_free(struct conf *c)

@@ -23,14 +23,9 @@ enum conf_verb {
 	CONF_CONFIG = 1 << 5
 };
 
-enum conf_parsed {
-	CONF_OK,
-	CONF_HELP,  /* --help was asked for and printed: exit 0 */
-	CONF_USAGE  /* a mistake, already said on stderr: exit 2 */
-};
-
-/* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. */
-enum conf_parsed conf_parse(struct conf **, enum conf_verb, int argc, char **argv);
+/* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. NULL: the process ends
+ * with *status, 0 after --help (printed) or 2 after a mistake (said on stderr). */
+struct conf *conf_parse(enum conf_verb, int argc, char **argv, int *status);
 void conf_free(struct conf *);
 /* True when it was read for that verb. */
 bool conf_is(const struct conf *, enum conf_verb);

@@ -61,10 +61,13 @@ static void lookup_url(struct exchange *x, struct lookup *l)
 
 /* --- answering from the store --- */
 
-/* A plain fresh hit can be kept ready for the lanes: one variant, not varying, not suspect. */
+/* A plain fresh hit can be kept ready for the lanes: one variant, not varying, not suspect, and not a name that a file
+ * beneath --root may take any moment. */
 static void offer_to_hot(struct exchange *x, const struct lookup *l)
 {
 	const struct entry *e = l->entry;
+	if (x->service->root_fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
+		return;
 	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= HOT_BODY && span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
 	if (x->service->hot != NULL && plain && x->hot == NULL)
 		x->hot = entry_copy(e);

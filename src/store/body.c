@@ -65,7 +65,6 @@ struct bodies *bodies_open(int dir_fd, struct lock *lock, struct writer *writer,
 
 void bodies_retire(struct bodies *b)
 {
-	writer_settle(b->writer); /* a lease may be on its way */
 	pthread_mutex_lock(&b->mutex);
 	struct lease *last[] = {b->current, b->following};
 	b->current = b->following = NULL;

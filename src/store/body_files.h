@@ -19,7 +19,8 @@ struct bodies;
 /* Makes body/ and spool/ where they are missing. NULL with errno. The descriptor, lock, writer and boot stay the caller's and must
  * outlive it. */
 struct bodies *bodies_open(int dir_fd, struct lock *, struct writer *, const char *boot);
-/* Gives back what is left of the leases, through the writer. No body may be in flight. Then bodies_free(), after writer_stop(). */
+/* Gives back what is left of the leases, through the writer. No body may be in flight. (A lease that comes later, or that the writer
+ * cannot settle, is left to the sweep of others.) Then bodies_free(), after writer_stop(). */
 void bodies_retire(struct bodies *);
 void bodies_free(struct bodies *);
 

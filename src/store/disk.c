@@ -14,6 +14,7 @@ struct disk {
 static void *run(void *arg)
 {
 	struct disk *d = arg;
+	pthread_setname_np(pthread_self(), "disk");
 	pthread_mutex_lock(&d->mutex);
 	for (;;) {
 		struct store_job *job = d->first;

@@ -67,6 +67,7 @@ static const struct {
 			 "AND fetched_at = ?12 AND fresh_until = ?13 AND stale_until = ?14 AND body_file IS ?15"},
     [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1"},
     [DROP] = {WRITER, "DELETE FROM entry WHERE id = ?1 AND body_file IS ?2"},
+    [DROP_PART] = {WRITER, "DELETE FROM part WHERE body_file = ?1"},
     [USED] = {WRITER, "UPDATE entry SET hits = hits + ?2, used_at = max(used_at, ?3) WHERE id = ?1"},
     [REFUSE] = {WRITER, "INSERT INTO refusal (url, reason, status, at, times) SELECT ?1, ?2, ?3, ?4, ?5 "
 			"WHERE NOT EXISTS (SELECT 1 FROM entry WHERE url = ?1 AND fetched_at >= ?4) "
@@ -166,7 +167,7 @@ static int count_frames(void *arg, sqlite3 *db, const char *schema, int frames)
 static int set_manners(struct index *ix)
 {
 	static const char *const manners[] = {
-	    [INDEX_READER] = "PRAGMA cache_size = -2000; PRAGMA query_only = ON;",
+	    [INDEX_READER] = "PRAGMA cache_size = -4000; PRAGMA query_only = ON;",
 	    [INDEX_KEEPER] = "PRAGMA cache_size = -1000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
 	    /* secure_delete, Debian's default, would write zeros over all that is deleted. */
 	    [INDEX_WRITER] = ("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "

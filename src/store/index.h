@@ -111,6 +111,7 @@ enum index_stored index_put(struct index *, struct entry *e, int64_t replaces_id
 int index_refresh(struct index *, const struct entry *was, const struct entry *now);
 int index_invalidate(struct index *, const char *url);
 int index_drop(struct index *, int64_t id, const char *body_file);
+int index_drop_part(struct index *, const char *body_file);
 int index_used(struct index *, int64_t id, int64_t hits, int64_t used_at);
 int index_refuse(struct index *, const char *url, const char *reason, int status, int64_t at, int64_t times);
 int index_refusals_trim(struct index *, int64_t keep);

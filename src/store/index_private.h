@@ -33,6 +33,7 @@ enum statement {
 	REFRESH,
 	INVALIDATE,
 	DROP,
+	DROP_PART,
 	USED,
 	REFUSE,
 	REFUSALS_TRIM,

@@ -189,6 +189,13 @@ int index_drop(struct index *ix, int64_t id, const char *body_file)
 	return index_run(ix, DROP, "dropping a row without its body");
 }
 
+int index_drop_part(struct index *ix, const char *body_file)
+{
+	assert(ix->who != NULL);
+	index_bind_text(ix->statements[DROP_PART], 1, body_file);
+	return index_run(ix, DROP_PART, "dropping a part without its body");
+}
+
 int index_used(struct index *ix, int64_t id, int64_t hits, int64_t used_at)
 {
 	assert(ix->who != NULL);

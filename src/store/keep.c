@@ -4,8 +4,9 @@
  *
  *	trash        found by data_version, so within half a second of a commit by any process; 64 files at a time, half of the time
  *	             pausing; not while another process reclaims or makes a backup (lock_reclaim_begin)
- *	quota        one eviction of at most 100 rows in the writer's queue at a time
- *	WAL          checkpointed from 1,000 frames on. A writer that never rests keeps a checkpoint from ever being complete, so from
+ *	quota        each row stored above it evicts up to four (keep_make_room); what that leaves, one eviction of at most 100 rows
+ *	             in the writer's queue at a time
+ *	WAL          checkpointed from 4,096 frames on. A writer that never rests keeps a checkpoint from ever being complete, so from
  *	             16,384 frames on the writer itself does one between two transactions. From 32,768 frames on that cannot be copied,
  *	             somebody reads and does not finish: storing stops, and the reader is named
  *	free pages   given back when more than a quarter of the file is free
@@ -27,15 +28,18 @@
 #include <unistd.h>
 
 #define ROUND_MS 500
+#define PAUSE_MS 20 /* between rounds while something is left to do */
 #define SYNC_S 30
+#define FIRST_SYNC_S 2 /* after the start: what short-lived processes left */
 #define TRASH_ITEMS 64
 #define TRASH_ROUND_US 100000
 #define TRASH_ASKED_MAX 16 /* removals in the writer's queue */
 #define EVICT_ROWS 100
-#define WAL_CHECKPOINT 1000
+#define EVICT_FOR_ONE 4
+#define WAL_CHECKPOINT 4096
 #define WAL_PRESS 16384
 #define WAL_FULL 32768
-#define VACUUM_PAGES 100
+#define VACUUM_PAGES 500
 #define VACUUM_ABOVE 1024 /* free pages that are not worth it */
 
 static int64_t now_us(void)
@@ -221,6 +225,18 @@ void keep_stored(struct keep *k, int64_t bytes)
 		kick(k);
 }
 
+void keep_make_room(struct keep *k, struct index *ix)
+{
+	bool over;
+	if (k->at.size_bytes <= 0 || atomic_load(&k->stored) <= k->at.size_bytes)
+		return;
+	int evicted = index_evict(ix, k->at.size_bytes, EVICT_FOR_ONE, &over);
+	if (evicted > 0)
+		stats_add(STATS_EVICTED, evicted);
+	if (evicted >= 0 && !over)
+		atomic_store(&k->stored, k->at.size_bytes);
+}
+
 /* --- the WAL --- */
 
 static void watch_wal(struct keep *k)
@@ -321,12 +337,12 @@ static bool wait_round(struct keep *k)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ROUND_MS * 1000000L;
+	until.tv_nsec += (k->trash_left ? PAUSE_MS : ROUND_MS) * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&k->mutex);
 	int rc = 0;
-	while (!k->stopping && !k->kicked && !k->trash_left && rc == 0)
+	while (!k->stopping && !k->kicked && rc == 0)
 		rc = pthread_cond_timedwait(&k->wake, &k->mutex, &until);
 	k->kicked = false;
 	bool go_on = !k->stopping;
@@ -337,11 +353,12 @@ static bool wait_round(struct keep *k)
 static void *run(void *arg)
 {
 	struct keep *k = arg;
+	pthread_setname_np(pthread_self(), "keeper");
 	int64_t ticked = 0;
 	bodies_sweep_spool(k->at.bodies);
 	keep_sweep_leases(k);
 	keep_sweep_earlier_index(k);
-	k->synced_at = time(NULL);
+	k->synced_at = time(NULL) - SYNC_S + FIRST_SYNC_S;
 	while (wait_round(k)) {
 		keep_quota(k);
 		empty_trash(k);
@@ -358,6 +375,10 @@ static void *run(void *arg)
 			k->synced_at = time(NULL);
 		}
 	}
+	/* Each short-lived process leaves a lease behind. Where none ever lives long, it is this one's turn when they are many. */
+	struct index_lease leases[KEEP_LEASES];
+	if (index_leases(k->ix, 0, leases, KEEP_LEASES) == KEEP_LEASES)
+		sync_bodies(k);
 	return NULL;
 }
 

@@ -18,6 +18,7 @@ struct keep {
 	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
 	atomic_bool evicting;
 	atomic_int trash_asked;
+	atomic_bool torn_stays; /* a row that must go could not be deleted in this sweep */
 
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;

@@ -19,20 +19,9 @@
 
 #define SWEEP_PIECE 64 /* names between two pauses */
 
-struct swept {
-	struct store_op op;
-	struct index_lease lease;
-	bool remove; /* an earlier boot's: all of it has been looked into */
-};
-
-static int swept_run(struct store_op *op, struct index *ix)
-{
-	struct swept *s = (struct swept *)op;
-	return s->remove ? index_lease_remove(ix, s->lease.id) : index_lease_settle(ix, s->lease.id, s->lease.behind);
-}
-
 struct torn {
 	struct store_op op;
+	struct keep *keep;
 	int64_t entry_id;
 	char name[BODY_NAME_SIZE];
 };
@@ -40,34 +29,45 @@ struct torn {
 static int torn_run(struct store_op *op, struct index *ix)
 {
 	struct torn *t = (struct torn *)op;
-	return index_drop(ix, t->entry_id, t->name);
+	int result = t->entry_id != 0 ? index_drop(ix, t->entry_id, t->name) : index_drop_part(ix, t->name);
+	if (result < 0)
+		atomic_store(&t->keep->torn_stays, true);
+	return result;
 }
 
-static void drop_torn(struct keep *k, int64_t entry_id, const char *name)
+static void torn_done(struct store_op *op, bool committed)
+{
+	if (!committed)
+		atomic_store(&((struct torn *)op)->keep->torn_stays, true);
+	free(op);
+}
+
+static int drop_torn(struct keep *k, int64_t entry_id, const char *name)
 {
 	struct torn *t = calloc(1, sizeof *t);
 	stats_add(STATS_BROKEN_ROWS, 1);
 	if (t == NULL)
-		return;
-	t->op = (struct store_op){.run = torn_run, .done = keep_op_free};
-	t->entry_id = entry_id;
+		return -1;
+	*t = (struct torn){.op = {.run = torn_run, .done = torn_done}, .keep = k, .entry_id = entry_id};
 	memcpy(t->name, name, sizeof t->name);
 	writer_queue(k->at.writer, &t->op, false);
+	return 0;
 }
 
-/* A row owns a file that a power cut may have torn. */
-static void verify(struct keep *k, int64_t number, const char *name, const struct index_owner *owner)
+/* A row owns a file that a power cut may have torn. 0 when that is decided. */
+static int verify(struct keep *k, int64_t number, const char *name, const struct index_owner *owner)
 {
 	if (!suspects_has(k->at.suspects, number))
-		return;
+		return 0;
 	int fd = bodies_open_file(k->at.bodies, name, owner->body_bytes);
 	bool good = fd >= 0 && owner->has_sha256 && bodies_verify(k->at.bodies, fd, owner->sha256);
 	if (fd >= 0)
 		close(fd);
-	if (good)
+	if (good) {
 		suspects_clear(k->at.suspects, number);
-	else if (fd != -2 && owner->entry_id != 0 && bodies_present(k->at.bodies))
-		drop_torn(k, owner->entry_id, name);
+		return 0;
+	}
+	return fd == -2 || !bodies_present(k->at.bodies) ? -1 : drop_torn(k, owner->entry_id, name);
 }
 
 /* Looks at every name of a lease. 0 when all are decided. */
@@ -85,7 +85,8 @@ static int sweep_lease(struct keep *k, const struct index_lease *l)
 				return -1;
 			break;
 		case STORE_FOUND:
-			verify(k, n, name, &owner);
+			if (verify(k, n, name, &owner) < 0)
+				return -1;
 			break;
 		}
 		if (n % SWEEP_PIECE == 0) {
@@ -97,23 +98,53 @@ static int sweep_lease(struct keep *k, const struct index_lease *l)
 	return 0;
 }
 
+struct swept {
+	struct store_op op;
+	struct keep *keep;
+	struct index_lease lease;
+	bool earlier; /* it is of an earlier boot */
+};
+
+/* Queued behind the deletions of its torn rows. */
+static int swept_run(struct store_op *op, struct index *ix)
+{
+	struct swept *s = (struct swept *)op;
+	if (!s->earlier)
+		return index_lease_settle(ix, s->lease.id, s->lease.behind);
+	return atomic_load(&s->keep->torn_stays) ? -1 : index_lease_remove(ix, s->lease.id);
+}
+
+/* Only now may its names be trusted: the torn ones have no rows any more. */
+static void swept_done(struct store_op *op, bool committed)
+{
+	struct swept *s = (struct swept *)op;
+	if (committed && s->earlier)
+		suspects_remove(s->keep->at.suspects, s->lease.id);
+	free(s);
+}
+
+/* Somebody alive answers for it, or all its names are settled and it waits for the next sync. */
+static bool needs_no_sweep(struct keep *k, const struct index_lease *l, bool earlier)
+{
+	return l->owner != 0 ? lock_alive(k->at.lock, l->owner) : !earlier;
+}
+
 void keep_sweep_leases(struct keep *k)
 {
 	struct index_lease leases[KEEP_LEASES];
 	int n;
+	atomic_store(&k->torn_stays, false);
 	for (int64_t after = 0; (n = index_leases(k->ix, after, leases, KEEP_LEASES)) > 0; after = leases[n - 1].id) {
 		for (int i = 0; i < n; i++) {
 			const struct index_lease *l = &leases[i];
 			bool earlier = strcmp(l->boot, k->at.boot) != 0;
-			if ((!earlier && l->owner == 0) || (l->owner != 0 && lock_alive(k->at.lock, l->owner)) || sweep_lease(k, l) < 0)
+			if (needs_no_sweep(k, l, earlier) || sweep_lease(k, l) < 0)
 				continue;
 			struct swept *s = calloc(1, sizeof *s);
 			if (s == NULL)
 				return;
-			*s = (struct swept){.op = {.run = swept_run, .done = keep_op_free}, .lease = *l, .remove = earlier};
+			*s = (struct swept){.op = {.run = swept_run, .done = swept_done}, .keep = k, .lease = *l, .earlier = earlier};
 			writer_queue(k->at.writer, &s->op, false);
-			if (earlier)
-				suspects_remove(k->at.suspects, l->id);
 		}
 		if (n < KEEP_LEASES || keep_is_stopping(k))
 			return;

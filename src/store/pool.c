@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POOL_MAX 16
+#define POOL_MAX 8
 
 struct pool {
 	char *dir;

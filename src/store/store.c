@@ -218,11 +218,15 @@ void store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
+	if (s->writer != NULL)
+		writer_hurry(s->writer);
 	disk_stop(s->disk);
 	if (s->keep != NULL)
 		keep_stop(s->keep);
 	if (s->usage != NULL)
 		usage_flush(s->usage);
+	if (s->writer != NULL)
+		writer_settle(s->writer); /* the last rows get their bodies before the names are given back */
 	if (s->bodies != NULL)
 		bodies_retire(s->bodies);
 	if (s->writer != NULL)
@@ -509,6 +513,7 @@ static int put_run(struct store_op *op, struct index *ix)
 		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it counts. */
 		put->entry->edits = index_begun_edits(ix) + atomic_load(&s->bumps);
 		put->outcome = STORE_PUT_DONE;
+		keep_make_room(s->keep, ix);
 		return 0;
 	case INDEX_PURGED:
 		put->outcome = STORE_PUT_PURGED;

@@ -21,7 +21,7 @@
 #define GAP_MIN_US 200
 #define GAP_FULL_BELOW 1024 /* queued operations up to which the gap is as long as the transaction */
 #define QUEUE_MAX 16384     /* droppable ones beyond this are dropped; fewer where descriptors are few */
-#define STOP_PATIENCE_US 5000000
+#define HURRY_PATIENCE_US 5000000
 #define FAILED_PAUSE_US 100000
 
 struct list {
@@ -37,6 +37,7 @@ struct writer {
 	long queued; /* length of queue */
 	long queue_max;
 	bool waiting, stopping, checkpoint;
+	int64_t give_up_at; /* 0: never */
 };
 
 static int64_t now_us(void)
@@ -137,17 +138,18 @@ static void gap(struct writer *w, int64_t took_us)
 {
 	pthread_mutex_lock(&w->mutex);
 	long queued = w->queued;
-	bool stopping = w->stopping;
+	bool hurried = w->give_up_at != 0;
 	pthread_mutex_unlock(&w->mutex);
 	int64_t us = queued <= GAP_FULL_BELOW ? took_us : took_us * GAP_FULL_BELOW / queued;
-	if (!stopping)
+	if (!hurried)
 		pause_us(us < GAP_MIN_US ? GAP_MIN_US : us);
 }
 
 static void *run(void *arg)
 {
 	struct writer *w = arg;
-	int64_t give_up_at = 0, took_us = 0;
+	pthread_setname_np(pthread_self(), "writer");
+	int64_t took_us = 0;
 	for (;;) {
 		pthread_mutex_lock(&w->mutex);
 		while (w->queue.first == NULL && w->doomed.first == NULL && !w->checkpoint && !w->stopping) {
@@ -161,6 +163,7 @@ static void *run(void *arg)
 		while ((op = list_take(&w->doomed)) != NULL)
 			list_add(&doomed, op);
 		bool work = w->queue.first != NULL, stopping = w->stopping, checkpoint = w->checkpoint;
+		int64_t give_up_at = w->give_up_at;
 		w->checkpoint = false;
 		pthread_mutex_unlock(&w->mutex);
 
@@ -172,14 +175,12 @@ static void *run(void *arg)
 			return NULL;
 		if (!work)
 			continue;
-		if (stopping && give_up_at == 0)
-			give_up_at = now_us() + STOP_PATIENCE_US;
 		switch (batch(w, &took_us)) {
 		case INDEX_BEGUN:
 			gap(w, took_us);
 			break;
 		case INDEX_LOCKED:
-			if (stopping && now_us() > give_up_at)
+			if (give_up_at != 0 && now_us() > give_up_at)
 				fail_batch(w);
 			break;
 		case INDEX_FAILED:
@@ -219,11 +220,25 @@ struct writer *writer_start(struct index *ix)
 	return w;
 }
 
+static void hurry(struct writer *w)
+{
+	if (w->give_up_at == 0)
+		w->give_up_at = now_us() + HURRY_PATIENCE_US;
+}
+
+void writer_hurry(struct writer *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	hurry(w);
+	pthread_mutex_unlock(&w->mutex);
+}
+
 void writer_stop(struct writer *w)
 {
 	if (w == NULL)
 		return;
 	pthread_mutex_lock(&w->mutex);
+	hurry(w);
 	w->stopping = true;
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->mutex);

@@ -16,7 +16,9 @@ struct writer;
 
 /* Starts the thread; the connection is the writer's from now on, also when this fails (NULL, no memory or no thread). */
 struct writer *writer_start(struct index *);
-/* Does what is queued (for at most five seconds while others hold the lock; the rest fails), ends the thread, closes. */
+/* From now on others' locks are waited for five seconds in all; what could not be done by then fails. */
+void writer_hurry(struct writer *);
+/* Does what is queued, in a hurry, ends the thread, closes. */
 void writer_stop(struct writer *);
 
 /* Queues op, which is the caller's memory until its done() has returned. On the writer's thread run() is called within a transaction

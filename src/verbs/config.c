@@ -44,16 +44,11 @@ static void print_json(void *ctx, const char *name, const char *value, const cha
 
 int verb_config(int argc, char **argv)
 {
-	struct conf *conf;
-	switch (conf_parse(&conf, CONF_CONFIG, argc, argv)) {
-	case CONF_HELP:
-		return 0;
-	case CONF_USAGE:
-		return 2;
-	case CONF_OK:
-		break;
-	}
-	int status = 0;
+	int status;
+	struct conf *conf = conf_parse(CONF_CONFIG, argc, argv, &status);
+	if (conf == NULL)
+		return status;
+	status = 0;
 	bool first = true;
 	if (conf_operands(conf) > 0) {
 		log_say("config: %s: not expected (see `curlew config --help`)", conf_operand(conf, 0));

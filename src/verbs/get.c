@@ -326,16 +326,11 @@ static int get_all(struct service *service, const struct conf *conf, const char 
 
 int verb_get(int argc, char **argv)
 {
-	struct conf *conf;
-	switch (conf_parse(&conf, CONF_GET, argc, argv)) {
-	case CONF_HELP:
-		return 0;
-	case CONF_USAGE:
-		return 2;
-	case CONF_OK:
-		break;
-	}
-	int status = 2;
+	int status;
+	struct conf *conf = conf_parse(CONF_GET, argc, argv, &status);
+	if (conf == NULL)
+		return status;
+	status = 2;
 	struct buf why;
 	struct service service;
 	char *url = NULL;

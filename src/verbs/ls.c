@@ -51,16 +51,10 @@ static int list(const char *dir, const char *glob, const char *host, bool json)
 
 int verb_ls(int argc, char **argv)
 {
-	struct conf *conf;
-	switch (conf_parse(&conf, CONF_LS, argc, argv)) {
-	case CONF_HELP:
-		return VERB_DONE;
-	case CONF_USAGE:
-		return VERB_USAGE;
-	case CONF_OK:
-		break;
-	}
 	int status;
+	struct conf *conf = conf_parse(CONF_LS, argc, argv, &status);
+	if (conf == NULL)
+		return status;
 	if (conf_operands(conf) > 1) {
 		log_say("ls: one GLOB at most (put it in quotes, so that the shell leaves it alone)");
 		status = VERB_USAGE;

@@ -119,16 +119,11 @@ static int show(const char *dir, const char *url, bool json)
 
 int verb_show(int argc, char **argv)
 {
-	struct conf *conf;
-	switch (conf_parse(&conf, CONF_SHOW, argc, argv)) {
-	case CONF_HELP:
-		return VERB_DONE;
-	case CONF_USAGE:
-		return VERB_USAGE;
-	case CONF_OK:
-		break;
-	}
-	int status = VERB_USAGE;
+	int status;
+	struct conf *conf = conf_parse(CONF_SHOW, argc, argv, &status);
+	if (conf == NULL)
+		return status;
+	status = VERB_USAGE;
 	char *url = NULL;
 	if (conf_operands(conf) != 1)
 		log_say("show: one URL is wanted (curlew show --help)");

@@ -84,16 +84,11 @@ static int sum_up(const char *dir, bool json)
 
 int verb_stats(int argc, char **argv)
 {
-	struct conf *conf;
-	switch (conf_parse(&conf, CONF_STATS, argc, argv)) {
-	case CONF_HELP:
-		return VERB_DONE;
-	case CONF_USAGE:
-		return VERB_USAGE;
-	case CONF_OK:
-		break;
-	}
-	int status = VERB_USAGE;
+	int status;
+	struct conf *conf = conf_parse(CONF_STATS, argc, argv, &status);
+	if (conf == NULL)
+		return status;
+	status = VERB_USAGE;
 	if (conf_operands(conf) > 0)
 		log_say("stats: %s: no operands are wanted", conf_operand(conf, 0));
 	else

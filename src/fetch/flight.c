@@ -67,7 +67,7 @@ static bool is_for(const struct seat *s)
 	const struct flight *f = s->flight;
 	if (s->leads)
 		return true;
-	if (!f->shareable || (f->refreshed && s->was_id != f->entry->id))
+	if (!f->shareable)
 		return false;
 	return f->entry == NULL || key_vary_matches(f->entry->vary, s->request);
 }

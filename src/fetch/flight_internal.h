@@ -110,7 +110,6 @@ struct flight {
 struct seat {
 	struct flight *flight;
 	bool leads;
-	int64_t was_id;
 	const struct head *request;
 	bool (*gone)(void *);
 	void *gone_ctx;

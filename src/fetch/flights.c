@@ -212,7 +212,6 @@ static void take_seat(struct flight *f, struct seat *s, const struct flight_ask 
 {
 	s->flight = f;
 	s->leads = leads;
-	s->was_id = ask->was != NULL ? ask->was->id : 0;
 	s->request = ask->request;
 	s->gone = ask->gone;
 	s->gone_ctx = ask->gone_ctx;
@@ -225,11 +224,14 @@ static void take_seat(struct flight *f, struct seat *s, const struct flight_ask 
 	f->refs++;
 }
 
-/* Joins the shared flight of this URL if there is one. Under the table's lock. */
+/* Joins the shared flight of this URL if there is one that set out from the same row: one whose row has been deleted since began
+ * before that purge (invariant 8). Under the table's lock. */
 static bool join_existing(struct flights *t, const struct flight_ask *ask, uint64_t hash, struct seat *s)
 {
+	int64_t was_id = ask->was != NULL ? ask->was->id : 0;
 	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
-		if (!f->shared || f->hash != hash || strcmp(f->url, ask->url) != 0)
+		if (!f->shared || f->hash != hash || strcmp(f->url, ask->url) != 0 ||
+		    (f->was != NULL ? f->was->id : 0) != was_id)
 			continue;
 		pthread_mutex_lock(&f->lock);
 		bool live = f->state == FLIGHT_ASKING || f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED;

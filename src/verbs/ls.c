@@ -43,8 +43,8 @@ static int list(const char *dir, const char *glob, const char *host, bool json)
 	else if (rows == 0 && glob == NULL && host == NULL)
 		log_say("ls: nothing is stored in %s", dir);
 	else if (rows == 0)
-		log_say("ls: nothing stored matches%s%s%s%s (globs match whole URLs: try '*%s*')", glob != NULL ? " " : "",
-		    glob != NULL ? glob : "", host != NULL ? " host " : "", host != NULL ? host : "", glob != NULL ? glob : host);
+		log_say("ls: nothing stored matches%s%s%s%s (a glob is matched with the whole URL: '*word*')", glob != NULL ? " " : "",
+		    glob != NULL ? glob : "", host != NULL ? " --host " : "", host != NULL ? host : "");
 	buf_fini(&why);
 	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;
 }

@@ -84,7 +84,8 @@ static int say_refusal(void *ctx, const struct store_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
-	log_say("%s: not stored: %s (status %s, %s, %s times)", v[0].text, v[1].text, v[2].text, v[3].text, v[4].text);
+	log_say("%s: not stored: %s (status %s, %s%s%s)", v[0].text, v[1].text, v[2].text, v[3].text,
+	    strcmp(v[4].text, "1") == 0 ? "" : ", times: ", strcmp(v[4].text, "1") == 0 ? "" : v[4].text);
 	return 0;
 }
 

@@ -402,3 +402,24 @@ def test_a_purge_during_a_fetch_is_not_undone_by_it(curlew, origin):
         assert client.finish(answer).text == "second"
     origin.at("/x", "third", FRESH)
     eventually(lambda: curlew.get(url).text == "third", what="the purged URL's late answer is forgotten")
+
+
+def test_a_purge_during_a_revalidation_is_obeyed_by_the_next_request(curlew, origin):
+    gate = origin.gate("asked again")
+
+    def page(visit):
+        if "If-None-Match" in visit.fields:
+            gate.wait()
+            return visit.reply(status=304, fields=FRESH)
+        visit.reply(f"copy {origin.count('/x')}", FRESH | {"ETag": '"1"'})
+    url = origin.at("/x", page)
+    curlew.stored(url)
+    curlew.age(url, 4000)
+    with curlew.connect() as early:
+        early.request("GET", f"/{origin.host}/x")
+        gate.await_reached()
+        curlew.sql(f"DELETE FROM entry WHERE url = '{url}'")
+        assert curlew.get(url).text == "copy 3"  # does not wait for what set out before the purge
+        gate.open()
+        early.finish(early.head())
+    assert curlew.get(url).text == "copy 3"

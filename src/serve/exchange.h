@@ -7,6 +7,7 @@
 #include "http/key.h"
 #include "http/message.h"
 #include "http/policy.h"
+#include "http/range.h"
 #include "serve/service.h"
 #include "serve/sink.h"
 
@@ -55,6 +56,9 @@ struct representation {
 };
 /* Answers GET or HEAD from it: conditions (RFC 9110 13), ranges (14), the body. */
 int represent(struct exchange *, const struct representation *);
+/* parts.c: several ranges of it as multipart/byteranges; r is the reply begun for it, type its Content-Type ({NULL, 0}: none). */
+int parts_answer(struct exchange *, const struct representation *, struct reply *r, struct span type,
+    const struct range *ranges, size_t count);
 /* What Location should say to this client, or NULL to leave it; the caller's to free. */
 char *represent_location(const struct exchange *, int status, struct span fields);
 

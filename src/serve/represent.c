@@ -2,7 +2,6 @@
 #include "serve/exchange.h"
 
 #include "base/stats.h"
-#include "http/range.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -115,7 +114,9 @@ static bool answer_part(struct exchange *x, const struct representation *rep, co
 		*rc = x->sink->begin(x->sink, &r);
 		if (*rc == 0)
 			*rc = send_body(x, rep, ranges[0].first, r.body_bytes);
-	} else { /* several ranges may be answered with the whole (RFC 9110 14.2) */
+	} else if (verdict == RANGE_SOME) {
+		*rc = parts_answer(x, rep, &r, message_find(head, "Content-Type"), ranges, count);
+	} else {
 		answered = false;
 	}
 out:

@@ -241,6 +241,7 @@ void store_close(struct store *s)
 	while (s->gone != NULL) {
 		struct gone *g = s->gone;
 		s->gone = g->next;
+		log_say("%s: %s is stored though its origin has changed it: somebody kept the index locked (delete its row)", s->dir, g->url);
 		free(g);
 	}
 	pthread_mutex_destroy(&s->gone_mutex);

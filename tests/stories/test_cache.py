@@ -423,3 +423,18 @@ def test_a_purge_during_a_revalidation_is_obeyed_by_the_next_request(curlew, ori
         gate.open()
         early.finish(early.head())
     assert curlew.get(url).text == "copy 3"
+
+
+def test_several_ranges_of_a_stored_body(curlew, origin):
+    url = origin.at("/x", "0123456789", FRESH | {"Content-Type": "text/x-story", "ETag": '"1"'})
+    curlew.stored(url)
+    answer = curlew.get(url, {"Range": "bytes=0-1, 4-5,-1"})
+    assert answer.status == 206 and answer.hit
+    kind, _, boundary = answer["Content-Type"].partition("; boundary=")
+    assert kind == "multipart/byteranges"
+    parts = answer.body.split(b"\r\n--" + boundary.encode())
+    assert parts[0] == b"" and parts[-1] == b"--\r\n"
+    seen = [part.strip(b"\r\n").split(b"\r\n\r\n") for part in parts[1:-1]]
+    assert [body for _, body in seen] == [b"01", b"45", b"9"]
+    assert [head.split(b"\r\n") for head, _ in seen] == [
+        [b"Content-Type: text/x-story", b"Content-Range: bytes " + at + b"/10"] for at in (b"0-1", b"4-5", b"9-9")]

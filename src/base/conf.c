@@ -36,6 +36,8 @@ static const struct option_row {
     {"cache", 0, TEXT, CACHES, "DIR", NULL, "cache directory ($XDG_CACHE_HOME/curlew or ~/.cache/curlew)"},
     {"root", 0, TEXT, SETTINGS, "DIR", NULL, "serve /name from DIR when it holds such a file"},
     {"origin", 0, TEXT, SETTINGS, "URL", NULL, "be a reverse proxy of this one origin"},
+    {"private", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL, "one user's cache: may keep private and authorised answers"},
+    {"targets", 0, LIST, FETCHES | CONF_CONFIG, "FIELD", NULL, "a targeted field to obey before Cache-Control (repeatable; RFC 9213)"},
     {"default-scheme", 0, TEXT, FETCHES | CONF_CONFIG, "SCHEME", "http", "http or https, for /host/path"},
     {"size", 0, BYTES, FETCHES | CONF_CONFIG, "BYTES", "10G", "quota of the bodies (suffixes K M G T; 0: none)"},
     {"max-body", 0, BYTES, FETCHES | CONF_CONFIG, "BYTES", "0", "larger bodies are not stored (0: no limit)"},

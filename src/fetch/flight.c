@@ -168,6 +168,7 @@ enum flight_read flight_read(struct seat *s, bool wait, struct flight_piece *out
 		}
 		if (!wait_a_while(s))
 			break;
+		forget_read(f); /* storing may have ended meanwhile: then all that waits for us is what we have read */
 	}
 	pthread_mutex_unlock(&f->lock);
 	piece_drop(done_with);

@@ -7,8 +7,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static const char *const targets[] = {"Curlew-Cache-Control"};
-
 static int open_allow(struct service *s, struct buf *why)
 {
 	s->allow = allow_new();
@@ -38,6 +36,32 @@ static int read_origin(struct service *s, bool serving, struct buf *why)
 	return 0;
 }
 
+/* The targeted fields looked at, the first wins (RFC 9213 2.2): our own, those named, and before an origin the one all CDNs share. */
+static void read_targets(struct service *s)
+{
+	static const char own[] = "Curlew-Cache-Control", cdn[] = "CDN-Cache-Control";
+	size_t n = 0;
+	const char *name;
+	s->targets[n++] = own;
+	for (size_t i = 0; (name = conf_item(s->conf, "targets", i)) != NULL && n < SERVICE_TARGETS - 1; i++)
+		s->targets[n++] = name;
+	if (s->origin != NULL)
+		s->targets[n++] = cdn;
+	s->policy.targets = s->targets;
+	s->policy.target_count = n;
+}
+
+/* How the cache is filled; it is recorded in it. */
+static void describe_mode(const struct service *s, struct buf *mode)
+{
+	const char *name;
+	buf_adds(mode, s->policy.private_cache ? "--private" : "shared");
+	for (size_t i = 0; (name = conf_item(s->conf, "targets", i)) != NULL; i++)
+		buf_addf(mode, " --targets %s", name);
+	if (s->origin != NULL)
+		buf_addf(mode, " --origin %s", s->origin);
+}
+
 static int open_root(struct service *s, bool serving, struct buf *why)
 {
 	const char *root = serving ? conf_text(s->conf, "root") : NULL;
@@ -54,10 +78,7 @@ static int open_store(struct service *s, struct buf *why)
 {
 	struct buf mode;
 	buf_init(&mode, BUF_LINE);
-	if (s->origin != NULL)
-		buf_addf(&mode, "shared --origin %s", s->origin);
-	else
-		buf_adds(&mode, "shared");
+	describe_mode(s, &mode);
 	struct store_config config = {
 	    .dir = conf_cache_dir(s->conf),
 	    .size_bytes = conf_number(s->conf, "size"),
@@ -100,13 +121,13 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 	s->conf = conf;
 	s->root_fd = -1;
 	s->offline = conf_flag(conf, "offline");
-	s->policy.targets = targets;
-	s->policy.target_count = sizeof targets / sizeof targets[0];
+	s->policy.private_cache = conf_flag(conf, "private");
 	unsigned char id[4];
 	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
 		memset(id, 0, sizeof id);
 	snprintf(s->via, sizeof s->via, "curlew-%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
 	int status = open_allow(s, why) != 0 || read_origin(s, serving, why) != 0 ? 2 : 0;
+	read_targets(s);
 	if (status == 0 && (open_root(s, serving, why) != 0 || open_store(s, why) != 0 || open_flights(s, why) != 0))
 		status = 1;
 	if (status != 0) {

@@ -15,6 +15,8 @@
 struct hot;
 struct workers;
 
+enum { SERVICE_TARGETS = 16 };
+
 struct service {
 	const struct conf *conf;
 	struct store *store;
@@ -24,6 +26,7 @@ struct service {
 	struct allow *allow;
 	struct key_ways ways;
 	struct policy policy;
+	const char *targets[SERVICE_TARGETS]; /* policy.targets */
 	char *origin;   /* normalised, no trailing slash; NULL unless --origin */
 	char via[32];   /* our name in Via; unlike any other curlew's, so that a loop is known by it */
 	int root_fd;    /* --root, -1 without */

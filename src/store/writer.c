@@ -1,7 +1,8 @@
 /*
  * A transaction takes what is queued until 500 operations or 5 ms have gone into it, whichever comes first: that bounds how long
- * others wait for us. Then the lock is left free, for as long as the transaction took while the queue is short, for less and less as
- * it grows. That is also what groups commits: what arrives during the gap goes in together.
+ * others wait for us. Then the lock is left free: for as long as the transaction took and 4 ms at least while the queue is short, for
+ * less and less as it grows, and not for long when somebody waits in writer_settle(). That is also what groups commits: what
+ * arrives during the gap goes in together, and ten rows in one transaction keep others out for less time than in ten.
  *
  * An operation is on one of two lists: `queue` (to be run, in order) or `doomed` (droppable, and too many were waiting; its done()
  * is still called here and not by the one who queued it, who may hold locks that done() needs).
@@ -10,7 +11,7 @@
  */
 #include "store/writer.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -18,6 +19,7 @@
 
 #define BATCH_OPS 500
 #define BATCH_US 5000
+#define GAP_US 4000
 #define GAP_MIN_US 200
 #define GAP_FULL_BELOW 1024 /* queued operations up to which the gap is as long as the transaction */
 #define QUEUE_MAX 16384     /* droppable ones beyond this are dropped; fewer where descriptors are few */
@@ -33,10 +35,12 @@ struct writer {
 	pthread_t thread;
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
+	pthread_cond_t hasten; /* ends a gap early */
 	struct list queue, doomed;
 	long queued; /* length of queue */
 	long queue_max;
 	bool waiting, stopping, checkpoint;
+	int settlers;       /* who wait in writer_settle() */
 	int64_t give_up_at; /* 0: never */
 };
 
@@ -136,13 +140,21 @@ static enum index_begun batch(struct writer *w, int64_t *took_us)
 
 static void gap(struct writer *w, int64_t took_us)
 {
+	pause_us(GAP_MIN_US);
 	pthread_mutex_lock(&w->mutex);
-	long queued = w->queued;
-	bool hurried = w->give_up_at != 0;
+	int64_t us = took_us > GAP_US ? took_us : GAP_US;
+	if (w->queued > GAP_FULL_BELOW)
+		us = took_us * GAP_FULL_BELOW / w->queued;
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (us - GAP_MIN_US) * 1000;
+	int rc = us > GAP_MIN_US ? 0 : ETIMEDOUT;
+	while (rc == 0 && w->settlers == 0 && w->give_up_at == 0) {
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		rc = pthread_cond_timedwait(&w->hasten, &w->mutex, &until);
+	}
 	pthread_mutex_unlock(&w->mutex);
-	int64_t us = queued <= GAP_FULL_BELOW ? took_us : took_us * GAP_FULL_BELOW / queued;
-	if (!hurried)
-		pause_us(us < GAP_MIN_US ? GAP_MIN_US : us);
 }
 
 static void *run(void *arg)
@@ -210,7 +222,13 @@ struct writer *writer_start(struct index *ix)
 		w->queue_max = (long)(files.rlim_cur / 4);
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->wake, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->hasten, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
+		pthread_cond_destroy(&w->hasten);
 		pthread_cond_destroy(&w->wake);
 		pthread_mutex_destroy(&w->mutex);
 		index_close(ix);
@@ -224,6 +242,7 @@ static void hurry(struct writer *w)
 {
 	if (w->give_up_at == 0)
 		w->give_up_at = now_us() + HURRY_PATIENCE_US;
+	pthread_cond_signal(&w->hasten);
 }
 
 void writer_hurry(struct writer *w)
@@ -243,6 +262,7 @@ void writer_stop(struct writer *w)
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->mutex);
 	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->hasten);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->mutex);
 	index_close(w->ix);
@@ -302,16 +322,26 @@ static void barrier_done(struct store_op *op, bool committed)
 	pthread_mutex_unlock(&b->mutex);
 }
 
+static void hasten(struct writer *w, int settlers)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->settlers += settlers;
+	pthread_cond_signal(&w->hasten);
+	pthread_mutex_unlock(&w->mutex);
+}
+
 void writer_settle(struct writer *w)
 {
 	struct barrier b = {.op = {.run = barrier_run, .done = barrier_done}};
 	pthread_mutex_init(&b.mutex, NULL);
 	pthread_cond_init(&b.reached, NULL);
 	writer_queue(w, &b.op, false);
+	hasten(w, 1);
 	pthread_mutex_lock(&b.mutex);
 	while (!b.is_reached)
 		pthread_cond_wait(&b.reached, &b.mutex);
 	pthread_mutex_unlock(&b.mutex);
+	hasten(w, -1);
 	pthread_cond_destroy(&b.reached);
 	pthread_mutex_destroy(&b.mutex);
 }

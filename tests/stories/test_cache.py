@@ -438,3 +438,35 @@ def test_several_ranges_of_a_stored_body(curlew, origin):
     assert [body for _, body in seen] == [b"01", b"45", b"9"]
     assert [head.split(b"\r\n") for head, _ in seen] == [
         [b"Content-Type: text/x-story", b"Content-Range: bytes " + at + b"/10"] for at in (b"0-1", b"4-5", b"9-9")]
+
+
+# --- how the cache is run ---
+
+def test_a_private_cache_keeps_what_is_its_users(launch, origin):
+    url = origin.at("/x", "mine", {"Cache-Control": "private, max-age=600"})
+    curlew = launch("--private")
+    curlew.stored(url, {"Authorization": "Basic x"})
+    assert curlew.get(url, {"Authorization": "Basic x"}).hit
+
+
+def test_a_targeted_field_goes_before_cache_control(launch, origin):
+    fields = {"Cache-Control": "no-store", "CDN-Cache-Control": "max-age=600", "Fastly-Cache-Control": "no-store"}
+    url = origin.at("/x", "hello", fields)
+    curlew = launch("--targets", "CDN-Cache-Control")
+    answer = curlew.stored(url)
+    assert answer["CDN-Cache-Control"] == "max-age=600"  # passed on all the same
+    assert curlew.get(url).hit
+
+
+def test_before_an_origin_the_field_of_all_cdns_counts(launch, origin):
+    origin.at("/x", "hello", {"Cache-Control": "max-age=0", "CDN-Cache-Control": "max-age=600"})
+    curlew = launch("--origin", origin.url())
+    curlew.get("/x")
+    curlew.row(origin.url("/x"))
+    assert curlew.get("/x").hit
+
+
+def test_our_own_targeted_field_counts_everywhere(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "no-store", "Curlew-Cache-Control": "max-age=600"})
+    curlew.stored(url)
+    assert curlew.get(url).hit

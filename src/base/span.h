@@ -78,7 +78,7 @@ static inline struct span span_trim(struct span s)
 /* What is left of s from byte n on; n must not exceed its length. */
 static inline struct span span_from(struct span s, size_t n)
 {
-	return span_make(s.at + n, s.len - n);
+	return n == 0 ? s : span_make(s.at + n, s.len - n); /* NULL + 0 is not for C */
 }
 
 #endif

@@ -84,6 +84,8 @@ static struct entry *make_entry(const struct flight *f, const struct head *respo
 		return NULL;
 	e->status = response->status;
 	e->url = strdup(f->url);
+	free(e->vary);
+	e->vary = NULL;
 	if (e->url == NULL || key_vary(response, &f->request, &vary) != 0 || (e->vary = buf_take(&vary)) == NULL ||
 	    describe(e, f, buf_str(&f->head), response, now) != 0) {
 		entry_free(e);

@@ -179,7 +179,12 @@ class Curlew(Cache):
     # --- asking ---
 
     def connect(self, timeout=None):
-        return Connection(self.address, timeout)
+        try:
+            return Connection(self.address, timeout)
+        except ConnectionRefusedError:
+            if self.process.poll() is None or self.ended:
+                raise
+            raise AssertionError(f"curlew died:\n{self.stderr}") from None
 
     def ask(self, method, target, fields=None, body=None, version="HTTP/1.1"):
         """One request on a connection of its own. http:// URLs are asked for in prefix form."""

@@ -118,9 +118,21 @@ static bool is_authority(struct span s)
 	return named && s.at[0] != ':';
 }
 
-/* A host in its one spelling; NULL: no memory or no address. */
+/* Letters, digits, dots, hyphens and underscores: what names in use are made of. RFC 3986 allows more; no resolver does. */
+static bool is_host_name(const char *host)
+{
+	for (const char *p = host; *p != '\0'; p++)
+		if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') && !(*p >= '0' && *p <= '9') && *p != '.' &&
+		    *p != '-' && *p != '_')
+			return false;
+	return host[0] != '\0';
+}
+
+/* A host in its one spelling; NULL: no memory, no name or no address. */
 static char *normalise_host(const char *host)
 {
+	if (host[0] != '[' && !is_host_name(host))
+		return NULL;
 	if (host[0] != '[') {
 		char *copy = strdup(host);
 		for (char *p = copy; p != NULL && *p != '\0'; p++)

@@ -117,7 +117,8 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 
 /* --- requests that only the origin can answer --- */
 
-/* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). */
+/* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). It holds from
+ * the return of store_invalidate() on: who has seen the success does not get the old answer. */
 static void invalidate(const struct exchange *x, const struct flight_answer *a)
 {
 	static const char *const names[] = {"Location", "Content-Location"};
@@ -139,7 +140,6 @@ static void invalidate(const struct exchange *x, const struct flight_answer *a)
 		}
 	}
 	message_fini(&head);
-	store_settle(x->service->store); /* who has seen the success must not get the old answer */
 }
 
 static int64_t upload_size(const struct exchange *x)

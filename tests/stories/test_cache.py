@@ -303,6 +303,8 @@ def test_stale_if_error_bridges_an_outage(curlew, origin):
     origin.stop()
     answer = curlew.get(url)
     assert answer.status == 200 and answer.text == "hello"
+    curlew.age(url, 1000)
+    assert curlew.get(url).status == 504  # RFC 5861 4: an upper limit
 
 
 def test_must_revalidate_is_never_served_stale(curlew, origin):

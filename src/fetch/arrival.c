@@ -46,9 +46,13 @@ static void on_interim(void *ctx, int status, struct span fields)
 	i->fields[fields.len] = '\0';
 	pthread_mutex_lock(&f->lock);
 	struct interim **at = &f->interims;
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = i;
+	unsigned before = 0;
+	for (; *at != NULL; at = &(*at)->next)
+		before++;
+	if (before < FLIGHT_INTERIMS)
+		*at = i;
+	else
+		free(i);
 	notice(f);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -87,6 +91,7 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	pthread_mutex_lock(&f->lock);
 	f->state = FLIGHT_STREAMING;
 	f->upload_wanted = true; /* who waits for 100 (Continue) gets the answer instead */
+	flight_end_if_idle(f);
 	notice(f);
 	pthread_mutex_unlock(&f->lock);
 	message_fini(&response);

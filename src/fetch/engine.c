@@ -77,9 +77,14 @@ static struct fetch *next_wished(struct engine *e, unsigned *wishes)
 	return f;
 }
 
-void engine_resume(struct fetch *f)
+void engine_resume_data(struct fetch *f)
 {
-	wish(f, WISH_RESUME);
+	wish(f, WISH_RECEIVE);
+}
+
+void engine_resume_upload(struct fetch *f)
+{
+	wish(f, WISH_SEND);
 }
 
 void engine_cancel(struct fetch *f)
@@ -101,11 +106,12 @@ static void unlink_active(struct fetch *f)
 
 static void finish(struct fetch *f, CURLcode code)
 {
-	unwish(f);
 	if (f->active && f->easy != NULL)
 		curl_multi_remove_handle(f->engine->multi, f->easy);
 	unlink_active(f);
 	transfer_end(f, code);
+	unwish(f); /* only now nobody knows it any more who could wish */
+	transfer_free(f);
 }
 
 static void fail(struct fetch *f, enum engine_outcome outcome, CURLcode code, const char *why)
@@ -147,8 +153,8 @@ static void do_wishes(struct engine *e)
 			fail(f, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "given up");
 		else if (wishes & WISH_START)
 			start(e, f);
-		else if (wishes & WISH_RESUME)
-			transfer_resume(f);
+		else
+			transfer_resume(f, wishes & WISH_RECEIVE, wishes & WISH_SEND);
 	}
 }
 

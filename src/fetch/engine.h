@@ -2,7 +2,7 @@
  * engine: one thread, one curl_multi: everything curlew asks of origins. It knows transfers, not caching.
  *
  * A fetch belongs to the engine from engine_start() until its done() callback, which is always called, exactly once, and last.
- * All callbacks run on the engine's thread, must not block, and may call engine_pause/resume/cancel. Redirects are not followed.
+ * All callbacks run on the engine's thread, must not block, and may call engine_resume_* and engine_cancel. Redirects are not followed.
  * Bodies come without their transfer coding (RFC 9112 7) and with their content coding.
  */
 #ifndef CURLEW_FETCH_ENGINE_H
@@ -59,9 +59,9 @@ struct fetch_ops {
 	void (*interim)(void *ctx, int status, struct span fields);
 	/* The final head: status, HTTP/1 minor version (1 for HTTP/2), field lines as received; body_bytes -1 when not known. */
 	void (*head)(void *ctx, int status, int minor, struct span fields, int64_t body_bytes);
-	/* Body bytes, always taken; false asks for a pause until engine_resume(). */
+	/* Body bytes, always taken; false asks for a pause until engine_resume_data(). */
 	bool (*data)(void *ctx, const char *bytes, size_t n);
-	/* Up to n bytes of the request body; 0 at its end, ENGINE_UPLOAD_WAIT until engine_resume(), ENGINE_UPLOAD_ABORT. */
+	/* Up to n bytes of the request body; 0 at its end, ENGINE_UPLOAD_WAIT until engine_resume_upload(), ENGINE_UPLOAD_ABORT. */
 	ssize_t (*upload)(void *ctx, char *bytes, size_t n);
 	void (*done)(void *ctx, const struct engine_end *);
 };
@@ -84,8 +84,9 @@ void engine_free(struct engine *);
 
 /* Copies spec. Any thread. NULL: memory; then no callback comes. */
 struct fetch *engine_start(struct engine *, const struct fetch_spec *, const struct fetch_ops *, void *ctx);
-/* Any thread, until done() has begun; the caller's own lock must see to that. */
-void engine_resume(struct fetch *);
+/* Any thread, until done() has returned; the caller's own lock, taken in done(), must see to that. */
+void engine_resume_data(struct fetch *);
+void engine_resume_upload(struct fetch *);
 void engine_cancel(struct fetch *);
 
 /* Connects to host:port for a tunnel, through the upstream proxy if there is one; blocks the caller, who then owns *fd and must give it

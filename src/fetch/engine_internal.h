@@ -12,7 +12,7 @@
 enum { ENGINE_IDLE_HANDLES = 256 };
 
 /* Asked of a fetch by other threads; a set of these waits in fetch->wishes for the engine's thread. */
-enum { WISH_START = 1, WISH_RESUME = 2, WISH_CANCEL = 4 };
+enum { WISH_START = 1, WISH_RECEIVE = 2, WISH_SEND = 4, WISH_CANCEL = 8 };
 
 struct fetch {
 	struct engine *engine;
@@ -31,6 +31,7 @@ struct fetch {
 	struct chunked chunks;
 	int status, minor;
 	bool head_done, dechunk, dechunked;
+	int64_t left; /* bytes the head promised and that have not come; -1: it promised no number */
 	bool receive_paused, send_paused;
 	enum engine_outcome failed; /* what our own callbacks decided, or ENGINE_OK */
 	const char *failed_why;
@@ -73,8 +74,9 @@ curl_socket_t engine_open_socket(
 
 /* Sets up f->easy (taken from the idle ones or made). 0, or -1: memory. */
 int transfer_begin(struct fetch *);
-void transfer_resume(struct fetch *);
-/* Calls done() and frees f; the easy handle has left the multi. */
+/* receive, send: which way may go on; the other stays as it is. */
+void transfer_resume(struct fetch *, bool receive, bool send);
+/* Calls done(); the easy handle has left the multi. */
 void transfer_end(struct fetch *, CURLcode);
 void transfer_free(struct fetch *);
 

@@ -136,6 +136,7 @@ static bool take_head(struct fetch *f)
 		return head_fails(f, fault.why);
 	f->dechunk = http1 && framing == MESSAGE_CHUNKED;
 	f->head_done = true;
+	f->left = framing == MESSAGE_LENGTH ? length : -1;
 	int64_t body_bytes = framing == MESSAGE_NO_BODY ? 0 : framing == MESSAGE_LENGTH ? length : -1;
 	f->ops->head(f->ctx, f->status, f->minor, buf_span(&f->head), body_bytes);
 	push_deadline(f);
@@ -164,10 +165,12 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 			head_fails(f, "its head is too large");
 			return 0;
 		}
+	} else if (f->status == 101) {
+		head_fails(f, "it switched protocols unasked");
+		return 0;
 	} else if (f->status >= 100 && f->status < 200) {
-		if (f->status != 100 && f->status != 101 && f->ops->interim != NULL)
+		if (f->status != 100 && f->ops->interim != NULL)
 			f->ops->interim(f->ctx, f->status, buf_span(&f->head));
-		push_deadline(f);
 	} else if (!take_head(f)) {
 		return 0;
 	}
@@ -200,6 +203,15 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 	struct fetch *f = ctx;
 	bool more = true;
 	n *= size;
+	if (!f->head_done)
+		return 0;
+	/* libcurl may have read the framing otherwise than we and our client do: no byte more than was promised, and none fewer. */
+	if (f->left >= 0 && (uint64_t)f->left < n) {
+		head_fails(f, "its body is longer than its Content-Length");
+		return 0;
+	}
+	if (f->left >= 0)
+		f->left -= (int64_t)n;
 	stats_add(STATS_BYTES_FETCHED, (int64_t)n);
 	if (!f->dechunk)
 		more = f->ops->data(f->ctx, bytes, n);
@@ -225,13 +237,16 @@ static size_t on_upload(char *bytes, size_t size, size_t n, void *ctx)
 	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
 }
 
-void transfer_resume(struct fetch *f)
+void transfer_resume(struct fetch *f, bool receive, bool send)
 {
-	if (!f->active || (!f->receive_paused && !f->send_paused))
+	receive = receive && f->receive_paused;
+	send = send && f->send_paused;
+	if (!f->active || (!receive && !send))
 		return;
-	f->receive_paused = f->send_paused = false;
+	f->receive_paused = f->receive_paused && !receive;
+	f->send_paused = f->send_paused && !send;
 	push_deadline(f);
-	curl_easy_pause(f->easy, CURLPAUSE_CONT);
+	curl_easy_pause(f->easy, (f->receive_paused ? CURLPAUSE_RECV : 0) | (f->send_paused ? CURLPAUSE_SEND : 0));
 }
 
 /* --- beginning and end --- */
@@ -356,10 +371,11 @@ void transfer_end(struct fetch *f, CURLcode code)
 {
 	struct engine_end end = {.outcome = engine_outcome_of(code, f->head_done), .curl_code = (int)code};
 	end.message = f->error[0] != '\0' ? f->error : curl_easy_strerror(code);
-	if (code == CURLE_OK && (!f->head_done || (f->dechunk && !f->dechunked))) {
+	bool whole = f->left <= 0 && (!f->dechunk || f->dechunked);
+	if (code == CURLE_OK && (!f->head_done || !whole)) {
 		end.outcome = f->head_done ? ENGINE_BROKEN : ENGINE_BAD;
 		end.curl_code = f->head_done ? CURLE_PARTIAL_FILE : CURLE_WEIRD_SERVER_REPLY;
-		end.message = f->head_done ? "its chunked body broke off" : "it sent no HTTP head";
+		end.message = f->head_done ? "its body broke off" : "it sent no HTTP head";
 	}
 	if (f->failed != ENGINE_OK && code != CURLE_OK) {
 		end.outcome = f->failed;
@@ -380,7 +396,6 @@ void transfer_end(struct fetch *f, CURLcode code)
 	if (end.outcome != ENGINE_OK && end.outcome != ENGINE_CANCELLED)
 		stats_add(STATS_FETCH_FAILURES, 1);
 	f->ops->done(f->ctx, &end);
-	transfer_free(f);
 }
 
 void transfer_free(struct fetch *f)

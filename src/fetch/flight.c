@@ -18,7 +18,15 @@ void flight_unpause(struct flight *f)
 {
 	if (f->paused && f->fetch != NULL && f->window.end - f->window.start < FLIGHT_WINDOW / 2) {
 		f->paused = false;
-		engine_resume(f->fetch);
+		engine_resume_data(f->fetch);
+	}
+}
+
+void flight_end_if_idle(struct flight *f)
+{
+	if (f->seat_count == 0 && !f->storing && !f->refreshing && f->fetch != NULL) {
+		f->given_up = true;
+		engine_cancel(f->fetch);
 	}
 }
 
@@ -192,7 +200,7 @@ void flight_failure(struct seat *s, struct flight_answer *a)
 /* With nobody waiting: is the rest worth fetching for the store? */
 static bool is_worth_finishing(const struct flight *f)
 {
-	if (f->background || f->state == FLIGHT_LANDED)
+	if (f->background || f->refreshing || f->state == FLIGHT_LANDED)
 		return true;
 	if (f->state != FLIGHT_STREAMING || !f->storing || f->body_bytes < 0)
 		return false;

@@ -30,6 +30,7 @@ enum {
 	FLIGHT_SMALL = 64 << 10,    /* smaller bodies are written in one go, when whole */
 	FLIGHT_KEEP = 256 << 10,    /* bytes kept in memory for readers although the disk has them */
 	FLIGHT_UPLOAD = 256 << 10,  /* bytes of a request body on their way */
+	FLIGHT_INTERIMS = 32,       /* interim answers passed on; more are dropped */
 	FLIGHT_BUCKETS = 1024,
 	FLIGHT_PASSES = 4096,
 	FLIGHT_PASS_S = 60 /* how long a URL found unshareable is not collapsed */
@@ -51,6 +52,7 @@ struct flight {
 	struct head request; /* of method and fields */
 	struct entry *was;
 	bool conditional, shared, background;
+	bool has_body; /* the request has a body, of which the key knows nothing */
 	int64_t asked_at;
 	uint64_t hash;
 
@@ -140,6 +142,8 @@ int64_t flight_now(void); /* Unix seconds */
 void flight_enter(struct flight *, enum flight_state);
 void flight_hold(struct flight *); /* under its lock */
 void flight_drop(struct flight *); /* without its lock; may free */
+/* Gives up a fetch that nobody reads and nothing stores: its bytes would only fill the window. Under the lock. */
+void flight_end_if_idle(struct flight *);
 /* Lets the origin go on when the window has room again. Under the lock. */
 void flight_unpause(struct flight *);
 

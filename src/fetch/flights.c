@@ -194,6 +194,7 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	f->conditional = ask->conditional;
 	f->shared = ask->shared;
 	f->background = ask->background;
+	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
 	f->asked_at = flight_now();
 	f->body_bytes = -1;
 	buf_init(&f->head, BUF_HEAD);

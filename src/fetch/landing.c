@@ -117,6 +117,10 @@ void landing_judge(struct flight *f, const struct head *response)
 	}
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
 	int64_t most = f->flights->config.max_body;
+	if (f->verdict.store && f->has_body) {
+		f->verdict.store = false;
+		snprintf(f->verdict.reason, sizeof f->verdict.reason, "the request had a body, which the cache key does not tell");
+	}
 	if (f->verdict.store && most > 0 && f->body_bytes > most) {
 		f->verdict.store = false;
 		snprintf(f->verdict.reason, sizeof f->verdict.reason, "larger than --max-body");
@@ -140,6 +144,7 @@ void landing_give_up(struct flight *f, const char *why)
 	snprintf(f->verdict.reason, sizeof f->verdict.reason, "%s", why);
 	refuse(f, why, flight_now());
 	flight_unpause(f);
+	flight_end_if_idle(f);
 }
 
 static void landing_over(struct store_put *put, enum store_put_outcome outcome)
@@ -200,6 +205,7 @@ static void run_job(struct store_job *job)
 		pthread_mutex_unlock(&f->lock);
 		put = seal && (f->body == NULL || body_seal(f->body) == 0);
 		pthread_mutex_lock(&f->lock);
+		put = put && !f->forgotten; /* the body's file goes with the flight */
 		if (!put)
 			landing_give_up(f, "the cache's disk could not take it");
 	}

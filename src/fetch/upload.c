@@ -28,7 +28,7 @@ static void wake_engine(struct flight *f)
 {
 	if (f->upload_waiting && f->fetch != NULL) {
 		f->upload_waiting = false;
-		engine_resume(f->fetch);
+		engine_resume_upload(f->fetch);
 	}
 }
 

@@ -399,6 +399,8 @@ int key_of_target(const struct key_ways *ways, struct span method, struct span t
     struct key_target *out, struct fault *fault)
 {
 	memset(out, 0, sizeof *out);
+	if (span_is(method, "CONNECT") && ways->origin != NULL)
+		return refuse(fault, 405, "no tunnels here: this is a reverse proxy of one origin");
 	if (span_is(method, "CONNECT"))
 		return read_tunnel(target, out, fault);
 	if (span_is(target, "*"))

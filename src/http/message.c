@@ -217,6 +217,8 @@ static enum message_parsed find_end(struct head *head, struct span bytes, struct
 			break;
 		if (line.len == 0)
 			continue; /* an empty line before the request line, RFC 9112 2.2 */
+		if (lines > MESSAGE_FIELDS_MAX)
+			return refuse(fault, 431, "the request has too many fields (RFC 6585 5)");
 		if (lines++ > 0)
 			continue;
 		if (line.len > MESSAGE_LINE_MAX)

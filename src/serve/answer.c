@@ -63,9 +63,21 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 	struct answer *a = of(s);
 	if (a->client_minor == 0) /* RFC 9110 15.2: never to HTTP/1.0 */
 		return 0;
-	struct reply r = {.status = status, .fields = fields, .age_s = -1};
-	reply_write(&a->out, &r);
-	buf_adds(&a->out, "\r\n");
+	struct head h;
+	message_init(&h);
+	if (message_parse_fields(&h, fields) == 0) {
+		buf_addf(&a->out, "HTTP/1.1 %d %s\r\n", status, message_reason(status));
+		for (size_t i = 0; i < h.count; i++) {
+			if (!message_is_end_to_end(&h, &h.fields[i]))
+				continue;
+			buf_addspan(&a->out, h.fields[i].name);
+			buf_adds(&a->out, ": ");
+			buf_addspan(&a->out, h.fields[i].value);
+			buf_adds(&a->out, "\r\n");
+		}
+		buf_adds(&a->out, "\r\n");
+	}
+	message_fini(&h);
 	return sink_flush(s);
 }
 
@@ -88,8 +100,8 @@ static int sink_begin(struct sink *s, const struct reply *r)
 	a->keep = a->keep && !r->close;
 	a->bodiless = r->no_body || reply_is_bodiless(r->status);
 	a->chunked = !a->bodiless && r->body_bytes < 0 && a->client_minor > 0;
-	if (!a->bodiless && r->body_bytes < 0 && !a->chunked)
-		a->keep = false; /* HTTP/1.0: the end of the connection is the end of the body */
+	a->until_close = !a->bodiless && r->body_bytes < 0 && !a->chunked; /* HTTP/1.0 */
+	a->keep = a->keep && !a->until_close;
 	reply_write(&a->out, r);
 	if (r->body_bytes >= 0 && !reply_is_bodiless(r->status))
 		buf_addf(&a->out, "Content-Length: %" PRId64 "\r\n", r->body_bytes);
@@ -144,13 +156,32 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 	return 0;
 }
 
+/* A field line that may stand behind a body: nothing about framing, routing or this connection (RFC 9110 6.5.1). */
+static bool is_trailer(struct span line)
+{
+	static const char *const never[] = {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Host", "Trailer",
+	    "TE", "Upgrade", "Content-Encoding", "Content-Type", "Content-Range", "Set-Cookie", "Cache-Control", "Authorization",
+	    "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Age", "Vary", "Location"};
+	const char *colon = line.len > 0 ? memchr(line.at, ':', line.len) : NULL;
+	if (colon == NULL)
+		return false;
+	struct span name = span_make(line.at, (size_t)(colon - line.at));
+	for (size_t i = 0; i < line.len; i++)
+		if (((unsigned char)line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] == 127)
+			return false;
+	for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+		if (span_is_nocase(name, never[i]))
+			return false;
+	return message_is_token(name);
+}
+
 static void add_trailers(struct buf *out, struct span lines)
 {
 	while (lines.len > 0) {
 		const char *nl = memchr(lines.at, '\n', lines.len);
 		size_t n = nl != NULL ? (size_t)(nl - lines.at) : lines.len;
 		size_t text = n > 0 && lines.at[n - 1] == '\r' ? n - 1 : n;
-		if (text > 0) {
+		if (is_trailer(span_make(lines.at, text))) {
 			buf_add(out, lines.at, text);
 			buf_adds(out, "\r\n");
 		}
@@ -173,6 +204,7 @@ static void sink_cut(struct sink *s)
 {
 	sink_flush(s);
 	fail(of(s));
+	of(s)->cut = true;
 }
 
 static bool sink_gone(void *s)

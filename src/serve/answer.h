@@ -17,6 +17,8 @@ struct answer {
 	bool keep;         /* the connection may go on after this answer; read it again after end() */
 	bool failed;       /* the client is gone or an answer broke off: close */
 	bool chunked;
+	bool until_close; /* the end of the connection is the end of the body */
+	bool cut;	  /* it broke off */
 	bool bodiless;
 	int status;        /* of the head begun; 0 before */
 	int64_t body_sent;

@@ -23,6 +23,7 @@ struct conn {
 	struct buf in;	  /* received and not yet consumed; no memory while idle */
 	char *rest;	  /* the end of an answer that the lane could not send without waiting, or NULL */
 	size_t rest_bytes;
+	bool reset;	  /* end it with a reset: an answer whose end is the connection's broke off */
 	bool local;	  /* the peer is a loopback address */
 	const atomic_bool *draining; /* answers should say Connection: close */
 	/* A worker is done: keep to wait for the next request, else to end. The conn is not the worker's any more. */

@@ -5,6 +5,7 @@
 #include "serve/exchange.h"
 
 #include "base/stats.h"
+#include "http/field.h"
 #include "serve/intake.h"
 #include "serve/upload.h"
 
@@ -28,6 +29,11 @@ static bool is_ours(struct span name)
 	return span_is_nocase(name, "Host") || span_is_nocase(name, "Content-Length") || span_is_nocase(name, "Expect");
 }
 
+static bool counts_hops(struct span method)
+{
+	return span_is(method, "OPTIONS") || span_is(method, "TRACE"); /* RFC 9110 7.6.2 */
+}
+
 int forward_fields(
     const struct exchange *x, enum forward_conditions how, const struct entry *stored, struct buf *out)
 {
@@ -41,7 +47,10 @@ int forward_fields(
 			continue;
 		buf_addspan(out, f->name);
 		buf_adds(out, ": ");
-		buf_addspan(out, f->value);
+		if (span_is_nocase(f->name, "Max-Forwards") && counts_hops(h->method) && field_seconds(f->value) > 0)
+			buf_addf(out, "%" PRId64, field_seconds(f->value) - 1);
+		else
+			buf_addspan(out, f->value);
 		buf_addc(out, '\n');
 	}
 	if (how == FORWARD_STORED && stored->etag != NULL)

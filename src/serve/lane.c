@@ -280,6 +280,7 @@ struct lanes *lanes_new(const struct lanes_config *config, struct buf *why)
 	}
 	if (rc != 0) {
 		buf_addf(why, "lanes: cannot start: %s", strerror(errno));
+		lanes_stop(all);
 		lanes_free(all);
 		return NULL;
 	}
@@ -288,7 +289,7 @@ struct lanes *lanes_new(const struct lanes_config *config, struct buf *why)
 
 static void wake_all(struct lanes *all)
 {
-	for (size_t i = 0; i < all->count; i++)
+	for (size_t i = 0; all->all != NULL && i < all->count; i++)
 		if (all->all[i].wake_fd > 0)
 			eventfd_write(all->all[i].wake_fd, 1);
 }
@@ -320,14 +321,21 @@ void lanes_break(struct lanes *all)
 	}
 }
 
-void lanes_free(struct lanes *all)
+void lanes_stop(struct lanes *all)
 {
 	atomic_store(&all->ending, true);
 	wake_all(all);
 	for (size_t i = 0; all->all != NULL && i < all->count; i++) {
+		if (all->all[i].started)
+			pthread_join(all->all[i].thread, NULL);
+		all->all[i].started = false;
+	}
+}
+
+void lanes_free(struct lanes *all)
+{
+	for (size_t i = 0; all->all != NULL && i < all->count; i++) {
 		struct lane *l = &all->all[i];
-		if (l->started)
-			pthread_join(l->thread, NULL);
 		while (l->conns != NULL)
 			lane_close(l, l->conns);
 		if (l->epoll_fd > 0)

@@ -32,7 +32,9 @@ void lanes_drain(struct lanes *);
 size_t lanes_open(struct lanes *);
 /* Breaks what is open, so that workers notice. */
 void lanes_break(struct lanes *);
-/* Ends the threads. All workers must have ended. */
+/* Ends the threads, so that no more work comes from them; workers may still give connections back. */
+void lanes_stop(struct lanes *);
+/* After lanes_stop() and the end of all workers. */
 void lanes_free(struct lanes *);
 
 #endif

@@ -43,13 +43,15 @@ int parts_answer(struct exchange *x, const struct representation *rep, struct re
 	struct buf fields, text;
 	struct sink *s = x->sink;
 	buf_init(&fields, BUF_HEAD);
-	buf_init(&text, BUF_HEAD);
+	buf_init(&text, 2 * BUF_HEAD); /* one part's head at a time: a type no longer than a head, and our lines */
 	make_boundary(boundary);
 	r->body_bytes = 0;
 	for (size_t i = 0; i < count; i++) {
+		buf_clear(&text);
 		part_head(&text, boundary, type, ranges[i], rep->bytes);
-		r->body_bytes += ranges[i].last - ranges[i].first + 1;
+		r->body_bytes += (int64_t)text.len + ranges[i].last - ranges[i].first + 1;
 	}
+	buf_clear(&text);
 	buf_addf(&text, "\r\n--%s--\r\n", boundary);
 	r->body_bytes += (int64_t)text.len;
 	without_type(&fields, rep->fields);

@@ -194,6 +194,7 @@ static bool exchange_run(struct conn *c, const struct head *head, const struct f
 		hot_offer(service->hot, &x, x.hot);
 	key_fini(&x.target);
 	keep = a.keep && !a.failed && !x.close;
+	c->reset = a.cut && a.until_close;
 	if (keep) { /* only now: the head borrows the buffer */
 		buf_consume(&c->in, head->bytes + body->consumed);
 		keep = buf_addspan(&c->in, intake_beyond(body)) == 0;

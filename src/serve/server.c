@@ -182,6 +182,8 @@ out:
 
 static void server_close(struct server *s)
 {
+	if (s->lanes != NULL)
+		lanes_stop(s->lanes);
 	bool quiet = workers_end(s->service.workers, BREAK_S);
 	if (!quiet) { /* a thread hangs in a call we cannot end: keep what is queued and go */
 		store_settle(s->service.store);

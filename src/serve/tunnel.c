@@ -24,11 +24,15 @@ static bool port_allowed(const char *ports, int port)
 	return false;
 }
 
-static int send_all(int fd, const char *bytes, size_t n)
+/* The origin's socket is libcurl's and does not block: then we wait for room. */
+static int send_all(int fd, const char *bytes, size_t n, int idle_ms)
 {
+	struct pollfd room = {.fd = fd, .events = POLLOUT};
 	while (n > 0) {
-		ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
+		ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EAGAIN && poll(&room, 1, idle_ms) > 0)
 			continue;
 		if (sent <= 0)
 			return -1;
@@ -39,7 +43,7 @@ static int send_all(int fd, const char *bytes, size_t n)
 }
 
 /* Moves what has come from one side to the other. 1: moved, 0: that side has ended, -1: broken. */
-static int move(int from, int to, char *page)
+static int move(int from, int to, char *page, int idle_ms)
 {
 	ssize_t n = recv(from, page, PAGE_BYTES, MSG_DONTWAIT);
 	if (n < 0)
@@ -49,7 +53,7 @@ static int move(int from, int to, char *page)
 		return 0;
 	}
 	stats_add(STATS_BYTES_SENT, n);
-	return send_all(to, page, (size_t)n) == 0 ? 1 : -1;
+	return send_all(to, page, (size_t)n, idle_ms) == 0 ? 1 : -1;
 }
 
 /* Both ways until both sides have ended, one broke, or nothing moved for the idle time. */
@@ -67,7 +71,7 @@ static void relay(int client, int origin, int idle_ms)
 		for (int i = 0; i < 2 && open > 0; i++) {
 			if (p[i].revents == 0)
 				continue;
-			int moved = move(i == 0 ? client : origin, i == 0 ? origin : client, page);
+			int moved = move(i == 0 ? client : origin, i == 0 ? origin : client, page, idle_ms);
 			if (moved < 0)
 				open = 0;
 			if (moved == 0) {
@@ -99,7 +103,8 @@ void tunnel_answer(struct exchange *x, int client_fd, struct span early)
 	stats_add(STATS_TUNNELS, 1);
 	x->status = 200;
 	static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
-	if (send_all(client_fd, established, sizeof established - 1) == 0 && send_all(fd, early.at, early.len) == 0)
-		relay(client_fd, fd, (int)(conf_seconds(x->service->conf, "idle-timeout") * 1000));
+	int idle_ms = (int)(conf_seconds(x->service->conf, "idle-timeout") * 1000);
+	if (send_all(client_fd, established, sizeof established - 1, idle_ms) == 0 && send_all(fd, early.at, early.len, idle_ms) == 0)
+		relay(client_fd, fd, idle_ms);
 	engine_disconnect(t);
 }

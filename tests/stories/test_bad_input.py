@@ -245,3 +245,53 @@ def test_an_origin_that_falls_silent_in_the_body(launch, origin):
         with pytest.raises(Truncated):
             client.finish(answer)
     assert curlew.rows(url) == []
+
+
+# --- what a hostile origin may try ---
+
+@pytest.mark.parametrize("head, body", [
+    (b"HTTP/1.1 200 OK\r\nContent-Length : 5\r\nCache-Control: max-age=600\r\n\r\n", b"helloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length : 50\r\nCache-Control: max-age=600\r\n\r\n", b"hello"),
+], ids=["more than promised", "less than promised"])
+def test_a_length_that_two_readers_read_differently_is_never_believed(curlew, origin, head, body):
+    def page(visit):
+        visit.send(head + body)
+        visit.close()
+    url = origin.at("/odd", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/odd")
+        rest = client.reader.rest()
+    assert b"evil" not in rest
+    assert curlew.rows(url) == []
+
+
+def test_an_origin_that_switches_protocols_unasked(curlew, origin):
+    def page(visit):
+        visit.send(b"HTTP/1.1 101 X\r\n\r\n" + b"x" * 2 * 1048576)
+        visit.close()
+    origin.at("/odd", page)
+    assert curlew.get(origin.url("/odd")).status == 502
+
+
+def test_trailers_carry_no_framing(curlew, origin):
+    def page(visit):
+        visit.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: no-store\r\n\r\n5\r\nhello\r\n0\r\n"
+                    b"X-Sum: 1\r\nContent-Length: 3\r\nConnection: close\r\n\r\n")
+    origin.at("/odd", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/odd", {"Connection": "close"})
+        rest = client.reader.rest()
+    assert rest.endswith(b"0\r\nX-Sum: 1\r\n\r\n")
+
+
+def test_a_get_with_a_body_leaves_nothing_behind(curlew, origin):
+    origin.at("/odd", lambda visit: visit.reply(visit.body() or b"plain", {"Cache-Control": "max-age=600"}))
+    assert curlew.ask("GET", origin.url("/odd"), {}, b"abc").text == "abc"
+    assert curlew.get(origin.url("/odd")).text == "plain"
+
+
+def test_a_reverse_proxy_is_no_relay(launch, origin):
+    curlew = launch("--origin", origin.url())
+    with curlew.connect() as client:
+        client.send(b"CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (origin.host.encode(), origin.host.encode()))
+        assert client.head().status == 405

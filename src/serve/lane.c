@@ -41,6 +41,27 @@ static bool is_local(const struct sockaddr_storage *at)
 
 /* --- receiving --- */
 
+/* A listener that cannot be accepted from would wake us again and again. */
+static void go_deaf(struct lane *l)
+{
+	log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)", strerror(errno));
+	for (size_t i = 0; i < l->lanes->config.listener_count; i++)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->lanes->config.listeners[i], NULL);
+	l->deaf = true;
+}
+
+static int listen_in(struct lane *l)
+{
+	for (size_t i = 0; i < l->lanes->config.listener_count; i++) {
+		uint64_t fd = (uint64_t)l->lanes->config.listeners[i];
+		struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = fd << 2 | TAG_LISTENER};
+		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, (int)fd, &ev) != 0)
+			return -1;
+	}
+	l->deaf = false;
+	return 0;
+}
+
 static void accept_some(struct lane *l, int listener)
 {
 	for (int i = 0; i < ACCEPTS; i++) {
@@ -49,7 +70,7 @@ static void accept_some(struct lane *l, int listener)
 		int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE)
-				log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)", strerror(errno));
+				go_deaf(l);
 			return;
 		}
 		struct lane *to = &l->lanes->all[atomic_fetch_add(&l->lanes->next, 1) % l->lanes->count];
@@ -229,6 +250,8 @@ static void *lane_main(void *arg)
 		if (l->now_ms >= next_tick || draining) {
 			check_timeouts(l, draining);
 			ready_tell(l);
+			if (l->deaf && !draining)
+				listen_in(l);
 			next_tick = l->now_ms + TICK_MS;
 		}
 	}
@@ -251,13 +274,7 @@ static int lane_init(struct lane *l, struct lanes *all)
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = TAG_WAKE};
 	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &ev) != 0)
 		return -1;
-	for (size_t i = 0; i < all->config.listener_count; i++) {
-		uint64_t fd = (uint64_t)all->config.listeners[i];
-		ev = (struct epoll_event){.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = fd << 2 | TAG_LISTENER};
-		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, (int)fd, &ev) != 0)
-			return -1;
-	}
-	return 0;
+	return listen_in(l);
 }
 
 struct lanes *lanes_new(const struct lanes_config *config, struct buf *why)

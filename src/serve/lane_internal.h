@@ -27,6 +27,7 @@ struct lane {
 	int64_t now;   /* Unix seconds at this wake-up */
 	int64_t now_ms; /* monotonic */
 	bool drained;
+	bool deaf; /* out of descriptors: the listeners are out of the epoll set until the next tick */
 	char good_hosts[LANE_GOOD_HOSTS][LANE_HOST_BYTES]; /* Host values found to be ours */
 	size_t good_host_next;
 	struct hot_object *listed[LANE_LISTED]; /* whose hits this lane will tell */

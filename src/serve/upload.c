@@ -71,7 +71,7 @@ struct upload *upload_begin(struct exchange *x, struct seat *seat, bool expects)
 		u->expects = expects;
 		pthread_mutex_init(&u->lock, NULL);
 		pthread_cond_init(&u->done, NULL);
-		if (workers_run(x->service->workers, &u->work))
+		if (workers_run_now(x->service->workers, &u->work))
 			return u;
 		pthread_mutex_destroy(&u->lock);
 		pthread_cond_destroy(&u->done);

@@ -107,13 +107,13 @@ static int start_thread(struct workers *w)
 	return 0;
 }
 
-bool workers_run(struct workers *w, struct work *work)
+static bool run_work(struct workers *w, struct work *work, bool now)
 {
 	bool taken = true;
 	pthread_mutex_lock(&w->lock);
-	if (w->waiting_work >= w->idle && w->alive < MOST && start_thread(w) != 0) {
-		log_trouble("workers", "no more threads: requests wait (raise the limit of processes)");
-		taken = w->alive > 0;
+	if (w->waiting_work >= w->idle && (w->alive >= MOST || start_thread(w) != 0)) {
+		log_trouble("workers", "no more threads: requests wait (%u at work; raise the limit of processes)", w->alive);
+		taken = w->alive > 0 && !now;
 	}
 	if (taken) {
 		work->next = NULL;
@@ -125,6 +125,16 @@ bool workers_run(struct workers *w, struct work *work)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return taken;
+}
+
+bool workers_run(struct workers *w, struct work *work)
+{
+	return run_work(w, work, false);
+}
+
+bool workers_run_now(struct workers *w, struct work *work)
+{
+	return run_work(w, work, true);
 }
 
 bool workers_end(struct workers *w, double seconds)

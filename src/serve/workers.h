@@ -17,6 +17,8 @@ struct work {
 struct workers *workers_new(void); /* NULL: memory */
 /* Any thread; never waits. False when no thread can be had for it: the work was not taken. */
 bool workers_run(struct workers *, struct work *);
+/* Likewise, but false unless a thread is free or can be started for it at once: for work that another piece of work waits for. */
+bool workers_run_now(struct workers *, struct work *);
 /* Waits up to seconds for all work to end. True when none is left; then the pool has been freed. */
 bool workers_end(struct workers *, double seconds);
 

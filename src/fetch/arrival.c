@@ -89,7 +89,7 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	if (f->shared != f->shareable)
 		flights_note_pass(f->flights, f->hash, !f->shareable);
 	pthread_mutex_lock(&f->lock);
-	f->state = FLIGHT_STREAMING;
+	flight_enter(f, FLIGHT_STREAMING);
 	f->upload_wanted = true; /* who waits for 100 (Continue) gets the answer instead */
 	flight_end_if_idle(f);
 	notice(f);
@@ -154,7 +154,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 	if (!landed)
 		f->storing = false;
 	bool over = !landed || (!f->storing && !f->refreshing);
-	f->state = !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED;
+	flight_enter(f, !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED);
 	if (!over && f->refreshing)
 		landing_refresh(f);
 	else if (!over)

@@ -6,13 +6,13 @@
  *
  *   ASKING --on_head--> STREAMING --on_done--> LANDED --landing_over--> OVER
  *      \                    \
- *       +----on_done---------+--on_done--> FAILED
+ *       +----on_done---------+--on_done--> DEAD
  *
  *   ASKING     no final head yet; may be joined if shared
  *   STREAMING  head and policy verdict are fixed; bytes arrive
  *   LANDED     the body is whole; the disk thread and the writer are still at work; may be joined
  *   OVER       its row is committed or will never be; out of the table; seats may still read
- *   FAILED     out of the table; seats get what had arrived, then BROKEN
+ *   DEAD       out of the table; seats get what had arrived, then BROKEN
  *
  * Locks: flight->lock guards what stands under it; flights->lock (the table) is taken before it, never after. No lock is held
  * across a call that can wait. References: one each for the table, every seat, the engine, the disk job, the put, the notice.
@@ -139,7 +139,7 @@ struct flights {
 };
 
 int64_t flight_now(void); /* Unix seconds */
-void flight_enter(struct flight *, enum flight_state);
+void flight_enter(struct flight *, enum flight_state); /* under the lock; waking who waits is the caller's */
 void flight_hold(struct flight *); /* under its lock */
 void flight_drop(struct flight *); /* without its lock; may free */
 /* Gives up a fetch that nobody reads and nothing stores: its bytes would only fill the window. Under the lock. */

@@ -300,6 +300,7 @@ enum flight_joined flight_join(struct flights *t, const struct flight_ask *ask, 
 			pthread_mutex_lock(&f->lock);
 			f->outcome = ENGINE_TROUBLE;
 			flight_enter(f, FLIGHT_DEAD);
+			pthread_cond_broadcast(&f->news);
 			pthread_mutex_unlock(&f->lock);
 			flights_close(f);
 			flight_leave(s);

@@ -155,7 +155,7 @@ static void landing_over(struct store_put *put, enum store_put_outcome outcome)
 	flights_close(f); /* first: who finds it not open any more must also find that something landed */
 	pthread_mutex_lock(&f->lock);
 	f->committed = outcome == STORE_PUT_DONE;
-	f->state = FLIGHT_OVER;
+	flight_enter(f, FLIGHT_OVER);
 	pthread_mutex_unlock(&f->lock);
 	flight_drop(f);
 }
@@ -210,7 +210,7 @@ static void run_job(struct store_job *job)
 			landing_give_up(f, "the cache's disk could not take it");
 	}
 	if (!put && f->state == FLIGHT_LANDED) {
-		f->state = FLIGHT_OVER;
+		flight_enter(f, FLIGHT_OVER);
 		over = true;
 	}
 	f->disk_busy = false;

@@ -30,13 +30,13 @@ struct server {
 
 /* --- listening --- */
 
-/* "ADDR:PORT", "[ADDR]:PORT", ":PORT" or "PORT" into host and port. */
+/* "ADDR:PORT" or "[ADDR]:PORT" into host and port. The address must be said: a bare port would listen to the world. */
 static int split_address(const char *at, char host[256], char port[16])
 {
 	const char *colon = strrchr(at, ':');
 	size_t n = colon != NULL ? (size_t)(colon - at) : 0;
-	snprintf(port, 16, "%s", colon != NULL ? colon + 1 : at);
-	if (port[0] == '\0' || port[strspn(port, "0123456789")] != '\0' || atoi(port) > 65535 || n >= 255)
+	snprintf(port, 16, "%s", colon != NULL ? colon + 1 : "");
+	if (n == 0 || port[0] == '\0' || port[strspn(port, "0123456789")] != '\0' || atoi(port) > 65535 || n >= 255)
 		return -1;
 	if (n > 1 && at[0] == '[' && at[n - 1] == ']') {
 		at++;
@@ -97,7 +97,7 @@ static int open_listener(struct server *s, const char *address)
 	char host[256], port[16];
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found = NULL;
 	split_address(address, host, port);
-	int rc = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found);
+	int rc = getaddrinfo(host, port, &hints, &found);
 	if (rc != 0) {
 		log_say("--listen %s: %s (give an address of this machine)", address, gai_strerror(rc));
 		return -1;

@@ -27,7 +27,7 @@ struct get {
 	const struct conf *conf;
 	struct exchange *x;
 	const char *path; /* -o, or NULL */
-	int fd;
+	int fd; /* -1: -o, not opened yet */
 	bool own;	/* the body is curlew's own words: they go to stderr */
 	bool drop;	/* the body is not wanted: -f, or a redirect that is followed */
 	bool progress;
@@ -50,10 +50,24 @@ static struct get *of(struct sink *s)
 	return (struct get *)(void *)s;
 }
 
-static int write_all(struct get *g, int fd, const char *bytes, size_t n)
+/* -o is opened when there is something to write, so that a fetch that fails leaves the file as it was. */
+static int open_output(struct get *g)
 {
+	if (g->fd < 0)
+		g->fd = open(g->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (g->fd >= 0)
+		return 0;
+	log_say("get: %s: %s (choose another --output)", g->path, strerror(errno));
+	g->code = CURL_WRITE;
+	return -1;
+}
+
+static int write_all(struct get *g, const char *bytes, size_t n)
+{
+	if (open_output(g) != 0)
+		return -1;
 	while (n > 0) {
-		ssize_t done = write(fd, bytes, n);
+		ssize_t done = write(g->fd, bytes, n);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0) {
@@ -149,7 +163,7 @@ static int sink_begin(struct sink *s, const struct reply *r)
 	if (conf_flag(g->conf, "verbose"))
 		print_verbose(buf_span(&head), '<');
 	if (conf_flag(g->conf, "include") || conf_flag(g->conf, "head"))
-		rc = write_all(g, g->fd, buf_str(&head), head.len);
+		rc = write_all(g, buf_str(&head), head.len);
 	buf_fini(&head);
 	return rc;
 }
@@ -164,7 +178,7 @@ static int sink_bytes(struct sink *s, const char *bytes, size_t n)
 	}
 	g->received += (int64_t)n;
 	show_progress(g, false);
-	return g->drop ? 0 : write_all(g, g->fd, bytes, n);
+	return g->drop ? 0 : write_all(g, bytes, n);
 }
 
 static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
@@ -193,8 +207,9 @@ static int sink_flush(struct sink *s)
 static int sink_end(struct sink *s, struct span trailers)
 {
 	(void)trailers;
-	show_progress(of(s), true);
-	return 0;
+	struct get *g = of(s);
+	show_progress(g, true);
+	return g->own || g->drop ? 0 : open_output(g); /* an empty body is an empty file */
 }
 
 static void sink_cut(struct sink *s)
@@ -297,12 +312,8 @@ static int get_all(struct service *service, const struct conf *conf, const char 
 	    .began = clock_s(),
 	};
 	if (g.path != NULL && strcmp(g.path, "-") != 0)
-		g.fd = open(g.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (g.fd < 0) {
-		log_say("get: %s: %s (choose another --output)", g.path, strerror(errno));
-		return CURL_WRITE;
-	}
-	g.progress = !conf_flag(conf, "silent") && isatty(STDERR_FILENO) && !isatty(g.fd);
+		g.fd = -1;
+	g.progress = !conf_flag(conf, "silent") && isatty(STDERR_FILENO) && (g.fd < 0 || !isatty(g.fd));
 	char *next = strdup(url);
 	int code = 0;
 	for (int hop = 0; next != NULL; hop++) {
@@ -319,7 +330,7 @@ static int get_all(struct service *service, const struct conf *conf, const char 
 	}
 	if (code == CURL_HTTP && !g.own && !conf_flag(conf, "silent"))
 		log_say("get: %s: status %d", url, g.status);
-	if (g.fd != STDOUT_FILENO && close(g.fd) != 0 && code == 0)
+	if (g.fd >= 0 && g.fd != STDOUT_FILENO && close(g.fd) != 0 && code == 0)
 		code = CURL_WRITE;
 	return code;
 }

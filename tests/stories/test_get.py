@@ -85,6 +85,13 @@ def test_exit_3_for_what_is_no_url(curl):
     assert curl("http://").returncode in (2, 3)
 
 
+def test_a_failed_get_leaves_the_file_as_it_was(curl, refuser, tmp_path):
+    file = tmp_path / "kept"
+    file.write_text("precious")
+    assert curl("-o", str(file), refuser.url()).returncode == 7
+    assert file.read_text() == "precious"
+
+
 def test_exit_6_for_an_unknown_host(curl):
     done = curl("http://no-such-host.invalid/")
     assert done.returncode == 6 and b"no-such-host.invalid" in done.stderr and done.stdout == b""

@@ -81,4 +81,16 @@ static inline struct span span_from(struct span s, size_t n)
 	return n == 0 ? s : span_make(s.at + n, s.len - n); /* NULL + 0 is not for C */
 }
 
+/* Takes the next line off the front of *rest, without its LF or CRLF. False at the end. */
+static inline bool span_next_line(struct span *rest, struct span *line)
+{
+	if (rest->len == 0)
+		return false;
+	const char *lf = (const char *)memchr(rest->at, '\n', rest->len);
+	size_t n = lf != NULL ? (size_t)(lf - rest->at) : rest->len;
+	*line = span_make(rest->at, n > 0 && rest->at[n - 1] == '\r' ? n - 1 : n);
+	*rest = span_from(*rest, lf != NULL ? n + 1 : n);
+	return true;
+}
+
 #endif

@@ -147,14 +147,12 @@ void landing_give_up(struct flight *f, const char *why)
 	flight_end_if_idle(f);
 }
 
-static void landing_over(struct store_put *put, enum store_put_outcome outcome)
+/* On the writer's thread, after the commit or in its stead. Drops the reference of the put or the refresh. */
+static void landing_over(struct flight *f, bool owned)
 {
-	struct flight *f = (struct flight *)(void *)((char *)put - offsetof(struct flight, put));
-	if (outcome == STORE_PUT_DONE)
-		stats_add(STATS_STORED, 1);
 	flights_close(f); /* first: who finds it not open any more must also find that something landed */
 	pthread_mutex_lock(&f->lock);
-	f->committed = outcome == STORE_PUT_DONE;
+	f->committed = owned;
 	flight_enter(f, FLIGHT_OVER);
 	pthread_mutex_unlock(&f->lock);
 	flight_drop(f);
@@ -163,7 +161,14 @@ static void landing_over(struct store_put *put, enum store_put_outcome outcome)
 static void refresh_over(struct store_refresh *refresh)
 {
 	struct flight *f = (struct flight *)(void *)((char *)refresh - offsetof(struct flight, refresh));
-	landing_over(&f->put, STORE_PUT_TROUBLE);
+	landing_over(f, false);
+}
+
+static void put_over(struct store_put *put, enum store_put_outcome outcome)
+{
+	if (outcome == STORE_PUT_DONE)
+		stats_add(STATS_STORED, 1);
+	landing_over((struct flight *)(void *)((char *)put - offsetof(struct flight, put)), outcome == STORE_PUT_DONE);
 }
 
 /* Writes what has arrived and is not on disk yet. The lock is let go around the disk. */
@@ -221,7 +226,7 @@ static void run_job(struct store_job *job)
 		    .entry = f->entry,
 		    .body = f->body,
 		    .replaces_id = f->was != NULL ? f->was->id : 0,
-		    .done = landing_over,
+		    .done = put_over,
 		};
 		store_put(f->flights->config.store, &f->put);
 		return;

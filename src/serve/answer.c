@@ -177,15 +177,12 @@ static bool is_trailer(struct span line)
 
 static void add_trailers(struct buf *out, struct span lines)
 {
-	while (lines.len > 0) {
-		const char *nl = memchr(lines.at, '\n', lines.len);
-		size_t n = nl != NULL ? (size_t)(nl - lines.at) : lines.len;
-		size_t text = n > 0 && lines.at[n - 1] == '\r' ? n - 1 : n;
-		if (is_trailer(span_make(lines.at, text))) {
-			buf_add(out, lines.at, text);
+	struct span line;
+	while (span_next_line(&lines, &line)) {
+		if (is_trailer(line)) {
+			buf_addspan(out, line);
 			buf_adds(out, "\r\n");
 		}
-		lines = span_from(lines, nl != NULL ? n + 1 : n);
 	}
 }
 

@@ -41,10 +41,10 @@ static bool is_local(const struct sockaddr_storage *at)
 
 /* --- receiving --- */
 
-/* A listener that cannot be accepted from would wake us again and again. */
-static void go_deaf(struct lane *l)
+/* No more of the listeners: for good when draining, until the next tick when there is no descriptor to accept with (a listener
+ * that cannot be accepted from would wake us again and again). */
+static void listen_out(struct lane *l)
 {
-	log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)", strerror(errno));
 	for (size_t i = 0; i < l->lanes->config.listener_count; i++)
 		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->lanes->config.listeners[i], NULL);
 	l->deaf = true;
@@ -69,8 +69,10 @@ static void accept_some(struct lane *l, int listener)
 		socklen_t n = sizeof at;
 		int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				go_deaf(l);
+			if (errno == EMFILE || errno == ENFILE) {
+				log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)", strerror(errno));
+				listen_out(l);
+			}
 			return;
 		}
 		struct lane *to = &l->lanes->all[atomic_fetch_add(&l->lanes->next, 1) % l->lanes->count];
@@ -187,13 +189,6 @@ static void check_timeouts(struct lane *l, bool draining)
 	pthread_mutex_unlock(&l->lock);
 }
 
-static void stop_accepting(struct lane *l)
-{
-	for (size_t i = 0; i < l->lanes->config.listener_count; i++)
-		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->lanes->config.listeners[i], NULL);
-	l->drained = true;
-}
-
 /* --- the loop --- */
 
 static void read_clocks(struct lane *l)
@@ -244,8 +239,8 @@ static void *lane_main(void *arg)
 		int n = epoll_wait(l->epoll_fd, events, EVENTS, TICK_MS);
 		bool draining = atomic_load(&l->lanes->draining);
 		wake_up(l, events, n < 0 ? 0 : n, slices);
-		if (draining && !l->drained)
-			stop_accepting(l);
+		if (draining && !l->deaf)
+			listen_out(l);
 		read_clocks(l);
 		if (l->now_ms >= next_tick || draining) {
 			check_timeouts(l, draining);

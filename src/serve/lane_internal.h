@@ -26,8 +26,7 @@ struct lane {
 	int64_t edits; /* the edit counter at this wake-up; -1: the index cannot be asked */
 	int64_t now;   /* Unix seconds at this wake-up */
 	int64_t now_ms; /* monotonic */
-	bool drained;
-	bool deaf; /* out of descriptors: the listeners are out of the epoll set until the next tick */
+	bool deaf; /* the listeners are out of the epoll set: draining, or out of descriptors until the next tick */
 	char good_hosts[LANE_GOOD_HOSTS][LANE_HOST_BYTES]; /* Host values found to be ours */
 	size_t good_host_next;
 	struct hot_object *listed[LANE_LISTED]; /* whose hits this lane will tell */

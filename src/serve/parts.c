@@ -27,12 +27,12 @@ static void part_head(struct buf *out, const char *boundary, struct span type, s
 /* The representation's fields but its Content-Type, which each part has. */
 static void without_type(struct buf *out, struct span fields)
 {
-	while (fields.len > 0) {
-		const char *nl = memchr(fields.at, '\n', fields.len);
-		size_t n = nl != NULL ? (size_t)(nl - fields.at) + 1 : fields.len;
-		if (!span_starts_nocase(span_make(fields.at, n), "Content-Type:"))
-			buf_add(out, fields.at, n);
-		fields = span_from(fields, n);
+	struct span line;
+	while (span_next_line(&fields, &line)) {
+		if (span_starts_nocase(line, "Content-Type:"))
+			continue;
+		buf_addspan(out, line);
+		buf_addc(out, '\n');
 	}
 }
 

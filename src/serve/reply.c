@@ -39,15 +39,12 @@ bool reply_is_bodiless(int status)
 
 static void add_lines(struct buf *out, struct span lines, const char *location)
 {
-	while (lines.len > 0) {
-		const char *nl = memchr(lines.at, '\n', lines.len);
-		size_t n = nl != NULL ? (size_t)(nl - lines.at) : lines.len;
-		struct span line = span_make(lines.at, n);
+	struct span line;
+	while (span_next_line(&lines, &line)) {
 		if (location == NULL || !span_starts_nocase(line, "Location:")) {
 			buf_addspan(out, line);
 			buf_add(out, "\r\n", 2);
 		}
-		lines = span_from(lines, nl != NULL ? n + 1 : n);
 	}
 }
 

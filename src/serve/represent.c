@@ -46,13 +46,12 @@ static int send_body(struct exchange *x, const struct representation *rep, int64
 /* The fields a 304 may carry (RFC 9110 15.4.5): all but those that describe the body it does not have. */
 static void not_modified_fields(struct buf *out, struct span fields)
 {
-	while (fields.len > 0) {
-		const char *nl = memchr(fields.at, '\n', fields.len);
-		size_t n = nl != NULL ? (size_t)(nl - fields.at) + 1 : fields.len;
-		struct span line = span_make(fields.at, n);
-		if (!span_starts_nocase(line, "Content-") || span_starts_nocase(line, "Content-Location:"))
-			buf_addspan(out, line);
-		fields = span_from(fields, n);
+	struct span line;
+	while (span_next_line(&fields, &line)) {
+		if (span_starts_nocase(line, "Content-") && !span_starts_nocase(line, "Content-Location:"))
+			continue;
+		buf_addspan(out, line);
+		buf_addc(out, '\n');
 	}
 }
 

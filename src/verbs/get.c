@@ -117,13 +117,9 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 
 static void print_verbose(struct span text, char mark)
 {
-	while (text.len > 0) {
-		const char *nl = memchr(text.at, '\n', text.len);
-		size_t n = nl != NULL ? (size_t)(nl - text.at) : text.len;
-		size_t shown = n > 0 && text.at[n - 1] == '\r' ? n - 1 : n;
-		fprintf(stderr, "%c %.*s\n", mark, (int)shown, text.at);
-		text = span_from(text, nl != NULL ? n + 1 : n);
-	}
+	struct span line;
+	while (span_next_line(&text, &line))
+		fprintf(stderr, "%c %.*s\n", mark, (int)line.len, line.at);
 }
 
 static void find_redirect(struct get *g, const struct reply *r)

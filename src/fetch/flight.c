@@ -95,7 +95,8 @@ static enum flight_news tell_answer(const struct seat *s, struct flight_answer *
 		return FLIGHT_RELEASED;
 	a->status = f->status;
 	a->minor = f->minor;
-	a->fields = buf_span(&f->head);
+	/* What no-cache="..." or private="..." names is for the one whose request brought it. */
+	a->fields = !s->leads && f->entry != NULL ? span_of(f->entry->headers) : buf_span(&f->head);
 	a->body_bytes = f->body_bytes;
 	a->entry = f->entry;
 	a->stored = f->storing;

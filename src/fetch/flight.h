@@ -42,7 +42,8 @@ struct flight_ask {
 	const char *url;
 	struct span fields;      /* lines to send, "Name: value\n" */
 	const struct entry *was; /* the row this replaces, or NULL; copied */
-	bool conditional;        /* fields carry the validators of was: a 304 is about it */
+	const struct store_rows *variants; /* without was: rows of which a 304 may choose one by its tag (RFC 9111 4.3.3); copied. Or NULL */
+	bool conditional;        /* fields carry the validators of was or of the variants: a 304 is about one of them */
 	bool shared;             /* others may join, this may join others: a plain GET */
 	bool background;         /* goes on without seats (stale-while-revalidate) */
 	int64_t upload_bytes;    /* ENGINE_NO_UPLOAD, ENGINE_CHUNKED_UPLOAD or a length */

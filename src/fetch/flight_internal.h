@@ -51,6 +51,8 @@ struct flight {
 	char *fields; /* as sent */
 	struct head request; /* of method and fields */
 	struct entry *was;
+	struct store_rows variants; /* the engine's thread only */
+	struct entry *chosen;       /* of the variants, by a 304: taken out of them; fixed once STREAMING */
 	bool conditional, shared, background;
 	bool has_body; /* the request has a body, of which the key knows nothing */
 	int64_t asked_at;

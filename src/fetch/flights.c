@@ -109,6 +109,8 @@ static void flight_free(struct flight *f)
 	}
 	body_free(f->body);
 	entry_free(f->was);
+	entry_free(f->chosen);
+	store_rows_free(&f->variants);
 	entry_free(f->entry);
 	message_fini(&f->request);
 	buf_fini(&f->head);
@@ -200,7 +202,8 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	buf_init(&f->head, BUF_HEAD);
 	buf_init(&f->upload, FLIGHT_UPLOAD);
 	message_init(&f->request);
-	bool ok = f->url != NULL && f->method != NULL && f->fields != NULL && (ask->was == NULL || f->was != NULL);
+	bool copied = ask->variants == NULL || store_rows_copy(ask->variants, &f->variants) == 0;
+	bool ok = copied && f->url != NULL && f->method != NULL && f->fields != NULL && (ask->was == NULL || f->was != NULL);
 	if (ok && message_parse_fields(&f->request, span_of(f->fields)) == 0) {
 		f->request.method = span_of(f->method);
 		return f;

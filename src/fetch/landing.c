@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/field.h"
 #include "http/key.h"
 
 #include <stddef.h>
@@ -22,14 +23,21 @@ static char *copy_field(const struct head *h, const char *name)
 }
 
 /* Fills the columns that come from the response fields and the verdict. 0, or -1: memory. */
-static int describe(struct entry *e, const struct flight *f, const char *headers, const struct head *fields, int64_t now)
+static int describe(struct entry *e, const struct flight *f, const struct head *fields, int64_t now)
 {
 	const struct policy_storing *v = &f->verdict;
+	struct buf kept;
+	buf_init(&kept, BUF_HEAD);
+	if (policy_kept_fields(&f->flights->config.policy, fields, &kept) != 0) {
+		buf_fini(&kept);
+		return -1;
+	}
 	free(e->headers);
 	free(e->etag);
 	free(e->last_modified);
 	free(e->reason);
-	e->headers = strdup(headers);
+	e->headers = strdup(buf_str(&kept));
+	buf_fini(&kept);
 	e->etag = copy_field(fields, "ETag");
 	e->last_modified = copy_field(fields, "Last-Modified");
 	e->reason = strdup(v->reason);
@@ -40,26 +48,49 @@ static int describe(struct entry *e, const struct flight *f, const char *headers
 	return e->headers != NULL && e->reason != NULL ? 0 : -1;
 }
 
-/* A 304 about the row we asked with: its stored fields updated (RFC 9111 4.3.4), judged anew as the 200 it stands for. */
-static void judge_not_modified(struct flight *f, const struct head *response, int64_t now)
+/* The row that a 304 or a HEAD speaks of. */
+static const struct entry *base_of(const struct flight *f)
 {
-	struct head stored, updated;
+	return f->chosen != NULL ? f->chosen : f->was;
+}
+
+/* Validators of several variants went along: the 304's tag names the one to use (RFC 9111 4.3.3). */
+static void choose_variant(struct flight *f, const struct head *response)
+{
+	struct span tag = message_find(response, "ETag");
+	for (size_t i = 0; i < f->variants.count && f->chosen == NULL; i++) {
+		struct entry *e = f->variants.entries[i];
+		if (e->etag == NULL || !field_tags_match_weak(tag, span_of(e->etag)))
+			continue;
+		f->chosen = e;
+		f->variants.entries[i] = f->variants.entries[--f->variants.count];
+	}
+}
+
+/* A 304 about the row we asked with, or a 200 to HEAD that agrees with it: its stored fields updated (RFC 9111 4.3.4, 4.3.5), judged anew
+ * as the answer to GET it stands for. */
+static void judge_freshening(struct flight *f, const struct head *response, int64_t now)
+{
+	struct head stored, updated, as_get = f->request; /* as_get owns nothing */
 	struct buf text;
+	as_get.method = span_of("GET");
 	message_init(&stored);
 	message_init(&updated);
 	buf_init(&text, BUF_HEAD);
-	struct entry *e = entry_copy(f->was);
-	if (e == NULL || message_parse_fields(&stored, span_of(f->was->headers)) != 0 ||
-	    !policy_freshens(response, &stored) || policy_update_fields(&stored, response, &text) != 0 ||
-	    message_parse_fields(&updated, buf_span(&text)) != 0) {
+	const struct entry *base = base_of(f);
+	struct entry *e = entry_copy(base);
+	bool ours = e != NULL && message_parse_fields(&stored, span_of(base->headers)) == 0 &&
+	    (response->status == 304 ? policy_freshens(response, &stored)
+				     : policy_head_freshens(response, &stored, base->body_bytes));
+	if (!ours || policy_update_fields(&stored, response, &text) != 0 || message_parse_fields(&updated, buf_span(&text)) != 0) {
 		entry_free(e);
 		goto out;
 	}
-	updated.status = f->was->status;
-	struct policy_exchange x = {.request = &f->request, .response = &updated, .asked_at = f->asked_at,
+	updated.status = base->status;
+	struct policy_exchange x = {.request = &as_get, .response = &updated, .asked_at = f->asked_at,
 	    .answered_at = now, .freshened_by = response};
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
-	if (describe(e, f, buf_str(&text), &updated, now) != 0) {
+	if (describe(e, f, &updated, now) != 0) {
 		entry_free(e);
 		goto out;
 	}
@@ -75,6 +106,17 @@ out:
 	message_fini(&stored);
 }
 
+/* HEAD has told that GET would now bring something else: the stored response is stale from here on (RFC 9111 4.3.5). */
+static void outdate(struct flight *f, int64_t now)
+{
+	f->entry = entry_copy(f->was);
+	if (f->entry == NULL)
+		return;
+	if (f->entry->fresh_until > now)
+		f->entry->fresh_until = now;
+	f->refreshing = true;
+}
+
 static struct entry *make_entry(const struct flight *f, const struct head *response, int64_t now)
 {
 	struct buf vary;
@@ -87,12 +129,45 @@ static struct entry *make_entry(const struct flight *f, const struct head *respo
 	free(e->vary);
 	e->vary = NULL;
 	if (e->url == NULL || key_vary(response, &f->request, &vary) != 0 || (e->vary = buf_take(&vary)) == NULL ||
-	    describe(e, f, buf_str(&f->head), response, now) != 0) {
+	    describe(e, f, response, now) != 0) {
 		entry_free(e);
 		e = NULL;
 	}
 	buf_fini(&vary);
 	return e;
+}
+
+/* RFC 9110 9.3.3: the answer to POST is what GET would bring when it says so itself. */
+static bool represents_target(const struct flight *f, const struct head *response)
+{
+	struct span value = message_find(response, "Content-Location");
+	char *url = strcmp(f->method, "POST") == 0 && value.at != NULL ? key_resolve(f->url, value) : NULL;
+	bool same = url != NULL && strcmp(url, f->url) == 0;
+	free(url);
+	return same;
+}
+
+static void forget(const struct flight *f, const char *url)
+{
+	flights_forget(f->flights, url);
+	store_invalidate(f->flights->config.store, url);
+}
+
+/* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). It holds from
+ * the return of store_invalidate() on: who has seen the success does not get the old answer. */
+static void invalidate(const struct flight *f, const struct head *response)
+{
+	static const char *const names[] = {"Location", "Content-Location"};
+	if (!policy_is_unsafe(span_of(f->method)) || response->status < 200 || response->status > 399)
+		return;
+	forget(f, f->url);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct span value = message_find(response, names[i]);
+		char *url = value.at != NULL ? key_resolve(f->url, value) : NULL;
+		if (url != NULL && key_same_origin(url, f->url))
+			forget(f, url);
+		free(url);
+	}
 }
 
 static void refuse(const struct flight *f, const char *reason, int64_t now)
@@ -106,18 +181,25 @@ static void refuse(const struct flight *f, const char *reason, int64_t now)
 void landing_judge(struct flight *f, const struct head *response)
 {
 	int64_t now = flight_now();
-	struct policy_exchange x = {
-	    .request = &f->request, .response = response, .asked_at = f->asked_at, .answered_at = now};
+	bool head = strcmp(f->method, "HEAD") == 0;
+	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = f->asked_at, .answered_at = now,
+	    .represents_target = represents_target(f, response)};
+	struct head kept;
+	invalidate(f, response);
 	if (policy_stored_fields(response, now, &f->head) != 0)
 		log_trouble("head", "%s: its head is too large to keep (it is answered without fields)", f->url);
-	if (response->status == 304 && f->conditional && f->was != NULL) {
-		judge_not_modified(f, response, now);
+	if (response->status == 304)
+		choose_variant(f, response);
+	if (base_of(f) != NULL && ((response->status == 304 && f->conditional) || (response->status == 200 && head))) {
+		judge_freshening(f, response, now);
 		if (f->refreshed)
 			return;
 	}
+	if (f->was != NULL && head && response->status != 304 && response->status < 500)
+		outdate(f, now);
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
 	int64_t most = f->flights->config.max_body;
-	if (f->verdict.store && f->has_body) {
+	if (f->verdict.store && f->has_body && !x.represents_target) {
 		f->verdict.store = false;
 		snprintf(f->verdict.reason, sizeof f->verdict.reason, "the request had a body, which the cache key does not tell");
 	}
@@ -125,9 +207,13 @@ void landing_judge(struct flight *f, const struct head *response)
 		f->verdict.store = false;
 		snprintf(f->verdict.reason, sizeof f->verdict.reason, "larger than --max-body");
 	}
-	if (f->verdict.store)
-		f->entry = make_entry(f, response, now);
-	f->storing = f->entry != NULL;
+	message_init(&kept);
+	if (f->verdict.store && message_parse_fields(&kept, buf_span(&f->head)) == 0) {
+		kept.status = response->status;
+		f->entry = make_entry(f, &kept, now);
+	}
+	message_fini(&kept);
+	f->storing = f->verdict.store && f->entry != NULL;
 	f->shareable = f->storing && !f->verdict.reusable_only_validated && f->verdict.fresh_for_s > 0;
 	if (!f->storing)
 		refuse(f, f->verdict.reason, now);
@@ -239,7 +325,7 @@ static void run_job(struct store_job *job)
 void landing_refresh(struct flight *f)
 {
 	f->refs++;
-	f->refresh = (struct store_refresh){.was = f->was, .now = f->entry, .done = refresh_over};
+	f->refresh = (struct store_refresh){.was = base_of(f), .now = f->entry, .done = refresh_over};
 	store_refresh(f->flights->config.store, &f->refresh);
 }
 

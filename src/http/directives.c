@@ -61,13 +61,26 @@ static int64_t *find_time(struct directives *d, struct span name)
 	return NULL;
 }
 
+/* no-cache and private may name fields, and then speak of those alone. */
+static bool names_fields(struct span name, struct span argument)
+{
+	struct span member;
+	bool some = false;
+	if (!span_is_nocase(name, "no-cache") && !span_is_nocase(name, "private"))
+		return false;
+	for (; field_next(&argument, &member); some = true)
+		if (!message_is_token(member))
+			return false; /* whoever wrote that meant to forbid something */
+	return some;
+}
+
 static void read_list(struct directives *d, struct span value)
 {
 	struct span member, name, argument;
 	while (field_next(&value, &member)) {
 		field_directive(member, &name, &argument);
 		bool *flag = find_flag(d, name);
-		if (flag != NULL)
+		if (flag != NULL && !names_fields(name, argument))
 			*flag = true;
 		int64_t *time = find_time(d, name);
 		if (time == NULL || *time != -1)
@@ -133,6 +146,32 @@ void directives_of_response(struct directives *d, const struct head *response,
 			return;
 	silence(d);
 	read_cache_control(d, response);
+}
+
+static bool list_withholds(struct span list, struct span field, bool private_cache)
+{
+	struct span member, name, argument, listed;
+	while (field_next(&list, &member)) {
+		field_directive(member, &name, &argument);
+		if (!span_is_nocase(name, "no-cache") &&
+		    (private_cache || !span_is_nocase(name, "private")))
+			continue;
+		if (!names_fields(name, argument))
+			continue;
+		while (field_next(&argument, &listed))
+			if (span_same_nocase(listed, field))
+				return true;
+	}
+	return false;
+}
+
+bool directives_withholds(const struct head *response, struct span field, bool private_cache)
+{
+	for (size_t i = 0; i < response->count; i++)
+		if (span_is_nocase(response->fields[i].name, "Cache-Control") &&
+		    list_withholds(response->fields[i].value, field, private_cache))
+			return true;
+	return false;
 }
 
 void directives_of_request(struct directives *d, const struct head *request)

@@ -22,8 +22,8 @@ struct directives {
 	const char *field; /* the targeted field all this was said in (of the names given), or NULL:
 			      Cache-Control */
 	bool no_store;
-	bool no_cache;   /* also with field names as argument: read as the plain form, which is
-			    stricter (5.2.2.4) */
+	bool no_cache;   /* of the whole response; with field names as argument it speaks of those
+			    alone: directives_withholds() (5.2.2.4) */
 	bool is_private; /* the same (5.2.2.7) */
 	bool is_public;
 	bool must_revalidate;
@@ -43,6 +43,9 @@ struct directives {
  * else of Cache-Control. */
 void directives_of_response(struct directives *, const struct head *response,
     const char *const *targets, size_t target_count);
+/* True when Cache-Control says no-cache="FIELDS" or, to a shared cache, private="FIELDS", and this
+ * field is one of them: it may not be reused as it is, so it is not stored (5.2.2.4, 5.2.2.7). */
+bool directives_withholds(const struct head *response, struct span field, bool private_cache);
 /* A request's Cache-Control. */
 void directives_of_request(struct directives *, const struct head *request);
 

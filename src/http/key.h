@@ -71,5 +71,8 @@ int key_vary(const struct head *response, const struct head *request, struct buf
 
 /* True when the request would have made that variant text. */
 bool key_vary_matches(const char *variant, const struct head *request);
+/* The same, but a response in this language (its Content-Language) is also what a request wants that prefers it to all others: who
+ * has the best there can be asks for no better. */
+bool key_vary_matches_language(const char *variant, struct span content_language, const struct head *request);
 
 #endif

@@ -107,6 +107,18 @@ static const char *unstorable_status(int status)
 	return NULL;
 }
 
+/* A part stands for its whole (RFC 9111 3.3). */
+static int judged_status(const struct policy_exchange *x)
+{
+	return x->part && x->response->status == 206 ? 200 : x->response->status;
+}
+
+static bool is_post_of_target(const struct policy_exchange *x)
+{
+	return x->represents_target && span_is(x->request->method, "POST") &&
+	       x->response->status == 200;
+}
+
 static bool varies_on_everything(const struct head *response)
 {
 	return message_lists(response, "Vary", "*");
@@ -116,10 +128,10 @@ static bool varies_on_everything(const struct head *response)
 static const char *refusal(
     const struct policy *policy, const struct policy_exchange *x, const struct directives *d)
 {
-	const char *status = unstorable_status(x->response->status);
+	const char *status = unstorable_status(judged_status(x));
 	struct policy_demand demand;
 	policy_read_demand(x->request, &demand);
-	if (!span_is(x->request->method, "GET"))
+	if (!span_is(x->request->method, "GET") && !is_post_of_target(x))
 		return "only answers to GET are stored, RFC 9111 3";
 	if (status != NULL)
 		return status;
@@ -271,8 +283,10 @@ static const char *worthless(const struct policy *policy, const struct policy_ex
 	bool marked = d->is_public || (d->is_private && policy->private_cache);
 	bool validator = has_validator(x->response, x->answered_at);
 	if (life->kind != LIFETIME_STATED && !marked &&
-	    !is_heuristically_cacheable(x->response->status))
+	    !is_heuristically_cacheable(judged_status(x)))
 		return "this status needs a stated lifetime, RFC 9111 3";
+	if (life->kind != LIFETIME_STATED && is_post_of_target(x))
+		return "an answer to POST needs a stated lifetime, RFC 9110 9.3.3";
 	if (life->kind == LIFETIME_NONE && !validator)
 		return "neither lifetime nor validator, RFC 9111 3";
 	if (life->seconds == 0 && !validator && stale_for_s == 0)

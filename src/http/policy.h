@@ -42,6 +42,8 @@ struct policy_exchange {
 	int64_t answered_at;
 	const struct head *freshened_by; /* NULL, or the 304 that has just updated response (status and updated fields of the
 	                                    stored one): its Age and Date count, and asked_at and answered_at are its */
+	bool represents_target; /* a POST's answer whose Content-Location is its target (RFC 9110 9.3.3) */
+	bool part;              /* response is a 206, judged as the whole it is a part of (RFC 9111 3.3) */
 };
 struct policy_storing {
 	bool store;
@@ -102,6 +104,13 @@ int policy_update_fields(const struct head *stored, const struct head *not_modif
 /* The field lines of a response as they are stored: end-to-end fields only, in order, without Age and Content-Length, which
  * columns keep; Date added from answered_at when the origin sent none or no date; nothing of ours. 0, or -1. */
 int policy_stored_fields(const struct head *response, int64_t answered_at, struct buf *out);
+
+/* Of such lines, those that may be kept: no field that no-cache="..." or private="..." names (RFC 9111 5.2.2.4, 5.2.2.7). 0, or -1. */
+int policy_kept_fields(const struct policy *, const struct head *stored, struct buf *out);
+
+/* What a 200 to HEAD says of a stored response to GET (RFC 9111 4.3.5). True: it may freshen it as a 304 would. False: the stored one
+ * is no longer what GET would bring. stored_bytes: of its body. */
+bool policy_head_freshens(const struct head *head_response, const struct head *stored, int64_t stored_bytes);
 
 /* True when a request of this method can change state (RFC 9110 9.2.1): everything but GET, HEAD, OPTIONS, TRACE. */
 bool policy_is_unsafe(struct span method);

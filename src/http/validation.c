@@ -5,8 +5,12 @@
  * If-Match and If-Unmodified-Since are not judged here: a cache must not (RFC 9111 4.3.2).
  */
 #include "http/date.h"
+#include "http/directives.h"
 #include "http/field.h"
 #include "http/policy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 static bool find_date(const struct head *head, const char *name, int64_t now, int64_t *at)
 {
@@ -194,4 +198,33 @@ int policy_stored_fields(const struct head *response, int64_t answered_at, struc
 	if (!dated)
 		buf_addf(out, "Date: %s\n", date);
 	return out->failed ? -1 : 0;
+}
+
+int policy_kept_fields(const struct policy *policy, const struct head *stored, struct buf *out)
+{
+	buf_clear(out);
+	for (size_t i = 0; i < stored->count; i++)
+		if (!directives_withholds(stored, stored->fields[i].name, policy->private_cache))
+			add_line(out, &stored->fields[i]);
+	return out->failed ? -1 : 0;
+}
+
+/* False when both have the field and its values differ. */
+static bool agrees(const struct head *a, const struct head *b, const char *name)
+{
+	struct span x = message_find(a, name), y = message_find(b, name);
+	return x.at == NULL || y.at == NULL || span_same(x, y);
+}
+
+bool policy_head_freshens(
+    const struct head *head_response, const struct head *stored, int64_t stored_bytes)
+{
+	struct span length = message_find(head_response, "Content-Length");
+	char bytes[24];
+	snprintf(bytes, sizeof bytes, "%" PRId64, stored_bytes);
+	return (length.at == NULL || span_is(length, bytes)) &&
+	       agrees(head_response, stored, "ETag") &&
+	       agrees(head_response, stored, "Last-Modified") &&
+	       agrees(head_response, stored, "Content-MD5") &&
+	       agrees(head_response, stored, "Content-Encoding");
 }

@@ -198,7 +198,25 @@ int key_vary(const struct head *response, const struct head *request, struct buf
 	return count < 0 || out->failed ? -1 : 0;
 }
 
+/* True when the request's Accept-Language prefers this one language to all others. */
+static bool prefers(const struct head *request, struct span name, struct span language)
+{
+	struct preference preferences[PREFERENCES_MAX];
+	int count = read_preferences(request, name, preferences);
+	if (count <= 0)
+		return false;
+	qsort(preferences, (size_t)count, sizeof *preferences, order_preferences);
+	return preferences[0].weight > 0 && span_same_nocase(preferences[0].name, language) &&
+	       (count == 1 || preferences[1].weight < preferences[0].weight);
+}
+
 bool key_vary_matches(const char *variant, const struct head *request)
+{
+	return key_vary_matches_language(variant, span_make(NULL, 0), request);
+}
+
+bool key_vary_matches_language(
+    const char *variant, struct span content_language, const struct head *request)
 {
 	struct span rest = span_of(variant);
 	if (rest.len == 0)
@@ -217,6 +235,9 @@ bool key_vary_matches(const char *variant, const struct head *request)
 		buf_clear(&made);
 		add_line(&made, request, name);
 		matches = !made.failed && span_same(buf_span(&made), line);
+		if (!matches && content_language.len > 0 &&
+		    span_is_nocase(name, "Accept-Language"))
+			matches = prefers(request, name, content_language);
 		rest = span_from(rest, lf == NULL ? line.len : line.len + 1);
 	}
 	buf_fini(&made);

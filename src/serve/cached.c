@@ -20,6 +20,7 @@ enum { TURNS = 8 };
 struct lookup {
 	struct store_rows rows;
 	const struct entry *entry; /* the variant selected; NULL: none */
+	struct store_rows asked;   /* whose validators go along: of the variant selected, or of all; borrowed from rows */
 	struct head head;	   /* its fields */
 	struct policy_use use;
 	bool broken_body;	   /* its file is gone, and so is the row by now */
@@ -39,16 +40,37 @@ static void lookup_fini(struct lookup *l)
 	store_rows_free(&l->rows);
 }
 
-/* The most recent variant whose Vary fields match the request's (RFC 9111 4.1). */
+static bool matches_by_language(const struct entry *e, const struct head *request)
+{
+	struct head head;
+	message_init(&head);
+	bool matches = message_parse_fields(&head, span_of(e->headers)) == 0 &&
+	    key_vary_matches_language(e->vary, message_find(&head, "Content-Language"), request);
+	message_fini(&head);
+	return matches;
+}
+
+/* The most recent variant whose Vary fields match the request's (RFC 9111 4.1); else one in the language it prefers. */
+static void select_variant(const struct exchange *x, struct lookup *l)
+{
+	l->asked = l->rows;
+	for (size_t i = 0; i < 2 * l->rows.count && l->entry == NULL; i++) {
+		struct entry **at = &l->rows.entries[i % l->rows.count];
+		bool matches = i < l->rows.count ? key_vary_matches((*at)->vary, x->request) : matches_by_language(*at, x->request);
+		if (!matches)
+			continue;
+		l->entry = *at;
+		l->asked = (struct store_rows){at, 1};
+	}
+}
+
 static void lookup_url(struct exchange *x, struct lookup *l)
 {
 	memset(l, 0, sizeof *l);
 	message_init(&l->head);
 	if (store_find(x->service->store, x->target.url, &l->rows) != STORE_FOUND)
 		return;
-	for (size_t i = 0; i < l->rows.count && l->entry == NULL; i++)
-		if (key_vary_matches(l->rows.entries[i]->vary, x->request))
-			l->entry = l->rows.entries[i];
+	select_variant(x, l);
 	if (l->entry == NULL || message_parse_fields(&l->head, span_of(l->entry->headers)) != 0) {
 		l->entry = NULL;
 		return;
@@ -99,7 +121,7 @@ static void refresh_in_background(struct exchange *x, const struct lookup *l, ui
 	struct buf fields;
 	struct seat *seat = NULL;
 	buf_init(&fields, BUF_HEAD);
-	if (forward_fields(x, FORWARD_STORED, l->entry, &fields) == 0) {
+	if (forward_fields(x, FORWARD_STORED, &l->asked, &fields) == 0) {
 		struct flight_ask ask = {
 		    .method = span_of("GET"),
 		    .url = x->target.url,
@@ -182,15 +204,27 @@ static bool is_conditional(const struct exchange *x)
 	return message_has(x->request, "If-None-Match") || message_has(x->request, "If-Modified-Since");
 }
 
+/* Is there anything stored that the origin may confirm? */
+static bool can_validate(const struct lookup *l, const struct turn *t)
+{
+	if (t->unconditional || l->broken_body)
+		return false;
+	if (l->entry != NULL)
+		return l->use.verdict != POLICY_MISS && (l->entry->etag != NULL || l->entry->last_modified != NULL);
+	for (size_t i = 0; i < l->rows.count; i++)
+		if (l->rows.entries[i]->etag != NULL)
+			return true;
+	return false;
+}
+
 /* How to ask for what the look-up did not answer. */
 static enum forward_conditions choose(const struct exchange *x, const struct lookup *l, const struct turn *t,
     struct flight_ask *ask)
 {
 	bool get = span_is(x->request->method, "GET");
 	ask->was = l->broken_body ? NULL : l->entry;
-	bool validators = l->entry != NULL && !l->broken_body && !t->unconditional && l->use.verdict != POLICY_MISS &&
-	    (l->entry->etag != NULL || l->entry->last_modified != NULL);
-	ask->conditional = get && validators;
+	ask->conditional = can_validate(l, t);
+	ask->variants = l->entry == NULL ? &l->asked : NULL;
 	ask->shared = get && !t->alone && !x->demand.no_cache && !x->demand.no_store;
 	if (ask->conditional)
 		return FORWARD_STORED;
@@ -206,7 +240,7 @@ static bool answer_refreshed(struct exchange *x, const struct lookup *l, const s
 {
 	char cache[REPLY_STATUS];
 	const struct entry *e = a->entry;
-	snprintf(cache, sizeof cache, "fwd=%s; fwd-status=304%s; ttl=%" PRId64, forward_reason(l),
+	snprintf(cache, sizeof cache, "fwd=%s; fwd-status=%d%s; ttl=%" PRId64, forward_reason(l), a->status,
 	    follows ? "; collapsed" : "", e->fresh_until - x->now);
 	int64_t since = x->now - e->fetched_at;
 	if (answer_stored(x, e, e->initial_age_s + (since > 0 ? since : 0), cache) != 0)
@@ -252,6 +286,12 @@ static bool answer_arrived(struct exchange *x, const struct lookup *l, struct tu
     enum forward_conditions how, struct seat *seat, const struct flight_answer *a, bool follows)
 {
 	char cache[REPLY_STATUS];
+	if (a->status == 304 && how == FORWARD_NONE) {
+		flight_leave(seat);
+		own_text(x, 502, "fwd=miss; fwd-status=304", "%s: the origin says 304 (Not Modified) to a request without conditions",
+		    x->target.url);
+		return true;
+	}
 	bool is_5xx = a->status == 500 || (a->status >= 502 && a->status <= 504);
 	if (a->status == 304 && ask->conditional) { /* about something else than what we have (RFC 9111 4.3.4) */
 		t->unconditional = t->alone = true;
@@ -309,7 +349,7 @@ static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
 	enum flight_joined joined = FLIGHT_NO_MEMORY;
-	if (forward_fields(x, how, l->entry, &fields) == 0) {
+	if (forward_fields(x, how, &l->asked, &fields) == 0) {
 		ask.fields = buf_span(&fields);
 		joined = flight_join(x->service->flights, &ask, &seat);
 	}

@@ -75,10 +75,11 @@ void tunnel_answer(struct exchange *, int client_fd, struct span early); /* CONN
 enum forward_conditions {
 	FORWARD_CLIENTS,  /* the client's own conditions and ranges go along */
 	FORWARD_NONE,     /* a whole answer is wanted, for the store */
-	FORWARD_STORED    /* the validators of the stored response instead */
+	FORWARD_STORED    /* the validators of what is stored instead */
 };
-/* The field lines to send to the origin for this request (RFC 9110 7.6). 0, or -1. */
-int forward_fields(const struct exchange *, enum forward_conditions, const struct entry *stored, struct buf *out);
+/* The field lines to send to the origin for this request (RFC 9110 7.6); stored, with FORWARD_STORED: the response to validate, or the
+ * variants of which one may do. 0, or -1. */
+int forward_fields(const struct exchange *, enum forward_conditions, const struct store_rows *stored, struct buf *out);
 /* Passes a seat's answer on to the client: head, body, trailers. */
 void forward_stream(struct exchange *, struct seat *, const struct flight_answer *, const char *cache);
 /* Waits for a final head, passing interim ones on. */

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { VARIANTS_ASKED = 16 }; /* tags sent with one request */
+
 static bool is_condition(struct span name)
 {
 	static const char *const names[] = {
@@ -34,8 +36,19 @@ static bool counts_hops(struct span method)
 	return span_is(method, "OPTIONS") || span_is(method, "TRACE"); /* RFC 9110 7.6.2 */
 }
 
+/* RFC 9111 4.3.1: of one response or of all variants there are. */
+static void add_tags(struct buf *out, const struct store_rows *stored)
+{
+	size_t tags = 0;
+	for (size_t i = 0; i < stored->count && tags < VARIANTS_ASKED; i++)
+		if (stored->entries[i]->etag != NULL)
+			buf_addf(out, "%s%s", tags++ == 0 ? "If-None-Match: " : ", ", stored->entries[i]->etag);
+	if (tags > 0)
+		buf_addc(out, '\n');
+}
+
 int forward_fields(
-    const struct exchange *x, enum forward_conditions how, const struct entry *stored, struct buf *out)
+    const struct exchange *x, enum forward_conditions how, const struct store_rows *stored, struct buf *out)
 {
 	const struct head *h = x->request;
 	buf_clear(out);
@@ -53,10 +66,10 @@ int forward_fields(
 			buf_addspan(out, f->value);
 		buf_addc(out, '\n');
 	}
-	if (how == FORWARD_STORED && stored->etag != NULL)
-		buf_addf(out, "If-None-Match: %s\n", stored->etag);
-	if (how == FORWARD_STORED && stored->last_modified != NULL)
-		buf_addf(out, "If-Modified-Since: %s\n", stored->last_modified);
+	if (how == FORWARD_STORED && stored->count == 1 && stored->entries[0]->last_modified != NULL)
+		buf_addf(out, "If-Modified-Since: %s\n", stored->entries[0]->last_modified);
+	if (how == FORWARD_STORED)
+		add_tags(out, stored);
 	buf_addf(out, "Via: 1.%d %s\n", h->minor, x->service->via);
 	return out->failed ? -1 : 0;
 }
@@ -118,6 +131,7 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	char *location = represent_location(x, a->status, a->fields);
 	r.location = location;
 	reply_say(&r, "%s", cache);
+	reply_key(&r, x->target.url);
 	x->status = a->status;
 	if (x->sink->begin(x->sink, &r) == 0)
 		stream_body(x, seat);
@@ -125,31 +139,6 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 }
 
 /* --- requests that only the origin can answer --- */
-
-/* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). It holds from
- * the return of store_invalidate() on: who has seen the success does not get the old answer. */
-static void invalidate(const struct exchange *x, const struct flight_answer *a)
-{
-	static const char *const names[] = {"Location", "Content-Location"};
-	struct head head;
-	if (!policy_is_unsafe(x->request->method) || a->status < 200 || a->status > 399)
-		return;
-	flights_forget(x->service->flights, x->target.url);
-	store_invalidate(x->service->store, x->target.url);
-	message_init(&head);
-	if (message_parse_fields(&head, a->fields) == 0) {
-		for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-			struct span value = message_find(&head, names[i]);
-			char *url = value.at != NULL ? key_resolve(x->target.url, value) : NULL;
-			if (url != NULL && key_same_origin(url, x->target.url)) {
-				flights_forget(x->service->flights, url);
-				store_invalidate(x->service->store, url);
-			}
-			free(url);
-		}
-	}
-	message_fini(&head);
-}
 
 static int64_t upload_size(const struct exchange *x)
 {
@@ -169,10 +158,9 @@ static void answer_news(struct exchange *x, struct seat *seat, enum flight_news 
 {
 	char cache[REPLY_STATUS];
 	if (news == FLIGHT_ANSWER) {
-		invalidate(x, a);
 		x->verdict = "pass";
 		stats_add(STATS_PASSED, 1);
-		snprintf(cache, sizeof cache, "fwd=method; fwd-status=%d", a->status);
+		snprintf(cache, sizeof cache, "fwd=method; fwd-status=%d%s", a->status, a->stored ? "; stored" : "");
 		forward_stream(x, seat, a, cache);
 	} else if (news == FLIGHT_FAILED && x->bad_body != 0) {
 		x->close = true;

@@ -19,8 +19,11 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 		buf_adds(&fields, "Cache-Control: no-store\n");
 	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
 	struct reply r = {.status = status, .fields = buf_span(&fields), .body_bytes = (int64_t)page.len, .age_s = -1, .no_body = head, .close = x->close};
-	if (cache != NULL)
+	if (cache != NULL) {
 		reply_say(&r, "%s", cache);
+		if (x->target.url != NULL)
+			reply_key(&r, x->target.url);
+	}
 	x->status = status;
 	int rc = x->sink->begin(x->sink, &r);
 	if (rc == 0)

@@ -18,18 +18,34 @@ void reply_say(struct reply *r, const char *format, ...)
 	va_end(ap);
 }
 
-void reply_detail(struct reply *r, const char *text)
+/* As the inside of a structured string (RFC 8941 3.3.3). False when it did not fit whole. */
+static bool make_safe(const char *text, char *safe, size_t size)
 {
-	char safe[256];
 	size_t n = 0;
-	for (; *text != '\0' && n < sizeof safe - 2; text++) {
+	for (; *text != '\0' && n < size - 2; text++) {
 		if (*text == '"' || *text == '\\')
 			safe[n++] = '\\';
 		safe[n++] = *text >= ' ' && *text <= '~' ? *text : ' ';
 	}
 	safe[n] = '\0';
-	if (n > 0)
+	return *text == '\0';
+}
+
+void reply_detail(struct reply *r, const char *text)
+{
+	char safe[256];
+	make_safe(text, safe, sizeof safe);
+	if (safe[0] != '\0')
 		reply_say(r, "detail=\"%s\"", safe);
+}
+
+void reply_key(struct reply *r, const char *url)
+{
+	char safe[256];
+	size_t used = strlen(r->cache_status);
+	bool plain_hit = strncmp(r->cache_status, "curlew; hit", 11) == 0 && strstr(r->cache_status, "detail=") == NULL;
+	if (!plain_hit && make_safe(url, safe, sizeof safe) && used + strlen(safe) + sizeof "; key=\"\"" <= sizeof r->cache_status)
+		reply_say(r, "key=\"%s\"", safe);
 }
 
 bool reply_is_bodiless(int status)

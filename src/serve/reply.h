@@ -30,6 +30,9 @@ size_t reply_write_hit(char out[128], int64_t age_s, int64_t ttl_s);
 void reply_say(struct reply *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends "; detail=\"text\"" with the text made safe for a structured string (RFC 8941 3.3.3). */
 void reply_detail(struct reply *, const char *text);
+/* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A plain hit needs none:
+ * there it costs bytes on every answer and tells nothing. */
+void reply_key(struct reply *, const char *url);
 /* True when an answer of this status never has a body (RFC 9110 6.4.1). */
 bool reply_is_bodiless(int status);
 

@@ -65,8 +65,10 @@ static struct reply make_reply(const struct exchange *x, const struct representa
 	    .age_s = rep->age_s,
 	    .via = rep->cache != NULL ? x->service->via : NULL,
 	};
-	if (rep->cache != NULL)
+	if (rep->cache != NULL) {
 		reply_say(&r, "%s", rep->cache);
+		reply_key(&r, x->target.url);
+	}
 	return r;
 }
 

@@ -18,6 +18,8 @@ struct store_rows {
 	size_t count;
 };
 void store_rows_free(struct store_rows *);
+/* 0, or -1: no memory, and to is empty. */
+int store_rows_copy(const struct store_rows *from, struct store_rows *to);
 
 struct store_column {
 	const char *name;

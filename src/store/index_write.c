@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VARIANTS_MAX 64 /* of one URL; what is pinned stays and counts */
+
 enum index_begun index_begin(struct index *ix, const char *who)
 {
 	assert(ix->who == NULL);
@@ -131,6 +133,14 @@ static int has(struct index *ix, enum statement s, int64_t *id)
 	return result;
 }
 
+/* Whoever varies on what each client says anew must not fill the cache with one page. */
+static int trim_variants(struct index *ix, const char *url)
+{
+	index_bind_text(ix->statements[VARIANTS_TRIM], 1, url);
+	sqlite3_bind_int(ix->statements[VARIANTS_TRIM], 2, VARIANTS_MAX);
+	return index_run(ix, VARIANTS_TRIM, "trimming variants");
+}
+
 enum index_stored index_put(struct index *ix, struct entry *e, int64_t replaces_id)
 {
 	assert(ix->who != NULL);
@@ -146,6 +156,8 @@ enum index_stored index_put(struct index *ix, struct entry *e, int64_t replaces_
 	int there = has(ix, HAS_KEY, &id);
 	if (there < 0 || (there > 0 ? overwrite(ix, e, id) : insert(ix, e)) < 0)
 		return INDEX_UNSTORED;
+	if (there == 0 && e->vary[0] != '\0')
+		trim_variants(ix, e->url);
 	index_bind_text(ix->statements[REFUSAL_FORGET], 1, e->url);
 	index_run(ix, REFUSAL_FORGET, "forgetting a refusal");
 	return INDEX_STORED;

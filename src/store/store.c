@@ -327,14 +327,6 @@ static void tick(void *ctx)
 
 /* --- looking up --- */
 
-void store_rows_free(struct store_rows *rows)
-{
-	for (size_t i = 0; i < rows->count; i++)
-		entry_free(rows->entries[i]);
-	free(rows->entries);
-	*rows = (struct store_rows){0};
-}
-
 static bool is_suspect(struct store *s, const struct entry *e)
 {
 	return e->body_file != NULL && suspects_has(s->suspects, body_number(e->body_file));

@@ -544,6 +544,38 @@ static void a_request_matches_only_the_variant_it_would_make(void **state)
 	}
 }
 
+static void a_variant_in_the_preferred_language_matches(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *variant, *language, *request;
+		bool matches;
+		const char *reason;
+	} rows[] = {
+	    {"accept-language: en, de", "de", "Accept-Language: fr;q=0.5, de\n", true, "the best"},
+	    {"accept-language: en, de", "DE", "Accept-Language: de\n", true, "names have no case"},
+	    {"accept-language: en, de", "de", "Accept-Language: de, fr\n", false, "one of two bests"},
+	    {"accept-language: en, de", "de", "Accept-Language: fr, de;q=0.9\n", false, "second best"},
+	    {"accept-language: en, de", "de", "Accept-Language: de;q=0\n", false, "not wanted at all"},
+	    {"accept-language: en, de", "de", "", false, "no preference"},
+	    {"accept-language: en, de", "de, en", "Accept-Language: de\n", false, "in two languages"},
+	    {"accept-language: en, de", "de", "Accept-Language: de-AT\n", false, "a range is not its prefix"},
+	    {"accept-language: en, de\nfoo: 1", "de", "Accept-Language: de\nFoo: 2\n", false,
+		"the other fields must still match"},
+	    {"accept-encoding: gzip", "gzip", "Accept-Encoding: br\n", false, "of languages only"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct head request;
+		message_init(&request);
+		assert_int_equal(message_parse_fields(&request, span_of(rows[i].request)), 0);
+		bool matches = key_vary_matches_language(rows[i].variant, span_of(rows[i].language), &request);
+		message_fini(&request);
+		if (matches != rows[i].matches)
+			fail_msg("9111 4.1: <%s> in %s and <%s>: %s", rows[i].variant, rows[i].language,
+			    rows[i].request, rows[i].reason);
+	}
+}
+
 static void a_variant_beyond_the_ceiling_is_never_made(void **state)
 {
 	(void)state;
@@ -589,6 +621,7 @@ int main(void)
 	    cmocka_unit_test(a_reverse_location_at_the_origin_becomes_ours),
 	    cmocka_unit_test(a_variant_text_is_normalised),
 	    cmocka_unit_test(a_request_matches_only_the_variant_it_would_make),
+	    cmocka_unit_test(a_variant_in_the_preferred_language_matches),
 	    cmocka_unit_test(a_variant_beyond_the_ceiling_is_never_made),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

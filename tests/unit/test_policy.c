@@ -128,8 +128,12 @@ static void what_may_not_be_stored_is_not(void **state)
 	    {"5.2.2.5", "", 200, "Cache-Control: No-StOrE\nExpires: " IN_AN_HOUR "\n", NOT_STORED,
 		0, "in any case"},
 	    {"5.2.2.7", "", 200, "Cache-Control: private, max-age=60\n", NOT_STORED, 0, "private"},
-	    {"5.2.2.7", "", 200, "Cache-Control: private=\"a\", max-age=60\n", NOT_STORED, 0,
-		"with names: taken as plain"},
+	    {"5.2.2.7", "", 200, "Cache-Control: private=\"a b\", max-age=60\n", NOT_STORED, 0,
+		"what is no list of names is taken as plain"},
+	    {"5.2.2.7", "", 200, "Cache-Control: private=\"\", max-age=60\n", NOT_STORED, 0,
+		"nor is an empty one"},
+	    {"5.2.2.7", "", 200, "Cache-Control: private=\"a\", private, max-age=60\n", NOT_STORED,
+		0, "the stricter of the two"},
 	    {"5.2.2.7", "", 200, "Cache-Control: private =\"a\", max-age=60\n", NOT_STORED, 0,
 		"also when malformed"},
 	    {"5.2.1.5", "Cache-Control: no-store\n", 200, "Cache-Control: max-age=60\n", NOT_STORED,
@@ -232,8 +236,12 @@ static void a_lifetime_is_guessed_only_when_none_is_stated(void **state)
 		"Pragma means nothing here"},
 	    {"5.2.2.4", "", 200, "Last-Modified: " HOUR_AGO "\nCache-Control: no-cache\n", 0, 0,
 		"no-cache, however old"},
-	    {"5.2.2.4", "", 200, "ETag: \"a\"\nCache-Control: no-cache=\"x\", max-age=60\n", 0, 0,
-		"with names: taken as plain"},
+	    {"5.2.2.4", "", 200, "ETag: \"a\"\nCache-Control: no-cache=\"x\", max-age=60\n", 60,
+		MONTH, "with names it speaks of those alone"},
+	    {"5.2.2.7", "", 200, "Cache-Control: private=\"x, y\", max-age=60\n", 60, MONTH,
+		"so does private"},
+	    {"5.2.2.7", "", 200, "Cache-Control: private=x, max-age=60\n", 60, MONTH,
+		"also as a token"},
 	};
 	CHECK_STORING(&shared, rows);
 }
@@ -356,6 +364,57 @@ static void after_a_304_its_age_and_date_count(void **state)
 	assert_int_equal(got.fresh_for_s, 3590);
 }
 
+static void an_answer_to_post_is_stored_when_it_says_that_it_is_the_target(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *section, *method;
+		int status;
+		const char *response;
+		bool represents_target, stored;
+		const char *reason;
+	} rows[] = {
+	    {"9110 9.3.3", "POST", 200, "Cache-Control: max-age=60\n", true, true, "the target"},
+	    {"9110 9.3.3", "POST", 200, "Cache-Control: max-age=60\n", false, false, "not it"},
+	    {"9110 9.3.3", "POST", 200, "Date: " AT_NOW "\nLast-Modified: " DAYS_AGO_20 "\n", true,
+		false, "no stated lifetime"},
+	    {"9110 9.3.3", "POST", 201, "Cache-Control: max-age=60\n", true, false,
+		"what was made is another resource"},
+	    {"9110 9.3.4", "PUT", 200, "Cache-Control: max-age=60\n", true, false, "PUT is never"},
+	    {"9110 9.3.2", "HEAD", 200, "Cache-Control: max-age=60\n", true, false,
+		"HEAD has no body to keep"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct policy_storing got;
+		read_heads("", rows[i].status, rows[i].response);
+		request.method = span_of(rows[i].method);
+		struct policy_exchange x = {.request = &request,
+		    .response = &response,
+		    .asked_at = NOW,
+		    .answered_at = NOW,
+		    .represents_target = rows[i].represents_target};
+		policy_judge_storing(&shared, &x, &got);
+		if (got.store != rows[i].stored)
+			fail_msg("%s: %s: %s: %s", rows[i].section, rows[i].method, got.reason,
+			    rows[i].reason);
+	}
+}
+
+static void a_part_is_judged_as_its_whole(void **state)
+{
+	(void)state;
+	read_heads("Range: bytes=0-1\n", 206, "ETag: \"a\"\nCache-Control: max-age=60\n");
+	struct policy_exchange x = {
+	    .request = &request, .response = &response, .asked_at = NOW, .answered_at = NOW};
+	struct policy_storing got;
+	policy_judge_storing(&shared, &x, &got);
+	assert_false(got.store);
+	x.part = true;
+	policy_judge_storing(&shared, &x, &got);
+	assert_true(got.store);
+	assert_int_equal(got.fresh_for_s, 60);
+}
+
 static void a_reason_is_a_sentence_with_its_section(void **state)
 {
 	(void)state;
@@ -418,6 +477,8 @@ int main(void)
 	    TEST(a_private_cache_stores_what_is_its_users),
 	    TEST(age_on_arrival_is_counted),
 	    TEST(after_a_304_its_age_and_date_count),
+	    TEST(an_answer_to_post_is_stored_when_it_says_that_it_is_the_target),
+	    TEST(a_part_is_judged_as_its_whole),
 	    TEST(a_reason_is_a_sentence_with_its_section),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ static void stale_answer_with_must_revalidate_is_never_served(void **state)
 {
 	(void)state;
 	static const char *const forbidding[] = {RES "must-revalidate", RES "proxy-revalidate",
-	    RES "s-maxage=60", RES "no-cache", RES "no-cache=\"a\"",
+	    RES "s-maxage=60", RES "no-cache", RES "no-cache=\"a b\"",
 	    "CDN-Cache-Control: must-revalidate"};
 	static const char *const permitting[] = {
 	    "", REQ "max-stale\n", REQ "max-stale=1000\n", REQ "stale-if-error=1000\n"};

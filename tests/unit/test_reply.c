@@ -67,6 +67,32 @@ static void a_long_member_is_cut_not_overrun(void **state)
 	assert_true(strlen(r.cache_status) < REPLY_STATUS);
 }
 
+static void the_key_is_told_of_all_but_plain_hits(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *said, *url, *want;
+	} rows[] = {
+	    {"fwd=miss", "http://a/", "curlew; fwd=miss; key=\"http://a/\""},
+	    {"fwd=miss", "http://a/\"\\", "curlew; fwd=miss; key=\"http://a/\\\"\\\\\""},
+	    {"hit; ttl=3", "http://a/", "curlew; hit; ttl=3"},
+	    {"hit; ttl=-3; detail=\"stale\"", "http://a/", "curlew; hit; ttl=-3; detail=\"stale\"; key=\"http://a/\""},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct reply r = {.age_s = -1};
+		reply_say(&r, "%s", rows[i].said);
+		reply_key(&r, rows[i].url);
+		assert_string_equal(r.cache_status, rows[i].want);
+	}
+	char long_url[400];
+	memset(long_url, 'x', sizeof long_url - 1);
+	long_url[sizeof long_url - 1] = '\0';
+	struct reply r = {.age_s = -1};
+	reply_say(&r, "fwd=miss");
+	reply_key(&r, long_url);
+	assert_string_equal(r.cache_status, "curlew; fwd=miss"); /* a key that is cut would be another's */
+}
+
 static void the_lanes_short_cut_writes_the_same_words(void **state)
 {
 	(void)state;
@@ -91,6 +117,7 @@ int main(void)
 	    cmocka_unit_test(a_location_of_ours_replaces_the_stored_one),
 	    cmocka_unit_test(a_detail_is_a_safe_structured_string),
 	    cmocka_unit_test(a_long_member_is_cut_not_overrun),
+	    cmocka_unit_test(the_key_is_told_of_all_but_plain_hits),
 	    cmocka_unit_test(the_lanes_short_cut_writes_the_same_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,59 @@ static void a_304_replaces_fields_of_the_same_name(void **state)
 	}
 }
 
+static void fields_that_directives_name_are_not_kept(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *section, *response;
+		bool private_cache;
+		const char *kept, *reason;
+	} rows[] = {
+	    {"5.2.2.4", "Cache-Control: max-age=9, no-cache=\"a, B\"\nA: 1\nb: 2\nC: 3\n", false,
+		"Cache-Control: max-age=9, no-cache=\"a, B\"\nC: 3\n", "no-cache, in any case"},
+	    {"5.2.2.4", "Cache-Control: no-cache=a\nA: 1\nC: 3\n", true,
+		"Cache-Control: no-cache=a\nC: 3\n", "a private cache as well"},
+	    {"5.2.2.7", "A: 1\nCache-Control: private=\"A\"\nA: 2\n", false,
+		"Cache-Control: private=\"A\"\n", "every line of the name"},
+	    {"5.2.2.7", "A: 1\nCache-Control: private=\"A\"\n", true,
+		"A: 1\nCache-Control: private=\"A\"\n", "private is not for a private cache"},
+	    {"5.2.2.7", "A: 1\nCache-Control: private\nB: 2\n", false,
+		"A: 1\nCache-Control: private\nB: 2\n", "without names it names none"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct policy policy = {rows[i].private_cache, NULL, 0};
+		read_heads("", 200, rows[i].response);
+		assert_int_equal(policy_kept_fields(&policy, &response, &out), 0);
+		if (strcmp(buf_str(&out), rows[i].kept) != 0)
+			fail_msg("%s: %s: kept %s: %s", rows[i].section, rows[i].response,
+			    buf_str(&out), rows[i].reason);
+	}
+}
+
+static void a_head_freshens_what_it_agrees_with(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *head, *stored;
+		bool freshens;
+		const char *reason;
+	} rows[] = {
+	    {"", "ETag: \"a\"\n", true, "it says nothing against it"},
+	    {"ETag: \"a\"\nContent-Length: 5\n", "ETag: \"a\"\n", true, "all is the same"},
+	    {"ETag: \"b\"\n", "ETag: \"a\"\n", false, "another tag"},
+	    {"ETag: \"b\"\n", "", true, "a tag where there was none"},
+	    {"Last-Modified: " AT_NOW "\n", "Last-Modified: " HOUR_AGO "\n", false, "changed since"},
+	    {"Content-Length: 6\n", "", false, "another length"},
+	    {"Content-Length: 05\n", "", false, "doubt is a difference"},
+	    {"Content-Encoding: gzip\n", "Content-Encoding: br\n", false, "other bytes"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		read_heads(rows[i].head, 200, rows[i].stored);
+		if (policy_head_freshens(&request, &response, 5) != rows[i].freshens)
+			fail_msg("4.3.5: %s / %s: %s", rows[i].head, rows[i].stored, rows[i].reason);
+	}
+}
+
 static void a_304_with_another_validator_freshens_nothing(void **state)
 {
 	(void)state;
@@ -266,6 +319,8 @@ int main(void)
 	    TEST(a_range_is_taken_only_of_what_if_range_names),
 	    TEST(fields_are_stored_end_to_end_and_in_order),
 	    TEST(a_304_replaces_fields_of_the_same_name),
+	    TEST(fields_that_directives_name_are_not_kept),
+	    TEST(a_head_freshens_what_it_agrees_with),
 	    TEST(a_304_with_another_validator_freshens_nothing),
 	    TEST(fields_beyond_the_ceiling_are_an_error),
 	};

@@ -171,6 +171,7 @@ END;
 
 -- entry: deleted. Also where recursive_triggers is on and REPLACE comes here: then it is not counted twice.
 CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN
+	DELETE FROM part WHERE url = OLD.url; -- a purge of the page is one of its pieces too
 	INSERT INTO trash (file) SELECT OLD.body_file WHERE OLD.body_file IS NOT NULL;
 	UPDATE counter SET
 		edits = edits + 1,

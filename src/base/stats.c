@@ -26,6 +26,7 @@ static const struct {
     [STATS_WORKERS] = {"workers", true, "Worker threads alive now."},
     [STATS_FETCHES] = {"fetches", false, "Requests sent to origins."},
     [STATS_FETCH_FAILURES] = {"fetch_failures", false, "Requests to origins that failed."},
+    [STATS_RESUMED] = {"resumed", false, "Fetches that broke off and were asked for the rest."},
     [STATS_BYTES_FETCHED] = {"bytes_fetched", false, "Body bytes received from origins."},
     [STATS_BYTES_SENT] = {"bytes_sent", false, "Body bytes sent to clients."},
     [STATS_STORED] = {"stored", false, "Responses stored."},

@@ -36,7 +36,7 @@ void arrival_round_over(void *ctx)
 static void on_interim(void *ctx, int status, struct span fields)
 {
 	struct flight *f = ctx;
-	struct interim *i = malloc(sizeof *i + fields.len + 1);
+	struct interim *i = f->resuming ? NULL : malloc(sizeof *i + fields.len + 1);
 	if (i == NULL)
 		return; /* an interim answer may be lost (RFC 9110 15.2) */
 	i->next = NULL;
@@ -75,16 +75,26 @@ static int64_t said_length(const struct head *response)
 static void on_head(void *ctx, int status, int minor, struct span fields, int64_t body_bytes)
 {
 	struct flight *f = ctx;
-	struct head response;
+	struct head response, combined;
+	struct buf text;
 	message_init(&response);
+	message_init(&combined);
+	buf_init(&text, BUF_HEAD);
 	bool ok = message_parse_fields(&response, fields) == 0;
 	response.status = status;
 	response.minor = minor;
+	if (f->resuming) {
+		resume_next_head(f, &response);
+		goto out;
+	}
 	f->status = status;
 	f->minor = minor;
 	f->body_bytes = strcmp(f->method, "HEAD") == 0 ? said_length(&response) : body_bytes;
-	if (ok)
-		landing_judge(f, &response);
+	if (ok) {
+		const struct head *head = resume_first_head(f, &response, &combined, &text);
+		resume_note_validator(f, head);
+		landing_judge(f, head);
+	}
 	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another to wait for. */
 	if (f->shared != f->shareable)
 		flights_note_pass(f->flights, f->hash, !f->shareable);
@@ -94,13 +104,20 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	flight_end_if_idle(f);
 	notice(f);
 	pthread_mutex_unlock(&f->lock);
+out:
 	message_fini(&response);
+	message_fini(&combined);
+	buf_fini(&text);
 }
 
 static bool on_data(void *ctx, const char *bytes, size_t n)
 {
 	struct flight *f = ctx;
 	pthread_mutex_lock(&f->lock);
+	if (f->resume_refused) { /* bytes of something else */
+		pthread_mutex_unlock(&f->lock);
+		return true;
+	}
 	if (window_add(&f->window, bytes, n, f->body_bytes) != 0)
 		f->forgotten = true; /* out of memory: a hole must not look like a body */
 	f->received += (int64_t)n;
@@ -135,6 +152,10 @@ static void on_done(void *ctx, const struct engine_end *end)
 	struct flight *f = ctx;
 	pthread_mutex_lock(&f->lock);
 	f->fetch = NULL;
+	if (resume_try(f, end->outcome)) { /* the engine's reference goes on with it */
+		pthread_mutex_unlock(&f->lock);
+		return;
+	}
 	f->outcome = end->outcome;
 	f->curl_code = end->curl_code;
 	f->message = strdup(end->message);
@@ -142,6 +163,11 @@ static void on_done(void *ctx, const struct engine_end *end)
 	bool landed = end->outcome == ENGINE_OK && f->window.end == f->received;
 	if (end->outcome == ENGINE_OK && !landed)
 		f->outcome = ENGINE_TROUBLE;
+	if ((landed && f->expected_end >= 0 && f->received != f->expected_end) || f->resume_refused || f->resuming) {
+		landed = false;
+		f->outcome = ENGINE_BROKEN;
+		f->curl_code = 18;
+	}
 	if (landed && end->trailers.len > 0) {
 		f->trailers = malloc(end->trailers.len + 1);
 		if (f->trailers != NULL) {
@@ -152,10 +178,10 @@ static void on_done(void *ctx, const struct engine_end *end)
 	if (landed && f->entry != NULL && !f->refreshed)
 		keep_timings(f->entry, end);
 	if (!landed)
-		f->storing = false;
-	bool over = !landed || (!f->storing && !f->refreshing);
+		f->storing = landing_salvage(f);
+	bool over = !f->storing && (!landed || !f->refreshing);
 	flight_enter(f, !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED);
-	if (!over && f->refreshing)
+	if (!over && landed && f->refreshing)
 		landing_refresh(f);
 	else if (!over)
 		landing_step(f);

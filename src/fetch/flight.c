@@ -141,6 +141,13 @@ enum flight_news flight_wait(struct seat *s, struct flight_answer *a)
 static bool find_piece(struct seat *s, struct flight_piece *out, enum flight_read *what)
 {
 	struct flight *f = s->flight;
+	const struct reserve_piece *r = f->reserve != NULL ? reserve_find(f->reserve, s->pos) : NULL;
+	if (r != NULL) {
+		*out = (struct flight_piece){.n = (size_t)(r->at + r->n - s->pos), .fd = r->fd, .at = r->skip + s->pos - r->at};
+		*what = FLIGHT_FILE;
+		s->pos += (int64_t)out->n;
+		return true;
+	}
 	struct span bytes = window_peek(&f->window, s->pos, &s->piece);
 	if (bytes.len > 0) {
 		*out = (struct flight_piece){.bytes = bytes.at, .n = bytes.len, .fd = -1};
@@ -183,6 +190,13 @@ enum flight_read flight_read(struct seat *s, bool wait, struct flight_piece *out
 	pthread_mutex_unlock(&f->lock);
 	piece_drop(done_with);
 	return what;
+}
+
+void flight_seek(struct seat *s, int64_t at)
+{
+	pthread_mutex_lock(&s->flight->lock);
+	s->pos = at;
+	pthread_mutex_unlock(&s->flight->lock);
 }
 
 struct span flight_trailers(struct seat *s)

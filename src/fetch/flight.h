@@ -9,6 +9,7 @@
 #define CURLEW_FETCH_FLIGHT_H
 
 #include "fetch/engine.h"
+#include "fetch/reserve.h"
 #include "http/message.h"
 #include "http/policy.h"
 #include "store/store.h"
@@ -43,6 +44,7 @@ struct flight_ask {
 	struct span fields;      /* lines to send, "Name: value\n" */
 	const struct entry *was; /* the row this replaces, or NULL; copied */
 	const struct store_rows *variants; /* without was: rows of which a 304 may choose one by its tag (RFC 9111 4.3.3); copied. Or NULL */
+	struct reserve *reserve; /* stored parts that fields ask to be completed; the flight's once FLIGHT_LEADS is returned. Or NULL */
 	bool conditional;        /* fields carry the validators of was or of the variants: a 304 is about one of them */
 	bool shared;             /* others may join, this may join others: a plain GET */
 	bool background;         /* goes on without seats (stale-while-revalidate) */
@@ -52,6 +54,13 @@ struct flight_ask {
 	bool (*gone)(void *ctx); /* asked now and then while waiting; true: the client is gone. May be NULL */
 	void *gone_ctx;
 };
+
+/* How many bytes of the URL's body have come so far, if it is being fetched by a flight that others may join; else 0. *body_bytes: how
+ * many there will be, -1 when that is not known. */
+int64_t flights_arrived(struct flights *, const char *url, int64_t *body_bytes);
+/* What has just been fetched may be on its way into the index, and not to be joined (by any, or by one who must ask alone): waits a
+ * moment for its row. True when it came: look the URL up once more. */
+bool flights_settle(struct flights *, const char *url, bool alone);
 
 enum flight_joined {
 	FLIGHT_LEADS,      /* this seat began it */
@@ -105,6 +114,8 @@ struct flight_piece {
 };
 /* The next part of the body, good until the next call for this seat. wait: rather than QUIET. */
 enum flight_read flight_read(struct seat *, bool wait, struct flight_piece *);
+/* The next read begins at byte `at` of the body; before the first read. */
+void flight_seek(struct seat *, int64_t at);
 /* Trailer field lines; after FLIGHT_END. */
 struct span flight_trailers(struct seat *);
 void flight_failure(struct seat *, struct flight_answer *);

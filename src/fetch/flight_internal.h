@@ -1,18 +1,20 @@
 /*
  * flight_internal: struct flight, for the files of this room: flights.c (the table), flight.c (seats), arrival.c (what the engine
- * brings), landing.c (the way to the store), upload.c (the request body).
+ * brings), landing.c (the way to the store), resume.c (bodies in pieces), upload.c (the request body).
  *
  * The life of a flight, each edge with its function; flight_enter() is the one door:
  *
  *   ASKING --on_head--> STREAMING --on_done--> LANDED --landing_over--> OVER
- *      \                    \
- *       +----on_done---------+--on_done--> DEAD
+ *      \                  |  ^   \
+ *       \        on_done,  |  |    +--on_done--+
+ *        \    resume_try   +--+                |
+ *         +--on_done---------------------------+--> DEAD
  *
  *   ASKING     no final head yet; may be joined if shared
  *   STREAMING  head and policy verdict are fixed; bytes arrive
  *   LANDED     the body is whole; the disk thread and the writer are still at work; may be joined
  *   OVER       its row is committed or will never be; out of the table; seats may still read
- *   DEAD       out of the table; seats get what had arrived, then BROKEN
+ *   DEAD       not to be joined; seats get what had arrived, then BROKEN; it may yet be stored as a part
  *
  * Locks: flight->lock guards what stands under it; flights->lock (the table) is taken before it, never after. No lock is held
  * across a call that can wait. References: one each for the table, every seat, the engine, the disk job, the put, the notice.
@@ -31,6 +33,7 @@ enum {
 	FLIGHT_KEEP = 256 << 10,    /* bytes kept in memory for readers although the disk has them */
 	FLIGHT_UPLOAD = 256 << 10,  /* bytes of a request body on their way */
 	FLIGHT_INTERIMS = 32,       /* interim answers passed on; more are dropped */
+	FLIGHT_SETTLE_MS = 100, /* that somebody waits for a row on its way rather than ask the origin for what has just come */
 	FLIGHT_BUCKETS = 1024,
 	FLIGHT_PASSES = 4096,
 	FLIGHT_PASS_S = 60 /* how long a URL found unshareable is not collapsed */
@@ -74,6 +77,19 @@ struct flight {
 	struct entry *entry; /* what is stored or was refreshed; NULL when neither */
 	bool refreshed;
 	bool shareable; /* others than the leader may have it */
+
+	/* a body that is more than one answer (resume.c) */
+	struct reserve *reserve; /* parts that were stored before; NULL once the origin would not complete them */
+	char *validator;         /* the strong one of the body, for asking on where it breaks off; NULL: none */
+	bool validator_is_tag;
+	bool resuming, resume_refused;
+	unsigned resumes;
+	int64_t resumed_at; /* received then */
+	int64_t expected_end; /* bytes from 0 up to which the transfer brings them; -1: it says itself when it is over */
+
+	bool is_part; /* stored as a range of a whole */
+	struct part_place place;
+	int64_t part_bytes; /* by its Content-Range */
 
 	struct interim *interims;
 	struct window window;
@@ -164,6 +180,17 @@ void landing_judge(struct flight *, const struct head *response); /* on_head: th
 void landing_step(struct flight *); /* there is something for the disk thread to do; under the lock */
 void landing_refresh(struct flight *); /* a 304 is complete: writes the row; under the lock */
 void landing_give_up(struct flight *, const char *why); /* no more storing; under the lock */
+/* It broke off: may what there is be stored as a part? Then it is; under the lock, before DEAD. */
+bool landing_salvage(struct flight *);
+
+/* resume.c */
+/* The first head: parts are completed, or forgotten. The head to go on with, which may be made in combined. */
+const struct head *resume_first_head(struct flight *, const struct head *response, struct head *combined, struct buf *text);
+void resume_note_validator(struct flight *, const struct head *response);
+/* A further head of a body that had broken off: fits, or the fetch is given up. */
+void resume_next_head(struct flight *, const struct head *response);
+/* The transfer broke off: asks for the rest. True when it goes on; under the lock, on the engine's thread. */
+bool resume_try(struct flight *, enum engine_outcome);
 
 /* upload.c */
 ssize_t upload_take(struct flight *, char *bytes, size_t n);

@@ -75,6 +75,69 @@ bool flights_passes(struct flights *t, const char *url)
 	return passes;
 }
 
+/* The first flight of the URL that is of the wanted kind, its lock held; NULL: none. Under the table's lock. */
+static struct flight *find_locked(struct flights *t, const char *url, bool (*is)(const struct flight *, bool alone), bool alone)
+{
+	uint64_t hash = flights_hash(url);
+	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
+		if (f->hash != hash || strcmp(f->url, url) != 0)
+			continue;
+		pthread_mutex_lock(&f->lock);
+		if (is(f, alone))
+			return f;
+		pthread_mutex_unlock(&f->lock);
+	}
+	return NULL;
+}
+
+static bool is_arriving(const struct flight *f, bool alone)
+{
+	(void)alone;
+	return f->shared && f->shareable && !f->given_up && (f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED);
+}
+
+int64_t flights_arrived(struct flights *t, const char *url, int64_t *body_bytes)
+{
+	int64_t arrived = 0;
+	*body_bytes = -1;
+	pthread_mutex_lock(&t->lock);
+	struct flight *f = find_locked(t, url, is_arriving, false);
+	if (f != NULL) {
+		arrived = f->received;
+		*body_bytes = f->body_bytes;
+		pthread_mutex_unlock(&f->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return arrived;
+}
+
+static bool is_settling(const struct flight *f, bool alone)
+{
+	return f->state == FLIGHT_LANDED && !f->forgotten && (alone || !f->shareable);
+}
+
+bool flights_settle(struct flights *t, const char *url, bool alone)
+{
+	pthread_mutex_lock(&t->lock);
+	struct flight *f = find_locked(t, url, is_settling, alone);
+	pthread_mutex_unlock(&t->lock);
+	if (f == NULL)
+		return false;
+	flight_hold(f);
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += FLIGHT_SETTLE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	int rc = 0;
+	while (f->state == FLIGHT_LANDED && rc == 0)
+		rc = pthread_cond_timedwait(&f->news, &f->lock, &until);
+	bool settled = f->state != FLIGHT_LANDED;
+	pthread_mutex_unlock(&f->lock);
+	flight_drop(f);
+	return settled;
+}
+
 uint64_t flights_landed(struct flights *t, const char *url)
 {
 	pthread_mutex_lock(&t->lock);
@@ -110,6 +173,8 @@ static void flight_free(struct flight *f)
 	body_free(f->body);
 	entry_free(f->was);
 	entry_free(f->chosen);
+	reserve_free(f->reserve);
+	free(f->validator);
 	store_rows_free(&f->variants);
 	entry_free(f->entry);
 	message_fini(&f->request);
@@ -198,7 +263,7 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	f->background = ask->background;
 	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
 	f->asked_at = flight_now();
-	f->body_bytes = -1;
+	f->body_bytes = f->expected_end = f->resumed_at = -1;
 	buf_init(&f->head, BUF_HEAD);
 	buf_init(&f->upload, FLIGHT_UPLOAD);
 	message_init(&f->request);
@@ -261,10 +326,13 @@ static int take_off(struct flight *f, const struct flight_ask *ask)
 	};
 	pthread_mutex_lock(&f->lock);
 	f->refs++; /* the engine's */
+	f->reserve = ask->reserve;
 	f->fetch = engine_start(f->flights->engine, &spec, &arrival_ops, f);
 	bool ok = f->fetch != NULL;
-	if (!ok)
+	if (!ok) {
 		f->refs--;
+		f->reserve = NULL; /* still the asker's */
+	}
 	pthread_mutex_unlock(&f->lock);
 	return ok ? 0 : -1;
 }

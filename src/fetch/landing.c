@@ -9,10 +9,17 @@
 #include "base/stats.h"
 #include "http/field.h"
 #include "http/key.h"
+#include "http/range.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	RESERVE_READ = 256 << 10,
+	RESERVE_TURN = 16 << 20 /* bytes copied from stored parts before others have their turn */
+};
 
 /* --- the verdict --- */
 
@@ -170,6 +177,44 @@ static void invalidate(const struct flight *f, const struct head *response)
 	}
 }
 
+/* A 206 to a client's own Range: one range, which says where it belongs, may be kept as a part (RFC 9111 3.3). */
+static bool take_place(struct flight *f, const struct head *response)
+{
+	struct range range;
+	int64_t whole;
+	if (response->status != 206 || strcmp(f->method, "GET") != 0 ||
+	    range_parse_content_range(message_find(response, "Content-Range"), &range, &whole) != 0)
+		return false;
+	f->place = (struct part_place){.first_byte = range.first, .whole_bytes = whole};
+	f->part_bytes = range.last + 1 - range.first;
+	return true;
+}
+
+static void note_joint(struct flight *f, const struct head *fields)
+{
+	bool is_tag;
+	struct span validator = policy_strong_validator(fields, flight_now(), &is_tag);
+	f->place.joined = validator.len == 0 ? PART_ALONE : is_tag ? PART_BY_ETAG : PART_BY_MODIFIED;
+}
+
+/* A part's place stands in columns. */
+static int drop_content_range(struct entry *e)
+{
+	struct buf kept;
+	struct span rest = span_of(e->headers), line;
+	buf_init(&kept, BUF_HEAD);
+	while (span_next_line(&rest, &line)) {
+		if (span_starts_nocase(line, "Content-Range:"))
+			continue;
+		buf_addspan(&kept, line);
+		buf_addc(&kept, '\n');
+	}
+	free(e->headers);
+	e->headers = strdup(buf_str(&kept));
+	buf_fini(&kept);
+	return e->headers != NULL ? 0 : -1;
+}
+
 static void refuse(const struct flight *f, const char *reason, int64_t now)
 {
 	if (strcmp(f->method, "GET") != 0)
@@ -197,6 +242,7 @@ void landing_judge(struct flight *f, const struct head *response)
 	}
 	if (f->was != NULL && head && response->status != 304 && response->status < 500)
 		outdate(f, now);
+	x.part = f->is_part = take_place(f, response);
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
 	int64_t most = f->flights->config.max_body;
 	if (f->verdict.store && f->has_body && !x.represents_target) {
@@ -211,10 +257,15 @@ void landing_judge(struct flight *f, const struct head *response)
 	if (f->verdict.store && message_parse_fields(&kept, buf_span(&f->head)) == 0) {
 		kept.status = response->status;
 		f->entry = make_entry(f, &kept, now);
+		note_joint(f, &kept);
+		if (f->entry != NULL && f->is_part && drop_content_range(f->entry) != 0) {
+			entry_free(f->entry);
+			f->entry = NULL;
+		}
 	}
 	message_fini(&kept);
 	f->storing = f->verdict.store && f->entry != NULL;
-	f->shareable = f->storing && !f->verdict.reusable_only_validated && f->verdict.fresh_for_s > 0;
+	f->shareable = f->storing && !f->is_part && !f->verdict.reusable_only_validated && f->verdict.fresh_for_s > 0;
 	if (!f->storing)
 		refuse(f, f->verdict.reason, now);
 }
@@ -239,7 +290,9 @@ static void landing_over(struct flight *f, bool owned)
 	flights_close(f); /* first: who finds it not open any more must also find that something landed */
 	pthread_mutex_lock(&f->lock);
 	f->committed = owned;
-	flight_enter(f, FLIGHT_OVER);
+	if (f->state == FLIGHT_LANDED)
+		flight_enter(f, FLIGHT_OVER);
+	pthread_cond_broadcast(&f->news);
 	pthread_mutex_unlock(&f->lock);
 	flight_drop(f);
 }
@@ -257,29 +310,71 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 	landing_over((struct flight *)(void *)((char *)put - offsetof(struct flight, put)), outcome == STORE_PUT_DONE);
 }
 
-/* Writes what has arrived and is not on disk yet. The lock is let go around the disk. */
-static void write_arrived(struct flight *f)
+/* Nothing more comes from the origin: all that is stored of it is here. */
+static bool is_complete(const struct flight *f)
 {
-	struct piece *piece = NULL;
-	struct span bytes;
-	while (f->storing && (bytes = window_peek(&f->window, f->on_disk, &piece)).len > 0) {
-		bool whole = f->state == FLIGHT_LANDED && f->on_disk == 0;
+	return f->state == FLIGHT_LANDED || f->state == FLIGHT_DEAD;
+}
+
+/* Up to a buffer of what stands in the reserve behind what is on disk; {NULL, 0}: nothing, or it must wait for the hole before it.
+ * *failed: it cannot be read. The lock is let go around the disk. */
+static struct span read_reserve(struct flight *f, char buffer[RESERVE_READ], bool *failed)
+{
+	const struct reserve_piece *r = f->reserve != NULL ? reserve_find(f->reserve, f->on_disk) : NULL;
+	if (r == NULL)
+		return span_make(NULL, 0);
+	int64_t skip = f->on_disk - r->at;
+	size_t n = r->n - skip < RESERVE_READ ? (size_t)(r->n - skip) : RESERVE_READ;
+	pthread_mutex_unlock(&f->lock);
+	ssize_t got = pread(r->fd, buffer, n, r->skip + skip);
+	pthread_mutex_lock(&f->lock);
+	*failed = got != (ssize_t)n;
+	return span_make(buffer, *failed ? 0 : n);
+}
+
+/* Writes what has arrived, or was stored before as parts, and is not in the body's file yet. The lock is let go around the disk.
+ * True when it stopped for others' sake and there is more: a large part must not keep the disk thread from everybody else's bodies. */
+static bool write_arrived(struct flight *f)
+{
+	char buffer[RESERVE_READ];
+	int64_t copied = 0;
+	while (f->storing) {
+		struct piece *piece = NULL;
+		bool failed = false;
+		struct span bytes = window_peek(&f->window, f->on_disk, &piece);
+		bool from_reserve = bytes.len == 0;
+		if (from_reserve)
+			bytes = read_reserve(f, buffer, &failed);
+		if (bytes.len == 0 && !failed)
+			return false;
+		bool in_one_go = is_complete(f) && f->on_disk == 0 && f->reserve == NULL;
 		struct body *body = f->body;
 		pthread_mutex_unlock(&f->lock);
-		if (body == NULL)
-			body = body_begin(f->flights->config.store, whole);
-		bool ok = body != NULL && body_write(body, bytes.at, bytes.len) == 0;
+		if (body == NULL && !failed)
+			body = body_begin(f->flights->config.store, in_one_go);
+		bool ok = !failed && body != NULL && body_write(body, bytes.at, bytes.len) == 0;
 		piece_drop(piece);
 		pthread_mutex_lock(&f->lock);
 		f->body = body;
 		if (!ok) {
 			landing_give_up(f, "the cache's disk could not take it");
-			return;
+			return false;
 		}
 		f->on_disk += (int64_t)bytes.len;
 		window_forget(&f->window, f->on_disk - FLIGHT_KEEP);
 		flight_unpause(f);
+		if (from_reserve && (copied += (int64_t)bytes.len) >= RESERVE_TURN)
+			return true;
 	}
+	return false;
+}
+
+/* Is what has come what its head said (a part that lies about its place fits nowhere)? */
+static bool is_as_told(const struct flight *f)
+{
+	if (f->is_part && f->state == FLIGHT_LANDED)
+		return f->on_disk == f->part_bytes;
+	return f->body_bytes < 0 || f->is_part || f->on_disk == f->body_bytes;
 }
 
 /* The disk thread's part: as far as there is something to do. */
@@ -288,10 +383,16 @@ static void run_job(struct store_job *job)
 	struct flight *f = (struct flight *)(void *)((char *)job - offsetof(struct flight, job));
 	bool put = false, over = false;
 	pthread_mutex_lock(&f->lock);
-	write_arrived(f);
-	if (f->storing && f->state == FLIGHT_LANDED) {
+	if (write_arrived(f)) {
+		pthread_mutex_unlock(&f->lock);
+		store_on_disk(f->flights->config.store, job);
+		return;
+	}
+	if (f->storing && is_complete(f)) {
 		if (f->forgotten)
 			landing_give_up(f, "invalidated while it was fetched, RFC 9111 4.4");
+		else if (!is_as_told(f))
+			landing_give_up(f, "its length is not what its head said, RFC 9110 14.4");
 		bool seal = f->storing;
 		pthread_mutex_unlock(&f->lock);
 		put = seal && (f->body == NULL || body_seal(f->body) == 0);
@@ -300,8 +401,9 @@ static void run_job(struct store_job *job)
 		if (!put)
 			landing_give_up(f, "the cache's disk could not take it");
 	}
-	if (!put && f->state == FLIGHT_LANDED) {
-		flight_enter(f, FLIGHT_OVER);
+	if (!put && is_complete(f)) {
+		if (f->state == FLIGHT_LANDED)
+			flight_enter(f, FLIGHT_OVER);
 		over = true;
 	}
 	f->disk_busy = false;
@@ -311,6 +413,7 @@ static void run_job(struct store_job *job)
 		f->put = (struct store_put){
 		    .entry = f->entry,
 		    .body = f->body,
+		    .place = f->is_part ? &f->place : NULL,
 		    .replaces_id = f->was != NULL ? f->was->id : 0,
 		    .done = put_over,
 		};
@@ -329,9 +432,21 @@ void landing_refresh(struct flight *f)
 	store_refresh(f->flights->config.store, &f->refresh);
 }
 
+bool landing_salvage(struct flight *f)
+{
+	int64_t from = f->reserve != NULL ? f->reserve->hole_first : 0;
+	bool whole = !f->is_part && f->entry != NULL && f->entry->status == 200 && strcmp(f->method, "GET") == 0;
+	if (!f->storing || f->forgotten || f->place.joined == PART_ALONE || (!f->is_part && !whole) || f->received <= from)
+		return false;
+	if (whole)
+		f->place = (struct part_place){.whole_bytes = f->body_bytes, .joined = f->place.joined};
+	f->is_part = true;
+	return true;
+}
+
 void landing_step(struct flight *f)
 {
-	bool due = f->state == FLIGHT_LANDED || f->window.end - f->on_disk >= FLIGHT_SMALL;
+	bool due = is_complete(f) || f->window.end - f->on_disk >= FLIGHT_SMALL;
 	if (!f->storing || f->disk_busy || !due)
 		return;
 	f->disk_busy = true;

@@ -120,3 +120,13 @@ int range_parse_content_range(struct span value, struct range *range, int64_t *c
 		return -1;
 	return 0;
 }
+
+int64_t range_first(struct span value)
+{
+	struct range ranges[RANGE_MAX];
+	size_t count;
+	/* Against a body without an end every range begins somewhere; those that count from the end, far behind all there is. */
+	if (range_resolve(value, INT64_MAX, ranges, &count) != RANGE_SOME || count != 1)
+		return -1;
+	return ranges[0].first < INT64_MAX / 2 ? ranges[0].first : -1;
+}

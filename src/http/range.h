@@ -26,6 +26,9 @@ enum range_verdict {
 enum range_verdict range_resolve(
     struct span value, int64_t body_bytes, struct range ranges[RANGE_MAX], size_t *count);
 
+/* Where the one range of "bytes=first-last" or "bytes=first-" begins; -1 when there are several, none, or it counts from the end. */
+int64_t range_first(struct span value);
+
 /* Reads "bytes first-last/complete" (complete -1 when "*"). 0, or -1 when malformed. */
 int range_parse_content_range(struct span value, struct range *, int64_t *complete);
 

@@ -72,20 +72,37 @@ enum policy_condition policy_judge_condition(
 	return modified <= since ? POLICY_NOT_MODIFIED : POLICY_GO_ON;
 }
 
+/* RFC 9110 8.8.2.2: two versions made within one second have the same date. */
+static bool is_strong_date(const struct head *response, int64_t now, int64_t *modified)
+{
+	int64_t date;
+	return find_date(response, "Last-Modified", now, modified) &&
+	       find_date(response, "Date", now, &date) && date > *modified;
+}
+
+struct span policy_strong_validator(const struct head *response, int64_t now, bool *is_tag)
+{
+	struct span tag = message_find(response, "ETag");
+	int64_t modified;
+	*is_tag = field_tags_match_strong(tag, tag); /* a weak one does not match itself */
+	if (*is_tag)
+		return tag;
+	if (is_strong_date(response, now, &modified))
+		return message_find(response, "Last-Modified");
+	return span_make(NULL, 0);
+}
+
 bool policy_range_applies(const struct head *request, const struct head *response, int64_t now)
 {
 	struct span asked = message_find(request, "If-Range");
-	int64_t asked_date, modified, date;
+	int64_t asked_date, modified;
 	if (asked.at == NULL)
 		return true;
 	if (count_lines(request, "If-Range") != 1)
 		return false;
 	if (!date_parse(asked, now, &asked_date))
 		return field_tags_match_strong(asked, message_find(response, "ETag"));
-	/* A date is strong when the response was a second older than its last change, or more (RFC
-	 * 9110 8.8.2.2): two versions made within one second have the same date. */
-	return find_date(response, "Last-Modified", now, &modified) && modified == asked_date &&
-	       find_date(response, "Date", now, &date) && date > modified;
+	return is_strong_date(response, now, &modified) && modified == asked_date;
 }
 
 /* --- fields --- */

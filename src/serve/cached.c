@@ -24,12 +24,15 @@ struct lookup {
 	struct head head;	   /* its fields */
 	struct policy_use use;
 	bool broken_body;	   /* its file is gone, and so is the row by now */
+	struct store_parts parts;  /* when there is no row: parts of the body */
 };
 
 struct turn {
 	bool alone;	    /* ask unshared */
 	bool unconditional; /* ask without validators */
 	bool passes;	    /* the client's own conditions go along */
+	bool settled;	    /* waited once for a row on its way */
+	bool no_parts;	    /* the origin does not complete what is stored in parts */
 };
 
 /* --- looking up --- */
@@ -38,6 +41,7 @@ static void lookup_fini(struct lookup *l)
 {
 	message_fini(&l->head);
 	store_rows_free(&l->rows);
+	store_parts_free(&l->parts);
 }
 
 static bool matches_by_language(const struct entry *e, const struct head *request)
@@ -228,7 +232,7 @@ static enum forward_conditions choose(const struct exchange *x, const struct loo
 	ask->shared = get && !t->alone && !x->demand.no_cache && !x->demand.no_store;
 	if (ask->conditional)
 		return FORWARD_STORED;
-	if (!get || asks_for_part(x) || t->passes) {
+	if (!get || t->passes || (asks_for_part(x) && (t->alone || !partial_wants_whole(x)))) {
 		ask->shared = false;
 		return FORWARD_CLIENTS;
 	}
@@ -307,7 +311,8 @@ static bool answer_arrived(struct exchange *x, const struct lookup *l, struct tu
 	stats_add(follows ? STATS_COLLAPSED : a->stored ? STATS_MISSES : STATS_PASSED, 1);
 	if (how != FORWARD_CLIENTS && answer_condition(x, seat, a, cache))
 		return true;
-	forward_stream(x, seat, a, cache);
+	if (how == FORWARD_CLIENTS || !asks_for_part(x) || !partial_stream(x, seat, a, cache))
+		forward_stream(x, seat, a, cache);
 	flight_leave(seat);
 	return true;
 }
@@ -344,16 +349,26 @@ static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *
 	};
 	t->passes = is_conditional(x) && l->entry == NULL && flights_passes(x->service->flights, x->target.url);
 	enum forward_conditions how = choose(x, l, t, &ask);
+	if (!t->settled && !x->demand.no_cache && flights_settle(x->service->flights, x->target.url, !ask.shared)) {
+		t->settled = true;
+		return false;
+	}
 	struct seat *seat = NULL;
 	struct flight_answer a;
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
 	enum flight_joined joined = FLIGHT_NO_MEMORY;
-	if (forward_fields(x, how, &l->asked, &fields) == 0) {
+	if (how == FORWARD_NONE && l->parts.of != NULL && !t->no_parts)
+		ask.reserve = reserve_to_complete(x->service->store, &l->parts);
+	if (forward_fields(x, how, &l->asked, &fields) == 0 &&
+	    (ask.reserve == NULL || reserve_fields(ask.reserve, x->now, &fields) == 0)) {
 		ask.fields = buf_span(&fields);
 		joined = flight_join(x->service->flights, &ask, &seat);
 	}
 	buf_fini(&fields);
+	bool completing = ask.reserve != NULL && joined == FLIGHT_LEADS;
+	if (joined != FLIGHT_LEADS)
+		reserve_free(ask.reserve);
 	if (joined == FLIGHT_LOOK_AGAIN)
 		return false;
 	if (joined == FLIGHT_NO_MEMORY) {
@@ -363,6 +378,13 @@ static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *
 	bool answered = true;
 	switch (forward_wait(x, seat, &a)) {
 	case FLIGHT_ANSWER:
+		if (completing && (a.status == 206 || a.status == 416)) { /* not what we have the rest of */
+			t->no_parts = true;
+			if (a.status == 416)
+				store_drop_parts(x->service->store, x->target.url);
+			answered = false;
+			break;
+		}
 		return answer_arrived(x, l, t, &ask, how, seat, &a, joined == FLIGHT_FOLLOWS);
 	case FLIGHT_REFRESHED:
 		answered = answer_refreshed(x, l, &a, joined == FLIGHT_FOLLOWS);
@@ -393,6 +415,10 @@ void cached_answer(struct exchange *x)
 		uint64_t landed = flights_landed(x->service->flights, x->target.url);
 		lookup_url(x, &l);
 		bool answered = try_stored(x, &l, landed);
+		if (!answered && l.entry == NULL && !t.no_parts) {
+			partial_find(x, &l.parts);
+			answered = partial_answer(x, &l.parts);
+		}
 		if (!answered && x->demand.only_if_cached) {
 			own_text(x, 504, "fwd=request; detail=\"only-if-cached, RFC 9111 5.2.1.7\"",
 			    "%s is not stored or not fresh, and the request says only-if-cached", x->target.url);

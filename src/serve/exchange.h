@@ -51,11 +51,14 @@ struct representation {
 	struct span fields; /* as stored */
 	int64_t bytes;
 	int fd;             /* of the body, or -1 when it has none */
+	const struct reserve *pieces; /* instead of fd: what of the body is stored in parts; or NULL */
 	int64_t age_s;      /* -1: it is local, not cached */
 	const char *cache;  /* Cache-Status items, or NULL */
 };
 /* Answers GET or HEAD from it: conditions (RFC 9110 13), ranges (14), the body. */
 int represent(struct exchange *, const struct representation *);
+/* Sends bytes of its body. What the sink returns. */
+int represent_bytes(struct exchange *, const struct representation *, int64_t at, int64_t n);
 /* parts.c: several ranges of it as multipart/byteranges; r is the reply begun for it, type its Content-Type ({NULL, 0}: none). */
 int parts_answer(struct exchange *, const struct representation *, struct reply *r, struct span type,
     const struct range *ranges, size_t count);
@@ -82,7 +85,21 @@ enum forward_conditions {
 int forward_fields(const struct exchange *, enum forward_conditions, const struct store_rows *stored, struct buf *out);
 /* Passes a seat's answer on to the client: head, body, trailers. */
 void forward_stream(struct exchange *, struct seat *, const struct flight_answer *, const char *cache);
+/* The same as the sink takes it: a limit of bytes, or -1, from where the seat stands. */
+void forward_body(struct exchange *, struct seat *, int64_t bytes);
 /* Waits for a final head, passing interim ones on. */
 enum flight_news forward_wait(struct exchange *, struct seat *, struct flight_answer *);
+
+/* --- partial.c, for cached.c: ranges of what is not stored whole --- */
+
+/* The stored parts a request could use; of NULL: none. */
+void partial_find(struct exchange *, struct store_parts *);
+/* Answers from them when they are fresh and hold all that is asked. */
+bool partial_answer(struct exchange *, const struct store_parts *);
+/* A Range of a body that is not stored: true when the whole should be fetched and the range cut from it as it arrives, false when the
+ * origin should be asked for the range alone: it lies far ahead, or nobody knows where. */
+bool partial_wants_whole(const struct exchange *);
+/* Cuts the range out of a whole answer under way. True when the client has its answer; the seat stays the caller's. */
+bool partial_stream(struct exchange *, struct seat *, const struct flight_answer *, const char *cache);
 
 #endif

@@ -82,17 +82,22 @@ enum flight_news forward_wait(struct exchange *x, struct seat *seat, struct flig
 	return news;
 }
 
-/* The body as it arrives. What was begun is flushed before every wait, so that the client has all we have. */
-static void stream_body(struct exchange *x, struct seat *seat)
+/* What was begun is flushed before every wait, so that the client has all we have. */
+void forward_body(struct exchange *x, struct seat *seat, int64_t bytes)
 {
 	struct sink *s = x->sink;
-	for (;;) {
+	while (bytes != 0) {
 		struct flight_piece p;
 		enum flight_read got = flight_read(seat, false, &p);
 		if (got == FLIGHT_QUIET) {
 			if (s->flush(s) != 0)
 				return;
 			got = flight_read(seat, true, &p);
+		}
+		if ((got == FLIGHT_BYTES || got == FLIGHT_FILE) && bytes > 0) {
+			if (p.n > (size_t)bytes)
+				p.n = (size_t)bytes;
+			bytes -= (int64_t)p.n;
 		}
 		switch (got) {
 		case FLIGHT_BYTES:
@@ -115,6 +120,7 @@ static void stream_body(struct exchange *x, struct seat *seat)
 			return;
 		}
 	}
+	s->end(s, span_make(NULL, 0));
 }
 
 void forward_stream(struct exchange *x, struct seat *seat, const struct flight_answer *a, const char *cache)
@@ -134,7 +140,7 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	reply_key(&r, x->target.url);
 	x->status = a->status;
 	if (x->sink->begin(x->sink, &r) == 0)
-		stream_body(x, seat);
+		forward_body(x, seat, -1);
 	free(location);
 }
 

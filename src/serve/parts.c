@@ -64,7 +64,7 @@ int parts_answer(struct exchange *x, const struct representation *rep, struct re
 		part_head(&text, boundary, type, ranges[i], rep->bytes);
 		rc = s->bytes(s, buf_str(&text), text.len);
 		if (rc == 0)
-			rc = s->file(s, rep->fd, ranges[i].first, ranges[i].last - ranges[i].first + 1);
+			rc = represent_bytes(x, rep, ranges[i].first, ranges[i].last - ranges[i].first + 1);
 	}
 	buf_clear(&text);
 	buf_addf(&text, "\r\n--%s--\r\n", boundary);

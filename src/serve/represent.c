@@ -25,22 +25,36 @@ char *represent_location(const struct exchange *x, int status, struct span field
 	return location;
 }
 
-static int send_body(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
+static int send_file(struct exchange *x, int fd, int64_t at, int64_t n)
 {
 	char small[32 << 10];
 	struct sink *s = x->sink;
+	if (n > (int64_t)sizeof small)
+		return s->file(s, fd, at, n);
+	ssize_t got = pread(fd, small, (size_t)n, at); /* one send with the head instead of two */
+	if (got == n)
+		return s->bytes(s, small, (size_t)n);
+	s->cut(s);
+	return -1;
+}
+
+int represent_bytes(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
+{
 	int rc = 0;
-	if (n > 0 && n <= (int64_t)sizeof small) { /* one send with the head instead of two */
-		ssize_t got = pread(rep->fd, small, (size_t)n, at);
-		if (got != n) {
-			s->cut(s);
-			return -1;
-		}
-		rc = s->bytes(s, small, (size_t)n);
-	} else if (n > 0) {
-		rc = s->file(s, rep->fd, at, n);
+	while (rc == 0 && n > 0) {
+		const struct reserve_piece *piece = rep->pieces != NULL ? reserve_find(rep->pieces, at) : NULL;
+		int64_t here = piece != NULL && piece->at + piece->n - at < n ? piece->at + piece->n - at : n;
+		rc = piece != NULL ? send_file(x, piece->fd, piece->skip + at - piece->at, here) : send_file(x, rep->fd, at, here);
+		at += here;
+		n -= here;
 	}
-	return rc == 0 ? s->end(s, span_make(NULL, 0)) : rc;
+	return rc;
+}
+
+static int send_body(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
+{
+	int rc = represent_bytes(x, rep, at, n);
+	return rc == 0 ? x->sink->end(x->sink, span_make(NULL, 0)) : rc;
 }
 
 /* The fields a 304 may carry (RFC 9110 15.4.5): all but those that describe the body it does not have. */

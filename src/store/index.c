@@ -70,6 +70,21 @@ static const struct {
 			       "(SELECT count(*) FROM entry WHERE url = ?1 AND pinned = 1)))"},
     [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1"},
     [DROP] = {WRITER, "DELETE FROM entry WHERE id = ?1 AND body_file IS ?2"},
+    [PARTS] = {READER, "SELECT id, url, vary, status, headers, etag, last_modified, fetched_at, initial_age_s, fresh_until, used_at, "
+		       "first_byte, whole_bytes, body_bytes, body_file, sha256 FROM part WHERE url = ?1 ORDER BY fetched_at DESC, id DESC"},
+    [PART_INSERT] = {WRITER, "INSERT INTO part (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, "
+			     "initial_age_s, fresh_until, used_at, first_byte, whole_bytes) "
+			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"},
+    [PART_COVERED] = {WRITER, "SELECT id FROM part WHERE url = ?1 AND vary = ?2 AND first_byte <= ?3 AND first_byte + body_bytes >= ?4"},
+    [PART_USED] = {WRITER, "UPDATE part SET used_at = max(used_at, ?2) WHERE id = ?1"},
+    [PARTS_DROP] = {WRITER, "DELETE FROM part WHERE url = ?1 AND (?2 IS NULL OR vary = ?2)"},
+    [PARTS_DROP_OTHERS] = {WRITER, "DELETE FROM part WHERE url = ?1 AND vary = ?2 AND (?5 = 0 OR (?5 = 1 AND etag IS NOT ?3) "
+				   "OR (?5 = 2 AND last_modified IS NOT ?4) OR whole_bytes <> ?6)"},
+    [PARTS_DROP_WITHIN] = {WRITER, "DELETE FROM part WHERE url = ?1 AND vary = ?2 AND first_byte >= ?3 AND first_byte + body_bytes <= ?4"},
+    [PARTS_FRESHEN] = {WRITER, "UPDATE part SET headers = ?3, fetched_at = ?4, initial_age_s = ?5, fresh_until = ?6 "
+			       "WHERE url = ?1 AND vary = ?2"},
+    [PARTS_TRIM] = {WRITER, "DELETE FROM part WHERE id IN (SELECT id FROM part WHERE url = ?1 ORDER BY used_at DESC, id DESC "
+			    "LIMIT -1 OFFSET ?2)"},
     [DROP_PART] = {WRITER, "DELETE FROM part WHERE body_file = ?1"},
     [USED] = {WRITER, "UPDATE entry SET hits = hits + ?2, used_at = max(used_at, ?3) WHERE id = ?1"},
     [REFUSE] = {WRITER, "INSERT INTO refusal (url, reason, status, at, times) SELECT ?1, ?2, ?3, ?4, ?5 "
@@ -276,8 +291,7 @@ void index_bind_text(sqlite3_stmt *st, int at, const char *text)
 		sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
 }
 
-/* One step of a question. FOUND: a row is there to read. The caller rests the statement. */
-static enum store_found ask(struct index *ix, enum statement s, const char *what)
+enum store_found index_ask(struct index *ix, enum statement s, const char *what)
 {
 	int rc = sqlite3_step(ix->statements[s]);
 	if (rc == SQLITE_ROW)
@@ -290,8 +304,7 @@ static enum store_found ask(struct index *ix, enum statement s, const char *what
 
 /* --- rows --- */
 
-/* Column c as a string of its own; NULL for NULL, and *lost says when memory was the reason. */
-static char *text_of(sqlite3_stmt *st, int c, bool *lost)
+char *index_text(sqlite3_stmt *st, int c, bool *lost)
 {
 	const unsigned char *text = sqlite3_column_text(st, c);
 	if (text == NULL)
@@ -312,7 +325,7 @@ static double ms_of(sqlite3_stmt *st, int c)
 	return sqlite3_column_type(st, c) == SQLITE_NULL ? -1 : sqlite3_column_double(st, c);
 }
 
-static bool sha256_of(sqlite3_stmt *st, int c, unsigned char sha256[32])
+bool index_sha256(sqlite3_stmt *st, int c, unsigned char sha256[32])
 {
 	const void *blob = sqlite3_column_blob(st, c);
 	if (blob == NULL || sqlite3_column_bytes(st, c) != 32)
@@ -329,15 +342,15 @@ static struct entry *entry_of_row(sqlite3_stmt *st)
 	bool lost = false;
 	int c = 0;
 	e->id = sqlite3_column_int64(st, c++);
-	e->url = text_of(st, c++, &lost);
-	e->vary = text_of(st, c++, &lost);
+	e->url = index_text(st, c++, &lost);
+	e->vary = index_text(st, c++, &lost);
 	e->status = sqlite3_column_int(st, c++);
-	e->headers = text_of(st, c++, &lost);
-	e->etag = text_of(st, c++, &lost);
-	e->last_modified = text_of(st, c++, &lost);
-	e->body_file = text_of(st, c++, &lost);
+	e->headers = index_text(st, c++, &lost);
+	e->etag = index_text(st, c++, &lost);
+	e->last_modified = index_text(st, c++, &lost);
+	e->body_file = index_text(st, c++, &lost);
 	e->body_bytes = sqlite3_column_int64(st, c++);
-	e->has_sha256 = sha256_of(st, c++, e->sha256);
+	e->has_sha256 = index_sha256(st, c++, e->sha256);
 	e->fetched_at = sqlite3_column_int64(st, c++);
 	e->initial_age_s = sqlite3_column_int64(st, c++);
 	e->fresh_until = sqlite3_column_int64(st, c++);
@@ -345,10 +358,10 @@ static struct entry *entry_of_row(sqlite3_stmt *st)
 	e->used_at = sqlite3_column_int64(st, c++);
 	e->hits = sqlite3_column_int64(st, c++);
 	e->pinned = sqlite3_column_int(st, c++) != 0;
-	e->tag = text_of(st, c++, &lost);
-	e->note = text_of(st, c++, &lost);
+	e->tag = index_text(st, c++, &lost);
+	e->note = index_text(st, c++, &lost);
 	e->rule_id = sqlite3_column_int64(st, c++);
-	e->reason = text_of(st, c++, &lost);
+	e->reason = index_text(st, c++, &lost);
 	e->dns_ms = ms_of(st, c++);
 	e->connect_ms = ms_of(st, c++);
 	e->ttfb_ms = ms_of(st, c++);
@@ -391,7 +404,7 @@ enum store_found index_find(struct index *ix, const char *url, struct store_rows
 	sqlite3_stmt *st = ix->statements[FIND];
 	sqlite3_bind_text(st, 1, url, -1, SQLITE_STATIC);
 	enum store_found found;
-	while ((found = ask(ix, FIND, "looking up a URL")) == STORE_FOUND) {
+	while ((found = index_ask(ix, FIND, "looking up a URL")) == STORE_FOUND) {
 		struct entry *e = entry_of_row(st);
 		if (e == NULL || add_row(rows, e) < 0) {
 			entry_free(e);
@@ -412,7 +425,7 @@ enum store_found index_still(struct index *ix, int64_t id, const char *body_file
 {
 	sqlite3_bind_int64(ix->statements[STILL], 1, id);
 	index_bind_text(ix->statements[STILL], 2, body_file);
-	enum store_found found = ask(ix, STILL, "looking up a row");
+	enum store_found found = index_ask(ix, STILL, "looking up a row");
 	index_rest(ix, STILL);
 	return found;
 }
@@ -440,11 +453,11 @@ enum store_found index_confirm(struct index *ix, const struct entry *e)
 {
 	sqlite3_stmt *st = ix->statements[FIND];
 	sqlite3_bind_text(st, 1, e->url, -1, SQLITE_STATIC);
-	enum store_found found = ask(ix, FIND, "confirming an answer");
+	enum store_found found = index_ask(ix, FIND, "confirming an answer");
 	if (found == STORE_FOUND && !same_answer(st, e))
 		found = STORE_ABSENT;
 	if (found == STORE_FOUND) {
-		enum store_found second = ask(ix, FIND, "confirming an answer");
+		enum store_found second = index_ask(ix, FIND, "confirming an answer");
 		found = second == STORE_ABSENT ? STORE_FOUND : second == STORE_FOUND ? STORE_ABSENT : STORE_BROKEN;
 	}
 	index_rest(ix, FIND);
@@ -456,7 +469,7 @@ enum store_found index_confirm(struct index *ix, const struct entry *e)
 int64_t index_version(struct index *ix)
 {
 	int64_t version = -1;
-	if (ask(ix, VERSION, "asking whether anything changed") == STORE_FOUND)
+	if (index_ask(ix, VERSION, "asking whether anything changed") == STORE_FOUND)
 		version = sqlite3_column_int64(ix->statements[VERSION], 0);
 	sqlite3_reset(ix->statements[VERSION]);
 	return version;
@@ -465,7 +478,7 @@ int64_t index_version(struct index *ix)
 int index_totals(struct index *ix, struct index_totals *t)
 {
 	sqlite3_stmt *st = ix->statements[TOTALS];
-	enum store_found found = ask(ix, TOTALS, "reading the counters");
+	enum store_found found = index_ask(ix, TOTALS, "reading the counters");
 	if (found == STORE_FOUND)
 		*t = (struct index_totals){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2)};
 	sqlite3_reset(st);
@@ -480,7 +493,7 @@ int64_t index_edits(struct index *ix)
 
 int64_t index_names(struct index *ix)
 {
-	int64_t names = ask(ix, NAMES, "reading the counters") == STORE_FOUND ? sqlite3_column_int64(ix->statements[NAMES], 0) : -1;
+	int64_t names = index_ask(ix, NAMES, "reading the counters") == STORE_FOUND ? sqlite3_column_int64(ix->statements[NAMES], 0) : -1;
 	index_rest(ix, NAMES);
 	return names;
 }
@@ -489,7 +502,7 @@ int64_t index_setting(struct index *ix, const char *name)
 {
 	sqlite3_stmt *st = ix->statements[SETTING];
 	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-	enum store_found found = ask(ix, SETTING, "reading a setting");
+	enum store_found found = index_ask(ix, SETTING, "reading a setting");
 	int64_t value = found == STORE_FOUND ? sqlite3_column_int64(st, 0) : found == STORE_ABSENT ? 0 : -1;
 	index_rest(ix, SETTING);
 	return value;
@@ -497,7 +510,7 @@ int64_t index_setting(struct index *ix, const char *name)
 
 int index_pages(struct index *ix, int64_t *pages, int64_t *free_pages)
 {
-	enum store_found found = ask(ix, PAGES, "counting pages");
+	enum store_found found = index_ask(ix, PAGES, "counting pages");
 	if (found == STORE_FOUND) {
 		*pages = sqlite3_column_int64(ix->statements[PAGES], 0);
 		*free_pages = sqlite3_column_int64(ix->statements[PAGES], 1);
@@ -512,11 +525,11 @@ enum store_found index_owner(struct index *ix, const char *body_file, struct ind
 {
 	sqlite3_stmt *st = ix->statements[OWNER];
 	sqlite3_bind_text(st, 1, body_file, -1, SQLITE_STATIC);
-	enum store_found found = ask(ix, OWNER, "asking who owns a body");
+	enum store_found found = index_ask(ix, OWNER, "asking who owns a body");
 	if (found == STORE_FOUND) {
 		o->entry_id = sqlite3_column_int64(st, 0);
 		o->body_bytes = sqlite3_column_int64(st, 1);
-		o->has_sha256 = sha256_of(st, 2, o->sha256);
+		o->has_sha256 = index_sha256(st, 2, o->sha256);
 	}
 	index_rest(ix, OWNER);
 	return found;
@@ -541,7 +554,7 @@ int index_trash(struct index *ix, int64_t after, struct index_trash *items, int 
 	sqlite3_bind_int(st, 2, max);
 	int n = 0;
 	enum store_found found = STORE_ABSENT;
-	for (; n < max && (found = ask(ix, TRASH, "reading the trash")) == STORE_FOUND; n++) {
+	for (; n < max && (found = index_ask(ix, TRASH, "reading the trash")) == STORE_FOUND; n++) {
 		items[n].id = sqlite3_column_int64(st, 0);
 		copy_text(items[n].file, sizeof items[n].file, st, 1);
 		items[n].owned = sqlite3_column_int(st, 2) != 0;
@@ -557,7 +570,7 @@ int index_leases(struct index *ix, int64_t after, struct index_lease *leases, in
 	sqlite3_bind_int(st, 2, max);
 	int n = 0;
 	enum store_found found = STORE_ABSENT;
-	for (; n < max && (found = ask(ix, LEASES, "reading the leases")) == STORE_FOUND; n++) {
+	for (; n < max && (found = index_ask(ix, LEASES, "reading the leases")) == STORE_FOUND; n++) {
 		leases[n].id = sqlite3_column_int64(st, 0);
 		leases[n].owner = sqlite3_column_int64(st, 1);
 		leases[n].first = sqlite3_column_int64(st, 2);

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "store/entry.h"
 #include "store/found.h"
+#include "store/part.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,9 @@ void index_close(struct index *);
 enum store_found index_find(struct index *, const char *url, struct store_rows *rows);
 /* Is there a row with this id and this body_file? */
 enum store_found index_still(struct index *, int64_t id, const char *body_file);
+/* As store_find_parts(). */
+enum store_found index_find_parts(struct index *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct store_parts *);
 /* As store_watch_confirm(). */
 enum store_found index_confirm(struct index *, const struct entry *);
 /* Moves with every commit of any other connection of any process. -1: broken. */
@@ -111,7 +115,11 @@ enum index_stored index_put(struct index *, struct entry *e, int64_t replaces_id
 int index_refresh(struct index *, const struct entry *was, const struct entry *now);
 int index_invalidate(struct index *, const char *url);
 int index_drop(struct index *, int64_t id, const char *body_file);
+/* Keeps one more range of e's body; those of another response go, and so do ranges within it. PURGED: it is there already. */
+enum index_stored index_put_part(struct index *, struct entry *e, const struct part_place *);
 int index_drop_part(struct index *, const char *body_file);
+/* All ranges of a URL, or of one variant of it (vary not NULL). */
+int index_drop_parts(struct index *, const char *url, const char *vary);
 int index_used(struct index *, int64_t id, int64_t hits, int64_t used_at);
 int index_refuse(struct index *, const char *url, const char *reason, int status, int64_t at, int64_t times);
 int index_refusals_trim(struct index *, int64_t keep);

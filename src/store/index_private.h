@@ -34,6 +34,15 @@ enum statement {
 	VARIANTS_TRIM,
 	INVALIDATE,
 	DROP,
+	PARTS,
+	PART_INSERT,
+	PART_COVERED,
+	PART_USED,
+	PARTS_DROP,
+	PARTS_DROP_OTHERS,
+	PARTS_DROP_WITHIN,
+	PARTS_FRESHEN,
+	PARTS_TRIM,
 	DROP_PART,
 	USED,
 	REFUSE,
@@ -74,6 +83,13 @@ int index_run(struct index *, enum statement, const char *what);
 void index_rest(struct index *, enum statement);
 
 void index_bind_text(sqlite3_stmt *, int at, const char *text_or_null);
+
+/* One step of a question. FOUND: a row is there to read. The caller rests the statement. */
+enum store_found index_ask(struct index *, enum statement, const char *what);
+/* Column c as a string of its own; NULL for NULL, and *lost says when memory was the reason. */
+char *index_text(sqlite3_stmt *, int c, bool *lost);
+/* Column c as a checksum; false when it is none. */
+bool index_sha256(sqlite3_stmt *, int c, unsigned char sha256[32]);
 
 /* dir "/" name, malloc()ed. */
 char *index_path(const char *dir, const char *name);

@@ -158,6 +158,7 @@ enum index_stored index_put(struct index *ix, struct entry *e, int64_t replaces_
 		return INDEX_UNSTORED;
 	if (there == 0 && e->vary[0] != '\0')
 		trim_variants(ix, e->url);
+	index_drop_parts(ix, e->url, e->vary);
 	index_bind_text(ix->statements[REFUSAL_FORGET], 1, e->url);
 	index_run(ix, REFUSAL_FORGET, "forgetting a refusal");
 	return INDEX_STORED;
@@ -190,7 +191,7 @@ int index_invalidate(struct index *ix, const char *url)
 {
 	assert(ix->who != NULL);
 	index_bind_text(ix->statements[INVALIDATE], 1, url);
-	return index_run(ix, INVALIDATE, "invalidating a URL");
+	return index_run(ix, INVALIDATE, "invalidating a URL") < 0 ? -1 : index_drop_parts(ix, url, NULL);
 }
 
 int index_drop(struct index *ix, int64_t id, const char *body_file)
@@ -201,16 +202,14 @@ int index_drop(struct index *ix, int64_t id, const char *body_file)
 	return index_run(ix, DROP, "dropping a row without its body");
 }
 
-int index_drop_part(struct index *ix, const char *body_file)
-{
-	assert(ix->who != NULL);
-	index_bind_text(ix->statements[DROP_PART], 1, body_file);
-	return index_run(ix, DROP_PART, "dropping a part without its body");
-}
-
 int index_used(struct index *ix, int64_t id, int64_t hits, int64_t used_at)
 {
 	assert(ix->who != NULL);
+	if (id < 0) { /* a part's (store_used_part) */
+		sqlite3_bind_int64(ix->statements[PART_USED], 1, -id);
+		sqlite3_bind_int64(ix->statements[PART_USED], 2, used_at);
+		return index_run(ix, PART_USED, "noting the use of a part");
+	}
 	sqlite3_bind_int64(ix->statements[USED], 1, id);
 	sqlite3_bind_int64(ix->statements[USED], 2, hits);
 	sqlite3_bind_int64(ix->statements[USED], 3, used_at);

@@ -15,19 +15,10 @@
  *
  * Locks: none is held while another is taken, nor across SQLite or the disk.
  */
-#include "store/store.h"
+#include "store/store_private.h"
 
 #include "base/log.h"
 #include "base/stats.h"
-#include "store/body_files.h"
-#include "store/disk.h"
-#include "store/index.h"
-#include "store/keep.h"
-#include "store/lock.h"
-#include "store/pool.h"
-#include "store/suspect.h"
-#include "store/usage.h"
-#include "store/writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,32 +40,6 @@ struct gone {
 	struct gone *next;
 	bool failed; /* to be queued again by tick() */
 	char url[];
-};
-
-struct store {
-	char *dir;
-	int dir_fd;
-	char boot[40];
-	int64_t size_bytes;
-	struct lock *lock;
-	struct writer *writer;
-	struct usage *usage;
-	struct bodies *bodies;
-	struct suspects *suspects;
-	struct pool *pool;
-	struct disk *disk;
-	struct keep *keep;
-
-	atomic_int gone_count;
-	atomic_llong bumps;
-	pthread_mutex_t gone_mutex;
-	struct gone *gone; /* guarded by gone_mutex */
-};
-
-struct store_watch {
-	struct store *store;
-	struct index *ix;
-	int64_t version, edits;
 };
 
 /* --- opening and closing --- */
@@ -253,7 +218,7 @@ void store_close(struct store *s)
 
 /* --- URLs that are gone before their rows are --- */
 
-static bool is_gone(struct store *s, const char *url)
+bool store_is_gone(struct store *s, const char *url)
 {
 	if (atomic_load(&s->gone_count) == 0)
 		return false;
@@ -338,7 +303,7 @@ enum store_found store_find(struct store *s, const char *url, struct store_rows 
 	/* Bumps first: an invalidation from here on moves them away from what these entries will say. Then `gone`, then the rows: who is
 	 * no longer in `gone` has been committed and is not found. */
 	int64_t bumps = atomic_load(&s->bumps);
-	if (is_gone(s, url))
+	if (store_is_gone(s, url))
 		return STORE_ABSENT;
 	struct index *ix = pool_take(s->pool);
 	if (ix == NULL)
@@ -413,56 +378,6 @@ int store_open_body(struct store *s, const struct entry *e)
 	return fd;
 }
 
-/* --- watches --- */
-
-struct store_watch *store_watch_new(struct store *s)
-{
-	struct buf why;
-	buf_init(&why, BUF_LINE);
-	struct store_watch *w = calloc(1, sizeof *w);
-	if (w != NULL && (w->ix = index_open(s->dir, INDEX_READER, &why)) == NULL) {
-		log_say("%s", buf_str(&why));
-		free(w);
-		w = NULL;
-	}
-	buf_fini(&why);
-	if (w != NULL) {
-		w->store = s;
-		w->version = -1;
-	}
-	return w;
-}
-
-void store_watch_free(struct store_watch *w)
-{
-	if (w == NULL)
-		return;
-	index_close(w->ix);
-	free(w);
-}
-
-int64_t store_watch_edits(struct store_watch *w)
-{
-	int64_t bumps = atomic_load(&w->store->bumps);
-	int64_t version = index_version(w->ix);
-	if (version < 0)
-		return -1;
-	if (version != w->version) {
-		/* A commit between the two is in the counter already, and moves the version of the next call. */
-		int64_t edits = index_edits(w->ix);
-		if (edits < 0)
-			return -1;
-		w->edits = edits;
-		w->version = version;
-	}
-	return w->edits + bumps;
-}
-
-enum store_found store_watch_confirm(struct store_watch *w, const struct entry *e)
-{
-	return is_gone(w->store, e->url) ? STORE_ABSENT : index_confirm(w->ix, e);
-}
-
 /* --- bodies --- */
 
 void store_on_disk(struct store *s, struct store_job *job)
@@ -501,7 +416,8 @@ static int put_run(struct store_op *op, struct index *ix)
 		log_trouble("size", "%s: larger than the whole cache may be (--size), so not stored", put->entry->url);
 		return -1;
 	}
-	switch (index_put(ix, put->entry, put->replaces_id)) {
+	switch (put->place != NULL ? index_put_part(ix, put->entry, put->place)
+				   : index_put(ix, put->entry, put->replaces_id)) {
 	case INDEX_STORED:
 		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it counts. */
 		put->entry->edits = index_begun_edits(ix) + atomic_load(&s->bumps);
@@ -528,7 +444,7 @@ static void put_done(struct store_op *op, bool committed)
 	} else if (outcome == STORE_PUT_DONE) {
 		if (put->entry->body_file != NULL)
 			body_give(put->body);
-		if (is_gone(s, put->entry->url))
+		if (store_is_gone(s, put->entry->url))
 			put->entry->edits = -1; /* its invalidation is queued behind it: never as it stands */
 		keep_stored(s->keep, put->entry->body_bytes);
 	}

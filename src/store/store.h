@@ -16,6 +16,7 @@
 #include "store/entry.h"
 #include "store/found.h"
 #include "store/op.h"
+#include "store/part.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,18 @@ enum store_found store_find(struct store *, const char *url, struct store_rows *
  * -1: the file is missing, of another size or (when suspect) of another SHA-256: the row has been looked up once more and
  * queued for removal by id and body_file (invariant 3); treat as a miss. Never called for body_file NULL. */
 int store_open_body(struct store *, const struct entry *);
+
+/* --- parts of bodies that are not complete (RFC 9111 3.3, 3.4): any thread --- */
+
+/* The stored ranges of the response whose variant text is the first that wanted() says yes to, latest answers first, in one snapshot.
+ * parts is the caller's to free. */
+enum store_found store_find_parts(struct store *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct store_parts *parts);
+/* As store_open_body(). */
+int store_open_part(struct store *, const struct part *);
+void store_used_part(struct store *, int64_t id, int64_t used_at);
+/* What is there of this URL fits nothing the origin has: all its ranges go. */
+void store_drop_parts(struct store *, const char *url);
 
 /* --- noticing edits: one watch a lane, used by its thread alone --- */
 
@@ -78,6 +91,7 @@ enum store_put_outcome {
 struct store_put {
 	struct entry *entry;
 	struct body *body;
+	const struct part_place *place; /* NULL: a whole response; else entry and body are a range of one */
 	int64_t replaces_id; /* id of the row (same url) the flight set out to replace or 0. If it is gone by now: PURGED. The row with
 	                        the same url and vary is overwritten in place: id, pinned, tag, note, hits stay */
 	void (*done)(struct store_put *, enum store_put_outcome);

@@ -1,0 +1,120 @@
+/*
+ * Bodies that take more than one answer. Two ways lead here: parts of a body are stored and a fetch completes them (the reserve); or
+ * a fetch breaks off and the rest is asked for where it stopped, up to RESUMES times and only while that brings something. Seats
+ * see one growing body either way. Both rest on a strong validator (RFC 9110 15.3.7.3): bytes of two versions are never put together.
+ */
+#include "fetch/flight_internal.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+
+#include <stdlib.h>
+
+enum { RESUMES = 5 };
+
+/* --- completing what is stored --- */
+
+const struct head *resume_first_head(struct flight *f, const struct head *response, struct head *combined, struct buf *text)
+{
+	int64_t now = flight_now(), whole;
+	struct reserve *r = f->reserve;
+	struct head stored;
+	f->expected_end = -1;
+	if (r == NULL)
+		return response;
+	message_init(&stored);
+	/* The stored fields, updated by what has just come (RFC 9111 3.4), are the head of the whole. */
+	bool fits = reserve_fits(r, response, now, &whole) && message_parse_fields(&stored, span_of(r->of->headers)) == 0 &&
+	    policy_update_fields(&stored, response, text) == 0 && message_parse_fields(combined, buf_span(text)) == 0;
+	message_fini(&stored);
+	pthread_mutex_lock(&f->lock);
+	if (fits) {
+		combined->status = f->status = 200;
+		f->body_bytes = whole;
+		f->window.start = f->window.end = f->received = r->hole_first;
+		f->expected_end = r->hole_last >= 0 ? r->hole_last + 1 : whole;
+	} else {
+		f->reserve = NULL;
+	}
+	pthread_mutex_unlock(&f->lock);
+	if (fits)
+		return combined;
+	reserve_free(r);
+	return response;
+}
+
+/* --- going on where it broke off --- */
+
+void resume_note_validator(struct flight *f, const struct head *response)
+{
+	bool whole = f->status == 200 && strcmp(f->method, "GET") == 0 && !f->has_body;
+	struct span validator = policy_strong_validator(response, flight_now(), &f->validator_is_tag);
+	if (whole && validator.len > 0)
+		f->validator = strndup(validator.at, validator.len);
+}
+
+/* Ours to write anew. */
+static bool is_condition(struct span line)
+{
+	static const char *const names[] = {"Range:", "If-Range:", "If-None-Match:", "If-Modified-Since:"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (span_starts_nocase(line, names[i]))
+			return true;
+	return false;
+}
+
+static int rest_fields(const struct flight *f, struct buf *out)
+{
+	struct span fields = span_of(f->fields), line;
+	while (span_next_line(&fields, &line)) {
+		if (is_condition(line))
+			continue;
+		buf_addspan(out, line);
+		buf_addc(out, '\n');
+	}
+	bool to_the_end = f->expected_end < 0 || f->expected_end == f->body_bytes;
+	return reserve_ask(out, f->received, to_the_end ? -1 : f->expected_end - 1, span_of(f->validator));
+}
+
+bool resume_try(struct flight *f, enum engine_outcome outcome)
+{
+	bool broke_off = outcome == ENGINE_BROKEN || outcome == ENGINE_TIMEOUT;
+	bool wanted = f->seat_count > 0 || f->background || f->storing;
+	if (!broke_off || f->state != FLIGHT_STREAMING || f->validator == NULL || f->is_part || f->forgotten || f->given_up || !wanted ||
+	    f->resume_refused || f->resumes >= RESUMES || f->received <= f->resumed_at || f->window.end != f->received)
+		return false;
+	struct buf fields;
+	buf_init(&fields, BUF_HEAD);
+	if (rest_fields(f, &fields) == 0) {
+		struct fetch_spec spec = {.method = f->method, .url = f->url, .fields = buf_span(&fields),
+		    .upload_bytes = ENGINE_NO_UPLOAD, .trusted = f->flights->config.trusted, .idempotent = true};
+		f->fetch = engine_start(f->flights->engine, &spec, &arrival_ops, f);
+	}
+	buf_fini(&fields);
+	if (f->fetch == NULL)
+		return false;
+	f->resuming = true;
+	f->resumes++;
+	f->resumed_at = f->received;
+	f->paused = false;
+	stats_add(STATS_RESUMED, 1);
+	return true;
+}
+
+void resume_next_head(struct flight *f, const struct head *response)
+{
+	int64_t whole = f->body_bytes;
+	int64_t last = f->expected_end >= 0 && f->expected_end != whole ? f->expected_end - 1 : -1;
+	bool fits = reserve_answers(response, flight_now(), f->received, last, &whole, span_of(f->validator), f->validator_is_tag);
+	pthread_mutex_lock(&f->lock);
+	f->resuming = false;
+	if (fits) {
+		if (f->expected_end < 0)
+			f->expected_end = whole;
+	} else {
+		f->resume_refused = true;
+		if (f->fetch != NULL)
+			engine_cancel(f->fetch);
+	}
+	pthread_mutex_unlock(&f->lock);
+}

@@ -1,0 +1,44 @@
+/* store_private: struct store, for store.c, parts.c and watch.c. */
+#ifndef CURLEW_STORE_STORE_PRIVATE_H
+#define CURLEW_STORE_STORE_PRIVATE_H
+
+#include "store/body_files.h"
+#include "store/disk.h"
+#include "store/index.h"
+#include "store/keep.h"
+#include "store/lock.h"
+#include "store/pool.h"
+#include "store/store.h"
+#include "store/suspect.h"
+#include "store/usage.h"
+#include "store/writer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct gone;
+
+struct store {
+	char *dir;
+	int dir_fd;
+	char boot[40];
+	int64_t size_bytes;
+	struct lock *lock;
+	struct writer *writer;
+	struct usage *usage;
+	struct bodies *bodies;
+	struct suspects *suspects;
+	struct pool *pool;
+	struct disk *disk;
+	struct keep *keep;
+
+	atomic_int gone_count;
+	atomic_llong bumps;
+	pthread_mutex_t gone_mutex;
+	struct gone *gone; /* guarded by gone_mutex */
+};
+
+/* True while the rows of an invalidated URL wait for their deletion. */
+bool store_is_gone(struct store *, const char *url);
+
+#endif

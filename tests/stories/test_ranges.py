@@ -1,0 +1,473 @@
+"""Pieces of bodies: cut from what arrives, kept when they come alone, put together, and asked for again where a fetch broke off."""
+
+import hashlib
+
+import pytest
+
+from origin import http_date
+from wire import Truncated, eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+TAGGED = FRESH | {"ETag": '"1"'}
+MIB = 1 << 20
+
+
+def bytes_of(size):
+    return hashlib.shake_128(b"%d" % size).digest(size)
+
+
+class Shelf:
+    """A page that knows ranges: honest 206, 416 and If-Range. What it was asked for is in `asked`, as (Range, If-Range)."""
+
+    def __init__(self, body, fields=None, ranges=True):
+        self.body = body
+        self.fields = TAGGED if fields is None else fields
+        self.ranges = ranges
+        self.asked = []
+
+    def __call__(self, visit):
+        wish, condition = visit.fields.get("Range"), visit.fields.get("If-Range")
+        self.asked.append((wish, condition))
+        validator = self.fields.get("ETag") or self.fields.get("Last-Modified")
+        if not wish or not self.ranges or (condition and condition != validator):
+            visit.reply(self.body, self.fields)
+            return
+        first, last = wish.removeprefix("bytes=").split("-")
+        size = len(self.body)
+        first, last = (size - int(last), size - 1) if not first else (int(first), min(int(last or size), size - 1))
+        if first >= size:
+            visit.reply(b"", {"Content-Range": f"bytes */{size}"}, status=416)
+        else:
+            visit.reply(self.body[first:last + 1], self.fields | {"Content-Range": f"bytes {first}-{last}/{size}"}, status=206)
+
+
+def parts(curlew, url):
+    return curlew.sql(f"SELECT first_byte, body_bytes, whole_bytes FROM part WHERE url = '{url}' ORDER BY first_byte")
+
+
+def await_parts(curlew, url, *spans):
+    want = [{"first_byte": first, "body_bytes": n, "whole_bytes": whole} for first, n, whole in spans]
+    eventually(lambda: parts(curlew, url) == want, what=f"parts {want}; there are {parts(curlew, url)}")
+
+
+def get_range(curlew, url, first, last="", **fields):
+    return curlew.get(url, {"Range": f"bytes={first}-{last}"} | fields)
+
+
+# --- cut from the whole ---
+
+def test_a_range_of_a_cold_page_is_answered_while_the_whole_is_stored(curlew, origin):
+    rest = origin.gate("the range has arrived")
+    body = bytes_of(300_000)
+
+    def page(visit):
+        visit.start(TAGGED, length=len(body))
+        visit.write(body[:1000])
+        rest.wait()
+        visit.write(body[1000:])
+    url = origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x", {"Range": "bytes=100-299"})
+        answer = client.finish(client.head())  # before the origin has sent the rest
+        rest.await_reached()
+        assert (answer.status, answer["Content-Range"], answer.body) == (206, f"bytes 100-299/{len(body)}", body[100:300])
+        assert "Range" not in origin.asked("/x")[0].fields
+        rest.open()
+    curlew.row(url)
+    whole = curlew.get(url)
+    assert whole.hit and whole.body == body
+    assert origin.count("/x") == 1
+
+
+def test_ranges_and_the_whole_share_one_fetch(curlew, origin):
+    gate = origin.gate("all have asked")
+    body = bytes_of(200_000)
+    origin.at("/x", lambda visit: (gate.wait(), visit.reply(body, TAGGED)))
+    clients = [curlew.connect() for _ in range(6)]
+    for i, client in enumerate(clients):
+        client.request("GET", f"/{origin.host}/x", {"Range": f"bytes={i * 10_000}-{i * 10_000 + 99}"} if i else None)
+    gate.await_reached()
+    eventually(lambda: curlew.counter("requests") >= len(clients))
+    gate.open()
+    for i, client in enumerate(clients):
+        answer = client.finish(client.head())
+        assert answer.body == (body[i * 10_000:i * 10_000 + 100] if i else body)
+        client.close()
+    assert origin.count("/x") == 1
+
+
+def test_a_range_behind_the_end_of_a_cold_page(curlew, origin):
+    url = origin.at("/x", "0123456789", TAGGED)
+    answer = get_range(curlew, url, 50)
+    assert (answer.status, answer["Content-Range"]) == (416, "bytes */10")
+
+
+def test_a_range_of_a_cold_page_of_unknown_length_is_the_whole(curlew, origin):
+    def page(visit):
+        visit.start(TAGGED)
+        visit.write("0123456789")
+        visit.end()
+    assert (lambda a: (a.status, a.text))(get_range(curlew, origin.at("/x", page), 2, 4)) == (200, "0123456789")
+
+
+def test_a_range_of_what_has_changed_since_is_the_whole(curlew, origin):
+    url = origin.at("/x", "0123456789", TAGGED)
+    assert get_range(curlew, url, 2, 4, **{"If-Range": '"0"'}).text == "0123456789"
+    assert get_range(curlew, origin.at("/y", "0123456789", TAGGED), 2, 4, **{"If-Range": '"1"'}).text == "234"
+
+
+def test_a_range_of_a_stale_page_is_cut_from_the_new_one(curlew, origin):
+    url = origin.at("/x", "0123456789", TAGGED)
+    curlew.stored(url)
+    curlew.age(url, 4000)
+    origin.at("/x", "abcdefghij", FRESH | {"ETag": '"2"'})
+    answer = get_range(curlew, url, 2, 4)
+    assert (answer.status, answer.text) == (206, "cde")
+
+
+# --- alone, beside the whole ---
+
+def test_a_range_far_ahead_is_asked_for_alone_and_kept(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB))
+    url = origin.at("/x", shelf)
+    answer = get_range(curlew, url, 2 * MIB, 2 * MIB + 999)
+    assert (answer.status, answer.body) == (206, shelf.body[2 * MIB:2 * MIB + 1000])
+    assert shelf.asked == [(f"bytes={2 * MIB}-{2 * MIB + 999}", None)] and "stored" in answer.cache
+    await_parts(curlew, url, (2 * MIB, 1000, 3 * MIB))
+    for first, last in ((2 * MIB, 2 * MIB + 999), (2 * MIB + 10, 2 * MIB + 20)):
+        again = get_range(curlew, url, first, last)
+        assert again.hit and again.status == 206 and again.body == shelf.body[first:last + 1]
+        assert again["Content-Range"] == f"bytes {first}-{last}/{3 * MIB}"
+    assert len(shelf.asked) == 1
+    assert not get_range(curlew, url, 2 * MIB + 10, 2 * MIB + 1000).hit, "one byte more than there is"
+
+
+def test_a_range_far_ahead_of_a_fetch_goes_beside_it(curlew, origin):
+    gate = origin.gate("the whole is on its way")
+    shelf = Shelf(bytes_of(4 * MIB))
+
+    def page(visit):
+        if "Range" in visit.fields:
+            return shelf(visit)
+        visit.start(TAGGED, length=len(shelf.body))
+        visit.write(shelf.body[:1000])
+        gate.wait()
+        visit.write(shelf.body[1000:])
+    origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        whole = client.head()
+        gate.await_reached()
+        answer = get_range(curlew, origin.url("/x"), 3 * MIB, 3 * MIB + 9)
+        assert answer.body == shelf.body[3 * MIB:3 * MIB + 10]
+        near = curlew.connect()
+        near.request("GET", f"/{origin.host}/x", {"Range": "bytes=500000-500009"})
+        gate.open()
+        assert near.finish(near.head()).body == shelf.body[500_000:500_010]
+        near.close()
+        assert client.finish(whole).body == shelf.body
+    assert len(shelf.asked) == 1 and origin.count("/x") == 2
+
+
+def test_the_last_bytes_of_a_cold_page_are_asked_for_alone(curlew, origin):
+    shelf = Shelf(b"0123456789")
+    url = origin.at("/x", shelf)
+    assert curlew.get(url, {"Range": "bytes=-3"}).text == "789"
+    await_parts(curlew, url, (7, 3, 10))
+    answer = curlew.get(url, {"Range": "bytes=-2"})
+    assert answer.hit and answer.text == "89"
+    assert shelf.asked == [("bytes=-3", None)]
+
+
+@pytest.mark.parametrize("fields", [{"Cache-Control": "no-store", "ETag": '"1"'}, {"Cache-Control": "private, max-age=60"}])
+def test_a_part_that_may_not_be_kept_is_not(curlew, origin, fields):
+    shelf = Shelf(b"0123456789", fields)
+    url = origin.at("/x", shelf)
+    for _ in range(2):
+        answer = curlew.get(url, {"Range": "bytes=-3"})
+        assert answer.text == "789" and "stored" not in answer.cache
+    assert parts(curlew, url) == []
+
+
+@pytest.mark.parametrize("place", ["bytes 4-9/10", "bytes 0-9/5", "bytes x", "pages 1-2/3", None])
+def test_a_part_that_lies_about_its_place_is_passed_on_and_not_kept(curlew, origin, place):
+    url = origin.at("/x", lambda visit: visit.reply("01234", TAGGED | ({"Content-Range": place} if place else {}), status=206))
+    for _ in range(2):
+        answer = curlew.get(url, {"Range": "bytes=-5"})
+        assert (answer.status, answer.text) == (206, "01234") and not answer.hit
+    assert parts(curlew, url) == []
+
+
+# --- put together ---
+
+def test_parts_that_touch_answer_together(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB))
+    url = origin.at("/x", shelf)
+    at = 2 * MIB
+    get_range(curlew, url, at, at + 99)
+    get_range(curlew, url, at + 100, at + 199)
+    await_parts(curlew, url, (at, 100, 3 * MIB), (at + 100, 100, 3 * MIB))
+    answer = get_range(curlew, url, at + 50, at + 149)
+    assert answer.hit and answer.body == shelf.body[at + 50:at + 150]
+
+
+def test_a_larger_part_takes_the_place_of_those_within_it(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB))
+    url = origin.at("/x", shelf)
+    at = 2 * MIB
+    get_range(curlew, url, at + 10, at + 19)
+    await_parts(curlew, url, (at + 10, 10, 3 * MIB))
+    get_range(curlew, url, at, at + 99)
+    await_parts(curlew, url, (at, 100, 3 * MIB))
+
+
+def test_parts_of_two_versions_are_never_joined(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB))
+    url = origin.at("/x", shelf)
+    at = 2 * MIB
+    get_range(curlew, url, at, at + 99)
+    await_parts(curlew, url, (at, 100, 3 * MIB))
+    shelf.body, shelf.fields = bytes_of(3 * MIB)[::-1], FRESH | {"ETag": '"2"'}
+    get_range(curlew, url, at + 100, at + 199)
+    await_parts(curlew, url, (at + 100, 100, 3 * MIB))
+    answer = get_range(curlew, url, at + 50, at + 149)
+    assert not answer.hit and answer.body == shelf.body[at + 50:at + 150]
+
+
+@pytest.mark.parametrize("weak", [{"ETag": 'W/"1"'}, {}, {"Last-Modified": http_date(3600)}])
+def test_parts_without_a_strong_validator_stay_alone(curlew, origin, weak):
+    shelf = Shelf(bytes_of(3 * MIB), FRESH | weak)
+    url = origin.at("/x", shelf)
+    at = 2 * MIB
+    get_range(curlew, url, at, at + 99)
+    await_parts(curlew, url, (at, 100, 3 * MIB))
+    get_range(curlew, url, at + 100, at + 199)
+    await_parts(curlew, url, (at + 100, 100, 3 * MIB))
+    assert curlew.get(url).body == shelf.body
+
+
+# --- completed ---
+
+@pytest.mark.parametrize("validator", [{"ETag": '"1"'}, {"Last-Modified": "Wed, 01 Jan 2020 00:00:00 GMT"}])
+@pytest.mark.parametrize("have, missing", [
+    (["-100000"], "bytes=0-2899999"),
+    (["-100000", "1500000-1599999"], "bytes=0-2899999"),
+])
+def test_a_tail_is_completed_by_its_beginning(curlew, origin, validator, have, missing):
+    shelf = Shelf(bytes_of(3_000_000), FRESH | validator | {"X-Told": "first"})
+    url = origin.at("/x", shelf)
+    for wish in have:
+        assert curlew.get(url, {"Range": f"bytes={wish}"}).status == 206
+    eventually(lambda: len(parts(curlew, url)) == len(have))
+    shelf.fields = shelf.fields | {"X-Told": "again"}
+    answer = curlew.get(url)
+    assert (answer.status, answer.body, answer["X-Told"]) == (200, shelf.body, "again") and "Content-Range" not in answer
+    assert shelf.asked[-1] == (missing, validator.get("ETag") or validator.get("Last-Modified"))
+    curlew.row(url)
+    again = curlew.get(url)
+    assert again.hit and again.body == shelf.body and again["X-Told"] == "again"
+    assert parts(curlew, url) == []
+    assert curlew.row(url)["sha256"] is not None
+
+
+def test_a_hole_in_the_middle_is_all_that_is_asked_for(curlew, origin):
+    shelf = Shelf(bytes_of(3_000_000))
+    url = origin.at("/x", shelf)
+    with curlew.connect() as client:  # 0 to somewhere: a fetch that breaks off
+        origin.at("/x", lambda visit: (visit.start(TAGGED, length=3_000_000), visit.write(shelf.body[:200_000]), visit.cut())
+                  if "Range" not in visit.fields else visit.reset())
+        client.request("GET", f"/{origin.host}/x")
+        with pytest.raises(Truncated):
+            client.finish(client.head())
+    await_parts(curlew, url, (0, 200_000, 3_000_000))
+    origin.at("/x", shelf)
+    curlew.get(url, {"Range": "bytes=-1000"})
+    eventually(lambda: len(parts(curlew, url)) == 2)
+    assert curlew.get(url).body == shelf.body
+    assert shelf.asked[-1] == ("bytes=200000-2998999", '"1"')
+    curlew.row(url)
+    assert curlew.get(url).hit
+
+
+def test_what_changed_meanwhile_is_fetched_whole(curlew, origin):
+    shelf = Shelf(bytes_of(2_000_000))
+    url = origin.at("/x", shelf)
+    curlew.get(url, {"Range": "bytes=-1000"})
+    eventually(lambda: parts(curlew, url))
+    shelf.body, shelf.fields = bytes_of(1_500_000), FRESH | {"ETag": '"2"'}
+    assert curlew.get(url).body == shelf.body
+    curlew.row(url)
+    assert curlew.get(url).hit and parts(curlew, url) == []
+
+
+def test_an_origin_that_ignores_if_range_is_not_believed(curlew, origin):
+    shelf = Shelf(bytes_of(2_000_000))
+    url = origin.at("/x", shelf)
+    curlew.get(url, {"Range": "bytes=-1000"})
+    eventually(lambda: parts(curlew, url))
+    other = bytes_of(2_000_001)[:2_000_000]
+
+    def page(visit):  # another version, and a 206 all the same
+        if "Range" in visit.fields:
+            first, last = map(int, visit.fields["Range"].removeprefix("bytes=").split("-"))
+            visit.reply(other[first:last + 1], FRESH | {"ETag": '"2"', "Content-Range": f"bytes {first}-{last}/2000000"}, status=206)
+        else:
+            visit.reply(other, FRESH | {"ETag": '"2"'})
+    origin.at("/x", page)
+    assert curlew.get(url).body == other
+
+
+def test_a_page_that_shrank_is_fetched_whole(curlew, origin):
+    shelf = Shelf(bytes_of(2_000_000))
+    url = origin.at("/x", shelf)
+    with curlew.connect() as client:
+        origin.at("/x", lambda visit: (visit.start(TAGGED, length=2_000_000), visit.write(shelf.body[:200_000]), visit.cut())
+                  if "Range" not in visit.fields else visit.reset())
+        client.request("GET", f"/{origin.host}/x")
+        with pytest.raises(Truncated):
+            client.finish(client.head())
+    await_parts(curlew, url, (0, 200_000, 2_000_000))
+    origin.at("/x", lambda visit: visit.reply(b"", {"Content-Range": "bytes */10"}, status=416) if "Range" in visit.fields
+              else visit.reply("0123456789", FRESH | {"ETag": '"2"'}))
+    assert curlew.get(url).text == "0123456789"
+    curlew.row(url)
+    assert parts(curlew, url) == []
+
+
+def test_a_purge_takes_the_parts_along(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB))
+    url = origin.at("/x", shelf)
+    get_range(curlew, url, 2 * MIB, 2 * MIB + 9)
+    eventually(lambda: parts(curlew, url))
+    assert curlew.ask("POST", url, body=b"change").status == 200
+    eventually(lambda: parts(curlew, url) == [])
+
+
+def test_parts_survive_a_restart(launch, origin):
+    shelf = Shelf(bytes_of(3 * MIB))
+    url = origin.at("/x", shelf)
+    curlew = launch()
+    get_range(curlew, url, 2 * MIB, 2 * MIB + 99)
+    eventually(lambda: parts(curlew, url))
+    curlew.stop()
+    curlew = launch()
+    assert get_range(curlew, url, 2 * MIB, 2 * MIB + 99).hit
+    assert curlew.get(url).body == shelf.body
+
+
+def test_a_part_whose_file_is_gone_is_asked_for_again(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB))
+    url = origin.at("/x", shelf)
+    get_range(curlew, url, 2 * MIB, 2 * MIB + 99)
+    file = eventually(lambda: curlew.value(f"SELECT body_file FROM part WHERE url = '{url}'"))
+    (curlew.dir / file).unlink()
+    answer = get_range(curlew, url, 2 * MIB, 2 * MIB + 99)
+    assert not answer.hit and answer.body == shelf.body[2 * MIB:2 * MIB + 100]
+
+
+# --- where it broke off ---
+
+def broken_off(shelf, at, how="reset"):
+    """The page breaks off at these places, once each, and then knows ranges."""
+    places = list(at)
+
+    def page(visit):
+        wish = visit.fields.get("Range")
+        first = int(wish.removeprefix("bytes=").partition("-")[0]) if wish else 0
+        if not places:
+            return shelf(visit)
+        shelf.asked.append((wish, visit.fields.get("If-Range")))
+        place, size = places.pop(0), len(shelf.body)
+        if first:
+            visit.start(shelf.fields | {"Content-Range": f"bytes {first}-{size - 1}/{size}"}, status=206, length=size - first)
+        else:
+            visit.start(shelf.fields, length=size)
+        visit.write(shelf.body[first:place])
+        getattr(visit, how)()
+    return page
+
+
+@pytest.mark.parametrize("how", ["reset", "cut"])
+def test_the_client_of_a_broken_fetch_notices_nothing(curlew, origin, how):
+    shelf = Shelf(bytes_of(1_000_000))
+    url = origin.at("/x", broken_off(shelf, [300_000, 600_000], how))
+    before = curlew.counter("resumed")
+    answer = curlew.get(url)
+    assert answer.status == 200 and answer.body == shelf.body
+    wishes = [wish for wish, _ in shelf.asked]
+    assert len(wishes) == 3 and wishes[0] is None and all(condition == '"1"' for _, condition in shelf.asked[1:])
+    assert curlew.counter("resumed") == before + 2
+    curlew.row(url)
+    again = curlew.get(url)
+    assert again.hit and again.body == shelf.body
+
+
+def test_a_broken_fetch_of_another_version_is_not_patched(curlew, origin):
+    shelf = Shelf(bytes_of(500_000))
+
+    def page(visit):
+        if "Range" in visit.fields:
+            visit.reply(b"x" * 500_000, FRESH | {"ETag": '"2"'})
+        else:
+            visit.start(TAGGED, length=500_000)
+            visit.write(shelf.body[:100_000])
+            visit.reset()
+    url = origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        with pytest.raises(Truncated) as cut:
+            client.finish(client.head())
+    assert shelf.body.startswith(cut.value.got)
+    assert curlew.rows(url) == []
+
+
+@pytest.mark.parametrize("fields", [FRESH, FRESH | {"ETag": 'W/"1"'}])
+def test_a_broken_fetch_without_a_strong_validator_is_not_patched(curlew, origin, fields):
+    shelf = Shelf(bytes_of(500_000), fields)
+    url = origin.at("/x", broken_off(shelf, [100_000]))
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        with pytest.raises(Truncated):
+            client.finish(client.head())
+    assert len(shelf.asked) == 1 and parts(curlew, url) == []
+    assert curlew.get(url).body == shelf.body
+
+
+def test_what_a_broken_fetch_brought_is_not_fetched_again(curlew, origin):
+    shelf = Shelf(bytes_of(1_000_000))
+    url = origin.at("/x", lambda visit: (visit.start(TAGGED, length=1_000_000), visit.write(shelf.body[:400_000]), visit.cut())
+                    if "Range" not in visit.fields else visit.reset())
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        with pytest.raises(Truncated):
+            client.finish(client.head())
+    await_parts(curlew, url, (0, 400_000, 1_000_000))
+    origin.at("/x", shelf)
+    assert curlew.get(url).body == shelf.body
+    assert shelf.asked == [("bytes=400000-", '"1"')]
+
+
+def test_what_a_client_left_is_gone_on_with_later(curlew, origin):
+    gate = origin.gate("the client has left")
+    shelf = Shelf(bytes_of(4 * MIB))
+
+    def page(visit):
+        if "Range" in visit.fields:
+            return shelf(visit)
+        visit.start(TAGGED, length=len(shelf.body))
+        visit.write(shelf.body[:MIB])
+        gate.wait()
+        visit.await_left()
+    url = origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        client.head()
+        client.read(MIB)
+        gate.await_reached()
+        client.abort()
+    gate.open()
+    eventually(lambda: parts(curlew, url), what="what had come is kept")
+    kept = parts(curlew, url)[0]["body_bytes"]
+    assert kept == MIB
+    assert curlew.get(url).body == shelf.body
+    assert shelf.asked == [(f"bytes={MIB}-", '"1"')]

@@ -93,7 +93,7 @@ static struct flight *find_locked(struct flights *t, const char *url, bool (*is)
 static bool is_arriving(const struct flight *f, bool alone)
 {
 	(void)alone;
-	return f->shared && f->shareable && !f->given_up && (f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED);
+	return (f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED) && f->shared && f->shareable && !f->given_up;
 }
 
 int64_t flights_arrived(struct flights *t, const char *url, int64_t *body_bytes)

@@ -135,6 +135,8 @@ static bool take_head(struct fetch *f)
 	if (message_response_framing(&f->parsed, span_of(f->method), &framing, &length, &fault) != 0)
 		return head_fails(f, fault.why);
 	f->dechunk = http1 && framing == MESSAGE_CHUNKED;
+	if (http1 && framing == MESSAGE_UNTIL_CLOSE) /* libcurl may go by a length that does not count */
+		curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
 	f->head_done = true;
 	f->left = framing == MESSAGE_LENGTH ? length : -1;
 	int64_t body_bytes = framing == MESSAGE_NO_BODY ? 0 : framing == MESSAGE_LENGTH ? length : -1;
@@ -314,6 +316,7 @@ int transfer_begin(struct fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, f->fields);
 	curl_easy_setopt(f->easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
+	curl_easy_setopt(f->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* an unknown transfer coding would fail as an unknown content coding */
 	curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
 	curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f);

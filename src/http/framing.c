@@ -54,7 +54,24 @@ static int find_length(const struct head *head, int64_t *length)
 	return found;
 }
 
-enum coding { CODING_NONE, CODING_CHUNKED, CODING_TWICE, CODING_NOT_LAST, CODING_UNKNOWN };
+enum coding {
+	CODING_NONE,
+	CODING_CHUNKED,
+	CODING_TWICE,
+	CODING_NOT_LAST,
+	CODING_COMPRESSED, /* registered, and not undone here: nobody asked for it in TE */
+	CODING_UNKNOWN,    /* no coding anybody knows, chunked not behind it */
+	CODING_UNKNOWN_CHUNKED
+};
+
+static bool is_compression(struct span name)
+{
+	static const char *const names[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (span_is_nocase(name, names[i]))
+			return true;
+	return false;
+}
 
 /* `identity` was a coding until RFC 7230 dropped it; old servers still say it and mean none. */
 static enum coding find_coding(const struct head *head)
@@ -69,11 +86,17 @@ static enum coding find_coding(const struct head *head)
 			any = true;
 			if (head->method.len == 0 && span_is_nocase(member, "identity"))
 				continue;
-			if (!span_is_nocase(member, "chunked"))
-				return coding == CODING_CHUNKED ? CODING_NOT_LAST : CODING_UNKNOWN;
-			if (coding == CODING_CHUNKED)
-				return CODING_TWICE;
-			coding = CODING_CHUNKED;
+			bool chunked = span_is_nocase(member, "chunked");
+			bool after = coding == CODING_CHUNKED || coding == CODING_UNKNOWN_CHUNKED;
+			if (after)
+				return chunked ? CODING_TWICE : CODING_NOT_LAST;
+			if (is_compression(member))
+				return CODING_COMPRESSED;
+			if (!chunked)
+				coding = CODING_UNKNOWN;
+			else
+				coding = coding == CODING_NONE ? CODING_CHUNKED
+							       : CODING_UNKNOWN_CHUNKED;
 		}
 		if (!any)
 			return CODING_UNKNOWN;
@@ -98,7 +121,9 @@ int message_request_framing(
 		return refuse(fault, 400, "chunked is applied twice (RFC 9112 6.1)");
 	case CODING_NOT_LAST:
 		return refuse(fault, 400, "chunked is not the last coding (RFC 9112 6.3)");
+	case CODING_COMPRESSED:
 	case CODING_UNKNOWN:
+	case CODING_UNKNOWN_CHUNKED:
 		return refuse(
 		    fault, 501, "the only transfer coding taken is chunked (RFC 9112 6.1)");
 	case CODING_NONE:
@@ -124,13 +149,21 @@ int message_response_framing(const struct head *head, struct span method,
 		return 0;
 	switch (find_coding(head)) {
 	case CODING_CHUNKED:
+	case CODING_UNKNOWN_CHUNKED:
 		*framing = MESSAGE_CHUNKED; /* overrides a Content-Length, RFC 9112 6.3 */
 		return 0;
+	case CODING_UNKNOWN:
+		/* A word that is no coding changes no bytes. Where they end is told by the end of
+		 * the connection alone (RFC 9112 6.3). */
+		*framing = MESSAGE_UNTIL_CLOSE;
+		return 0;
+	case CODING_COMPRESSED:
+		return refuse(
+		    fault, 502, "the origin compressed the transfer unasked (RFC 9112 7.2)");
 	case CODING_TWICE:
 	case CODING_NOT_LAST:
-	case CODING_UNKNOWN:
 		return refuse(
-		    fault, 502, "the origin used an unknown transfer coding (RFC 9112 6.1)");
+		    fault, 502, "chunked is not the last transfer coding, or not the only one (RFC 9112 6.1)");
 	case CODING_NONE:
 		break;
 	}

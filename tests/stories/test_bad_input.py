@@ -273,6 +273,23 @@ def test_an_origin_that_switches_protocols_unasked(curlew, origin):
     assert curlew.get(origin.url("/odd")).status == 502
 
 
+@pytest.mark.parametrize("coding, sent", [("nonsense", b"hello"), ("nonsense, chunked", b"5\r\nhello\r\n0\r\n\r\n"),
+                                          ("nonsense\r\nContent-Length: 5", b"hello")])
+def test_a_transfer_coding_that_is_none_changes_nothing(curlew, origin, coding, sent):
+    url = origin.at("/x", lambda visit: (visit.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: " +
+                                                    coding.encode() + b"\r\n\r\n" + sent), visit.cut()))
+    assert curlew.stored(url).text == "hello"
+    answer = curlew.get(url)
+    assert answer.hit and answer.text == "hello" and answer["Content-Length"] == "5" and "Transfer-Encoding" not in answer
+    assert origin.count("/x") == 1
+
+
+def test_a_compressed_transfer_is_not_taken_for_the_content(curlew, origin):
+    url = origin.at("/x", lambda visit: (visit.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n\x1f\x8b"), visit.cut()))
+    answer = curlew.get(url)
+    assert answer.status == 502 and "compressed" in answer.text
+
+
 def test_trailers_carry_no_framing(curlew, origin):
     def page(visit):
         visit.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: no-store\r\n\r\n5\r\nhello\r\n0\r\n"

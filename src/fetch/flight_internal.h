@@ -58,7 +58,7 @@ struct flight {
 	struct entry *chosen;       /* of the variants, by a 304: taken out of them; fixed once STREAMING */
 	bool conditional, shared, background;
 	bool has_body; /* the request has a body, of which the key knows nothing */
-	int64_t asked_at;
+	int64_t asked_ms; /* monotonic */
 	uint64_t hash;
 
 	pthread_mutex_t lock;
@@ -157,6 +157,8 @@ struct flights {
 };
 
 int64_t flight_now(void); /* Unix seconds */
+/* When it set out, so that the difference to now is the whole seconds that have passed and not the times a second has turned. */
+int64_t flight_asked_at(const struct flight *, int64_t now);
 void flight_enter(struct flight *, enum flight_state); /* under the lock; waking who waits is the caller's */
 void flight_hold(struct flight *); /* under its lock */
 void flight_drop(struct flight *); /* without its lock; may free */

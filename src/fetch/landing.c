@@ -94,7 +94,7 @@ static void judge_freshening(struct flight *f, const struct head *response, int6
 		goto out;
 	}
 	updated.status = base->status;
-	struct policy_exchange x = {.request = &as_get, .response = &updated, .asked_at = f->asked_at,
+	struct policy_exchange x = {.request = &as_get, .response = &updated, .asked_at = flight_asked_at(f, now),
 	    .answered_at = now, .freshened_by = response};
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
 	if (describe(e, f, &updated, now) != 0) {
@@ -227,7 +227,7 @@ void landing_judge(struct flight *f, const struct head *response)
 {
 	int64_t now = flight_now();
 	bool head = strcmp(f->method, "HEAD") == 0;
-	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = f->asked_at, .answered_at = now,
+	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = flight_asked_at(f, now), .answered_at = now,
 	    .represents_target = represents_target(f, response)};
 	struct head kept;
 	invalidate(f, response);

@@ -29,6 +29,7 @@ CREATE TABLE entry (
 	fetched_at    INTEGER NOT NULL,                  -- when the response was received or last validated
 	initial_age_s INTEGER NOT NULL DEFAULT 0,        -- its age at that moment (RFC 9111 4.2.3)
 	fresh_until   INTEGER NOT NULL,                  -- served without asking the origin until then
+	computed_until INTEGER,                          -- what curlew took fresh_until to be; where they differ you wrote it, and no rule counts
 	stale_until   INTEGER NOT NULL DEFAULT 0,        -- served stale until then where the RFCs or a rule allow it
 	used_at       INTEGER NOT NULL,                  -- last answer made from it, within a second or so
 	hits          INTEGER NOT NULL DEFAULT 0,        -- answers made from it
@@ -157,6 +158,7 @@ CREATE TABLE counter (
 	entries          INTEGER NOT NULL DEFAULT 0,  -- rows of entry
 	bytes            INTEGER NOT NULL DEFAULT 0,  -- body_bytes of entry and part together
 	names            INTEGER NOT NULL,            -- the next body name not leased yet
+	rules            INTEGER NOT NULL DEFAULT 0,  -- moves with every change of rule
 	replaced_entries INTEGER NOT NULL DEFAULT 0,  -- between the two triggers of an INSERT OR REPLACE: the rows it removes,
 	replaced_bytes   INTEGER NOT NULL DEFAULT 0,  -- and their bodies
 	CONSTRAINT "there is one row of counters" CHECK (id = 1)
@@ -256,9 +258,9 @@ CREATE TRIGGER part_edited AFTER UPDATE OF body_file, body_bytes ON part BEGIN
 	UPDATE counter SET bytes = bytes - OLD.body_bytes + NEW.body_bytes;
 END;
 
-CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits = edits + 1; END;
-CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1; END;
-CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits = edits + 1; END;
+CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
+CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
+CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 
 -- For people: the entries, with times that read well (local time) and what a request would find.
 CREATE VIEW v_entry AS
@@ -274,9 +276,11 @@ SELECT
 	datetime(fetched_at, 'unixepoch', 'localtime') AS fetched,
 	datetime(fresh_until, 'unixepoch', 'localtime') AS expires,
 	datetime(used_at, 'unixepoch', 'localtime') AS used,
-	hits, pinned, tag, note, vary, reason,
+	hits, pinned,
+	coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, id LIMIT 1)) AS tag,
+	note, vary, reason,
 	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
-FROM (SELECT *, unixepoch() AS now, unixepoch() - fetched_at + initial_age_s AS age_s FROM entry);
+FROM (SELECT *, unixepoch() AS now, unixepoch() - fetched_at + initial_age_s AS age_s FROM entry) AS entry;
 
 -- For people: what each host takes and gives.
 CREATE VIEW v_host AS

@@ -87,6 +87,8 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 		resume_next_head(f, &response);
 		goto out;
 	}
+	if (ok && resume_redirect(f, &response))
+		goto out;
 	f->status = status;
 	f->minor = minor;
 	f->body_bytes = strcmp(f->method, "HEAD") == 0 ? said_length(&response) : body_bytes;
@@ -114,7 +116,7 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 {
 	struct flight *f = ctx;
 	pthread_mutex_lock(&f->lock);
-	if (f->resume_refused) { /* bytes of something else */
+	if (f->resume_refused || f->redirect != NULL) { /* bytes of something else */
 		pthread_mutex_unlock(&f->lock);
 		return true;
 	}

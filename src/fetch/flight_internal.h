@@ -50,6 +50,11 @@ struct interim {
 struct flight {
 	struct flights *flights;
 	char *url;
+	char *fetch_url;     /* what the origin is asked for: url, with the query parameters the key leaves out; or where redirects led */
+	struct ruling ruling; /* its tag is ours */
+	bool follows;        /* redirects, by a rule */
+	char *redirect;      /* where to go next; set by the head, taken at the end of that answer */
+	unsigned hops;
 	char *method;
 	char *fields; /* as sent */
 	struct head request; /* of method and fields */
@@ -185,7 +190,9 @@ void landing_give_up(struct flight *, const char *why); /* no more storing; unde
 /* It broke off: may what there is be stored as a part? Then it is; under the lock, before DEAD. */
 bool landing_salvage(struct flight *);
 
-/* resume.c */
+/* resume.c: also redirects that a rule follows */
+/* True when this head is a redirect that is followed: its answer is not shown to anybody. */
+bool resume_redirect(struct flight *, const struct head *response);
 /* The first head: parts are completed, or forgotten. The head to go on with, which may be made in combined. */
 const struct head *resume_first_head(struct flight *, const struct head *response, struct head *combined, struct buf *text);
 void resume_note_validator(struct flight *, const struct head *response);

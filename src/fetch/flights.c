@@ -187,6 +187,9 @@ static void flight_free(struct flight *f)
 	entry_free(f->chosen);
 	reserve_free(f->reserve);
 	free(f->validator);
+	free(f->fetch_url);
+	free((char *)f->ruling.tag);
+	free(f->redirect);
 	store_rows_free(&f->variants);
 	entry_free(f->entry);
 	message_fini(&f->request);
@@ -273,13 +276,19 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	f->conditional = ask->conditional;
 	f->shared = ask->shared;
 	f->background = ask->background;
-	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
 	f->asked_ms = now_ms();
 	f->body_bytes = f->expected_end = f->resumed_at = -1;
 	buf_init(&f->head, BUF_HEAD);
 	buf_init(&f->upload, FLIGHT_UPLOAD);
 	message_init(&f->request);
-	bool copied = ask->variants == NULL || store_rows_copy(ask->variants, &f->variants) == 0;
+	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
+	f->fetch_url = strdup(ask->fetch_url != NULL ? ask->fetch_url : ask->url);
+	rules_judge(NULL, ask->url, &f->ruling);
+	if (ask->ruling != NULL)
+		f->ruling = *ask->ruling;
+	f->ruling.tag = f->ruling.tag != NULL ? strdup(f->ruling.tag) : NULL;
+	f->follows = f->ruling.follow_redirects && !f->has_body && (span_is(ask->method, "GET") || span_is(ask->method, "HEAD"));
+	bool copied = f->fetch_url != NULL && (ask->variants == NULL || store_rows_copy(ask->variants, &f->variants) == 0);
 	bool ok = copied && f->url != NULL && f->method != NULL && f->fields != NULL && (ask->was == NULL || f->was != NULL);
 	if (ok && message_parse_fields(&f->request, span_of(f->fields)) == 0) {
 		f->request.method = span_of(f->method);
@@ -330,7 +339,7 @@ static int take_off(struct flight *f, const struct flight_ask *ask)
 {
 	struct fetch_spec spec = {
 	    .method = f->method,
-	    .url = f->url,
+	    .url = f->fetch_url,
 	    .fields = span_of(f->fields),
 	    .upload_bytes = ask->upload_bytes,
 	    .trusted = f->flights->config.trusted,

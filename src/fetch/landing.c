@@ -48,6 +48,7 @@ static int describe(struct entry *e, const struct flight *f, const struct head *
 	e->etag = copy_field(fields, "ETag");
 	e->last_modified = copy_field(fields, "Last-Modified");
 	e->reason = strdup(v->reason);
+	e->rule_id = v->rule_id;
 	e->fetched_at = now;
 	e->initial_age_s = v->initial_age_s;
 	e->fresh_until = now + v->fresh_for_s;
@@ -95,7 +96,7 @@ static void judge_freshening(struct flight *f, const struct head *response, int6
 	}
 	updated.status = base->status;
 	struct policy_exchange x = {.request = &as_get, .response = &updated, .asked_at = flight_asked_at(f, now),
-	    .answered_at = now, .freshened_by = response};
+	    .answered_at = now, .freshened_by = response, .ruling = &f->ruling};
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
 	if (describe(e, f, &updated, now) != 0) {
 		entry_free(e);
@@ -133,6 +134,7 @@ static struct entry *make_entry(const struct flight *f, const struct head *respo
 		return NULL;
 	e->status = response->status;
 	e->url = strdup(f->url);
+	e->tag = f->ruling.tag != NULL ? strdup(f->ruling.tag) : NULL;
 	free(e->vary);
 	e->vary = NULL;
 	if (e->url == NULL || key_vary(response, &f->request, &vary) != 0 || (e->vary = buf_take(&vary)) == NULL ||
@@ -228,7 +230,7 @@ void landing_judge(struct flight *f, const struct head *response)
 	int64_t now = flight_now();
 	bool head = strcmp(f->method, "HEAD") == 0;
 	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = flight_asked_at(f, now), .answered_at = now,
-	    .represents_target = represents_target(f, response)};
+	    .ruling = &f->ruling, .represents_target = represents_target(f, response)};
 	struct head kept;
 	invalidate(f, response);
 	if (policy_stored_fields(response, now, &f->head) != 0)

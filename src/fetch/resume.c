@@ -1,16 +1,18 @@
 /*
- * Bodies that take more than one answer. Two ways lead here: parts of a body are stored and a fetch completes them (the reserve); or
- * a fetch breaks off and the rest is asked for where it stopped, up to RESUMES times and only while that brings something. Seats
- * see one growing body either way. Both rest on a strong validator (RFC 9110 15.3.7.3): bytes of two versions are never put together.
+ * Bodies that take more than one answer. Three ways lead here: parts of a body are stored and a fetch completes them (the reserve);
+ * a fetch breaks off and the rest is asked for where it stopped, up to RESUMES times and only while that brings something; or a rule
+ * follows redirects, and the body is at the end of them. Seats see one growing body each time. The first two rest on a strong
+ * validator (RFC 9110 15.3.7.3): bytes of two versions are never put together.
  */
 #include "fetch/flight_internal.h"
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/key.h"
 
 #include <stdlib.h>
 
-enum { RESUMES = 5 };
+enum { RESUMES = 5, HOPS = 8 };
 
 /* --- completing what is stored --- */
 
@@ -76,8 +78,77 @@ static int rest_fields(const struct flight *f, struct buf *out)
 	return reserve_ask(out, f->received, to_the_end ? -1 : f->expected_end - 1, span_of(f->validator));
 }
 
+/* --- redirects --- */
+
+/* The way to what a rule denies is not through what it allows. */
+static bool is_denied(const struct flight *f, const char *url)
+{
+	struct ruling ruling;
+	const struct store_rules *rules = store_rules_take(f->flights->config.store);
+	rules_judge(rules->rules, url, &ruling);
+	store_rules_drop(rules);
+	return ruling.deny || ruling.offline;
+}
+
+bool resume_redirect(struct flight *f, const struct head *response)
+{
+	static const int statuses[] = {301, 302, 303, 307, 308};
+	bool redirects = false;
+	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+		redirects = redirects || response->status == statuses[i];
+	struct span location = message_find(response, "Location");
+	if (!redirects || !f->follows || location.at == NULL || f->hops >= HOPS)
+		return false;
+	f->redirect = key_resolve(f->fetch_url, location); /* http and https only */
+	if (f->redirect == NULL || is_denied(f, f->redirect)) {
+		free(f->redirect);
+		f->redirect = NULL;
+		return false;
+	}
+	f->hops++;
+	pthread_mutex_lock(&f->lock);
+	if (f->fetch != NULL)
+		engine_cancel(f->fetch); /* nobody wants the body of a redirect */
+	pthread_mutex_unlock(&f->lock);
+	return true;
+}
+
+/* What is for the eyes of the origin that was asked is not told to another (RFC 9110 15.4). */
+static bool is_secret(struct span line)
+{
+	return span_starts_nocase(line, "Authorization:") || span_starts_nocase(line, "Cookie:");
+}
+
+/* Under the lock. True when the fetch has begun again. */
+static bool follow(struct flight *f)
+{
+	bool same_origin = key_same_origin(f->url, f->redirect);
+	struct span rest = span_of(f->fields), line;
+	struct buf fields;
+	buf_init(&fields, BUF_HEAD);
+	while (span_next_line(&rest, &line)) {
+		if (!same_origin && is_secret(line))
+			continue;
+		buf_addspan(&fields, line);
+		buf_addc(&fields, '\n');
+	}
+	free(f->fetch_url);
+	f->fetch_url = f->redirect;
+	f->redirect = NULL;
+	/* --origin is trusted, not where it points. */
+	struct fetch_spec spec = {.method = f->method, .url = f->fetch_url, .fields = buf_span(&fields), .upload_bytes = ENGINE_NO_UPLOAD,
+	    .trusted = f->flights->config.trusted && same_origin, .idempotent = true};
+	f->fetch = fields.failed ? NULL : engine_start(f->flights->engine, &spec, &arrival_ops, f);
+	buf_fini(&fields);
+	return f->fetch != NULL;
+}
+
+/* --- going on --- */
+
 bool resume_try(struct flight *f, enum engine_outcome outcome)
 {
+	if (f->redirect != NULL && !f->given_up && !f->flights->config.engine.offline)
+		return follow(f);
 	bool broke_off = outcome == ENGINE_BROKEN || outcome == ENGINE_TIMEOUT;
 	bool wanted = f->seat_count > 0 || f->background || f->storing;
 	if (!broke_off || f->state != FLIGHT_STREAMING || f->validator == NULL || f->is_part || f->forgotten || f->given_up || !wanted ||
@@ -86,8 +157,8 @@ bool resume_try(struct flight *f, enum engine_outcome outcome)
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
 	if (rest_fields(f, &fields) == 0) {
-		struct fetch_spec spec = {.method = f->method, .url = f->url, .fields = buf_span(&fields),
-		    .upload_bytes = ENGINE_NO_UPLOAD, .trusted = f->flights->config.trusted, .idempotent = true};
+		struct fetch_spec spec = {.method = f->method, .url = f->fetch_url, .fields = buf_span(&fields),
+		    .upload_bytes = ENGINE_NO_UPLOAD, .trusted = f->flights->config.trusted && key_same_origin(f->url, f->fetch_url), .idempotent = true};
 		f->fetch = engine_start(f->flights->engine, &spec, &arrival_ops, f);
 	}
 	buf_fini(&fields);

@@ -24,7 +24,7 @@ static const int64_t lifetime_cap_s = (int64_t)1 << 31;
 
 /* How long a response says it is fresh, or is taken to be. */
 struct lifetime {
-	enum { LIFETIME_NONE, LIFETIME_STATED, LIFETIME_GUESSED } kind;
+	enum { LIFETIME_NONE, LIFETIME_STATED, LIFETIME_GUESSED, LIFETIME_RULED } kind;
 	int64_t seconds;
 	char text[POLICY_REASON / 2]; /* "max-age=3600" */
 	const char *section;
@@ -124,6 +124,12 @@ static bool varies_on_everything(const struct head *response)
 	return message_lists(response, "Vary", "*");
 }
 
+/* What a user may overrule: store = 1 is for no-store and private alone. */
+static bool is_told_to_store(const struct policy_exchange *x)
+{
+	return x->ruling != NULL && x->ruling->store == 1;
+}
+
 /* Why the response may not be stored whatever its lifetime; NULL when it may (RFC 9111 3, 3.5). */
 static const char *refusal(
     const struct policy *policy, const struct policy_exchange *x, const struct directives *d)
@@ -137,12 +143,14 @@ static const char *refusal(
 		return status;
 	if (demand.no_store)
 		return "no-store in the request, RFC 9111 5.2.1.5";
+	if (x->ruling != NULL && x->ruling->store == 0)
+		return "a rule says never to store it";
 	/* With must-understand, no-store is only for those who do not know the status (5.2.2.3). */
 	if (d->must_understand && message_reason(x->response->status)[0] == '\0')
 		return "must-understand with an unknown status, RFC 9111 5.2.2.3";
-	if (d->no_store && !d->must_understand)
+	if (d->no_store && !d->must_understand && !is_told_to_store(x))
 		return "no-store, RFC 9111 5.2.2.5";
-	if (d->is_private && !policy->private_cache)
+	if (d->is_private && !policy->private_cache && !is_told_to_store(x))
 		return "private, RFC 9111 5.2.2.7";
 	if (!policy->private_cache && message_has(x->request, "Authorization") && !d->is_public &&
 	    !d->must_revalidate && d->s_maxage_s == -1)
@@ -210,12 +218,29 @@ static void guess(struct lifetime *life, const struct policy_exchange *x, int64_
 	    capped ? "a week for" : "10 % of", unchanged);
 }
 
+/* A rule's lifetime counts from the fetch on, whatever the origin says; an error page does not become a page by it. */
+static bool state_by_rule(struct lifetime *life, const struct policy_exchange *x)
+{
+	const struct ruling *r = x->ruling;
+	int status = judged_status(x);
+	if (r == NULL || r->fresh_rule == 0 || (status >= 400 && !is_heuristically_cacheable(status)))
+		return false;
+	life->kind = LIFETIME_RULED;
+	life->seconds = r->fresh_for_s;
+	life->section = "whatever the origin says";
+	snprintf(life->text, sizeof life->text, "rule %lld: fresh_for_s=%lld", (long long)r->fresh_rule,
+	    (long long)r->fresh_for_s);
+	return true;
+}
+
 static void find_lifetime(struct lifetime *life, const struct policy *policy,
     const struct policy_exchange *x, const struct directives *d)
 {
 	int64_t date;
 	const struct head *dated = x->freshened_by != NULL ? x->freshened_by : x->response;
 	memset(life, 0, sizeof *life);
+	if (state_by_rule(life, x))
+		return;
 	if (!find_date(dated, "Date", x->answered_at, &date))
 		date = x->answered_at;
 	if (!policy->private_cache && state(life, "s-maxage", d->s_maxage_s, "RFC 9111 5.2.2.10"))
@@ -282,6 +307,8 @@ static const char *worthless(const struct policy *policy, const struct policy_ex
 {
 	bool marked = d->is_public || (d->is_private && policy->private_cache);
 	bool validator = has_validator(x->response, x->answered_at);
+	if (life->kind == LIFETIME_RULED || is_told_to_store(x))
+		return NULL;
 	if (life->kind != LIFETIME_STATED && !marked &&
 	    !is_heuristically_cacheable(judged_status(x)))
 		return "this status needs a stated lifetime, RFC 9111 3";
@@ -306,8 +333,12 @@ static void explain_storing(
 	char where[POLICY_REASON / 3] = "";
 	if (d->field != NULL)
 		snprintf(where, sizeof where, " in %.24s (RFC 9213)", d->field);
-	if (d->no_cache)
+	if (life->kind == LIFETIME_RULED)
+		say(out->reason, "%s, %s", life->text, life->section);
+	else if (d->no_cache)
 		say(out->reason, "no-cache%s: asked at each use, RFC 9111 5.2.2.4", where);
+	else if (life->kind == LIFETIME_NONE && out->rule_id != 0)
+		say(out->reason, "rule %lld: store=1; no lifetime, asked at each use", (long long)out->rule_id);
 	else if (life->kind == LIFETIME_NONE)
 		say(out->reason, "no lifetime but a validator: asked at each use, RFC 9111 4.3");
 	else if (life->seconds > 0 && out->fresh_for_s <= 0)
@@ -332,13 +363,18 @@ void policy_judge_storing(
 	}
 	if (why != NULL) {
 		out->stale_for_s = 0;
+		if (exchange->ruling != NULL && exchange->ruling->store == 0)
+			out->rule_id = exchange->ruling->store_rule;
 		say(out->reason, "%s", why);
 		return;
 	}
 	out->store = true;
-	out->reusable_only_validated = d.no_cache || life.kind == LIFETIME_NONE;
+	bool ruled = life.kind == LIFETIME_RULED;
+	out->rule_id = ruled ? exchange->ruling->fresh_rule
+			     : is_told_to_store(exchange) ? exchange->ruling->store_rule : 0;
+	out->reusable_only_validated = !ruled && (d.no_cache || life.kind == LIFETIME_NONE);
 	out->initial_age_s = initial_age(exchange);
-	out->fresh_for_s = life.seconds - out->initial_age_s;
+	out->fresh_for_s = ruled ? life.seconds : life.seconds - out->initial_age_s;
 	if (out->reusable_only_validated && out->fresh_for_s > 0)
 		out->fresh_for_s = 0;
 	explain_storing(&d, &life, out);
@@ -420,6 +456,51 @@ static void judge_fallback(const struct policy_demand *demand, const struct dire
 	out->stale_if_5xx = window >= 0 && (fresh || -out->ttl_s < window);
 }
 
+/* No rule makes its lifetime any more: what the origin said counts again. What it forbade to keep is stale for good. */
+static int64_t origins_fresh_until(
+    const struct policy *policy, const struct policy_stored *stored, const struct directives *d)
+{
+	struct policy_exchange x = {.response = stored->response,
+	    .asked_at = stored->fetched_at,
+	    .answered_at = stored->fetched_at};
+	struct lifetime life;
+	find_lifetime(&life, policy, &x, d);
+	bool told = stored->ruling != NULL && stored->ruling->store == 1;
+	bool forbidden = !told && (d->no_store || (d->is_private && !policy->private_cache));
+	int64_t age = forbidden ? lifetime_cap_s : sane(stored->initial_age_s);
+	return sane(stored->fetched_at) + life.seconds - age;
+}
+
+/* Until when it is fresh: what the user wrote in the row, else what a rule says, else what was computed at storing. */
+static int64_t judge_fresh_until(
+    const struct policy *policy, const struct policy_stored *stored, const struct directives *d, bool *ruled)
+{
+	const struct ruling *r = stored->ruling;
+	struct policy_exchange x = {.response = stored->response, .ruling = r};
+	struct lifetime life;
+	*ruled = false;
+	if (stored->edited)
+		return sane(stored->fresh_until);
+	if (state_by_rule(&life, &x)) {
+		*ruled = true;
+		return sane(stored->fetched_at) + life.seconds;
+	}
+	if (stored->rule_id != 0)
+		return origins_fresh_until(policy, stored, d);
+	return sane(stored->fresh_until);
+}
+
+/* A rule about errors goes before what the origin said of them; the request's no-cache before both. */
+static void rule_fallback(
+    const struct policy_demand *demand, const struct ruling *r, struct policy_use *out)
+{
+	if (r == NULL || (r->stale_rule == 0 && !r->offline))
+		return;
+	bool within = out->ttl_s > 0 || (r->stale_rule != 0 && -out->ttl_s < r->stale_ok_s);
+	out->stale_if_unreachable = !demand->no_cache && (within || (r->offline && r->stale_rule == 0));
+	out->stale_if_5xx = !demand->no_cache && within;
+}
+
 void policy_judge_use(const struct policy *policy, const struct policy_demand *demand,
     const struct policy_stored *stored, int64_t now, struct policy_use *out)
 {
@@ -431,13 +512,20 @@ void policy_judge_use(const struct policy *policy, const struct policy_demand *d
 	bool in_window = now < stored->stale_until;
 	out->age_s =
 	    at_least_0(sane(stored->initial_age_s) + at_least_0(now - sane(stored->fetched_at)));
-	out->ttl_s = sane(stored->fresh_until) - now;
+	bool ruled;
+	out->fresh_until = judge_fresh_until(policy, stored, &d, &ruled);
+	out->ttl_s = out->fresh_until - now;
+	if (stored->ruling != NULL && stored->ruling->store == 0) {
+		conclude(out, POLICY_MISS, "bypass");
+		say(out->reason, "rule %lld: store=0", (long long)stored->ruling->store_rule);
+		return;
+	}
 	if (status < 200 || status == 206 || status == 304) {
 		conclude(out, POLICY_MISS, "miss");
 		say(out->reason, "%d is no whole response, RFC 9111 4", status);
 		return;
 	}
-	if (d.no_cache) {
+	if (d.no_cache && !ruled) {
 		conclude(out, POLICY_REVALIDATE, "stale");
 		say(out->reason, "no-cache, RFC 9111 5.2.2.4");
 	} else if (demand->no_cache) {
@@ -449,6 +537,7 @@ void policy_judge_use(const struct policy *policy, const struct policy_demand *d
 		judge_stale(demand, &d, forbidden, in_window, out);
 	}
 	judge_fallback(demand, &d, forbidden, in_window, out);
+	rule_fallback(demand, stored->ruling, out);
 }
 
 bool policy_is_unsafe(struct span method)

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "http/message.h"
+#include "http/rule.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,6 +44,7 @@ struct policy_exchange {
 	const struct head *freshened_by; /* NULL, or the 304 that has just updated response (status and updated fields of the
 	                                    stored one): its Age and Date count, and asked_at and answered_at are its */
 	bool represents_target; /* a POST's answer whose Content-Location is its target (RFC 9110 9.3.3) */
+	const struct ruling *ruling; /* what the user's rules say of the URL; NULL: nothing */
 	bool part;              /* response is a 206, judged as the whole it is a part of (RFC 9111 3.3) */
 };
 struct policy_storing {
@@ -51,6 +53,7 @@ struct policy_storing {
 	int64_t initial_age_s; /* corrected initial age (4.2.3) */
 	int64_t fresh_for_s;   /* from answered_at on; may be <= 0. Age on arrival is already taken off */
 	int64_t stale_for_s;   /* how long beyond freshness it may be served when the origin cannot be reached; 0: never */
+	int64_t rule_id; /* the rule that decided storing or lifetime; 0: none */
 	char reason[POLICY_REASON]; /* "max-age=3600, RFC 9111 4.2.1" */
 };
 void policy_judge_storing(const struct policy *, const struct policy_exchange *, struct policy_storing *);
@@ -62,6 +65,9 @@ struct policy_stored {
 	int64_t initial_age_s;
 	int64_t fresh_until; /* columns of the row: what a user wrote there decides */
 	int64_t stale_until;
+	bool edited;     /* a user wrote fresh_until: then no rule counts against it */
+	int64_t rule_id; /* the rule that decided when it was stored; 0: none */
+	const struct ruling *ruling; /* as in policy_exchange */
 };
 enum policy_verdict {
 	POLICY_HIT,        /* fresh: serve it */
@@ -74,6 +80,7 @@ struct policy_use {
 	enum policy_verdict verdict;
 	int64_t age_s; /* current age (4.2.3), >= 0 */
 	int64_t ttl_s; /* freshness left; negative when stale */
+	int64_t fresh_until; /* that decided: the column, or what a rule makes of it */
 	bool stale_if_unreachable; /* if asking fails for want of an origin, it may be served */
 	bool stale_if_5xx;         /* if the origin answers 500, 502, 503 or 504, it may be served (RFC 5861 4) */
 	const char *fwd;           /* RFC 9211 forward reason: "stale", "request", "miss"; "" for what is served now */

@@ -80,8 +80,9 @@ static void lookup_url(struct exchange *x, struct lookup *l)
 		return;
 	}
 	l->head.status = l->entry->status;
-	struct policy_stored stored = {&l->head, l->entry->fetched_at, l->entry->initial_age_s, l->entry->fresh_until,
-	    l->entry->stale_until};
+	const struct entry *e = l->entry;
+	struct policy_stored stored = {.response = &l->head, .fetched_at = e->fetched_at, .initial_age_s = e->initial_age_s,
+	    .fresh_until = e->fresh_until, .stale_until = e->stale_until, .edited = e->edited, .rule_id = e->rule_id, .ruling = &x->ruling};
 	policy_judge_use(&x->service->policy, &x->demand, &stored, x->now, &l->use);
 }
 
@@ -94,9 +95,13 @@ static void offer_to_hot(struct exchange *x, const struct lookup *l)
 	const struct entry *e = l->entry;
 	if (x->service->root_fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
 		return;
+	if (ruling_touches_hits(&x->ruling) || x->fetch_url != NULL || e->rule_id != 0)
+		return;
 	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= HOT_BODY && span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
 	if (x->service->hot != NULL && plain && x->hot == NULL)
 		x->hot = entry_copy(e);
+	if (x->hot != NULL)
+		x->hot->rules = x->rules->generation;
 }
 
 /* 0: answered. -1: the body is gone, nothing was sent. */
@@ -129,6 +134,8 @@ static void refresh_in_background(struct exchange *x, const struct lookup *l, ui
 		struct flight_ask ask = {
 		    .method = span_of("GET"),
 		    .url = x->target.url,
+		    .fetch_url = x->fetch_url,
+		    .ruling = &x->ruling,
 		    .fields = buf_span(&fields),
 		    .was = l->entry,
 		    .conditional = l->entry->etag != NULL || l->entry->last_modified != NULL,
@@ -169,7 +176,7 @@ static bool try_stored(struct exchange *x, struct lookup *l, uint64_t landed)
 	bool fresh = l->use.verdict == POLICY_HIT;
 	x->verdict = fresh ? "hit" : "stale";
 	stats_add(fresh ? STATS_HITS : STATS_STALE_HITS, 1);
-	if (l->use.verdict == POLICY_REFRESH && !x->service->offline)
+	if (l->use.verdict == POLICY_REFRESH && !x->service->offline && !x->ruling.offline)
 		refresh_in_background(x, l, landed);
 	offer_to_hot(x, l);
 	return true;
@@ -335,12 +342,24 @@ static bool answer_failed(struct exchange *x, const struct lookup *l, const stru
 	return true;
 }
 
+/* A rule keeps the URL off the network: what is stored will do, however old. */
+static bool answer_offline(struct exchange *x, const struct lookup *l)
+{
+	char why[48];
+	snprintf(why, sizeof why, "rule %lld: offline", (long long)x->ruling.offline_rule);
+	if (!try_stale(x, l, l->use.stale_if_unreachable, why))
+		own_offline(x, "fwd=miss; detail=\"a rule says offline\"");
+	return true;
+}
+
 /* Fetches, or joins who does. True when the client has its answer, false to look the URL up once more. */
 static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *t, uint64_t landed)
 {
 	struct flight_ask ask = {
 	    .method = x->request->method,
 	    .url = x->target.url,
+	    .fetch_url = x->fetch_url,
+	    .ruling = &x->ruling,
 	    .upload_bytes = ENGINE_NO_UPLOAD,
 	    .landed = landed,
 	    .request = x->request,
@@ -424,6 +443,8 @@ void cached_answer(struct exchange *x)
 			    "%s is not stored or not fresh, and the request says only-if-cached", x->target.url);
 			answered = true;
 		}
+		if (!answered && x->ruling.offline)
+			answered = answer_offline(x, &l);
 		if (!answered)
 			answered = ask_origin(x, &l, &t, landed);
 		lookup_fini(&l);

@@ -18,6 +18,10 @@ struct exchange {
 	const struct head *request;
 	struct key_target target;
 	struct sink *sink;
+	const struct store_rules *rules; /* that hold for this request; from request_route() on */
+	struct ruling ruling;  /* what they say of target.url */
+	char *fetch_url;       /* asked of the origin where target.url, the key, leaves query parameters out; else NULL */
+	int64_t key_rule;      /* the rule that left them out */
 	struct policy_demand demand; /* cached.c */
 	enum message_framing framing;
 	int64_t length;        /* of the request body, with MESSAGE_LENGTH */
@@ -41,6 +45,8 @@ int own_text(struct exchange *, int status, const char *cache, const char *forma
     __attribute__((format(printf, 4, 5)));
 /* The same with a page of another type. */
 int own_page(struct exchange *, int status, const char *type, struct span page);
+/* A rule keeps this URL off the network. */
+int own_offline(struct exchange *, const char *cache);
 /* What a failed fetch is to the client: 502, 503, 504 or 403, and why. */
 int own_failure(struct exchange *, const struct flight_answer *, const char *cache);
 

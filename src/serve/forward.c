@@ -185,6 +185,8 @@ void forward_answer(struct exchange *x)
 	struct flight_ask ask = {
 	    .method = x->request->method,
 	    .url = x->target.url,
+	    .fetch_url = x->fetch_url,
+	    .ruling = &x->ruling,
 	    .upload_bytes = upload_size(x),
 	    .request = x->request,
 	    .gone = x->sink->gone,
@@ -193,6 +195,11 @@ void forward_answer(struct exchange *x)
 	struct seat *seat = NULL;
 	struct flight_answer a;
 	struct buf fields;
+	if (x->ruling.offline) {
+		x->close = x->framing != MESSAGE_NO_BODY;
+		own_offline(x, "fwd=method");
+		return;
+	}
 	buf_init(&fields, BUF_HEAD);
 	bool expects = ask.upload_bytes != ENGINE_NO_UPLOAD && message_lists(x->request, "Expect", "100-continue");
 	bool ok = forward_fields(x, FORWARD_CLIENTS, NULL, &fields) == 0 &&

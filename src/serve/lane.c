@@ -218,6 +218,7 @@ static void wake_up(struct lane *l, struct epoll_event *events, int n, char *sli
 		return;
 	read_clocks(l);
 	l->edits = store_watch_edits(l->watch);
+	l->rules = store_watch_rules(l->watch);
 	for (size_t i = 0; i < count; i++)
 		answer(l, &got[i]);
 	if (l->requests > 0) {

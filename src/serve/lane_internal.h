@@ -23,6 +23,7 @@ struct lane {
 	size_t conn_count;
 
 	/* the lane's thread only */
+	int64_t rules; /* the generation of the rules, as of the same look */
 	int64_t edits; /* the edit counter at this wake-up; -1: the index cannot be asked */
 	int64_t now;   /* Unix seconds at this wake-up */
 	int64_t now_ms; /* monotonic */

@@ -32,7 +32,7 @@ static bool host_is_good(struct lane *l, const struct conn *c, const struct glan
 /* True when the row behind the object still says what the object says. */
 static bool is_proved(struct lane *l, struct hot_object *o)
 {
-	if (l->edits < 0)
+	if (l->edits < 0 || o->entry->rules != l->rules)
 		return false;
 	if (atomic_load_explicit(&o->proved_edits, memory_order_acquire) == l->edits)
 		return true;

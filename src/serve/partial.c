@@ -69,7 +69,8 @@ bool partial_answer(struct exchange *x, const struct store_parts *parts)
 	if (message_parse_fields(&head, span_of(parts->of->headers)) != 0)
 		goto out;
 	head.status = 200;
-	struct policy_stored stored = {&head, parts->of->fetched_at, parts->of->initial_age_s, parts->of->fresh_until, 0};
+	struct policy_stored stored = {.response = &head, .fetched_at = parts->of->fetched_at, .initial_age_s = parts->of->initial_age_s,
+	    .fresh_until = parts->of->fresh_until, .ruling = &x->ruling};
 	policy_judge_use(&x->service->policy, &x->demand, &stored, x->now, &use);
 	if (use.verdict != POLICY_HIT || !find_span(x, &head, parts, &first, &last))
 		goto out;

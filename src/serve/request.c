@@ -39,7 +39,19 @@ static bool is_last_hop(const struct exchange *x)
 	return counts && span_is(message_find(x->request, "Max-Forwards"), "0");
 }
 
-void request_route(struct exchange *x)
+/* From here on target.url is the key. */
+static void take_rules(struct exchange *x)
+{
+	x->rules = store_rules_take(x->service->store);
+	char *key = rules_key(x->rules->rules, x->target.url, &x->key_rule);
+	if (key != NULL) {
+		x->fetch_url = x->target.url;
+		x->target.url = key;
+	}
+	rules_judge(x->rules->rules, x->target.url, &x->ruling);
+}
+
+static void route(struct exchange *x)
 {
 	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
 	if (is_loop(x)) {
@@ -48,11 +60,22 @@ void request_route(struct exchange *x)
 	} else if (is_last_hop(x)) {
 		x->verdict = "own";
 		own_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
+	} else if (x->ruling.deny) {
+		own_text(x, 403, NULL, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url, (long long)x->ruling.deny_rule);
 	} else if (cacheable && !must_forward(x)) {
 		cached_answer(x);
 	} else {
 		forward_answer(x);
 	}
+}
+
+void request_route(struct exchange *x)
+{
+	take_rules(x);
+	route(x);
+	free(x->fetch_url);
+	x->fetch_url = NULL;
+	store_rules_drop(x->rules);
 }
 
 /* --- one exchange on a connection --- */

@@ -24,6 +24,7 @@ struct entry {
 	int64_t fetched_at; /* Unix seconds, like the three below */
 	int64_t initial_age_s;
 	int64_t fresh_until;
+	bool edited;        /* a user wrote fresh_until: it goes before every rule */
 	int64_t stale_until;
 	int64_t used_at;
 	int64_t hits;
@@ -35,6 +36,7 @@ struct entry {
 	double dns_ms, connect_ms, ttfb_ms, total_ms; /* libcurl's timings; negative: not known */
 
 	int64_t edits; /* the edit counter (store_watch) in the snapshot the row was read in */
+	int64_t rules; /* the generation of the rules that let it be kept ready (serve/hot) */
 	bool suspect;  /* its body may be torn by a power cut: store_open_body() verifies it first (invariant 7) */
 };
 

@@ -29,7 +29,8 @@
 /* In the order entry_of_row() reads and index_write.c binds. */
 #define ROW                                                                                                            \
 	"id, url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, initial_age_s, "  \
-	"fresh_until, stale_until, used_at, hits, pinned, tag, note, rule_id, reason, dns_ms, connect_ms, ttfb_ms, total_ms"
+	"fresh_until, stale_until, used_at, hits, pinned, tag, note, rule_id, reason, dns_ms, connect_ms, ttfb_ms, total_ms, "       \
+	"computed_until IS NOT fresh_until"
 
 static const struct {
 	unsigned roles;
@@ -38,6 +39,9 @@ static const struct {
     [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
     [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
     [VERSION] = {READER | KEEPER, "PRAGMA data_version"},
+    [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, ignore_query, tag "
+		       "FROM rule"},
+    [GENERATION] = {READER, "SELECT rules FROM counter"},
     [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes FROM counter"},
     [NAMES] = {KEEPER, "SELECT names FROM counter"},
     [OWNER] = {KEEPER, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
@@ -55,15 +59,16 @@ static const struct {
     [HAS_KEY] = {WRITER, "SELECT id FROM entry WHERE url = ?1 AND vary = ?2"},
     [INSERT] = {WRITER, "INSERT INTO entry (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, "
 			"fetched_at, initial_age_s, fresh_until, stale_until, used_at, rule_id, reason, dns_ms, connect_ms, "
-			"ttfb_ms, total_ms, hits, pinned, tag, note) "
+			"ttfb_ms, total_ms, hits, pinned, tag, note, computed_until) "
 			"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
-			"?21, ?22, ?23, ?24)"},
+			"?21, ?22, ?23, ?24, ?12)"},
     [OVERWRITE] = {WRITER, "UPDATE entry SET status = ?3, headers = ?4, etag = ?5, last_modified = ?6, body_file = ?7, "
 			   "body_bytes = ?8, sha256 = ?9, fetched_at = ?10, initial_age_s = ?11, fresh_until = ?12, "
 			   "stale_until = ?13, used_at = max(used_at, ?14), rule_id = ?15, reason = ?16, dns_ms = ?17, "
-			   "connect_ms = ?18, ttfb_ms = ?19, total_ms = ?20 WHERE id = ?21"},
+			   "connect_ms = ?18, ttfb_ms = ?19, total_ms = ?20, computed_until = ?12, tag = coalesce(tag, ?22) "
+			   "WHERE id = ?21"},
     [REFRESH] = {WRITER, "UPDATE entry SET status = ?1, headers = ?2, etag = ?3, last_modified = ?4, fetched_at = ?5, "
-			 "initial_age_s = ?6, fresh_until = ?7, stale_until = ?8, rule_id = ?9, reason = ?10 WHERE id = ?11 "
+			 "initial_age_s = ?6, fresh_until = ?7, computed_until = ?7, stale_until = ?8, rule_id = ?9, reason = ?10 WHERE id = ?11 "
 			 "AND fetched_at = ?12 AND fresh_until = ?13 AND stale_until = ?14 AND body_file IS ?15"},
     [VARIANTS_TRIM] = {WRITER, "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE url = ?1 AND pinned = 0 "
 			       "ORDER BY used_at DESC, id DESC LIMIT -1 OFFSET max(0, ?2 - "
@@ -366,6 +371,7 @@ static struct entry *entry_of_row(sqlite3_stmt *st)
 	e->connect_ms = ms_of(st, c++);
 	e->ttfb_ms = ms_of(st, c++);
 	e->total_ms = ms_of(st, c++);
+	e->edited = sqlite3_column_int(st, c++) != 0;
 	e->edits = sqlite3_column_int64(st, c++);
 	if (lost || e->url == NULL || e->vary == NULL || e->headers == NULL) {
 		entry_free(e);

@@ -12,6 +12,7 @@
 #define CURLEW_STORE_INDEX_H
 
 #include "base/buf.h"
+#include "http/rule.h"
 #include "store/entry.h"
 #include "store/found.h"
 #include "store/part.h"
@@ -44,6 +45,10 @@ enum store_found index_still(struct index *, int64_t id, const char *body_file);
 /* As store_find_parts(). */
 enum store_found index_find_parts(struct index *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
     struct store_parts *);
+/* All rules, sorted. NULL: broken, logged. */
+struct rules *index_rules(struct index *);
+/* Moves with every change of a rule. -1: broken. */
+int64_t index_generation(struct index *);
 /* As store_watch_confirm(). */
 enum store_found index_confirm(struct index *, const struct entry *);
 /* Moves with every commit of any other connection of any process. -1: broken. */

@@ -16,6 +16,8 @@ enum statement {
 	FIND,
 	STILL,
 	VERSION,
+	RULES,
+	GENERATION,
 	TOTALS,
 	NAMES,
 	OWNER,

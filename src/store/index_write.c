@@ -116,6 +116,7 @@ static int overwrite(struct index *ix, struct entry *e, int64_t id)
 	sqlite3_stmt *st = ix->statements[OVERWRITE];
 	bind_response(st, e);
 	sqlite3_bind_int64(st, 21, id);
+	index_bind_text(st, 22, e->tag);
 	if (index_run(ix, OVERWRITE, "replacing a row") < 0)
 		return -1;
 	e->id = id;

@@ -154,7 +154,8 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		buf_addf(why, "%s/body: cannot be used: %s", s->dir, strerror(errno));
 		return -1;
 	}
-	if (find_suspects(s, why) < 0 || (s->pool = pool_open(s->dir, why)) == NULL)
+	if (find_suspects(s, why) < 0 || (s->pool = pool_open(s->dir, why)) == NULL ||
+	    (s->rulebook = rulebook_open(s->dir, why)) == NULL)
 		return -1;
 	struct keep_config keep = {.dir = s->dir, .dir_fd = s->dir_fd, .boot = s->boot, .size_bytes = config->size_bytes,
 	    .lock = s->lock, .writer = s->writer, .bodies = s->bodies, .suspects = s->suspects, .tick = tick, .ctx = s};
@@ -199,6 +200,7 @@ void store_close(struct store *s)
 	writer_stop(s->writer);
 	keep_free(s->keep);
 	pool_close(s->pool);
+	rulebook_close(s->rulebook);
 	bodies_free(s->bodies);
 	usage_free(s->usage);
 	suspects_free(s->suspects);
@@ -315,6 +317,16 @@ enum store_found store_find(struct store *s, const char *url, struct store_rows 
 		rows->entries[i]->suspect = is_suspect(s, rows->entries[i]);
 	}
 	return found;
+}
+
+const struct store_rules *store_rules_take(struct store *s)
+{
+	return rulebook_take(s->rulebook);
+}
+
+void store_rules_drop(const struct store_rules *rules)
+{
+	rulebook_drop(rules);
 }
 
 struct broken {

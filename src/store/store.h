@@ -17,6 +17,7 @@
 #include "store/found.h"
 #include "store/op.h"
 #include "store/part.h"
+#include "store/rulebook.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +48,10 @@ enum store_found store_find(struct store *, const char *url, struct store_rows *
  * queued for removal by id and body_file (invariant 3); treat as a miss. Never called for body_file NULL. */
 int store_open_body(struct store *, const struct entry *);
 
+/* The rules that hold for a request that comes now; as rulebook_take(). */
+const struct store_rules *store_rules_take(struct store *);
+void store_rules_drop(const struct store_rules *);
+
 /* --- parts of bodies that are not complete (RFC 9111 3.3, 3.4): any thread --- */
 
 /* The stored ranges of the response whose variant text is the first that wanted() says yes to, latest answers first, in one snapshot.
@@ -66,6 +71,8 @@ void store_watch_free(struct store_watch *);
 /* The edit counter now: it moves when anybody deletes a row, changes a column an answer depends on, adds a second variant to a
  * URL, or touches a rule; not for new rows and usage. Costs a PRAGMA data_version unless something was committed. -1: broken. */
 int64_t store_watch_edits(struct store_watch *);
+/* The generation of the rules that go with the last store_watch_edits(): where it moved, rules must be asked again. */
+int64_t store_watch_rules(const struct store_watch *);
 /* FOUND: the URL has exactly this one row and every column an answer depends on is as in the given entry. */
 enum store_found store_watch_confirm(struct store_watch *, const struct entry *);
 

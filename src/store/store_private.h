@@ -8,6 +8,7 @@
 #include "store/keep.h"
 #include "store/lock.h"
 #include "store/pool.h"
+#include "store/rulebook.h"
 #include "store/store.h"
 #include "store/suspect.h"
 #include "store/usage.h"
@@ -29,6 +30,7 @@ struct store {
 	struct bodies *bodies;
 	struct suspects *suspects;
 	struct pool *pool;
+	struct rulebook *rulebook;
 	struct disk *disk;
 	struct keep *keep;
 

@@ -8,7 +8,7 @@
 struct store_watch {
 	struct store *store;
 	struct index *ix;
-	int64_t version, edits;
+	int64_t version, edits, rules;
 };
 
 struct store_watch *store_watch_new(struct store *s)
@@ -45,13 +45,19 @@ int64_t store_watch_edits(struct store_watch *w)
 		return -1;
 	if (version != w->version) {
 		/* A commit between the two is in the counter already, and moves the version of the next call. */
-		int64_t edits = index_edits(w->ix);
-		if (edits < 0)
+		int64_t rules = index_generation(w->ix), edits = index_edits(w->ix);
+		if (edits < 0 || rules < 0)
 			return -1;
+		w->rules = rules;
 		w->edits = edits;
 		w->version = version;
 	}
 	return w->edits + bumps;
+}
+
+int64_t store_watch_rules(const struct store_watch *w)
+{
+	return w->rules;
 }
 
 enum store_found store_watch_confirm(struct store_watch *w, const struct entry *e)

@@ -81,7 +81,7 @@ class Cache:
     def age(self, url, seconds):
         """Time passes for that URL's answers: every time they hold moves into the past."""
         self.change(f"UPDATE entry SET fetched_at = fetched_at - {seconds}, fresh_until = fresh_until - {seconds}, "
-                    f"stale_until = stale_until - {seconds} WHERE url = '{url}'")
+                    f"computed_until = computed_until - {seconds}, stale_until = stale_until - {seconds} WHERE url = '{url}'")
 
     def body_path(self, url):
         return self.dir / self.row(url)["body_file"]

@@ -1,0 +1,60 @@
+/*
+ * rule: the user's policy (table rule), as the program holds it: which rules match a URL, and what they say together.
+ *
+ * Pure: a set is built once from rows and never changed; any number of threads may read it. In each column NULL says nothing, and of
+ * the rules that match, the one of highest priority (then of lowest id) that says something decides.
+ */
+#ifndef CURLEW_HTTP_RULE_H
+#define CURLEW_HTTP_RULE_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { RULE_SILENT = -1 }; /* in a column: the rule says nothing */
+
+struct rule {
+	int64_t id, priority;
+	char *url_glob;
+	int64_t fresh_for_s, stale_ok_s; /* seconds, or RULE_SILENT, like all that follow */
+	int store, offline, deny, follow_redirects; /* 0 or 1 */
+	char *ignore_query; /* globs parted by white space; NULL: says nothing */
+	char *tag;          /* NULL: says nothing */
+};
+
+struct rules;
+
+struct rules *rules_new(void);
+void rules_free(struct rules *);
+/* Takes the texts of *rule over, also when it fails. 0, or -1: memory. */
+int rules_add(struct rules *, struct rule *);
+/* After the last rules_add(). */
+void rules_sort(struct rules *);
+size_t rules_count(const struct rules *);
+
+/* What all matching rules say together. Texts are borrowed from the set. Beside each value the rule that decided it, 0: none. */
+struct ruling {
+	int64_t fresh_for_s, fresh_rule;
+	int64_t stale_ok_s, stale_rule;
+	int store;
+	int64_t store_rule;
+	bool offline, deny, follow_redirects;
+	int64_t offline_rule, deny_rule, follow_rule;
+	const char *tag;
+	int64_t tag_rule;
+};
+/* url: the key. rules may be NULL. */
+void rules_judge(const struct rules *, const char *url, struct ruling *);
+/* True when the rules bear on a plain fresh hit, so that it must be looked at each time. */
+bool ruling_touches_hits(const struct ruling *);
+
+/* Drops the query parameters that the deciding rule ignores from url (RFC 3986 3.4; parted by &): the cache's key. NULL: nothing is
+ * dropped, the URL is the key. *rule: who decided. The caller frees the result. */
+char *rules_key(const struct rules *, const char *url, int64_t *rule);
+
+/* SQLite's GLOB: * any run, ? any one character, [abc] [a-z] [^a] sets; case counts; by bytes, but ? and sets take whole UTF-8
+ * characters, as SQLite does. */
+bool rule_glob(const char *pattern, const char *text);
+
+#endif

@@ -1,0 +1,322 @@
+"""Policy as rows: what a rule says holds for the next request after its commit, for what is stored and for what is new."""
+
+import subprocess
+import time
+
+import pytest
+
+from curlew import run
+from origin import http_date
+from wire import PATIENCE, eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+
+
+@pytest.fixture
+def rule(curlew):
+    """rule(url_glob="...", deny=1) adds one, with the real shell; it is gone at the story's end. Its id is returned."""
+    made = []
+
+    def add(**columns):
+        names = ", ".join(columns)
+        values = ", ".join("NULL" if value is None else str(value) if isinstance(value, int) else "'%s'" % value
+                           for value in columns.values())
+        made.append(curlew.value(f"INSERT INTO rule ({names}) VALUES ({values}) RETURNING id"))
+        return made[-1]
+
+    yield add
+    for each in made:
+        curlew.shell(f"DELETE FROM rule WHERE id = {each}")
+
+
+def refusal(curlew, url):
+    return eventually(lambda: curlew.sql(f"SELECT * FROM refusal WHERE url = '{url}'"), what=f"a refusal of {url}")[0]
+
+
+# --- deny ---
+
+def test_deny_holds_at_once_also_for_what_is_ready_in_memory(curlew, origin, rule):
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    with curlew.connect() as client:
+        for _ in range(3):
+            assert client.ask("GET", f"/{origin.host}/x").hit
+        number = rule(url_glob=f"{origin.url()}/*", deny=1)
+        answer = client.ask("GET", f"/{origin.host}/x")
+        assert answer.status == 403 and f"rule {number}" in answer.text
+        assert curlew.ask("POST", url, body=b"x").status == 403
+        curlew.shell(f"DELETE FROM rule WHERE id = {number}")
+        assert client.ask("GET", f"/{origin.host}/x").hit
+    assert origin.count("/x") == 1
+
+
+def test_a_higher_priority_lifts_a_denial(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/*", deny=1)
+    rule(url_glob=f"{origin.url()}/open", deny=0, priority=1)
+    assert curlew.get(origin.at("/open", "hello", FRESH)).status == 200
+    assert curlew.get(origin.at("/shut", "hello", FRESH)).status == 403
+
+
+# --- fresh_for_s ---
+
+def test_a_lifetime_is_overridden_for_what_is_new(curlew, origin, rule):
+    number = rule(url_glob=f"{origin.url()}/*", fresh_for_s=600)
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=1", "Age": "500"})
+    curlew.stored(url)
+    row = curlew.row(url)
+    assert row["rule_id"] == number and f"rule {number}" in row["reason"] and row["fresh_until"] - row["fetched_at"] == 600
+    answer = curlew.get(url)
+    assert answer.hit and 590 <= answer.cache["ttl"] <= 600
+
+
+@pytest.mark.parametrize("fields", [{"Cache-Control": "no-cache", "ETag": '"1"'}, {"Cache-Control": "max-age=0", "ETag": '"1"'}, {"ETag": '"1"'}])
+def test_a_lifetime_is_overridden_for_what_is_stored(curlew, origin, rule, fields):
+    url = origin.at("/x", "hello", fields)
+    curlew.stored(url)
+    assert not curlew.get(url).hit
+    before = origin.count("/x")
+    number = rule(url_glob=f"{origin.url()}/*", fresh_for_s=600)
+    assert curlew.get(url).hit
+    assert origin.count("/x") == before
+    curlew.shell(f"DELETE FROM rule WHERE id = {number}")
+    assert not curlew.get(url).hit
+
+
+def test_a_shorter_lifetime_holds_at_once(curlew, origin, rule):
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    for _ in range(3):
+        assert curlew.get(url).hit
+    curlew.age(url, 20)
+    assert curlew.get(url).hit
+    rule(url_glob=f"{origin.url()}/*", fresh_for_s=10)
+    assert not curlew.get(url).hit
+
+
+def test_when_the_rule_is_gone_the_origins_word_counts_again(curlew, origin, rule):
+    number = rule(url_glob=f"{origin.url()}/*", fresh_for_s=600)
+    short = origin.at("/short", "hello", {"Cache-Control": "max-age=0", "ETag": '"1"'})
+    long = origin.at("/long", "hello", FRESH)
+    curlew.stored(short)
+    curlew.stored(long)
+    assert curlew.get(short).hit and curlew.get(long).hit
+    curlew.shell(f"DELETE FROM rule WHERE id = {number}")
+    assert not curlew.get(short).hit
+    answer = curlew.get(long)
+    assert answer.hit and answer.cache["ttl"] > 3500
+
+
+def test_what_a_user_wrote_in_the_row_goes_before_every_rule(curlew, origin, rule):
+    url = origin.at("/x", "hello", FRESH)
+    rule(url_glob=f"{origin.url()}/*", fresh_for_s=600)
+    curlew.stored(url)
+    curlew.change(f"UPDATE entry SET fresh_until = 0 WHERE url = '{url}'")
+    assert not curlew.get(url).hit
+    eventually(lambda: curlew.get(url).hit, what="fetched anew, the rule counts again")
+    curlew.change(f"UPDATE entry SET fresh_until = unixepoch() + 5000 WHERE url = '{url}'")
+    assert curlew.get(url).cache["ttl"] > 4900
+
+
+def test_the_client_may_still_insist(curlew, origin, rule):
+    url = origin.at("/x", "hello", FRESH)
+    rule(url_glob=f"{origin.url()}/*", fresh_for_s=600)
+    curlew.stored(url)
+    assert not curlew.get(url, {"Cache-Control": "no-cache"}).hit
+    assert not curlew.get(url, {"Cache-Control": "max-age=0"}).hit
+
+
+def test_an_error_page_does_not_become_a_page_by_a_rule(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/*", fresh_for_s=600)
+    url = origin.at("/x", "broken", status=500)
+    curlew.get(url)
+    assert not curlew.get(url).hit
+
+
+# --- store ---
+
+@pytest.mark.parametrize("fields", [{"Cache-Control": "no-store, max-age=60"}, {"Cache-Control": "private, max-age=60"}])
+def test_what_the_origin_forbids_to_keep_is_kept_by_a_rule(curlew, origin, rule, fields):
+    url = origin.at("/x", "hello", fields)
+    assert "stored" not in curlew.get(url).cache
+    number = rule(url_glob=f"{origin.url()}/*", store=1)
+    curlew.stored(url)
+    assert curlew.row(url)["rule_id"] == number
+    assert curlew.get(url).hit
+    assert "stored" not in curlew.get(url, {"Cache-Control": "no-store, no-cache"}).cache, "the client's word holds"
+    curlew.shell(f"DELETE FROM rule WHERE id = {number}")
+    assert not curlew.get(url).hit
+
+
+def test_a_rule_keeps_what_must_never_be_kept(curlew, origin, rule):
+    old = origin.at("/old", "hello", FRESH)
+    curlew.stored(old)
+    assert curlew.get(old).hit
+    number = rule(url_glob=f"{origin.url()}/*", store=0)
+    answer = curlew.get(old)
+    assert not answer.hit and answer.cache["fwd"] == "bypass"
+    new = origin.at("/new", "hello", FRESH)
+    answer = curlew.get(new)
+    assert "stored" not in answer.cache and "rule" in answer.cache["detail"]
+    assert "rule" in refusal(curlew, new)["reason"]
+    assert curlew.rows(new) == []
+    curlew.shell(f"DELETE FROM rule WHERE id = {number}")
+
+
+# --- stale_ok_s ---
+
+@pytest.mark.parametrize("fields", [{"Cache-Control": "max-age=10, must-revalidate"}, {"Cache-Control": "max-age=10"}])
+def test_an_outage_is_bridged_for_as_long_as_a_rule_says(curlew, origin, rule, fields):
+    broken = []
+    url = origin.at("/x", lambda visit: visit.reply("oh", status=503) if broken else visit.reply("hello", fields))
+    curlew.stored(url)
+    curlew.age(url, 100)
+    broken.append(True)
+    rule(url_glob=f"{origin.url()}/*", stale_ok_s=200)
+    assert curlew.get(url).text == "hello"
+    curlew.age(url, 200)
+    assert curlew.get(url).status == 503
+
+
+def test_a_rule_may_forbid_stale_answers(curlew, origin, rule):
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=10, stale-if-error=9999"})
+    curlew.stored(url)
+    curlew.age(url, 100)
+    rule(url_glob=f"{origin.url()}/*", stale_ok_s=0)
+    origin.stop()
+    assert curlew.get(url).status == 504
+
+
+# --- offline ---
+
+def test_offline_never_touches_the_network(curlew, origin, rule):
+    kept = origin.at("/kept", "hello", {"Cache-Control": "max-age=10, must-revalidate"})
+    curlew.stored(kept)
+    curlew.age(kept, 10_000_000)
+    number = rule(url_glob=f"{origin.url()}/*", offline=1)
+    before = origin.count()
+    answer = curlew.get(kept)
+    assert answer.status == 200 and answer.text == "hello"
+    missing = curlew.get(origin.at("/missing", "hello", FRESH))
+    assert missing.status == 504 and f"rule {number}" in missing.text
+    assert f"rule {number}" in refusal(curlew, origin.url("/missing"))["reason"]
+    assert curlew.ask("POST", kept, body=b"x").status == 504
+    assert curlew.get(kept, {"Cache-Control": "no-cache"}).status == 504
+    assert origin.count() == before
+
+
+# --- ignore_query ---
+
+def test_parameters_that_do_not_count_share_an_entry(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/*", ignore_query="utm_* sig")
+    origin.at("/x", lambda visit: visit.reply(visit.target, FRESH))
+    url = origin.url("/x")
+    first = curlew.get(f"{url}?a=1&utm_source=mail&sig=abc")
+    assert first.text == "/x?a=1&utm_source=mail&sig=abc", "the origin sees them all"
+    assert first.cache["key"] == f"{url}?a=1"
+    curlew.row(f"{url}?a=1")
+    for query in ("?a=1", "?a=1&utm_source=web", "?sig=other&a=1"):
+        assert curlew.get(url + query).hit, query
+    assert not curlew.get(f"{url}?a=2&sig=abc").hit
+    assert origin.count("/x") == 2
+
+
+def test_a_change_reaches_the_entry_that_parameters_share(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/*", ignore_query="sig")
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    assert curlew.ask("POST", f"{url}?sig=1", body=b"x").status == 200
+    assert not curlew.get(url).hit
+
+
+# --- follow_redirects ---
+
+def test_redirects_are_followed_at_the_origins_side(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/start*", follow_redirects=1)
+    origin.at("/start", "moved", FRESH | {"Location": "/middle"}, status=302)
+    origin.at("/middle", "moved", FRESH | {"Location": origin.url("/end")}, status=307)
+    origin.at("/end", "here it is", FRESH)
+    answer = curlew.stored(origin.url("/start"))
+    assert (answer.status, answer.text) == (200, "here it is") and "Location" not in answer
+    answer = curlew.get(origin.url("/start"))
+    assert answer.hit and answer.text == "here it is"
+    assert [visit.path for visit in origin.asked()] == ["/start", "/middle", "/end"]
+
+
+def test_a_ring_of_redirects_ends(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/*", follow_redirects=1)
+    url = origin.at("/x", "again", {"Location": "/x"}, status=302)
+    assert curlew.get(url).status == 302
+    assert origin.count("/x") == 9
+
+
+def test_redirects_lead_nowhere_that_is_not_allowed(launch, origin, refuser):
+    curlew = launch(allow=f"127.0.0.1:{origin.port}")
+    curlew.change(f"INSERT INTO rule (url_glob, follow_redirects) VALUES ('{origin.url()}/*', 1)")
+    url = origin.at("/x", "away", {"Location": refuser.url()}, status=302)
+    assert curlew.get(url).status == 403
+    url = origin.at("/file", "away", {"Location": "file:///etc/passwd"}, status=302)
+    assert curlew.get(url).status == 302
+
+
+def test_secrets_are_not_carried_to_another_origin(curlew, origin, tls_origin, rule):
+    rule(url_glob=f"{origin.url()}/*", follow_redirects=1)
+    other = type(origin)()
+    other.at("/end", lambda visit: visit.reply(visit.fields.get("Authorization", "none"), {"Location": "/last"}, status=302))
+    other.at("/last", lambda visit: visit.reply(visit.fields.get("Authorization", "none") + visit.fields.get("Cookie", "none")))
+    url = origin.at("/x", "away", {"Location": other.url("/end")}, status=302)
+    assert curlew.get(url, {"Authorization": "Basic eDp5", "Cookie": "a=b"}).text == "nonenone"
+    other.finish()
+
+
+def test_a_denied_url_is_not_reached_by_a_redirect(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/start", follow_redirects=1)
+    rule(url_glob=f"{origin.url()}/end", deny=1)
+    origin.at("/start", "moved", {"Location": "/end"}, status=302)
+    origin.at("/end", "secret")
+    assert curlew.get(origin.url("/start")).status == 302
+    assert origin.count("/end") == 0
+
+
+# --- tag, and what cannot be written ---
+
+def test_what_matches_carries_the_tag(curlew, origin, rule):
+    old = origin.at("/old", "hello", FRESH)
+    curlew.stored(old)
+    rule(url_glob=f"{origin.url()}/*", tag="docs")
+    new = origin.at("/new", "hello", FRESH)
+    curlew.stored(new)
+    assert curlew.row(new)["tag"] == "docs"
+    assert {row["url"] for row in curlew.sql("SELECT url FROM v_entry WHERE tag = 'docs'")} == {old, new}
+
+
+@pytest.mark.parametrize("columns, sentence", [
+    ("(url_glob, fresh_for_s) VALUES ('*', -1)", "fresh_for_s must be a number of seconds, 0 or more"),
+    ("(url_glob, deny) VALUES ('', 1)", "url_glob must not be empty: * matches every URL"),
+    ("(url_glob, store) VALUES ('*', 2)", "store must be 1 (store), 0 (never store) or NULL (says nothing)"),
+    ("(url_glob, ignore_query) VALUES ('*', ' ')", "ignore_query must name a parameter"),
+])
+def test_a_rule_that_makes_no_sense_is_refused_in_words(curlew, columns, sentence):
+    done = subprocess.run(["sqlite3", "-cmd", ".timeout 5000", str(curlew.index), f"INSERT INTO rule {columns}"],
+                          capture_output=True, timeout=PATIENCE)
+    assert done.returncode != 0 and sentence in done.stderr.decode()
+
+
+def test_get_obeys_rules_too(curlew, origin, rule):
+    url = origin.at("/x", "hello", {"Cache-Control": "no-store"})
+    rule(url_glob=f"{origin.url()}/*", store=1, fresh_for_s=100)
+    for _ in range(2):
+        done = run("get", "--cache", curlew.dir, "--allow-to", "loopback", url)
+        assert done.stdout == b"hello", done.stderr
+    assert origin.count("/x") == 1
+
+
+def test_a_thousand_rules_are_no_burden(curlew, origin, rule):
+    url = origin.at("/x", "hello", FRESH)
+    curlew.shell("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+                 "INSERT INTO rule (url_glob, deny, note) SELECT 'http://host' || i || '.example/*', 1, 'many' FROM n")
+    try:
+        curlew.stored(url)
+        assert curlew.get(url).hit
+        assert curlew.get("http://host77.example/").status == 403
+    finally:
+        curlew.shell("DELETE FROM rule WHERE note = 'many'")

@@ -8,7 +8,7 @@
 -- is refused with the reason instead of being stored.
 
 PRAGMA application_id = 1668443255;  -- "crlw": tells a curlew index from any other database
-PRAGMA user_version = 1;             -- the version of this schema; a newer one is refused, an older one carried along
+PRAGMA user_version = 2;             -- the version of this schema; a newer one is refused, an older one carried along
 
 -- One row a stored response. DELETE a row to purge it: the next request misses and its body file is reclaimed.
 -- Set fresh_until to 0 to have it revalidated before its next use, pinned to 1 to keep it.
@@ -34,6 +34,9 @@ CREATE TABLE entry (
 	used_at       INTEGER NOT NULL,                  -- last answer made from it, within a second or so
 	hits          INTEGER NOT NULL DEFAULT 0,        -- answers made from it
 	pinned        INTEGER NOT NULL DEFAULT 0,        -- 1: never evicted
+	queue         TEXT NOT NULL DEFAULT 'new',       -- where it stands in the order of eviction: new, or main once it proved useful
+	place         INTEGER NOT NULL DEFAULT 0,        -- in its queue, the lowest goes first; of equals the lowest id
+	visits        INTEGER NOT NULL DEFAULT 0,        -- hits that count for its next turn in the queue, 3 at most
 	tag           TEXT,                              -- yours: a word to find or purge it by
 	note          TEXT,                              -- yours: a remark
 	rule_id       INTEGER,                           -- the rule that decided storing or lifetime; NULL: none
@@ -55,11 +58,12 @@ CREATE TABLE entry (
 			'body/[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]' END),
 	CONSTRAINT "sizes, ages and hits must not be negative" CHECK (body_bytes >= 0 AND initial_age_s >= 0 AND hits >= 0),
 	CONSTRAINT "pinned must be 0 or 1" CHECK (pinned IN (0, 1)),
+	CONSTRAINT "queue must be new or main" CHECK (queue IN ('new', 'main')),
 	CONSTRAINT "sha256 must be a blob of 32 bytes, x'...'" CHECK (sha256 IS NULL OR length(sha256) = 32)
 ) STRICT;
 
 CREATE INDEX entry_by_host ON entry (host);
-CREATE INDEX entry_by_use ON entry (used_at) WHERE pinned = 0;                  -- who is evicted next
+CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0;           -- who is evicted next
 CREATE INDEX entry_by_body ON entry (body_file) WHERE body_file IS NOT NULL;    -- does any row own this file?
 
 -- Byte ranges of bodies that are not complete (RFC 9111 3.3, 3.4), each in a file of its own.
@@ -125,6 +129,33 @@ CREATE TABLE refusal (
 	times  INTEGER NOT NULL DEFAULT 1   -- how often since it is in this table
 ) STRICT;
 
+-- Responses that were evicted a while ago, by a number made of url and vary. One that comes back was evicted too early, and goes
+-- straight into the main queue. As many as there are entries.
+CREATE TABLE ghost (
+	id  INTEGER PRIMARY KEY,       -- the lowest is the oldest
+	key INTEGER NOT NULL UNIQUE
+) STRICT;
+
+-- What a host gave and what it cost, hour by hour, for a month. The host '' stands for all that did not fit into an hour's thousand.
+CREATE TABLE traffic (
+	hour         INTEGER NOT NULL,            -- when it began, Unix seconds
+	host         TEXT NOT NULL,
+	hits         INTEGER NOT NULL DEFAULT 0,  -- requests answered from the cache
+	misses       INTEGER NOT NULL DEFAULT 0,  -- requests asked of the origin
+	hit_bytes    INTEGER NOT NULL DEFAULT 0,  -- bodies of those hits, taken whole: what was saved
+	miss_bytes   INTEGER NOT NULL DEFAULT 0,  -- bodies that came from the origin
+	PRIMARY KEY (hour, host)
+) STRICT, WITHOUT ROWID;
+
+-- Purges made by curlew purge, the last thousand. An answer that was already on its way when its URL was purged is not stored. Add a row of
+-- your own before a DELETE to have the same.
+CREATE TABLE purge (
+	id       INTEGER PRIMARY KEY AUTOINCREMENT,
+	url_glob TEXT,                                   -- which URLs; NULL: all
+	host     TEXT,                                   -- of which host; NULL: any
+	at       INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
 -- Body files no row owns any more, on their way out. Filled by the triggers below; the server, or curlew gc, makes sure that the
 -- name is one of ours and that no row owns it, and unlinks it.
 CREATE TABLE trash (
@@ -158,9 +189,14 @@ CREATE TABLE counter (
 	entries          INTEGER NOT NULL DEFAULT 0,  -- rows of entry
 	bytes            INTEGER NOT NULL DEFAULT 0,  -- body_bytes of entry and part together
 	names            INTEGER NOT NULL,            -- the next body name not leased yet
-	rules            INTEGER NOT NULL DEFAULT 0,  -- moves with every change of rule
+	rules            INTEGER NOT NULL DEFAULT 0,  -- moves with every change of rule, and every purge
+	new_bytes        INTEGER NOT NULL DEFAULT 0,  -- body_bytes of entries in the queue new
+	part_bytes       INTEGER NOT NULL DEFAULT 0,  -- body_bytes of part
+	ghosts           INTEGER NOT NULL DEFAULT 0,  -- rows of ghost
+	places           INTEGER NOT NULL DEFAULT 0,  -- the last place given in the queue main
 	replaced_entries INTEGER NOT NULL DEFAULT 0,  -- between the two triggers of an INSERT OR REPLACE: the rows it removes,
-	replaced_bytes   INTEGER NOT NULL DEFAULT 0,  -- and their bodies
+	replaced_bytes   INTEGER NOT NULL DEFAULT 0,  -- their bodies,
+	replaced_new     INTEGER NOT NULL DEFAULT 0,  -- and those of them in the queue new
 	CONSTRAINT "there is one row of counters" CHECK (id = 1)
 ) STRICT;
 
@@ -179,8 +215,10 @@ CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN
 		edits = edits + 1,
 		entries = entries - 1,
 		bytes = bytes - OLD.body_bytes,
+		new_bytes = new_bytes - iif(OLD.queue = 'new', OLD.body_bytes, 0),
 		replaced_entries = max(0, replaced_entries - 1),
-		replaced_bytes = max(0, replaced_bytes - OLD.body_bytes);
+		replaced_bytes = max(0, replaced_bytes - OLD.body_bytes),
+		replaced_new = max(0, replaced_new - iif(OLD.queue = 'new', OLD.body_bytes, 0));
 END;
 
 -- entry: about to be inserted over a row that is there. REPLACE removes such a row without any DELETE trigger, so it is noted here.
@@ -192,8 +230,8 @@ WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary)
 BEGIN
 	INSERT INTO trash (file) SELECT body_file FROM entry
 		WHERE ((url = NEW.url AND vary = NEW.vary) OR id = NEW.id) AND body_file IS NOT NULL;
-	UPDATE counter SET (replaced_entries, replaced_bytes) =
-		(SELECT count(*), coalesce(sum(body_bytes), 0) FROM entry
+	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new) =
+		(SELECT count(*), coalesce(sum(body_bytes), 0), coalesce(sum(body_bytes) FILTER (WHERE queue = 'new'), 0) FROM entry
 			WHERE (url = NEW.url AND vary = NEW.vary) OR id = NEW.id);
 END;
 
@@ -203,8 +241,10 @@ CREATE TRIGGER entry_inserted AFTER INSERT ON entry BEGIN
 		edits = edits + (replaced_entries > 0 OR EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND id <> NEW.id)),
 		entries = entries + 1 - replaced_entries,
 		bytes = bytes + NEW.body_bytes - replaced_bytes,
+		new_bytes = new_bytes + iif(NEW.queue = 'new', NEW.body_bytes, 0) - replaced_new,
 		replaced_entries = 0,
-		replaced_bytes = 0;
+		replaced_bytes = 0,
+		replaced_new = 0;
 END;
 
 -- entry: UPDATE OR REPLACE may remove a row in the same silent way.
@@ -214,8 +254,8 @@ WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary AND id 
 BEGIN
 	INSERT INTO trash (file) SELECT body_file FROM entry
 		WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id AND body_file IS NOT NULL;
-	UPDATE counter SET (replaced_entries, replaced_bytes) =
-		(SELECT count(*), coalesce(sum(body_bytes), 0) FROM entry
+	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new) =
+		(SELECT count(*), coalesce(sum(body_bytes), 0), coalesce(sum(body_bytes) FILTER (WHERE queue = 'new'), 0) FROM entry
 			WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id);
 END;
 
@@ -223,15 +263,22 @@ CREATE TRIGGER entry_renamed AFTER UPDATE OF url, vary ON entry BEGIN
 	UPDATE counter SET
 		entries = entries - replaced_entries,
 		bytes = bytes - replaced_bytes,
+		new_bytes = new_bytes - replaced_new,
 		replaced_entries = 0,
-		replaced_bytes = 0;
+		replaced_bytes = 0,
+		replaced_new = 0;
 END;
 
 -- entry: a column an answer depends on was written. Usage, pins, tags and notes are none.
 CREATE TRIGGER entry_edited AFTER UPDATE OF
 	url, vary, status, headers, etag, last_modified, body_file, body_bytes, fetched_at, initial_age_s, fresh_until, stale_until
 ON entry BEGIN
-	UPDATE counter SET edits = edits + 1, bytes = bytes - OLD.body_bytes + NEW.body_bytes;
+	UPDATE counter SET edits = edits + 1, bytes = bytes - OLD.body_bytes + NEW.body_bytes,
+		new_bytes = new_bytes + iif(OLD.queue = 'new', NEW.body_bytes - OLD.body_bytes, 0);
+END;
+
+CREATE TRIGGER entry_moved AFTER UPDATE OF queue ON entry WHEN OLD.queue <> NEW.queue BEGIN
+	UPDATE counter SET new_bytes = new_bytes + iif(NEW.queue = 'new', NEW.body_bytes, -NEW.body_bytes);
 END;
 
 CREATE TRIGGER entry_body_replaced AFTER UPDATE OF body_file ON entry
@@ -245,17 +292,26 @@ CREATE TRIGGER entry_id_stays BEFORE UPDATE OF id ON entry WHEN NEW.id IS NOT OL
 END;
 
 CREATE TRIGGER part_inserted AFTER INSERT ON part BEGIN
-	UPDATE counter SET bytes = bytes + NEW.body_bytes;
+	UPDATE counter SET bytes = bytes + NEW.body_bytes, part_bytes = part_bytes + NEW.body_bytes;
 END;
 
 CREATE TRIGGER part_deleted AFTER DELETE ON part BEGIN
 	INSERT INTO trash (file) VALUES (OLD.body_file);
-	UPDATE counter SET bytes = bytes - OLD.body_bytes;
+	UPDATE counter SET bytes = bytes - OLD.body_bytes, part_bytes = part_bytes - OLD.body_bytes;
 END;
 
 CREATE TRIGGER part_edited AFTER UPDATE OF body_file, body_bytes ON part BEGIN
 	INSERT INTO trash (file) SELECT OLD.body_file WHERE OLD.body_file <> NEW.body_file;
-	UPDATE counter SET bytes = bytes - OLD.body_bytes + NEW.body_bytes;
+	UPDATE counter SET bytes = bytes - OLD.body_bytes + NEW.body_bytes, part_bytes = part_bytes - OLD.body_bytes + NEW.body_bytes;
+END;
+
+CREATE TRIGGER ghost_inserted AFTER INSERT ON ghost BEGIN UPDATE counter SET ghosts = ghosts + 1; END;
+CREATE TRIGGER ghost_deleted AFTER DELETE ON ghost BEGIN UPDATE counter SET ghosts = ghosts - 1; END;
+
+-- A purge is looked for only by answers that set out before it, and they know by this number.
+CREATE TRIGGER purge_inserted AFTER INSERT ON purge BEGIN
+	UPDATE counter SET rules = rules + 1;
+	DELETE FROM purge WHERE id <= NEW.id - 1000;
 END;
 
 CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
@@ -281,6 +337,36 @@ SELECT
 	note, vary, reason,
 	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
 FROM (SELECT *, unixepoch() AS now, unixepoch() - fetched_at + initial_age_s AS age_s FROM entry) AS entry;
+
+-- Who is evicted next when room is needed, the first first (docs/EVICTION.md). A row of the queue it stands in goes unless it has as many
+-- visits as its size asks for; else it gets another turn in the queue main. Pinned rows are not among them.
+CREATE VIEW v_evict_next AS
+SELECT
+	row_number() OVER (ORDER BY queue <> first_queue, visits >= wanted, place, id) AS nth,
+	id, url, queue, visits, wanted AS visits_wanted, visits < wanted AS goes, body_bytes, hits,
+	datetime(used_at, 'unixepoch', 'localtime') AS used
+FROM (
+	SELECT entry.*,
+		iif(new_bytes > bytes / 10 OR NOT EXISTS (SELECT 1 FROM entry WHERE queue = 'main' AND pinned = 0), 'new', 'main') AS first_queue,
+		CASE WHEN queue = 'main' THEN 1
+			WHEN body_bytes * 2 <= (bytes - part_bytes) / max(entries, 1) THEN 1
+			WHEN body_bytes <= 4 * ((bytes - part_bytes) / max(entries, 1)) THEN 2
+			ELSE 3 END AS wanted
+	FROM entry, counter
+	WHERE pinned = 0 AND coalesce((SELECT pin FROM rule
+		WHERE pin IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), 0) = 0
+)
+ORDER BY nth;
+
+-- For people: what the cache gave, host by host, as far back as traffic goes.
+CREATE VIEW v_traffic AS
+SELECT
+	host, sum(hits) AS hits, sum(misses) AS misses,
+	round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent,
+	sum(hit_bytes) AS saved_bytes, sum(miss_bytes) AS fetched_bytes,
+	round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent,
+	datetime(min(hour), 'unixepoch', 'localtime') AS since
+FROM traffic GROUP BY host ORDER BY saved_bytes DESC;
 
 -- For people: what each host takes and gives.
 CREATE VIEW v_host AS

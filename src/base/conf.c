@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum conf_type { TEXT, LIST, FLAG, BYTES, SECONDS };
+enum conf_type { TEXT, LIST, FLAG, BYTES, SECONDS, COUNT, SHARE, SPAN };
 
 enum {
 	FETCHES = CONF_SERVE | CONF_GET,
@@ -40,6 +40,8 @@ static const struct option_row {
     {"targets", 0, LIST, FETCHES | CONF_CONFIG, "FIELD", NULL, "a targeted field to obey before Cache-Control (repeatable; RFC 9213)"},
     {"default-scheme", 0, TEXT, FETCHES | CONF_CONFIG, "SCHEME", "http", "http or https, for /host/path"},
     {"size", 0, BYTES, FETCHES | CONF_CONFIG, "BYTES", "10G", "quota of the bodies (suffixes K M G T; 0: none)"},
+    {"max-entries", 0, COUNT, FETCHES | CONF_CONFIG, "N", "0", "quota of stored responses (0: none)"},
+    {"min-free", 0, SHARE, FETCHES | CONF_CONFIG, "SHARE", "5%", "leave so much of the disk free: 5% or 2G (0: do not care)"},
     {"max-body", 0, BYTES, FETCHES | CONF_CONFIG, "BYTES", "0", "larger bodies are not stored (0: no limit)"},
     {"allow-to", 0, LIST, FETCHES | CONF_CONFIG, "LIST", NULL, "non-public addresses that may be fetched from: loopback, private, CIDRs, each with :PORT if only that"},
     {"head-timeout", 0, SECONDS, SETTINGS, "SECONDS", "10", "for a client to send a whole request head"},
@@ -149,6 +151,45 @@ static int parse_seconds(const char *text, double *out)
 	return *end == '\0' && errno == 0 && *out <= 1e7 ? 0 : -1;
 }
 
+/* "5%", or bytes. */
+static int parse_share(const char *text, int64_t *bytes, double *percent)
+{
+	char *end;
+	*percent = strtod(text, &end);
+	if (isdigit((unsigned char)text[0]) && strcmp(end, "%") == 0 && *percent <= 100)
+		return 0;
+	*percent = 0;
+	return parse_bytes(text, bytes);
+}
+
+/* "30d", "90 s": a number of seconds with a unit, which may be left out. */
+static int parse_span(const char *text, double *seconds)
+{
+	static const struct {
+		const char *name;
+		double seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
+	char *end;
+	if (!isdigit((unsigned char)text[0]))
+		return -1;
+	double n = strtod(text, &end);
+	end += strspn(end, " ");
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (strcmp(end, units[i].name) == 0) {
+			*seconds = n * units[i].seconds;
+			return *seconds < 1e12 ? 0 : -1;
+		}
+	return -1;
+}
+
+static int parse_count(const char *text, int64_t *n)
+{
+	char *end;
+	errno = 0;
+	*n = strtoll(text, &end, 10);
+	return isdigit((unsigned char)text[0]) && *end == '\0' && errno == 0 ? 0 : -1;
+}
+
 static int parse_flag(const char *text, bool *out)
 {
 	static const char *const yes[] = {"", "yes", "true", "on", "1"};
@@ -185,6 +226,12 @@ static int set(struct conf *c, size_t i, const char *text, const char *source, c
 		form = "bytes, with K, M, G or T if you like: 512M";
 	if (row->type == SECONDS && parse_seconds(text, &fresh.seconds) != 0)
 		form = "seconds: 10 or 2.5";
+	if (row->type == COUNT && parse_count(text, &fresh.bytes) != 0)
+		form = "a number: 100000";
+	if (row->type == SHARE && parse_share(text, &fresh.bytes, &fresh.seconds) != 0)
+		form = "a share of the disk, 5%, or bytes, 2G";
+	if (row->type == SPAN && parse_span(text, &fresh.seconds) != 0)
+		form = "a time: 90s, 45m, 12h, 30d or 2w";
 	if (row->type == FLAG && parse_flag(text, &fresh.flag) != 0)
 		form = "yes or no";
 	if (strcmp(row->name, "default-scheme") == 0 && strcmp(text, "http") != 0 && strcmp(text, "https") != 0)
@@ -496,7 +543,19 @@ const char *conf_text(const struct conf *c, const char *name)
 
 int64_t conf_number(const struct conf *c, const char *name)
 {
-	return get(c, name, BYTES)->bytes;
+	const struct value *v = get(c, name, TEXT);
+	assert(table[find(name)].type == BYTES || table[find(name)].type == COUNT || table[find(name)].type == SHARE);
+	return v->bytes;
+}
+
+double conf_percent(const struct conf *c, const char *name)
+{
+	return get(c, name, SHARE)->seconds;
+}
+
+double conf_span(const struct conf *c, const char *name)
+{
+	return get(c, name, SPAN)->seconds;
 }
 
 double conf_seconds(const struct conf *c, const char *name)

@@ -33,7 +33,9 @@ bool conf_is(const struct conf *, enum conf_verb);
 /* Values by option name ("cache", "listen"). Asking for a name or type the table does not have is a bug of ours (asserted).
  * Texts are conf's; NULL when unset. */
 const char *conf_text(const struct conf *, const char *name);
-int64_t conf_number(const struct conf *, const char *name);  /* bytes, counts */
+int64_t conf_number(const struct conf *, const char *name);  /* bytes, counts; 0 for a share given in percent */
+double conf_percent(const struct conf *, const char *name);  /* of a share; 0 when it is given in bytes */
+double conf_span(const struct conf *, const char *name);     /* a time of days or hours, in seconds */
 double conf_seconds(const struct conf *, const char *name);
 bool conf_flag(const struct conf *, const char *name);
 /* Repeatable options: the i-th value, NULL behind the last. */

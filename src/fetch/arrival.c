@@ -158,6 +158,8 @@ static void on_done(void *ctx, const struct engine_end *end)
 		pthread_mutex_unlock(&f->lock);
 		return;
 	}
+	if (f->status != 0 && policy_is_unsafe(span_of(f->method)) == false)
+		store_fetched(f->flights->config.store, f->url, f->received - (f->reserve != NULL ? f->reserve->hole_first : 0), flight_now());
 	f->outcome = end->outcome;
 	f->curl_code = end->curl_code;
 	f->message = strdup(end->message);

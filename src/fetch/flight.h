@@ -45,6 +45,7 @@ struct flight_ask {
 	const struct entry *was; /* the row this replaces, or NULL; copied */
 	const struct store_rows *variants; /* without was: rows of which a 304 may choose one by its tag (RFC 9111 4.3.3); copied. Or NULL */
 	const char *fetch_url;      /* asked of the origin instead of url, the key; NULL: url */
+	int64_t purge_id;           /* the last purge known (store_rules) */
 	const struct ruling *ruling; /* copied; NULL: no rule */
 	struct reserve *reserve; /* stored parts that fields ask to be completed; the flight's once FLIGHT_LEADS is returned. Or NULL */
 	bool conditional;        /* fields carry the validators of was or of the variants: a 304 is about one of them */

@@ -51,6 +51,7 @@ struct flight {
 	struct flights *flights;
 	char *url;
 	char *fetch_url;     /* what the origin is asked for: url, with the query parameters the key leaves out; or where redirects led */
+	int64_t purge_id;
 	struct ruling ruling; /* its tag is ours */
 	bool follows;        /* redirects, by a rule */
 	char *redirect;      /* where to go next; set by the head, taken at the end of that answer */

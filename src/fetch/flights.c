@@ -276,6 +276,7 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	f->conditional = ask->conditional;
 	f->shared = ask->shared;
 	f->background = ask->background;
+	f->purge_id = ask->purge_id;
 	f->asked_ms = now_ms();
 	f->body_bytes = f->expected_end = f->resumed_at = -1;
 	buf_init(&f->head, BUF_HEAD);
@@ -315,12 +316,12 @@ static void take_seat(struct flight *f, struct seat *s, const struct flight_ask 
 }
 
 /* Joins the shared flight of this URL if there is one that set out from the same row: one whose row has been deleted since began
- * before that purge (invariant 8). Under the table's lock. */
+ * before that purge (invariant 8), and any purge since may have been meant for it. Under the table's lock. */
 static bool join_existing(struct flights *t, const struct flight_ask *ask, uint64_t hash, struct seat *s)
 {
 	int64_t was_id = ask->was != NULL ? ask->was->id : 0;
 	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
-		if (!f->shared || f->hash != hash || strcmp(f->url, ask->url) != 0 ||
+		if (!f->shared || f->hash != hash || strcmp(f->url, ask->url) != 0 || f->purge_id != ask->purge_id ||
 		    (f->was != NULL ? f->was->id : 0) != was_id)
 			continue;
 		pthread_mutex_lock(&f->lock);

@@ -416,6 +416,7 @@ static void run_job(struct store_job *job)
 		    .entry = f->entry,
 		    .body = f->body,
 		    .place = f->is_part ? &f->place : NULL,
+		    .purge_id = f->purge_id,
 		    .replaces_id = f->was != NULL ? f->was->id : 0,
 		    .done = put_over,
 		};

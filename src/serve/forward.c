@@ -187,6 +187,7 @@ void forward_answer(struct exchange *x)
 	    .url = x->target.url,
 	    .fetch_url = x->fetch_url,
 	    .ruling = &x->ruling,
+	    .purge_id = x->rules->purge_id,
 	    .upload_bytes = upload_size(x),
 	    .request = x->request,
 	    .gone = x->sink->gone,

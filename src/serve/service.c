@@ -82,6 +82,9 @@ static int open_store(struct service *s, struct buf *why)
 	struct store_config config = {
 	    .dir = conf_cache_dir(s->conf),
 	    .size_bytes = conf_number(s->conf, "size"),
+	    .max_entries = conf_number(s->conf, "max-entries"),
+	    .min_free_bytes = conf_number(s->conf, "min-free"),
+	    .min_free_percent = conf_percent(s->conf, "min-free"),
 	    .mode = buf_str(&mode),
 	};
 	s->store = store_open(&config, why);

@@ -2,7 +2,7 @@
  * One connection: opening, its statements, its questions. index_setup.c decides whether the file may be used at all, index_write.c
  * has what the writer does within a transaction, index_query.c the questions of verbs.
  *
- * All statements stand in one table and are prepared when the connection opens: bad SQL fails at start. They are used through
+ * All statements (index_statements.c) are prepared when the connection opens: bad SQL fails at start. They are used through
  * three moves: bind, step, index_rest(); between uses every statement is reset and its bindings are cleared, so that none holds
  * a read transaction open (a forgotten one would keep the WAL from ever being checkpointed).
  *
@@ -21,93 +21,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#define READER 1u
-#define WRITER 2u
-#define KEEPER 4u
-
-/* In the order entry_of_row() reads and index_write.c binds. */
-#define ROW                                                                                                            \
-	"id, url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, initial_age_s, "  \
-	"fresh_until, stale_until, used_at, hits, pinned, tag, note, rule_id, reason, dns_ms, connect_ms, ttfb_ms, total_ms, "       \
-	"computed_until IS NOT fresh_until"
-
-static const struct {
-	unsigned roles;
-	const char *sql;
-} statements[STATEMENTS] = {
-    [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
-    [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
-    [VERSION] = {READER | KEEPER, "PRAGMA data_version"},
-    [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, ignore_query, tag "
-		       "FROM rule"},
-    [GENERATION] = {READER, "SELECT rules FROM counter"},
-    [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes FROM counter"},
-    [NAMES] = {KEEPER, "SELECT names FROM counter"},
-    [OWNER] = {KEEPER, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
-		       "UNION ALL SELECT 0, body_bytes, sha256 FROM part WHERE body_file = ?1 LIMIT 1"},
-    [TRASH] = {KEEPER, "SELECT id, file, EXISTS (SELECT 1 FROM entry WHERE body_file = file) "
-		       "OR EXISTS (SELECT 1 FROM part WHERE body_file = file) FROM trash WHERE id > ?1 ORDER BY id LIMIT ?2"},
-    [LEASES] = {KEEPER, "SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 ORDER BY id LIMIT ?2"},
-    [SETTING] = {KEEPER, "SELECT CAST(value AS INTEGER) FROM setting WHERE name = ?1"},
-    [PAGES] = {KEEPER, "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count"},
-
-    [BEGIN] = {WRITER, "BEGIN IMMEDIATE"},
-    [COMMIT] = {WRITER, "COMMIT"},
-    [ROLLBACK] = {WRITER, "ROLLBACK"},
-    [HAS_ID] = {WRITER, "SELECT 1 FROM entry WHERE id = ?1"},
-    [HAS_KEY] = {WRITER, "SELECT id FROM entry WHERE url = ?1 AND vary = ?2"},
-    [INSERT] = {WRITER, "INSERT INTO entry (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, "
-			"fetched_at, initial_age_s, fresh_until, stale_until, used_at, rule_id, reason, dns_ms, connect_ms, "
-			"ttfb_ms, total_ms, hits, pinned, tag, note, computed_until) "
-			"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
-			"?21, ?22, ?23, ?24, ?12)"},
-    [OVERWRITE] = {WRITER, "UPDATE entry SET status = ?3, headers = ?4, etag = ?5, last_modified = ?6, body_file = ?7, "
-			   "body_bytes = ?8, sha256 = ?9, fetched_at = ?10, initial_age_s = ?11, fresh_until = ?12, "
-			   "stale_until = ?13, used_at = max(used_at, ?14), rule_id = ?15, reason = ?16, dns_ms = ?17, "
-			   "connect_ms = ?18, ttfb_ms = ?19, total_ms = ?20, computed_until = ?12, tag = coalesce(tag, ?22) "
-			   "WHERE id = ?21"},
-    [REFRESH] = {WRITER, "UPDATE entry SET status = ?1, headers = ?2, etag = ?3, last_modified = ?4, fetched_at = ?5, "
-			 "initial_age_s = ?6, fresh_until = ?7, computed_until = ?7, stale_until = ?8, rule_id = ?9, reason = ?10 WHERE id = ?11 "
-			 "AND fetched_at = ?12 AND fresh_until = ?13 AND stale_until = ?14 AND body_file IS ?15"},
-    [VARIANTS_TRIM] = {WRITER, "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE url = ?1 AND pinned = 0 "
-			       "ORDER BY used_at DESC, id DESC LIMIT -1 OFFSET max(0, ?2 - "
-			       "(SELECT count(*) FROM entry WHERE url = ?1 AND pinned = 1)))"},
-    [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1"},
-    [DROP] = {WRITER, "DELETE FROM entry WHERE id = ?1 AND body_file IS ?2"},
-    [PARTS] = {READER, "SELECT id, url, vary, status, headers, etag, last_modified, fetched_at, initial_age_s, fresh_until, used_at, "
-		       "first_byte, whole_bytes, body_bytes, body_file, sha256 FROM part WHERE url = ?1 ORDER BY fetched_at DESC, id DESC"},
-    [PART_INSERT] = {WRITER, "INSERT INTO part (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, "
-			     "initial_age_s, fresh_until, used_at, first_byte, whole_bytes) "
-			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"},
-    [PART_COVERED] = {WRITER, "SELECT id FROM part WHERE url = ?1 AND vary = ?2 AND first_byte <= ?3 AND first_byte + body_bytes >= ?4"},
-    [PART_USED] = {WRITER, "UPDATE part SET used_at = max(used_at, ?2) WHERE id = ?1"},
-    [PARTS_DROP] = {WRITER, "DELETE FROM part WHERE url = ?1 AND (?2 IS NULL OR vary = ?2)"},
-    [PARTS_DROP_OTHERS] = {WRITER, "DELETE FROM part WHERE url = ?1 AND vary = ?2 AND (?5 = 0 OR (?5 = 1 AND etag IS NOT ?3) "
-				   "OR (?5 = 2 AND last_modified IS NOT ?4) OR whole_bytes <> ?6)"},
-    [PARTS_DROP_WITHIN] = {WRITER, "DELETE FROM part WHERE url = ?1 AND vary = ?2 AND first_byte >= ?3 AND first_byte + body_bytes <= ?4"},
-    [PARTS_FRESHEN] = {WRITER, "UPDATE part SET headers = ?3, fetched_at = ?4, initial_age_s = ?5, fresh_until = ?6 "
-			       "WHERE url = ?1 AND vary = ?2"},
-    [PARTS_TRIM] = {WRITER, "DELETE FROM part WHERE id IN (SELECT id FROM part WHERE url = ?1 ORDER BY used_at DESC, id DESC "
-			    "LIMIT -1 OFFSET ?2)"},
-    [DROP_PART] = {WRITER, "DELETE FROM part WHERE body_file = ?1"},
-    [USED] = {WRITER, "UPDATE entry SET hits = hits + ?2, used_at = max(used_at, ?3) WHERE id = ?1"},
-    [REFUSE] = {WRITER, "INSERT INTO refusal (url, reason, status, at, times) SELECT ?1, ?2, ?3, ?4, ?5 "
-			"WHERE NOT EXISTS (SELECT 1 FROM entry WHERE url = ?1 AND fetched_at >= ?4) "
-			"ON CONFLICT (url) DO UPDATE SET id = (SELECT max(id) + 1 FROM refusal), reason = excluded.reason, "
-			"status = excluded.status, at = excluded.at, times = times + excluded.times"},
-    [REFUSALS_TRIM] = {WRITER, "DELETE FROM refusal WHERE id <= (SELECT max(id) FROM refusal) - ?1"},
-    [REFUSAL_FORGET] = {WRITER, "DELETE FROM refusal WHERE url = ?1"},
-    [EVICT] = {WRITER, "DELETE FROM entry WHERE id = (SELECT id FROM entry WHERE pinned = 0 ORDER BY used_at LIMIT 1)"},
-    [TRASH_ADD] = {WRITER, "INSERT INTO trash (file) VALUES (?1)"},
-    [TRASH_REMOVE] = {WRITER, "DELETE FROM trash WHERE id = ?1 AND (file = ?2 OR ?2 = '')"},
-    [NAMES_TAKE] = {WRITER, "UPDATE counter SET names = names + ?1 RETURNING names - ?1"},
-    [LEASE_ADD] = {WRITER, "INSERT INTO lease (owner, boot, first, synced, behind) VALUES (?1, ?2, ?3, ?3, ?4)"},
-    [LEASE_SYNCED] = {WRITER, "UPDATE lease SET synced = max(synced, min(?2, behind)) WHERE id = ?1"},
-    [LEASE_SETTLE] = {WRITER, "UPDATE lease SET owner = 0, behind = ?2, synced = min(synced, ?2) WHERE id = ?1"},
-    [LEASE_REMOVE] = {WRITER, "DELETE FROM lease WHERE id = ?1"},
-    [SETTING_REMOVE] = {WRITER, "DELETE FROM setting WHERE name = ?1"},
-};
 
 /* --- opening --- */
 
@@ -218,8 +131,8 @@ struct index *index_open(const char *dir, enum index_role role, struct buf *why)
 	if (rc == SQLITE_OK)
 		rc = set_manners(ix);
 	for (int i = 0; i < STATEMENTS && rc == SQLITE_OK; i++)
-		if (statements[i].roles & bits[role])
-			rc = sqlite3_prepare_v3(ix->db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &ix->statements[i], NULL);
+		if (index_statements[i].roles & bits[role])
+			rc = sqlite3_prepare_v3(ix->db, index_statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &ix->statements[i], NULL);
 	if (rc != SQLITE_OK) {
 		buf_addf(why, "%s/index.db: %s", dir, ix->db != NULL ? sqlite3_errmsg(ix->db) : sqlite3_errstr(rc));
 		if (index_is_damage(rc))

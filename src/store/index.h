@@ -23,6 +23,10 @@
 
 struct index;
 
+enum { INDEX_HOST = 256 }; /* bytes of a host's name, its NUL included */
+/* The host of a normalised URL, as entry.host. */
+void index_host_of(const char *url, char *host, size_t size);
+
 enum index_role {
 	INDEX_READER,
 	INDEX_WRITER,
@@ -47,8 +51,8 @@ enum store_found index_find_parts(struct index *, const char *url, bool (*wanted
     struct store_parts *);
 /* All rules, sorted. NULL: broken, logged. */
 struct rules *index_rules(struct index *);
-/* Moves with every change of a rule. -1: broken. */
-int64_t index_generation(struct index *);
+/* Moves with every change of a rule and every purge; *purge_id: the last purge there was. -1: broken. */
+int64_t index_generation(struct index *, int64_t *purge_id);
 /* As store_watch_confirm(). */
 enum store_found index_confirm(struct index *, const struct entry *);
 /* Moves with every commit of any other connection of any process. -1: broken. */
@@ -113,10 +117,20 @@ int64_t index_begun_edits(const struct index *);
 
 enum index_stored {
 	INDEX_STORED, /* e->id is set */
-	INDEX_PURGED, /* the row to be replaced is gone */
+	INDEX_PURGED, /* the row to be replaced is gone, or the URL was purged since (index_purged) */
 	INDEX_UNSTORED
 };
 enum index_stored index_put(struct index *, struct entry *e, int64_t replaces_id);
+/* Was the URL purged after that purge? When in doubt, no. */
+bool index_purged(struct index *, const char *url, int64_t purge_id);
+/* What a host gave and cost within an hour is added up. */
+struct index_traffic {
+	int64_t hits, misses, hit_bytes, miss_bytes;
+};
+int index_traffic(struct index *, int64_t hour, const char *host, const struct index_traffic *);
+int index_traffic_trim(struct index *, int64_t before);
+/* Host and size of an entry, for its hits. ABSENT: it is gone. */
+enum store_found index_hit_of(struct index *, int64_t id, char *host, size_t size, int64_t *body_bytes);
 int index_refresh(struct index *, const struct entry *was, const struct entry *now);
 int index_invalidate(struct index *, const char *url);
 int index_drop(struct index *, int64_t id, const char *body_file);
@@ -129,9 +143,9 @@ int index_used(struct index *, int64_t id, int64_t hits, int64_t used_at);
 int index_refuse(struct index *, const char *url, const char *reason, int status, int64_t at, int64_t times);
 int index_refusals_trim(struct index *, int64_t keep);
 
-/* Deletes up to max_rows rows, longest unused first, while all bodies together exceed size_bytes. Their number, or -1;
- * *over: they still do. */
-int index_evict(struct index *, int64_t size_bytes, int max_rows, bool *over);
+/* Deletes up to max_rows rows, in the order of eviction, while all bodies together exceed size_bytes or the rows max_entries (0: no such
+ * limit). Their number, or -1; *over: they still do. */
+int index_evict(struct index *, int64_t size_bytes, int64_t max_entries, int max_rows, bool *over);
 int index_trash_add(struct index *, const char *file);
 int index_trash_remove(struct index *, int64_t id, const char *file);
 /* Gives the next count names to owner. */

@@ -9,9 +9,9 @@
 
 /* Must agree with sql/schema.sql. */
 #define INDEX_APPLICATION_ID 0x63726c77 /* "crlw" */
-#define INDEX_VERSION 1
+#define INDEX_VERSION 2
 
-/* Every statement of the program but store_query()'s; the table is in index.c. */
+/* Every statement of the program but store_query()'s; the table is in index_statements.c. */
 enum statement {
 	FIND,
 	STILL,
@@ -50,7 +50,20 @@ enum statement {
 	REFUSE,
 	REFUSALS_TRIM,
 	REFUSAL_FORGET,
+	LIMITS,
+	PURGED,
+	CANDIDATE,
+	CANDIDATE_PINNED,
 	EVICT,
+	REQUEUE,
+	NEXT_PLACE,
+	GHOST_ADD,
+	GHOST_TAKE,
+	GHOST_TRIM,
+	PART_EVICT,
+	TRAFFIC,
+	TRAFFIC_HIT,
+	TRAFFIC_TRIM,
 	TRASH_ADD,
 	TRASH_REMOVE,
 	NAMES_TAKE,
@@ -61,6 +74,16 @@ enum statement {
 	SETTING_REMOVE,
 	STATEMENTS
 };
+
+#define READER 1u
+#define WRITER 2u
+#define KEEPER 4u
+
+struct index_statement {
+	unsigned roles;
+	const char *sql;
+};
+extern const struct index_statement index_statements[STATEMENTS];
 
 struct index {
 	sqlite3 *db;
@@ -79,6 +102,10 @@ bool index_is_damage(int rc);
 /* Leaves the mark for the next index_setup(). */
 void index_mark_damaged(const char *dir);
 
+/* Where a new row begins in the order of eviction. 0 or -1. */
+int index_queue(struct index *, const struct entry *, const char **queue, int64_t *place);
+int index_next_place(struct index *, int64_t *place);
+
 /* Runs a statement that returns no rows, and makes it ready again, bindings cleared. 0 or -1. */
 int index_run(struct index *, enum statement, const char *what);
 /* Makes a statement ready for its next use. */
@@ -92,6 +119,9 @@ enum store_found index_ask(struct index *, enum statement, const char *what);
 char *index_text(sqlite3_stmt *, int c, bool *lost);
 /* Column c as a checksum; false when it is none. */
 bool index_sha256(sqlite3_stmt *, int c, unsigned char sha256[32]);
+
+/* Carries an index of that older version along. Nobody else may use it. 0, or -1 with why, and it is as it was. */
+int index_migrate(const char *dir, int from, struct buf *why);
 
 /* dir "/" name, malloc()ed. */
 char *index_path(const char *dir, const char *name);

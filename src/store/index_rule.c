@@ -52,10 +52,12 @@ struct rules *index_rules(struct index *ix)
 	return rules;
 }
 
-int64_t index_generation(struct index *ix)
+int64_t index_generation(struct index *ix, int64_t *purge_id)
 {
 	enum store_found found = index_ask(ix, GENERATION, "asking whether a rule changed");
 	int64_t n = found == STORE_FOUND ? sqlite3_column_int64(ix->statements[GENERATION], 0) : -1;
+	if (found == STORE_FOUND)
+		*purge_id = sqlite3_column_int64(ix->statements[GENERATION], 1);
 	index_rest(ix, GENERATION);
 	return n;
 }

@@ -5,6 +5,7 @@
  *	another application's, or a newer one   -> refused; looked at without leaving a trace
  *	damaged                                 -> set aside, its three files together, and made anew
  *	ours                                    -> used, if it was filled the way this process would fill it
+ *	ours, of an older version               -> carried along first (index_migrate.c), when nobody else uses it
  *
  * Damage is looked for only where it is quick to find: opening, the schema, preparing every statement, and the whole file when it
  * is small. What shows itself later leaves the mark $CACHE/damaged (index_mark_damaged), which counts here.
@@ -74,7 +75,7 @@ static int number(sqlite3 *db, const char *sql, int64_t *n)
 
 /* Whose is it? Without a WAL all is in the one file, and SQLite is told to touch nothing else; but not beside other users, who may be
  * in this process: such a connection closes its descriptor without regard to their locks (invariant 9). */
-static enum found look(const char *dir, bool alone, struct buf *what)
+static enum found look(const char *dir, bool alone, int *found_version, struct buf *what)
 {
 	int64_t wal = size_of(dir, "index.db-wal");
 	if (size_of(dir, "index.db") <= 0)
@@ -105,6 +106,7 @@ static enum found look(const char *dir, bool alone, struct buf *what)
 		buf_addf(what, "it has version %lld and this curlew knows versions up to %d", (long long)version, INDEX_VERSION);
 		return FOUND_NEWER;
 	}
+	*found_version = (int)version;
 	return FOUND_OURS;
 }
 
@@ -187,7 +189,7 @@ static int make(const char *dir, const char *mode, struct buf *why)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(db, "INSERT INTO setting VALUES ('mode', ?1)", -1, &st, NULL);
 	if (rc == SQLITE_OK) {
-		index_bind_text(st, 1, mode);
+		index_bind_text(st, 1, mode != NULL ? mode : "shared");
 		rc = sqlite3_step(st);
 		sqlite3_reset(st);
 	}
@@ -211,6 +213,8 @@ static void add_words(struct buf *b, const char *mode)
 /* A cache filled one way must not be read another way: a private answer would go to everybody. */
 static int check_mode(const char *dir, const char *mode, struct buf *why)
 {
+	if (mode == NULL)
+		return 0; /* who fills nothing does not care */
 	sqlite3 *db;
 	sqlite3_stmt *st = NULL;
 	int result = -1;
@@ -265,12 +269,16 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 	int result = -1;
 	struct buf what;
 	buf_init(&what, BUF_LINE);
-	enum found found = look(dir, alone, &what);
+	int version = INDEX_VERSION;
+	enum found found = look(dir, alone, &version, &what);
 	if (found == FOUND_OURS)
 		found = examine(dir, &what);
 	switch (found) {
 	case FOUND_OURS:
-		result = check_mode(dir, mode, why);
+		if (version < INDEX_VERSION && !alone)
+			buf_addf(why, "%s/index.db: made by an older curlew, which still uses it (end that one first)", dir);
+		else if (version >= INDEX_VERSION || index_migrate(dir, version, why) == 0)
+			result = check_mode(dir, mode, why);
 		break;
 	case FOUND_NOTHING:
 		if (!alone)

@@ -96,6 +96,10 @@ static void bind_response(sqlite3_stmt *st, const struct entry *e)
 
 static int insert(struct index *ix, struct entry *e)
 {
+	const char *queue;
+	int64_t place;
+	if (index_queue(ix, e, &queue, &place) < 0)
+		return -1;
 	sqlite3_stmt *st = ix->statements[INSERT];
 	index_bind_text(st, 1, e->url);
 	index_bind_text(st, 2, e->vary);
@@ -104,6 +108,8 @@ static int insert(struct index *ix, struct entry *e)
 	sqlite3_bind_int(st, 22, e->pinned);
 	index_bind_text(st, 23, e->tag);
 	index_bind_text(st, 24, e->note);
+	index_bind_text(st, 25, queue);
+	sqlite3_bind_int64(st, 26, place);
 	if (index_run(ix, INSERT, "storing a row") < 0)
 		return -1;
 	e->id = sqlite3_last_insert_rowid(ix->db);
@@ -234,24 +240,6 @@ int index_refusals_trim(struct index *ix, int64_t keep)
 	assert(ix->who != NULL);
 	sqlite3_bind_int64(ix->statements[REFUSALS_TRIM], 1, keep);
 	return index_run(ix, REFUSALS_TRIM, "trimming the refusals");
-}
-
-int index_evict(struct index *ix, int64_t size_bytes, int max_rows, bool *over)
-{
-	assert(ix->who != NULL);
-	struct index_totals t;
-	int n = 0;
-	for (;; n++) {
-		if (index_totals(ix, &t) < 0)
-			return -1;
-		*over = t.bytes > size_bytes;
-		if (!*over || n == max_rows)
-			return n;
-		if (index_run(ix, EVICT, "evicting") < 0)
-			return -1;
-		if (sqlite3_changes(ix->db) == 0)
-			return n; /* only pinned rows are left */
-	}
 }
 
 int index_trash_add(struct index *ix, const char *file)

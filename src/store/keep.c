@@ -4,8 +4,8 @@
  *
  *	trash        found by data_version, so within half a second of a commit by any process; 64 files at a time, half of the time
  *	             pausing; not while another process reclaims or makes a backup (lock_reclaim_begin)
- *	quota        each row stored above it evicts up to four (keep_make_room); what that leaves, one eviction of at most 100 rows
- *	             in the writer's queue at a time
+ *	bounds       --size, --max-entries, --min-free: each row stored above the first two evicts up to four (keep_make_room); what
+ *	             that leaves, and the disk, one eviction of at most 100 rows in the writer's queue at a time
  *	WAL          checkpointed from 4,096 frames on. A writer that never rests keeps a checkpoint from ever being complete, so from
  *	             16,384 frames on the writer itself does one between two transactions. From 32,768 frames on that cannot be copied,
  *	             somebody reads and does not finish: storing stops, and the reader is named
@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@
 #define WAL_CHECKPOINT 4096
 #define WAL_PRESS 16384
 #define WAL_FULL 32768
+#define TRAFFIC_KEPT_S (31 * 86400)
 #define VACUUM_PAGES 500
 #define VACUUM_ABOVE 1024 /* free pages that are not worth it */
 
@@ -175,6 +177,7 @@ static void empty_trash(struct keep *k)
 struct eviction {
 	struct store_op op;
 	struct keep *keep;
+	int64_t size_bytes; /* what all bodies may take now */
 	int evicted;
 	bool over;
 };
@@ -182,7 +185,7 @@ struct eviction {
 static int eviction_run(struct store_op *op, struct index *ix)
 {
 	struct eviction *e = (struct eviction *)op;
-	e->evicted = index_evict(ix, e->keep->at.size_bytes, EVICT_ROWS, &e->over);
+	e->evicted = index_evict(ix, e->size_bytes, e->keep->at.max_entries, EVICT_ROWS, &e->over);
 	return e->evicted < 0 ? -1 : 0;
 }
 
@@ -193,7 +196,8 @@ static void eviction_done(struct store_op *op, bool committed)
 	if (committed) {
 		stats_add(STATS_EVICTED, e->evicted);
 		if (e->over && e->evicted < EVICT_ROWS)
-			log_trouble("quota", "%s: what is pinned alone exceeds --size (unpin some, or raise --size)", k->at.dir);
+			log_trouble("quota", "%s: what is pinned alone exceeds --size, --max-entries or what --min-free leaves (unpin some, or allow "
+				"more)", k->at.dir);
 	}
 	bool again = committed && e->over && e->evicted == EVICT_ROWS;
 	atomic_store(&k->evicting, false);
@@ -202,19 +206,40 @@ static void eviction_done(struct store_op *op, bool committed)
 		kick(k);
 }
 
+/* What all bodies may take now: --size, and less while the disk has not the room that --min-free wants. Files of evicted rows are still on
+ * the disk while they are in the trash, so nothing more goes for the disk's sake until that is empty. */
+static int64_t allowed_bytes(struct keep *k, int64_t bytes)
+{
+	struct statvfs disk;
+	int64_t size = k->at.size_bytes;
+	if ((k->at.min_free_bytes <= 0 && k->at.min_free_percent <= 0) || k->trash_left || fstatvfs(k->at.dir_fd, &disk) != 0)
+		return size;
+	int64_t all = (int64_t)(disk.f_blocks * disk.f_frsize), free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
+	int64_t wanted = k->at.min_free_bytes > 0 ? k->at.min_free_bytes : (int64_t)((double)all / 100 * k->at.min_free_percent);
+	if (free_bytes >= wanted)
+		return size;
+	log_trouble("min-free", "%s: its disk has %lld MiB free and --min-free wants %lld (evicting; answers go on)", k->at.dir,
+	    (long long)(free_bytes >> 20), (long long)(wanted >> 20));
+	int64_t less = bytes - (wanted - free_bytes);
+	if (less < 1)
+		less = 1;
+	return size > 0 && size < less ? size : less;
+}
+
 static void keep_quota(struct keep *k)
 {
 	struct index_totals t;
-	if (k->at.size_bytes <= 0 || atomic_load(&k->evicting))
-		return;
-	if (index_totals(k->ix, &t) < 0)
+	if (atomic_load(&k->evicting) || index_totals(k->ix, &t) < 0)
 		return;
 	atomic_store(&k->stored, t.bytes);
-	struct eviction *e = t.bytes > k->at.size_bytes ? calloc(1, sizeof *e) : NULL;
+	int64_t size = allowed_bytes(k, t.bytes);
+	bool over = (size > 0 && t.bytes > size) || (k->at.max_entries > 0 && t.entries > k->at.max_entries);
+	struct eviction *e = over ? calloc(1, sizeof *e) : NULL;
 	if (e == NULL)
 		return;
 	e->op = (struct store_op){.run = eviction_run, .done = eviction_done};
 	e->keep = k;
+	e->size_bytes = size;
 	atomic_store(&k->evicting, true);
 	writer_queue(k->at.writer, &e->op, false);
 }
@@ -227,13 +252,13 @@ void keep_stored(struct keep *k, int64_t bytes)
 
 void keep_make_room(struct keep *k, struct index *ix)
 {
-	bool over;
-	if (k->at.size_bytes <= 0 || atomic_load(&k->stored) <= k->at.size_bytes)
+	bool over, full = k->at.size_bytes > 0 && atomic_load(&k->stored) > k->at.size_bytes;
+	if (!full && k->at.max_entries <= 0)
 		return;
-	int evicted = index_evict(ix, k->at.size_bytes, EVICT_FOR_ONE, &over);
+	int evicted = index_evict(ix, k->at.size_bytes, k->at.max_entries, EVICT_FOR_ONE, &over);
 	if (evicted > 0)
 		stats_add(STATS_EVICTED, evicted);
-	if (evicted >= 0 && !over)
+	if (full && evicted >= 0 && !over)
 		atomic_store(&k->stored, k->at.size_bytes);
 }
 
@@ -330,6 +355,21 @@ static void sync_bodies(struct keep *k)
 	writer_queue(k->at.writer, &s->op, false); /* if that fails the marks are lower than they could be, which is safe */
 }
 
+static int traffic_run(struct store_op *op, struct index *ix)
+{
+	(void)op;
+	return index_traffic_trim(ix, (int64_t)time(NULL) - TRAFFIC_KEPT_S);
+}
+
+static void forget_traffic(struct keep *k)
+{
+	struct store_op *f = calloc(1, sizeof *f);
+	if (f == NULL)
+		return;
+	*f = (struct store_op){.run = traffic_run, .done = keep_op_free};
+	writer_queue(k->at.writer, f, true);
+}
+
 /* --- the thread --- */
 
 /* False when it is time to stop. */
@@ -370,6 +410,7 @@ static void *run(void *arg)
 		give_pages_back(k);
 		bodies_settle(k->at.bodies);
 		if (time(NULL) - k->synced_at >= SYNC_S) {
+			forget_traffic(k);
 			keep_sweep_leases(k);
 			sync_bodies(k);
 			k->synced_at = time(NULL);

@@ -18,7 +18,9 @@ struct keep_config {
 	const char *dir;
 	int dir_fd;
 	const char *boot;
-	int64_t size_bytes; /* quota; 0: none */
+	int64_t size_bytes, max_entries; /* 0: no such bound */
+	int64_t min_free_bytes; /* to be left on the disk; 0: by the next */
+	double min_free_percent; /* of the disk; 0: nothing need be left */
 	struct lock *lock;
 	struct writer *writer;
 	struct bodies *bodies;

@@ -67,7 +67,7 @@ static void look(struct rulebook *b)
 	int64_t version = index_version(b->ix);
 	if (version < 0 || version == b->version)
 		return;
-	int64_t generation = index_generation(b->ix);
+	int64_t purge_id, generation = index_generation(b->ix, &purge_id);
 	if (generation < 0)
 		return;
 	if (generation != b->set->rules.generation) {
@@ -78,7 +78,7 @@ static void look(struct rulebook *b)
 			return;
 		}
 		/* A change between the two reads is in the set already and moves the version of the next look. */
-		s->rules = (struct store_rules){rules, generation};
+		s->rules = (struct store_rules){rules, generation, purge_id};
 		atomic_init(&s->refs, 1);
 		set_drop(b->set);
 		b->set = s;

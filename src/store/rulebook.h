@@ -14,6 +14,7 @@ void rulebook_close(struct rulebook *);
 struct store_rules {
 	const struct rules *rules;
 	int64_t generation;
+	int64_t purge_id; /* the last purge (table purge) there was: what sets out now knows of all up to it */
 };
 /* The set that holds from here on: every commit before this call is in it. Trouble: the last one that could be read. */
 const struct store_rules *rulebook_take(struct rulebook *);

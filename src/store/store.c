@@ -137,7 +137,7 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		return -1;
 	}
 	struct index *ix = NULL;
-	if (index_setup(s->dir, config->mode != NULL ? config->mode : "shared", lock_join(s->lock), why) == 0)
+	if (index_setup(s->dir, config->mode, lock_join(s->lock), why) == 0)
 		ix = index_open(s->dir, INDEX_WRITER, why);
 	lock_setup_end(s->lock);
 	if (ix == NULL)
@@ -158,6 +158,7 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	    (s->rulebook = rulebook_open(s->dir, why)) == NULL)
 		return -1;
 	struct keep_config keep = {.dir = s->dir, .dir_fd = s->dir_fd, .boot = s->boot, .size_bytes = config->size_bytes,
+	    .max_entries = config->max_entries, .min_free_bytes = config->min_free_bytes, .min_free_percent = config->min_free_percent,
 	    .lock = s->lock, .writer = s->writer, .bodies = s->bodies, .suspects = s->suspects, .tick = tick, .ctx = s};
 	s->keep = keep_start(&keep, why);
 	return s->keep != NULL ? 0 : -1;
@@ -428,6 +429,10 @@ static int put_run(struct store_op *op, struct index *ix)
 		log_trouble("size", "%s: larger than the whole cache may be (--size), so not stored", put->entry->url);
 		return -1;
 	}
+	if (index_purged(ix, put->entry->url, put->purge_id)) {
+		put->outcome = STORE_PUT_PURGED;
+		return 0;
+	}
 	switch (put->place != NULL ? index_put_part(ix, put->entry, put->place)
 				   : index_put(ix, put->entry, put->replaces_id)) {
 	case INDEX_STORED:
@@ -493,6 +498,11 @@ void store_refresh(struct store *s, struct store_refresh *r)
 void store_used(struct store *s, int64_t id, int64_t hits, int64_t used_at)
 {
 	usage_hits(s->usage, id, hits, used_at);
+}
+
+void store_fetched(struct store *s, const char *url, int64_t bytes, int64_t at)
+{
+	usage_miss(s->usage, url, bytes, at);
 }
 
 void store_refuse(struct store *s, const char *url, const char *reason, int status, int64_t at)

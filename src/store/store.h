@@ -27,9 +27,12 @@ struct store_watch;
 
 struct store_config {
 	const char *dir;    /* cache directory, made if absent */
-	int64_t size_bytes; /* quota of all bodies; 0: none */
+	int64_t size_bytes;  /* quota of all bodies; 0: none */
+	int64_t max_entries; /* quota of rows; 0: none */
+	int64_t min_free_bytes;  /* to be left free on the disk; 0: by the next */
+	double min_free_percent; /* of the disk; 0: nothing need be left */
 	const char *mode;   /* how the cache is filled, one word a line (DESIGN, schema): e.g. "shared" or
-	                       "origin http://...". Recorded when new; another value is refused with a clear message */
+	                       "origin http://...". Recorded when new; another value is refused with a clear message. NULL: nothing will be filled */
 };
 
 /* Opens the cache, making or setting aside what must be (a foreign or newer index is refused untouched; a damaged one is set
@@ -99,6 +102,7 @@ struct store_put {
 	struct entry *entry;
 	struct body *body;
 	const struct part_place *place; /* NULL: a whole response; else entry and body are a range of one */
+	int64_t purge_id;    /* the last purge known when it set out (store_rules); one of its URL since: PURGED */
 	int64_t replaces_id; /* id of the row (same url) the flight set out to replace or 0. If it is gone by now: PURGED. The row with
 	                        the same url and vary is overwritten in place: id, pinned, tag, note, hits stay */
 	void (*done)(struct store_put *, enum store_put_outcome);
@@ -122,6 +126,8 @@ void store_refresh(struct store *, struct store_refresh *);
 void store_invalidate(struct store *, const char *url);
 /* Usage: hits more answers, the last at used_at. Cheap; batched. */
 void store_used(struct store *, int64_t id, int64_t hits, int64_t used_at);
+/* So many bytes of a body came from the origin for it. Cheap; batched. */
+void store_fetched(struct store *, const char *url, int64_t bytes, int64_t at);
 /* The URL was fetched and not stored: one row in refusal (bounded in number). */
 void store_refuse(struct store *, const char *url, const char *reason, int status, int64_t at);
 

@@ -4,6 +4,8 @@
  */
 #include "store/usage.h"
 
+#include "store/traffic.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ struct usage {
 	int used;
 	struct refusal refusals[REFUSALS];
 	int refused;
+	struct traffic misses;
 };
 
 struct hits_op {
@@ -43,6 +46,11 @@ struct refusals_op {
 	struct store_op op;
 	int count;
 	struct refusal refusals[REFUSALS];
+};
+
+struct misses_op {
+	struct store_op op;
+	struct traffic traffic;
 };
 
 struct usage *usage_new(struct writer *writer)
@@ -74,13 +82,41 @@ void usage_free(struct usage *u)
 
 /* --- writing --- */
 
+/* What the hit saved, on its host's account. */
+static int account(struct traffic *t, struct index *ix, const struct hit *h)
+{
+	char host[INDEX_HOST];
+	int64_t bytes;
+	if (h->id < 0)
+		return 0; /* a part's: how much of it was used is not known here */
+	enum store_found found = index_hit_of(ix, h->id, host, sizeof host, &bytes);
+	if (found != STORE_FOUND)
+		return found == STORE_ABSENT ? 0 : -1;
+	struct index_traffic more = {.hits = h->hits, .hit_bytes = h->hits * bytes};
+	if (traffic_add(t, h->used_at, host, &more))
+		return 0;
+	int result = traffic_write(t, ix);
+	traffic_add(t, h->used_at, host, &more);
+	return result;
+}
+
 static int hits_run(struct store_op *op, struct index *ix)
 {
 	struct hits_op *h = (struct hits_op *)op;
+	struct traffic traffic = {.count = 0};
 	int result = 0;
-	for (int i = 0; i < h->count && result == 0; i++)
+	for (int i = 0; i < h->count && result == 0; i++) {
 		result = index_used(ix, h->hits[i].id, h->hits[i].hits, h->hits[i].used_at);
-	return result;
+		if (result == 0)
+			result = account(&traffic, ix, &h->hits[i]);
+	}
+	return result == 0 ? traffic_write(&traffic, ix) : result;
+}
+
+static int misses_run(struct store_op *op, struct index *ix)
+{
+	struct traffic traffic = ((struct misses_op *)op)->traffic; /* run() may come again */
+	return traffic_write(&traffic, ix);
 }
 
 static void hits_done(struct store_op *op, bool committed)
@@ -144,10 +180,22 @@ static void flush_refusals(struct usage *u)
 	u->refused = 0;
 }
 
+static void flush_misses(struct usage *u)
+{
+	struct misses_op *m = u->misses.count > 0 ? malloc(sizeof *m) : NULL;
+	if (m != NULL) {
+		m->op = (struct store_op){.run = misses_run, .done = hits_done};
+		m->traffic = u->misses;
+		writer_queue(u->writer, &m->op, true);
+	}
+	u->misses.count = 0;
+}
+
 void usage_flush(struct usage *u)
 {
 	pthread_mutex_lock(&u->mutex);
 	flush_hits(u);
+	flush_misses(u);
 	flush_refusals(u);
 	pthread_mutex_unlock(&u->mutex);
 }
@@ -172,6 +220,19 @@ void usage_hits(struct usage *u, int64_t id, int64_t hits, int64_t used_at)
 	h->hits += hits;
 	if (used_at > h->used_at)
 		h->used_at = used_at;
+	pthread_mutex_unlock(&u->mutex);
+}
+
+void usage_miss(struct usage *u, const char *url, int64_t bytes, int64_t at)
+{
+	char host[INDEX_HOST];
+	struct index_traffic more = {.misses = 1, .miss_bytes = bytes};
+	index_host_of(url, host, sizeof host);
+	pthread_mutex_lock(&u->mutex);
+	if (!traffic_add(&u->misses, at, host, &more)) {
+		flush_misses(u);
+		traffic_add(&u->misses, at, host, &more);
+	}
 	pthread_mutex_unlock(&u->mutex);
 }
 

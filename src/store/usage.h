@@ -17,4 +17,7 @@ void usage_refusal(struct usage *, const char *url, const char *reason, int stat
 /* Queues what has been gathered. */
 void usage_flush(struct usage *);
 
+/* Bytes that came from the origin for a URL. */
+void usage_miss(struct usage *, const char *url, int64_t bytes, int64_t at);
+
 #endif

@@ -45,7 +45,7 @@ int64_t store_watch_edits(struct store_watch *w)
 		return -1;
 	if (version != w->version) {
 		/* A commit between the two is in the counter already, and moves the version of the next call. */
-		int64_t rules = index_generation(w->ix), edits = index_edits(w->ix);
+		int64_t purge_id, rules = index_generation(w->ix, &purge_id), edits = index_edits(w->ix);
 		if (edits < 0 || rules < 0)
 			return -1;
 		w->rules = rules;

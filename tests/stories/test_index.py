@@ -140,21 +140,42 @@ def test_a_reader_sees_rows_while_the_server_writes(curlew, origin):
 
 # --- quota ---
 
-def test_the_quota_is_kept_by_dropping_what_was_unused_longest(launch, origin):
+def test_the_quota_is_kept_in_an_order_that_can_be_read(launch, origin):
     curlew = launch("--size", "1M")
     urls = [origin.at(f"/{n}", b"x" * 100_000, FRESH) for n in range(8)]
     for url in urls:
         curlew.stored(url)
-    # What was used when: the first page just now, the others in order, long ago.
-    for n, url in enumerate(urls):
-        curlew.change(f"UPDATE entry SET used_at = {1000 + n if n else int(time.time())} WHERE url = '{url}'")
+    for _ in range(3):
+        assert curlew.get(urls[0]).hit
+    eventually(lambda: curlew.row(urls[0])["visits"] == 3, what="the hits are counted")
+    assert curlew.value("SELECT url FROM v_evict_next WHERE nth = 1") == urls[1], "the oldest that was not asked for again"
     for n in range(8, 13):
         curlew.stored(origin.at(f"/{n}", b"x" * 100_000, FRESH))
     eventually(lambda: curlew.value("SELECT sum(body_bytes) FROM entry") <= 1 << 20, what="the quota")
-    assert curlew.rows(urls[0]), "what was used last is still there"
-    assert not curlew.rows(urls[1]), "what was unused longest is gone"
+    assert curlew.rows(urls[0]), "what was asked for again is still there"
+    assert not curlew.rows(urls[1]), "what went first in v_evict_next is gone"
+    assert curlew.row(urls[0])["queue"] == "main"
     eventually(lambda: curlew.bytes_on_disk() <= 1 << 20, what="the quota on the disk")
     assert curlew.counter("evicted") >= 3
+    order = curlew.sql("SELECT url FROM v_evict_next")
+    curlew.stop()
+    assert launch("--size", "1M").sql("SELECT url FROM v_evict_next") == order, "the order outlives the process"
+
+
+def test_the_number_of_entries_is_kept(launch, origin):
+    curlew = launch("--max-entries", "5")
+    for n in range(12):
+        curlew.get(origin.at(f"/{n}", "hello", FRESH))
+    eventually(lambda: curlew.value("SELECT count(*) FROM entry") == 5 and curlew.rows(origin.url("/11")))
+
+
+def test_a_disk_that_is_too_full_is_relieved_and_answers_go_on(launch, origin):
+    curlew = launch("--min-free", "100%")
+    for n in range(3):
+        assert curlew.get(origin.at(f"/{n}", "hello", FRESH)).text == "hello"
+    eventually(lambda: "--min-free" in curlew.stderr, what="the reason is said")
+    eventually(lambda: curlew.value("SELECT count(*) FROM entry") == 0)
+    assert sum("--min-free" in line for line in curlew.lines) == 1, "once"
 
 
 def test_what_is_pinned_stays(launch, origin):

@@ -41,13 +41,16 @@ struct house {
 	char dir[64];
 	struct store *store;
 	struct buf why;
+	int64_t max_entries; /* from the next opening on */
+	double min_free_percent;
 };
 
 /* --- the house --- */
 
 static inline struct store *open_store(struct house *h, int64_t size_bytes)
 {
-	struct store_config config = {.dir = h->dir, .size_bytes = size_bytes, .mode = "shared"};
+	struct store_config config = {.dir = h->dir, .size_bytes = size_bytes, .max_entries = h->max_entries,
+	    .min_free_percent = h->min_free_percent, .mode = "shared"};
 	buf_clear(&h->why);
 	h->store = store_open(&config, &h->why);
 	return h->store;
@@ -349,7 +352,10 @@ static inline bool body_is(struct store *s, const struct entry *e, const char *t
 static inline void assert_counted(const struct house *h)
 {
 	assert_int_equal(sql_number(h, "SELECT entries = (SELECT count(*) FROM entry) AND bytes = (SELECT coalesce(sum(body_bytes), 0) FROM "
-				       "(SELECT body_bytes FROM entry UNION ALL SELECT body_bytes FROM part)) FROM counter"), 1);
+				       "(SELECT body_bytes FROM entry UNION ALL SELECT body_bytes FROM part)) AND "
+				       "new_bytes = (SELECT coalesce(sum(body_bytes), 0) FROM entry WHERE queue = 'new') AND "
+				       "part_bytes = (SELECT coalesce(sum(body_bytes), 0) FROM part) AND ghosts = (SELECT count(*) FROM ghost) "
+				       "FROM counter"), 1);
 }
 
 #endif

@@ -61,40 +61,79 @@ static void much_trash_is_emptied_and_putting_goes_on_meanwhile(void **state)
 
 /* --- quota --- */
 
-static void the_quota_is_kept_by_evicting_what_was_unused_longest(void **state)
+static void store_some(struct house *h, int from, int behind)
 {
-	struct house *h = *state;
 	char body[1025];
 	memset(body, 'x', 1024);
 	body[1024] = '\0';
+	for (int i = from; i < behind; i++) {
+		char url[64];
+		snprintf(url, sizeof url, "http://a/%d", i);
+		put(h->store, url, body);
+	}
+}
+
+/* S3-FIFO in small: who was visited twice before its turn goes on to main, who was not leaves a ghost and comes back into main. */
+static void the_quota_is_kept_in_the_order_of_eviction(void **state)
+{
+	struct house *h = *state;
 	reopen(h, 20 * 1024);
-	for (int i = 0; i < 20; i++) {
-		struct entry *e;
-		char url[64];
-		snprintf(url, sizeof url, "http://a/%d", i);
-		e = make_entry(url, "");
-		e->used_at = 1000 + i;
-		assert_int_equal(put_entry(h->store, e, body, 0), STORE_PUT_DONE);
-		entry_free(e);
-	}
-	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry"), 20);
-	sql(h, "UPDATE entry SET pinned = 1 WHERE url = 'http://a/0'; UPDATE entry SET used_at = 9000 WHERE url = 'http://a/1'");
-	for (int i = 20; i < 30; i++) {
-		char url[64];
-		snprintf(url, sizeof url, "http://a/%d", i);
-		struct entry *e = make_entry(url, "");
-		e->used_at = 1000 + i;
-		assert_int_equal(put_entry(h->store, e, body, 0), STORE_PUT_DONE);
-		entry_free(e);
-	}
+	store_some(h, 0, 20);
+	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry WHERE queue = 'new'"), 20);
+	sql(h, "UPDATE entry SET pinned = 1 WHERE url = 'http://a/0'; UPDATE entry SET visits = 2 WHERE url = 'http://a/1'; "
+	       "UPDATE entry SET visits = 1 WHERE url = 'http://a/2'");
+	assert_int_equal(sql_number(h, "SELECT url = 'http://a/2' FROM v_evict_next WHERE nth = 1"), 1);
+	store_some(h, 20, 30);
 	EVENTUALLY(sql_number(h, "SELECT bytes FROM counter") <= 20 * 1024);
 	assert_true(is_stored(h->store, "http://a/0"));
 	assert_true(is_stored(h->store, "http://a/1"));
-	assert_false(is_stored(h->store, "http://a/2"));
+	assert_int_equal(sql_number(h, "SELECT queue = 'main' AND visits = 0 FROM entry WHERE url = 'http://a/1'"), 1);
+	assert_false(is_stored(h->store, "http://a/2")); /* one visit is not enough for a body of the average size */
 	assert_false(is_stored(h->store, "http://a/11"));
 	assert_true(is_stored(h->store, "http://a/12"));
+	assert_int_equal(sql_number(h, "SELECT count(*) FROM ghost"), 10);
+	store_some(h, 2, 3);
+	assert_int_equal(sql_number(h, "SELECT queue = 'main' FROM entry WHERE url = 'http://a/2'"), 1);
 	assert_counted(h);
 	EVENTUALLY(count_files(h, "body") == 20);
+}
+
+static void the_number_of_entries_is_bounded(void **state)
+{
+	struct house *h = *state;
+	h->max_entries = 5;
+	reopen(h, 0);
+	store_some(h, 0, 12);
+	EVENTUALLY(sql_number(h, "SELECT entries FROM counter") == 5);
+	assert_counted(h);
+}
+
+static void a_disk_without_room_is_relieved(void **state)
+{
+	struct house *h = *state;
+	store_some(h, 0, 4);
+	sql(h, "UPDATE entry SET pinned = 1 WHERE url = 'http://a/0'");
+	h->min_free_percent = 100; /* of which no disk has as much free */
+	reopen(h, 0);
+	EVENTUALLY(sql_number(h, "SELECT count(*) FROM entry") == 1);
+	assert_true(is_stored(h->store, "http://a/0"));
+	store_some(h, 9, 10); /* and things go on */
+	assert_counted(h);
+}
+
+static void what_a_rule_pins_is_not_evicted(void **state)
+{
+	struct house *h = *state;
+	sql(h, "INSERT INTO rule (url_glob, pin) VALUES ('http://a/*', 1); INSERT INTO rule (url_glob, pin, priority) VALUES ('http://a/3', 0, 1)");
+	reopen(h, 3 * 1024);
+	store_some(h, 0, 5);
+	EVENTUALLY(!is_stored(h->store, "http://a/3"));
+	for (int i = 0; i < 5; i++) {
+		char url[64];
+		snprintf(url, sizeof url, "http://a/%d", i);
+		assert_int_equal(is_stored(h->store, url), i != 3);
+	}
+	assert_int_equal(sql_number(h, "SELECT count(*) FROM v_evict_next"), 0);
 }
 
 static void pinned_rows_stay_even_above_the_quota(void **state)
@@ -380,7 +419,10 @@ int main(int argc, char **argv)
 	    WITH_STORE(the_file_of_a_row_deleted_in_the_shell_is_reclaimed),
 	    WITH_STORE(trash_removes_only_body_files_that_no_row_owns),
 	    WITH_STORE(much_trash_is_emptied_and_putting_goes_on_meanwhile),
-	    WITH_STORE(the_quota_is_kept_by_evicting_what_was_unused_longest),
+	    WITH_STORE(the_quota_is_kept_in_the_order_of_eviction),
+	    WITH_STORE(the_number_of_entries_is_bounded),
+	    WITH_STORE(a_disk_without_room_is_relieved),
+	    WITH_STORE(what_a_rule_pins_is_not_evicted),
 	    WITH_STORE(pinned_rows_stay_even_above_the_quota),
 	    WITH_STORE(a_body_larger_than_the_quota_is_not_stored),
 	    WITHOUT_STORE(a_crash_leaves_only_what_was_stored),

@@ -250,16 +250,17 @@ void keep_stored(struct keep *k, int64_t bytes)
 		kick(k);
 }
 
-void keep_make_room(struct keep *k, struct index *ix)
+void keep_make_room(struct keep *k, struct index *ix, int64_t bytes)
 {
-	bool over, full = k->at.size_bytes > 0 && atomic_load(&k->stored) > k->at.size_bytes;
-	if (!full && k->at.max_entries <= 0)
+	int64_t size = k->at.size_bytes, most = k->at.max_entries;
+	bool over, full = size > 0 && atomic_load(&k->stored) + bytes > size;
+	if (!full && most <= 1)
 		return;
-	int evicted = index_evict(ix, k->at.size_bytes, k->at.max_entries, EVICT_FOR_ONE, &over);
+	int evicted = index_evict(ix, !full ? 0 : size > bytes ? size - bytes : 1, most > 1 ? most - 1 : 0, EVICT_FOR_ONE, &over);
 	if (evicted > 0)
 		stats_add(STATS_EVICTED, evicted);
 	if (full && evicted >= 0 && !over)
-		atomic_store(&k->stored, k->at.size_bytes);
+		atomic_store(&k->stored, size > bytes ? size - bytes : 0);
 }
 
 /* --- the WAL --- */

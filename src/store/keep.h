@@ -38,9 +38,9 @@ void keep_free(struct keep *);
 
 /* Bytes were stored: has a look at the quota when it may be exceeded. Any thread. */
 void keep_stored(struct keep *, int64_t bytes);
-/* Within the writer's transaction, behind something stored: evicts a few rows when the quota is exceeded, so that storing pays for
- * itself however fast it goes. */
-void keep_make_room(struct keep *, struct index *);
+/* Within the writer's transaction, before so many bytes are stored: evicts a few rows when they would exceed the quota, so that storing
+ * pays for itself however fast it goes. Before and not behind it, because what comes must not count among what may go. */
+void keep_make_room(struct keep *, struct index *, int64_t bytes);
 /* True while nothing may be stored because a reader keeps the WAL from being emptied. Any thread. */
 bool keep_full(const struct keep *);
 

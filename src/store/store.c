@@ -433,13 +433,13 @@ static int put_run(struct store_op *op, struct index *ix)
 		put->outcome = STORE_PUT_PURGED;
 		return 0;
 	}
+	keep_make_room(s->keep, ix, put->entry->body_bytes);
 	switch (put->place != NULL ? index_put_part(ix, put->entry, put->place)
 				   : index_put(ix, put->entry, put->replaces_id)) {
 	case INDEX_STORED:
 		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it counts. */
 		put->entry->edits = index_begun_edits(ix) + atomic_load(&s->bumps);
 		put->outcome = STORE_PUT_DONE;
-		keep_make_room(s->keep, ix);
 		return 0;
 	case INDEX_PURGED:
 		put->outcome = STORE_PUT_PURGED;

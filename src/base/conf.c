@@ -18,9 +18,12 @@ enum conf_type { TEXT, LIST, FLAG, BYTES, SECONDS, COUNT, SHARE, SPAN };
 
 enum {
 	FETCHES = CONF_SERVE | CONF_GET,
-	CACHES = CONF_SERVE | CONF_GET | CONF_LS | CONF_SHOW | CONF_STATS | CONF_CONFIG,
+	CHANGES = CONF_PURGE | CONF_PIN | CONF_UNPIN,
+	SELECTS = CONF_LS | CHANGES,
+	LOOKS = CONF_SHOW | CONF_CAT | CONF_STATS | CONF_EXPLAIN | CONF_GC | CONF_VERIFY | CONF_SQL | CONF_BACKUP | CONF_RESTORE | CONF_RULE,
+	CACHES = CONF_SERVE | CONF_GET | SELECTS | LOOKS | CONF_CONFIG,
 	SETTINGS = CONF_SERVE | CONF_CONFIG,
-	TABLES = CONF_LS | CONF_SHOW | CONF_STATS | CONF_CONFIG
+	TABLES = SELECTS | CONF_SHOW | CONF_STATS | CONF_CONFIG | CONF_RULE | CONF_EXPLAIN | CONF_VERIFY
 };
 
 static const struct option_row {
@@ -61,13 +64,25 @@ static const struct option_row {
     {"output", 'o', TEXT, CONF_GET, "FILE", NULL, "write the body to FILE"},
     {"include", 'i', FLAG, CONF_GET, NULL, NULL, "print the head before the body"},
     {"head", 'I', FLAG, CONF_GET, NULL, NULL, "ask for the head alone"},
-    {"header", 'H', LIST, CONF_GET, "LINE", NULL, "a request field, 'Name: value' (repeatable)"},
+    {"header", 'H', LIST, CONF_GET | CONF_EXPLAIN | CONF_CAT, "LINE", NULL, "a request field, 'Name: value' (repeatable)"},
     {"silent", 's', FLAG, CONF_GET, NULL, NULL, "no progress bar and no error messages"},
     {"verbose", 'v', FLAG, CONF_GET, NULL, NULL, "print both heads on stderr"},
     {"location", 'L', FLAG, CONF_GET, NULL, NULL, "follow redirects"},
     {"fail", 'f', FLAG, CONF_GET, NULL, NULL, "exit 22 and print no body on status 400 and above"},
     {"max-time", 'm', SECONDS, CONF_GET, "SECONDS", "0", "give up after so long (0: never)"},
-    {"host", 0, TEXT, CONF_LS, "HOST", NULL, "only this host's"},
+    {"host", 0, TEXT, SELECTS, "HOST", NULL, "only this host's"},
+    {"tag", 0, TEXT, SELECTS, "TAG", NULL, "only what carries this tag, by itself or by a rule"},
+    {"stale", 0, FLAG, SELECTS, NULL, NULL, "only what is stale"},
+    {"larger-than", 0, BYTES, SELECTS, "BYTES", NULL, "only bodies larger than that: 10M"},
+    {"older-than", 0, SPAN, SELECTS, "TIME", NULL, "only what was fetched or validated longer ago: 30d, 12h, 45m"},
+    {"unused-for", 0, SPAN, SELECTS, "TIME", NULL, "only what was last used longer ago: 30d, 12h, 45m"},
+    {"sort", 0, TEXT, CONF_LS, "KEY", "url", "url, host, size, age, hits or used"},
+    {"soft", 0, FLAG, CONF_PURGE, NULL, NULL, "keep the bodies, but ask the origin before their next use"},
+    {"dry-run", 'n', FLAG, CHANGES | CONF_RULE, NULL, NULL, "only say what would be done"},
+    {"at", 0, TEXT, CONF_EXPLAIN, "TIME", NULL, "as of then: Unix seconds, '2026-11-25 18:00', or +2h from now"},
+    {"repair", 0, FLAG, CONF_VERIFY, NULL, NULL, "drop rows whose body is wrong, and files no row owns"},
+    {"write", 0, FLAG, CONF_SQL, NULL, NULL, "allow changes"},
+    {"by", 0, TEXT, CONF_STATS, "WHAT", NULL, "host or hour: what was hit, missed and saved"},
     {"json", 0, FLAG, TABLES, NULL, NULL, "print JSON"},
 };
 
@@ -85,10 +100,31 @@ static const struct verb_row {
 	"  curlew get https://example.com/x > x\n"
 	"  curlew get -i -H 'Accept-Language: de' example.com/\n"},
     {CONF_LS, "ls", "[GLOB]", "List what is stored.",
-	"  curlew ls\n  curlew ls 'http://example.com/*.iso'\n  curlew ls --host example.com --json\n"},
+	"  curlew ls\n  curlew ls 'example.com/*.iso' --sort size\n  curlew ls --host example.com --stale --json\n"},
     {CONF_SHOW, "show", "URL", "Show all that is known about a stored URL.",
 	"  curlew show example.com/data.json\n"},
-    {CONF_STATS, "stats", "", "Sum up what is stored, by host.", "  curlew stats\n  curlew stats --json\n"},
+    {CONF_CAT, "cat", "URL", "Print the stored body of a URL, without asking anybody.",
+	"  curlew cat example.com/data.json\n  curlew cat -H 'Accept-Language: de' example.com/\n"},
+    {CONF_EXPLAIN, "explain", "URL", "Say what the next request for a URL would find, and why; nobody is asked. Exit status 3: it would not hit.",
+	"  curlew explain example.com/data.json\n  curlew explain -H 'Cache-Control: no-cache' https://example.com/ --at +2h\n"},
+    {CONF_PURGE, "purge", "[GLOB...]", "Remove what matches all that is said; in short transactions, also beside a server. Answers on their way are not "
+	"stored either.", "  curlew purge example.com/data.json\n  curlew purge 'example.com/*' --older-than 30d --dry-run\n"
+	"  curlew purge --host example.com --soft\n  curlew purge '*'\n"},
+    {CONF_PIN, "pin", "[GLOB...]", "Keep what matches: pinned responses are never evicted.", "  curlew pin 'example.com/*.iso'\n  curlew pin --tag keep\n"},
+    {CONF_UNPIN, "unpin", "[GLOB...]", "Let what matches be evicted again.", "  curlew unpin 'example.com/*.iso'\n"},
+    {CONF_RULE, "rule", "ls | add GLOB COLUMN=VALUE... | rm ID... | test GLOB|ID",
+	"Policy as rows. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects pin tag note.",
+	"  curlew rule add 'http*://example.com/*' fresh_for_s=1d note='changes daily'\n"
+	"  curlew rule add '*' ignore_query='utm_* fbclid'\n  curlew rule test 'http*://example.com/*'\n  curlew rule rm 3\n"},
+    {CONF_GC, "gc", "", "Reclaim the files of deleted rows, and what dead processes left. A running server does this by itself.", "  curlew gc\n"},
+    {CONF_VERIFY, "verify", "", "Check every row against its file, by size and SHA-256, and every file against its row. Exit status 3: something is wrong.",
+	"  curlew verify\n  curlew verify --repair\n"},
+    {CONF_SQL, "sql", "[STATEMENT]", "Open the index with the sqlite3 shell, or run one statement. Read-only unless --write.",
+	"  curlew sql 'SELECT url, state, size FROM v_entry'\n  curlew sql --write \"UPDATE entry SET tag = 'x' WHERE host = 'example.com'\"\n"},
+    {CONF_BACKUP, "backup", "DIR", "Copy the cache as it stands to a new directory, also while it is served. Bodies are shared where the file system can.",
+	"  curlew backup /var/backups/curlew\n"},
+    {CONF_RESTORE, "restore", "DIR", "Fill an empty cache directory from a backup.", "  curlew restore /var/backups/curlew --cache ~/.cache/curlew\n"},
+    {CONF_STATS, "stats", "", "Sum up what is stored and what it saved.", "  curlew stats\n  curlew stats --by host\n  curlew stats --by hour --json\n"},
     {CONF_CONFIG, "config", "", "Print each setting of `serve` and where it came from.",
 	"  curlew config\n  CURLEW_SIZE=1G curlew config --json\n"},
 };
@@ -566,6 +602,11 @@ double conf_seconds(const struct conf *c, const char *name)
 bool conf_flag(const struct conf *c, const char *name)
 {
 	return get(c, name, FLAG)->flag;
+}
+
+bool conf_given(const struct conf *c, const char *name)
+{
+	return get(c, name, TEXT)->count > 0;
 }
 
 const char *conf_item(const struct conf *c, const char *name, size_t i)

@@ -20,7 +20,18 @@ enum conf_verb {
 	CONF_LS = 1 << 2,
 	CONF_SHOW = 1 << 3,
 	CONF_STATS = 1 << 4,
-	CONF_CONFIG = 1 << 5
+	CONF_CONFIG = 1 << 5,
+	CONF_CAT = 1 << 6,
+	CONF_PURGE = 1 << 7,
+	CONF_PIN = 1 << 8,
+	CONF_UNPIN = 1 << 9,
+	CONF_RULE = 1 << 10,
+	CONF_EXPLAIN = 1 << 11,
+	CONF_GC = 1 << 12,
+	CONF_VERIFY = 1 << 13,
+	CONF_SQL = 1 << 14,
+	CONF_BACKUP = 1 << 15,
+	CONF_RESTORE = 1 << 16
 };
 
 /* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. NULL: the process ends
@@ -38,6 +49,8 @@ double conf_percent(const struct conf *, const char *name);  /* of a share; 0 wh
 double conf_span(const struct conf *, const char *name);     /* a time of days or hours, in seconds */
 double conf_seconds(const struct conf *, const char *name);
 bool conf_flag(const struct conf *, const char *name);
+/* True when it has a value, from wherever. */
+bool conf_given(const struct conf *, const char *name);
 /* Repeatable options: the i-th value, NULL behind the last. */
 const char *conf_item(const struct conf *, const char *name, size_t i);
 /* Operands left over on the command line. */

@@ -6,6 +6,7 @@
  */
 #include "serve/exchange.h"
 #include "serve/hot.h"
+#include "serve/lookup.h"
 
 #include "base/log.h"
 #include "base/stats.h"
@@ -17,16 +18,6 @@
 
 enum { TURNS = 8 };
 
-struct lookup {
-	struct store_rows rows;
-	const struct entry *entry; /* the variant selected; NULL: none */
-	struct store_rows asked;   /* whose validators go along: of the variant selected, or of all; borrowed from rows */
-	struct head head;	   /* its fields */
-	struct policy_use use;
-	bool broken_body;	   /* its file is gone, and so is the row by now */
-	struct store_parts parts;  /* when there is no row: parts of the body */
-};
-
 struct turn {
 	bool alone;	    /* ask unshared */
 	bool unconditional; /* ask without validators */
@@ -37,53 +28,11 @@ struct turn {
 
 /* --- looking up --- */
 
-static void lookup_fini(struct lookup *l)
-{
-	message_fini(&l->head);
-	store_rows_free(&l->rows);
-	store_parts_free(&l->parts);
-}
-
-static bool matches_by_language(const struct entry *e, const struct head *request)
-{
-	struct head head;
-	message_init(&head);
-	bool matches = message_parse_fields(&head, span_of(e->headers)) == 0 &&
-	    key_vary_matches_language(e->vary, message_find(&head, "Content-Language"), request);
-	message_fini(&head);
-	return matches;
-}
-
-/* The most recent variant whose Vary fields match the request's (RFC 9111 4.1); else one in the language it prefers. */
-static void select_variant(const struct exchange *x, struct lookup *l)
-{
-	l->asked = l->rows;
-	for (size_t i = 0; i < 2 * l->rows.count && l->entry == NULL; i++) {
-		struct entry **at = &l->rows.entries[i % l->rows.count];
-		bool matches = i < l->rows.count ? key_vary_matches((*at)->vary, x->request) : matches_by_language(*at, x->request);
-		if (!matches)
-			continue;
-		l->entry = *at;
-		l->asked = (struct store_rows){at, 1};
-	}
-}
-
 static void lookup_url(struct exchange *x, struct lookup *l)
 {
-	memset(l, 0, sizeof *l);
-	message_init(&l->head);
-	if (store_find(x->service->store, x->target.url, &l->rows) != STORE_FOUND)
-		return;
-	select_variant(x, l);
-	if (l->entry == NULL || message_parse_fields(&l->head, span_of(l->entry->headers)) != 0) {
-		l->entry = NULL;
-		return;
-	}
-	l->head.status = l->entry->status;
-	const struct entry *e = l->entry;
-	struct policy_stored stored = {.response = &l->head, .fetched_at = e->fetched_at, .initial_age_s = e->initial_age_s,
-	    .fresh_until = e->fresh_until, .stale_until = e->stale_until, .edited = e->edited, .rule_id = e->rule_id, .ruling = &x->ruling};
-	policy_judge_use(&x->service->policy, &x->demand, &stored, x->now, &l->use);
+	lookup_init(l);
+	if (store_find(x->service->store, x->target.url, &l->rows) == STORE_FOUND)
+		lookup_choose(l, &x->service->policy, &x->demand, &x->ruling, x->request, x->now);
 }
 
 /* --- answering from the store --- */

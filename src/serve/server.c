@@ -180,6 +180,23 @@ out:
 	return status;
 }
 
+static void add_setting(void *ctx, const char *name, const char *value, const char *source)
+{
+	(void)source;
+	if (value[0] != '\0')
+		buf_addf(ctx, "%s %s\n", name, value);
+}
+
+/* For who looks into the cache (`curlew explain`): what is served here, and how. */
+static void note_settings(const struct server *s)
+{
+	struct buf settings;
+	buf_init(&settings, BUF_PAGE);
+	conf_each(s->service.conf, add_setting, &settings);
+	store_note_server(s->service.store, buf_str(&settings));
+	buf_fini(&settings);
+}
+
 static void server_close(struct server *s)
 {
 	if (s->lanes != NULL)
@@ -238,6 +255,7 @@ int server_run(const struct conf *conf)
 		server_close(&s);
 		return status;
 	}
+	note_settings(&s);
 	for (size_t i = 0; i < s.listener_count; i++)
 		say_listening(s.listeners[i]);
 	for (;;) {

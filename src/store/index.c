@@ -104,6 +104,7 @@ static int set_manners(struct index *ix)
 {
 	static const char *const manners[] = {
 	    [INDEX_READER] = "PRAGMA cache_size = -4000; PRAGMA query_only = ON;",
+	    [INDEX_GUEST] = "PRAGMA query_only = ON;",
 	    [INDEX_KEEPER] = "PRAGMA cache_size = -1000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
 	    /* secure_delete, Debian's default, would write zeros over all that is deleted. */
 	    [INDEX_WRITER] = ("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
@@ -119,7 +120,7 @@ static int set_manners(struct index *ix)
 
 struct index *index_open(const char *dir, enum index_role role, struct buf *why)
 {
-	static const unsigned bits[] = {[INDEX_READER] = READER, [INDEX_WRITER] = WRITER, [INDEX_KEEPER] = KEEPER};
+	static const unsigned bits[] = {[INDEX_READER] = READER, [INDEX_WRITER] = WRITER, [INDEX_KEEPER] = KEEPER, [INDEX_GUEST] = READER};
 	struct index *ix = calloc(1, sizeof *ix);
 	if (ix == NULL || (ix->dir = strdup(dir)) == NULL) {
 		free(ix);
@@ -127,7 +128,11 @@ struct index *index_open(const char *dir, enum index_role role, struct buf *why)
 		return NULL;
 	}
 	ix->role = role;
-	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &ix->db);
+	int rc = role == INDEX_GUEST ? index_connect_to_read(dir, &ix->db) : index_connect(dir, SQLITE_OPEN_READWRITE, false, &ix->db);
+	if (rc == SQLITE_OK && role == INDEX_GUEST && index_check(ix->db, dir, why) != 0) {
+		index_close(ix);
+		return NULL;
+	}
 	if (rc == SQLITE_OK)
 		rc = set_manners(ix);
 	for (int i = 0; i < STATEMENTS && rc == SQLITE_OK; i++)
@@ -135,7 +140,7 @@ struct index *index_open(const char *dir, enum index_role role, struct buf *why)
 			rc = sqlite3_prepare_v3(ix->db, index_statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &ix->statements[i], NULL);
 	if (rc != SQLITE_OK) {
 		buf_addf(why, "%s/index.db: %s", dir, ix->db != NULL ? sqlite3_errmsg(ix->db) : sqlite3_errstr(rc));
-		if (index_is_damage(rc))
+		if (index_is_damage(rc) && role != INDEX_GUEST)
 			index_mark_damaged(dir);
 		index_close(ix);
 		return NULL;

@@ -30,7 +30,8 @@ void index_host_of(const char *url, char *host, size_t size);
 enum index_role {
 	INDEX_READER,
 	INDEX_WRITER,
-	INDEX_KEEPER /* reads, and checkpoints */
+	INDEX_KEEPER, /* reads, and checkpoints */
+	INDEX_GUEST   /* reads for a verb: also where it may not write, and no index_setup() has looked */
 };
 
 /* Looks at $dir/index.db, makes it where there is none, refuses what is not ours (untouched), sets a damaged one aside. For
@@ -154,6 +155,7 @@ int index_lease_synced(struct index *, int64_t id, int64_t synced);
 /* Nothing is left to decide about the names of this lease: those from first up to behind are owned by rows or have no file. */
 int index_lease_settle(struct index *, int64_t id, int64_t behind);
 int index_lease_remove(struct index *, int64_t id);
+int index_setting_set(struct index *, const char *name, const char *value);
 int index_setting_remove(struct index *, const char *name);
 /* Gives up to pages free pages back to the file system. */
 int index_vacuum(struct index *, int pages);
@@ -168,6 +170,11 @@ int index_wal_frames(const struct index *);
 
 /* --- for verbs: as store_query() --- */
 
+int index_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why);
+int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
+    void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);
+/* Copies the index of one directory to an empty one, also while it is written to. 0, or -1 with why. */
+int index_backup(const char *from_dir, const char *to_dir, struct buf *why);
 int index_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
     int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
 

@@ -71,6 +71,7 @@ enum statement {
 	LEASE_SYNCED,
 	LEASE_SETTLE,
 	LEASE_REMOVE,
+	SETTING_SET,
 	SETTING_REMOVE,
 	STATEMENTS
 };
@@ -120,8 +121,13 @@ char *index_text(sqlite3_stmt *, int c, bool *lost);
 /* Column c as a checksum; false when it is none. */
 bool index_sha256(sqlite3_stmt *, int c, unsigned char sha256[32]);
 
+/* The same for reading alone, also where nothing may be written. */
+int index_connect_to_read(const char *dir, sqlite3 **db);
 /* Carries an index of that older version along. Nobody else may use it. 0, or -1 with why, and it is as it was. */
 int index_migrate(const char *dir, int from, struct buf *why);
+
+/* Is it an index of this very version? 0, or -1 with why. */
+int index_check(sqlite3 *, const char *dir, struct buf *why);
 
 /* dir "/" name, malloc()ed. */
 char *index_path(const char *dir, const char *name);

@@ -9,7 +9,7 @@
 #define COLUMNS_MAX 64
 
 /* A stopped cache that we may not write, whose -shm is gone, opens only as an immutable file: nobody else can be at it. */
-static int connect_to_read(const char *dir, sqlite3 **db)
+int index_connect_to_read(const char *dir, sqlite3 **db)
 {
 	int rc = index_connect(dir, SQLITE_OPEN_READONLY, false, db);
 	if (rc == SQLITE_OK)
@@ -54,7 +54,9 @@ int index_query(const char *dir, const char *sql, const char *const *params, siz
 		buf_addf(why, "no cache in %s: %s (--cache DIR names another)", dir, strerror(errno));
 		goto out;
 	}
-	int rc = connect_to_read(dir, &db);
+	int rc = index_connect_to_read(dir, &db);
+	if (rc == SQLITE_OK && index_check(db, dir, why) != 0)
+		goto out;
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 	for (size_t i = 0; i < param_count && rc == SQLITE_OK; i++)

@@ -308,6 +308,14 @@ int index_lease_remove(struct index *ix, int64_t id)
 	return index_run(ix, LEASE_REMOVE, "giving names back");
 }
 
+int index_setting_set(struct index *ix, const char *name, const char *value)
+{
+	assert(ix->who != NULL);
+	index_bind_text(ix->statements[SETTING_SET], 1, name);
+	index_bind_text(ix->statements[SETTING_SET], 2, value);
+	return index_run(ix, SETTING_SET, "noting a setting");
+}
+
 int index_setting_remove(struct index *ix, const char *name)
 {
 	assert(ix->who != NULL);

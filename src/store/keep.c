@@ -265,12 +265,35 @@ void keep_make_room(struct keep *k, struct index *ix, int64_t bytes)
 
 /* --- the WAL --- */
 
+struct stopped {
+	struct store_op op;
+	char why[320]; /* "" when it goes on */
+};
+
+static int stopped_run(struct store_op *op, struct index *ix)
+{
+	const struct stopped *s = (const struct stopped *)op;
+	return s->why[0] != '\0' ? index_setting_set(ix, "stopped", s->why) : index_setting_remove(ix, "stopped");
+}
+
+/* For `curlew stats`: why nothing is stored. */
+static void note_stopped(struct keep *k, const char *who)
+{
+	struct stopped *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return;
+	s->op = (struct store_op){.run = stopped_run, .done = keep_op_free};
+	if (who[0] != '\0')
+		snprintf(s->why, sizeof s->why, "no: an open transaction keeps the write-ahead log from being emptied: %s", who);
+	writer_queue(k->at.writer, &s->op, false);
+}
+
 static void watch_wal(struct keep *k)
 {
 	int frames = writer_wal_frames(k->at.writer), log = 0, done = 0;
 	if (frames < WAL_CHECKPOINT || frames == k->checkpointed) {
-		if (frames < WAL_FULL)
-			atomic_store(&k->full, false);
+		if (frames < WAL_FULL && atomic_exchange(&k->full, false))
+			note_stopped(k, "");
 		return;
 	}
 	if (index_checkpoint(k->ix, &log, &done) < 0)
@@ -279,13 +302,14 @@ static void watch_wal(struct keep *k)
 	if (log > WAL_PRESS)
 		writer_checkpoint(k->at.writer);
 	bool full = log - done > WAL_FULL;
+	char who[256] = "";
 	if (full) {
-		char who[256];
 		keep_name_readers(k->at.dir, who, sizeof who);
 		log_trouble("wal", "%s/index.db-wal: a reader with an open transaction keeps it from being emptied: %s (nothing is stored "
 			"until that ends)", k->at.dir, who);
 	}
-	atomic_store(&k->full, full);
+	if (full != atomic_exchange(&k->full, full))
+		note_stopped(k, who);
 }
 
 bool keep_full(const struct keep *k)

@@ -187,6 +187,8 @@ void store_close(struct store *s)
 		return;
 	if (s->writer != NULL)
 		writer_hurry(s->writer);
+	if (s->noted)
+		store_note_server(s, "");
 	disk_stop(s->disk);
 	if (s->keep != NULL)
 		keep_stop(s->keep);
@@ -510,6 +512,35 @@ void store_refuse(struct store *s, const char *url, const char *reason, int stat
 	usage_refusal(s->usage, url, reason, status, at);
 }
 
+struct note {
+	struct store_op op;
+	char text[]; /* "" to remove it */
+};
+
+static int note_run(struct store_op *op, struct index *ix)
+{
+	const struct note *n = OF(struct note, op, op);
+	return n->text[0] != '\0' ? index_setting_set(ix, "server", n->text) : index_setting_remove(ix, "server");
+}
+
+static void note_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	free(OF(struct note, op, op));
+}
+
+void store_note_server(struct store *s, const char *settings)
+{
+	struct note *n = calloc(1, sizeof *n + strlen(settings) + 32);
+	if (n == NULL)
+		return;
+	n->op = (struct store_op){.run = note_run, .done = note_done};
+	if (settings[0] != '\0')
+		sprintf(n->text, "%lld\n%s", (long long)lock_owner(s->lock), settings);
+	s->noted = settings[0] != '\0';
+	writer_queue(s->writer, &n->op, false);
+}
+
 void store_settle(struct store *s)
 {
 	usage_flush(s->usage);
@@ -520,4 +551,15 @@ int store_query(const char *dir, const char *sql, const char *const *params, siz
     int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
 {
 	return index_query(dir, sql, params, param_count, row, ctx, why);
+}
+
+int store_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why)
+{
+	return index_change(dir, sql, params, param_count, changed, why);
+}
+
+int store_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
+    void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why)
+{
+	return index_change_each(dir, sql, ids, count, progress, ctx, changed, why);
 }

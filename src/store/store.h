@@ -131,6 +131,9 @@ void store_fetched(struct store *, const char *url, int64_t bytes, int64_t at);
 /* The URL was fetched and not stored: one row in refusal (bounded in number). */
 void store_refuse(struct store *, const char *url, const char *reason, int status, int64_t at);
 
+/* Notes in the cache how this server is run, "name value" a line, for others to see while it lives; gone with store_close(). */
+void store_note_server(struct store *, const char *settings);
+
 /* Waits until everything queued before is committed (verbs, tests). */
 void store_settle(struct store *);
 
@@ -140,5 +143,13 @@ void store_settle(struct store *);
  * in why ("no cache in DIR ..." when there is none). */
 int store_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
     int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
+
+/* --- changing, for verbs: a writing connection of its own, no threads, beside a server or without one --- */
+
+/* Runs one statement that changes rows, with text parameters ?1... 0 with how many rows, or -1 with a sentence in why. */
+int store_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why);
+/* Runs the statement for each id (?1), in transactions of a few milliseconds with gaps for others. progress may be NULL. */
+int store_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
+    void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);
 
 #endif

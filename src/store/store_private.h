@@ -34,6 +34,7 @@ struct store {
 	struct disk *disk;
 	struct keep *keep;
 
+	bool noted; /* store_note_server() */
 	atomic_int gone_count;
 	atomic_llong bumps;
 	pthread_mutex_t gone_mutex;

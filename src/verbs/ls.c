@@ -2,6 +2,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "verbs/select.h"
 #include "verbs/table.h"
 
 #include <stdio.h>
@@ -22,29 +23,40 @@ static const struct table_column columns[] = {
 #define QUESTION                                                                                                       \
 	"SELECT CASE WHEN unixepoch() < fresh_until THEN 'fresh' WHEN unixepoch() < stale_until THEN 'stale, usable' "     \
 	"ELSE 'stale' END AS state, status, body_bytes, unixepoch() - fetched_at + initial_age_s AS age_s, hits, pinned, tag, url " \
-	"FROM entry "
+	"FROM entry"
 
-static int list(const char *dir, const char *glob, const char *host, bool json)
+static const struct {
+	const char *key, *order;
+} orders[] = {
+    {"url", "url, vary"}, {"host", "host, url, vary"}, {"size", "body_bytes DESC, url"}, {"age", "fetched_at - initial_age_s, url"},
+    {"hits", "hits DESC, url"}, {"used", "used_at DESC, url"},
+};
+
+static const char *find_order(const char *key)
 {
-	/* Four questions and not one with (?1 IS NULL OR ...), so that a host is found by its index. */
-	const char *sql = host != NULL ? (glob != NULL ? QUESTION "WHERE host = ?2 AND url GLOB ?1 ORDER BY url, vary"
-						       : QUESTION "WHERE host = ?2 AND ?1 IS NULL ORDER BY url, vary")
-				       : (glob != NULL ? QUESTION "WHERE url GLOB ?1 AND ?2 IS NULL ORDER BY url, vary"
-						       : QUESTION "WHERE ?1 IS NULL AND ?2 IS NULL ORDER BY url, vary");
-	const char *params[] = {glob, host};
+	for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+		if (strcmp(orders[i].key, key) == 0)
+			return orders[i].order;
+	return NULL;
+}
+
+static int list(const struct conf *conf, const struct select *s, const char *order)
+{
 	struct table t;
-	struct buf why;
+	struct buf why, sql;
 	buf_init(&why, BUF_LINE);
-	table_begin(&t, stdout, table_style_for(stdout, json), columns, sizeof columns / sizeof columns[0]);
-	int rc = store_query(dir, sql, params, 2, table_row, &t, &why);
+	buf_init(&sql, BUF_PAGE);
+	buf_addf(&sql, QUESTION "%s ORDER BY %s", buf_str(&s->where), order);
+	table_begin(&t, stdout, table_style_for(stdout, conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
+	int rc = store_query(conf_cache_dir(conf), buf_str(&sql), s->params, s->param_count, table_row, &t, &why);
 	long rows = table_end(&t);
 	if (rc != 0)
-		log_say("%s", buf_str(&why));
-	else if (rows == 0 && glob == NULL && host == NULL)
-		log_say("ls: nothing is stored in %s", dir);
+		log_say("ls: %s", buf_str(&why));
+	else if (rows == 0 && s->where.len == 0)
+		log_say("ls: nothing is stored in %s", conf_cache_dir(conf));
 	else if (rows == 0)
-		log_say("ls: nothing stored matches%s%s%s%s (a glob is matched with the whole URL: '*word*')", glob != NULL ? " " : "",
-		    glob != NULL ? glob : "", host != NULL ? " --host " : "", host != NULL ? host : "");
+		log_say("ls: nothing stored matches%s (a glob is matched with the whole URL: '*word*')", buf_str(&s->words));
+	buf_fini(&sql);
 	buf_fini(&why);
 	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;
 }
@@ -55,12 +67,16 @@ int verb_ls(int argc, char **argv)
 	struct conf *conf = conf_parse(CONF_LS, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	if (conf_operands(conf) > 1) {
-		log_say("ls: one GLOB at most (put it in quotes, so that the shell leaves it alone)");
-		status = VERB_USAGE;
-	} else {
-		status = list(conf_cache_dir(conf), conf_operand(conf, 0), conf_text(conf, "host"), conf_flag(conf, "json"));
+	struct select s;
+	const char *order = find_order(conf_text(conf, "sort"));
+	status = VERB_USAGE;
+	if (select_make(&s, conf, "ls") == 0) {
+		if (order == NULL)
+			log_say("ls: --sort %s: not a key (give url, host, size, age, hits or used)", conf_text(conf, "sort"));
+		else
+			status = list(conf, &s, order);
 	}
+	select_free(&s);
 	conf_free(conf);
 	return status;
 }

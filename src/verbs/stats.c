@@ -13,15 +13,19 @@ static const struct {
 } totals[] = {
     {"entries", TABLE_NUMBER}, {"bytes", TABLE_BYTES}, {"hosts", TABLE_NUMBER}, {"fresh", TABLE_NUMBER}, {"pinned", TABLE_NUMBER},
     {"hits", TABLE_NUMBER}, {"saved_bytes", TABLE_BYTES}, {"refused_urls", TABLE_NUMBER}, {"rules", TABLE_NUMBER},
-    {"trash_files", TABLE_NUMBER},
+    {"trash_files", TABLE_NUMBER}, {"misses", TABLE_NUMBER}, {"hit_percent", TABLE_NUMBER}, {"byte_hit_percent", TABLE_NUMBER},
+    {"storing", TABLE_TEXT},
 };
 
 static const char totals_question[] =
     "SELECT counter.entries, counter.bytes, (SELECT count(DISTINCT host) FROM entry) AS hosts, e.fresh, e.pinned, e.hits, e.saved_bytes, "
     "(SELECT count(*) FROM refusal) AS refused_urls, (SELECT count(*) FROM rule) AS rules, "
-    "(SELECT count(*) FROM trash) AS trash_files "
+    "(SELECT count(*) FROM trash) AS trash_files, t.misses, t.hit_percent, t.byte_hit_percent, "
+    "coalesce((SELECT value FROM setting WHERE name = 'stopped'), 'yes') AS storing "
     "FROM counter, (SELECT coalesce(sum(fresh_until > unixepoch()), 0) AS fresh, coalesce(sum(pinned), 0) AS pinned, "
-    "coalesce(sum(hits), 0) AS hits, coalesce(sum(hits * body_bytes), 0) AS saved_bytes FROM entry) e";
+    "coalesce(sum(hits), 0) AS hits, coalesce(sum(hits * body_bytes), 0) AS saved_bytes FROM entry) e, "
+    "(SELECT coalesce(sum(misses), 0) AS misses, round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent, "
+    "round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent FROM traffic) t";
 
 static const struct table_column hosts[] = {
     {"ENTRIES", TABLE_NUMBER, 9}, {"SIZE", TABLE_BYTES, 10}, {"HITS", TABLE_NUMBER, 9}, {"SAVED", TABLE_BYTES, 10}, {"HOST", TABLE_TEXT, 0}};
@@ -82,6 +86,40 @@ static int sum_up(const char *dir, bool json)
 	return rc != 0 ? VERB_TROUBLE : VERB_DONE;
 }
 
+static const struct table_column traffic[] = {{"HITS", TABLE_NUMBER, 10}, {"MISSES", TABLE_NUMBER, 10}, {"HIT %", TABLE_NUMBER, 6},
+    {"SAVED", TABLE_BYTES, 10}, {"FETCHED", TABLE_BYTES, 10}, {"BYTE %", TABLE_NUMBER, 6}, {"", TABLE_TEXT, 0}};
+
+#define TRAFFIC                                                                                                        \
+	"SELECT sum(hits) AS hits, sum(misses) AS misses, round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent, " \
+	"sum(hit_bytes) AS saved_bytes, sum(miss_bytes) AS fetched_bytes, "                                                      \
+	"round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent, "
+
+/* What was hit, missed and saved, by host or by hour; NULL: by is neither. */
+static const char *find_traffic(const char *by)
+{
+	if (strcmp(by, "host") == 0)
+		return TRAFFIC "host FROM traffic GROUP BY host ORDER BY saved_bytes DESC, host";
+	if (strcmp(by, "hour") == 0)
+		return TRAFFIC "strftime('%Y-%m-%d %H:00', hour, 'unixepoch', 'localtime') AS hour FROM traffic GROUP BY traffic.hour ORDER BY traffic.hour";
+	return NULL;
+}
+
+static int show_traffic(const char *dir, const char *question, bool json)
+{
+	struct table t;
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	table_begin(&t, stdout, table_style_for(stdout, json), traffic, sizeof traffic / sizeof traffic[0]);
+	int rc = store_query(dir, question, NULL, 0, table_row, &t, &why);
+	long rows = table_end(&t);
+	if (rc != 0)
+		log_say("stats: %s", buf_str(&why));
+	else if (rows == 0)
+		log_say("stats: nothing was asked for yet");
+	buf_fini(&why);
+	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;
+}
+
 int verb_stats(int argc, char **argv)
 {
 	int status;
@@ -89,8 +127,13 @@ int verb_stats(int argc, char **argv)
 	if (conf == NULL)
 		return status;
 	status = VERB_USAGE;
+	const char *by = conf_text(conf, "by"), *question = by != NULL ? find_traffic(by) : NULL;
 	if (conf_operands(conf) > 0)
 		log_say("stats: %s: no operands are wanted", conf_operand(conf, 0));
+	else if (by != NULL && question == NULL)
+		log_say("stats: --by %s: not understood (give host or hour)", by);
+	else if (by != NULL)
+		status = show_traffic(conf_cache_dir(conf), question, conf_flag(conf, "json"));
 	else
 		status = sum_up(conf_cache_dir(conf), conf_flag(conf, "json"));
 	conf_free(conf);

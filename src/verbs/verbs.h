@@ -18,5 +18,16 @@ int verb_ls(int argc, char **argv);
 int verb_show(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_config(int argc, char **argv);
+int verb_cat(int argc, char **argv);
+int verb_explain(int argc, char **argv);
+int verb_purge(int argc, char **argv);
+int verb_pin(int argc, char **argv);
+int verb_unpin(int argc, char **argv);
+int verb_rule(int argc, char **argv);
+int verb_gc(int argc, char **argv);
+int verb_verify(int argc, char **argv);
+int verb_sql(int argc, char **argv);
+int verb_backup(int argc, char **argv);
+int verb_restore(int argc, char **argv);
 
 #endif

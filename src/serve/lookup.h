@@ -1,0 +1,32 @@
+/*
+ * lookup: of the rows of a URL the one that a request may be answered from, and policy's verdict on it. The server and `curlew explain`
+ * come here alike, so that the one never says what the other does not do.
+ *
+ * No I/O: the rows are given.
+ */
+#ifndef CURLEW_SERVE_LOOKUP_H
+#define CURLEW_SERVE_LOOKUP_H
+
+#include "http/message.h"
+#include "http/policy.h"
+#include "store/store.h"
+
+struct lookup {
+	struct store_rows rows;
+	const struct entry *entry; /* the variant selected; NULL: none */
+	struct store_rows asked;   /* whose validators go along: of the variant selected, or of all; borrowed from rows */
+	struct head head;	   /* its fields */
+	struct policy_use use;
+	bool broken_body;	   /* its file is gone, and so is the row by now */
+	struct store_parts parts;  /* when there is no row: parts of the body */
+};
+
+void lookup_init(struct lookup *);
+void lookup_fini(struct lookup *);
+/* Selects among l->rows and judges. */
+void lookup_choose(struct lookup *l, const struct policy *, const struct policy_demand *, const struct ruling *, const struct head *request,
+    int64_t now);
+/* True when the row's Vary fields match the request's, or it is in the language the request prefers (RFC 9111 4.1). */
+bool lookup_matches(const struct entry *, const struct head *request, bool by_language);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * A copy of the cache as it stands, also while it is served. The index by SQLite's backup API, in one step and so of one moment; the bodies
+ * by hard link where both directories are on one file system (a body never changes, so two caches may share it), else by reflink, else
+ * copied. Meanwhile nobody reclaims: the files of rows that are deleted after that moment stay until they are linked.
+ */
+#include "store/backup.h"
+
+#include "store/body_files.h"
+#include "store/index.h"
+#include "store/lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RECLAIM_PATIENCE_MS 30000
+
+struct copy {
+	const char *from, *to;
+	int from_fd, to_fd;
+	struct lock *lock;
+	struct backup *report;
+	struct buf *why;
+	bool failed;
+};
+
+static int fail(struct copy *c, const char *name, const char *what)
+{
+	buf_addf(c->why, "%s/%s: %s", c->to, name, what);
+	return -1;
+}
+
+/* An empty directory, made when there is none. */
+static int open_empty(struct copy *c)
+{
+	struct dirent *e;
+	if (mkdir(c->to, 0700) < 0 && errno != EEXIST) {
+		buf_addf(c->why, "%s: cannot be made: %s", c->to, strerror(errno));
+		return -1;
+	}
+	c->to_fd = open(c->to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = c->to_fd >= 0 ? fdopendir(dup(c->to_fd)) : NULL;
+	if (d == NULL) {
+		buf_addf(c->why, "%s: %s", c->to, strerror(errno));
+		return -1;
+	}
+	bool empty = true;
+	while ((e = readdir(d)) != NULL)
+		empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
+	closedir(d);
+	if (!empty)
+		buf_addf(c->why, "%s: is not empty (give a directory that is, or one that is not there yet)", c->to);
+	return empty ? 0 : -1;
+}
+
+/* Others reclaim for a tenth of a second at a time. */
+static int hold_reclaiming(struct copy *c)
+{
+	struct timespec pause = {0, 10000000};
+	for (int waited = 0; waited < RECLAIM_PATIENCE_MS; waited += 10) {
+		if (lock_reclaim_begin(c->lock))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	buf_addf(c->why, "%s: another process has been reclaiming for half a minute (try again)", c->from);
+	return -1;
+}
+
+static int copy_bytes(int from, int to)
+{
+	for (;;) {
+		ssize_t n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -1;
+	}
+}
+
+/* 0; or -1 with errno, ENOENT when the row has lost its file. */
+static int copy_body(struct copy *c, const char *file)
+{
+	if (linkat(c->from_fd, file, c->to_fd, file, 0) == 0) {
+		c->report->linked++;
+		return 0;
+	}
+	int from = openat(c->from_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int to = from >= 0 ? openat(c->to_fd, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+	int rc = to >= 0 && (ioctl(to, FICLONE, from) == 0 || copy_bytes(from, to) == 0) ? 0 : -1;
+	int saved = errno;
+	if (from < 0 && errno == ENOENT)
+		c->report->missing++; /* it will be found a miss there as well as here */
+	if (to >= 0)
+		close(to);
+	if (from >= 0)
+		close(from);
+	errno = saved;
+	if (rc == 0)
+		c->report->copied++;
+	return rc;
+}
+
+/* For index_query() on the copy's index. */
+static int copy_row(void *ctx, const struct store_column *columns, size_t count)
+{
+	struct copy *c = ctx;
+	const char *file = columns[0].text;
+	char folder[16];
+	(void)count;
+	if (file == NULL || body_number(file) < 0)
+		return 0;
+	snprintf(folder, sizeof folder, "%.7s", file);
+	if (mkdirat(c->to_fd, folder, 0700) < 0 && errno != EEXIST)
+		c->failed = fail(c, folder, strerror(errno)) != 0;
+	else if (copy_body(c, file) != 0 && errno != ENOENT)
+		c->failed = fail(c, file, strerror(errno)) != 0;
+	if (c->report->progress != NULL)
+		c->report->progress(c->report->ctx, c->report->linked + c->report->copied);
+	return c->failed;
+}
+
+static int copy_bodies(struct copy *c)
+{
+	mkdirat(c->to_fd, "body", 0700);
+	int rc = index_query(c->to, "SELECT body_file FROM entry WHERE body_file IS NOT NULL UNION ALL SELECT body_file FROM part", NULL, 0,
+	    copy_row, c, c->why);
+	return rc == 0 && !c->failed ? 0 : -1;
+}
+
+int backup_cache(struct backup *report, const char *from, const char *to, struct buf *why)
+{
+	struct copy c = {.from = from, .to = to, .report = report, .why = why, .to_fd = -1,
+	    .from_fd = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	struct stat s;
+	int rc = -1;
+	report->linked = report->copied = report->missing = 0;
+	if (c.from_fd < 0 || fstatat(c.from_fd, "index.db", &s, 0) != 0)
+		buf_addf(why, "no cache in %s: %s", from, strerror(errno));
+	else if ((c.lock = lock_open(c.from_fd)) == NULL)
+		buf_addf(why, "%s/lock: %s", from, strerror(errno));
+	else if (open_empty(&c) == 0 && hold_reclaiming(&c) == 0)
+		rc = index_backup(from, to, why) == 0 ? copy_bodies(&c) : -1;
+	if (rc == 0 && syncfs(c.to_fd) != 0)
+		rc = fail(&c, "", strerror(errno));
+	lock_close(c.lock);
+	if (c.from_fd >= 0)
+		close(c.from_fd);
+	if (c.to_fd >= 0)
+		close(c.to_fd);
+	return rc;
+}

@@ -1,0 +1,78 @@
+/* One look at a URL without a store: what explain needs, in one go, from a reading connection of its own. */
+#include "store/glimpse.h"
+
+#include "store/index.h"
+#include "store/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int keep_text(void *ctx, const struct store_column *c, size_t count)
+{
+	char **text = ctx;
+	free(*text);
+	*text = count > 0 && c[0].text != NULL ? strdup(c[0].text) : NULL;
+	return 0;
+}
+
+static char *ask_text(const char *dir, const char *sql, const char *param, struct buf *why)
+{
+	char *text = NULL;
+	store_query(dir, sql, &param, param != NULL ? 1 : 0, keep_text, &text, why);
+	return text;
+}
+
+/* The server's own words about itself count while it lives. */
+static void read_server(const char *dir, struct glimpse *g, struct buf *why)
+{
+	char *text = ask_text(dir, "SELECT value FROM setting WHERE name = 'server'", NULL, why);
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct lock *lock = dir_fd >= 0 && text != NULL ? lock_open(dir_fd) : NULL;
+	char *rest = text != NULL ? strchr(text, '\n') : NULL;
+	if (lock != NULL && rest != NULL && lock_alive(lock, strtoll(text, NULL, 10)))
+		g->server = strdup(rest + 1);
+	lock_close(lock);
+	if (dir_fd >= 0)
+		close(dir_fd);
+	free(text);
+}
+
+int glimpse_open(struct glimpse *g, const char *dir, struct buf *why)
+{
+	*g = (struct glimpse){.dir = dir};
+	g->mode = ask_text(dir, "SELECT value FROM setting WHERE name = 'mode'", NULL, why);
+	if (g->mode == NULL)
+		return -1;
+	read_server(dir, g, why);
+	g->ix = index_open(dir, INDEX_GUEST, why);
+	g->rules = g->ix != NULL ? index_rules(g->ix) : NULL;
+	return g->rules != NULL ? 0 : -1;
+}
+
+enum store_found glimpse_rows(struct glimpse *g, const char *url, struct store_rows *rows)
+{
+	return index_find(g->ix, url, rows);
+}
+
+enum store_found glimpse_parts(struct glimpse *g, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct store_parts *parts)
+{
+	return index_find_parts(g->ix, url, wanted, ctx, parts);
+}
+
+char *glimpse_refusal(struct glimpse *g, const char *url, struct buf *why)
+{
+	return ask_text(g->dir, "SELECT reason || ' (status ' || status || ', ' || datetime(at, 'unixepoch', 'localtime') || "
+				"iif(times > 1, ', ' || times || ' times', '') || ')' FROM refusal WHERE url = ?1", url, why);
+}
+
+void glimpse_close(struct glimpse *g)
+{
+	rules_free(g->rules);
+	index_close(g->ix);
+	free(g->mode);
+	free(g->server);
+}

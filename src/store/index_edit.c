@@ -1,0 +1,152 @@
+/*
+ * What verbs change: a connection of its own, no threads, beside a server or without one. Transactions are bounded in time, with gaps as
+ * long as they were, so that whoever else writes gets its turn; others' are waited for up to five seconds.
+ */
+#include "store/index_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH_US 4000
+#define GAP_LEAST_US 500
+#define PATIENCE_MS 5000
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void pause_us(int64_t us)
+{
+	struct timespec t = {us / 1000000, us % 1000000 * 1000};
+	nanosleep(&t, NULL);
+}
+
+static int ask_number(sqlite3 *db, const char *sql, int64_t *n)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
+		*n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_NOTFOUND : rc;
+}
+
+int index_check(sqlite3 *db, const char *dir, struct buf *why)
+{
+	int64_t application = 0, version = 0;
+	int rc = ask_number(db, "PRAGMA application_id", &application);
+	if (rc == SQLITE_OK)
+		rc = ask_number(db, "PRAGMA user_version", &version);
+	if (rc != SQLITE_OK)
+		buf_addf(why, "%s/index.db: %s", dir, sqlite3_errmsg(db));
+	else if (application != INDEX_APPLICATION_ID)
+		buf_addf(why, "%s/index.db: not an index of curlew (nothing was changed; --cache DIR names another directory)", dir);
+	else if (version > INDEX_VERSION)
+		buf_addf(why, "%s/index.db: made by a newer curlew, version %lld (nothing was changed; upgrade)", dir, (long long)version);
+	else if (version < INDEX_VERSION)
+		buf_addf(why, "%s/index.db: made by an older curlew, version %lld (start `curlew serve` or `get` once: they carry it along)", dir,
+		    (long long)version);
+	else
+		return 0;
+	return -1;
+}
+
+static sqlite3 *connect_to_write(const char *dir, struct buf *why)
+{
+	sqlite3 *db = NULL;
+	char *path = index_path(dir, "index.db");
+	if (path == NULL || access(path, F_OK) != 0) {
+		buf_addf(why, "no cache in %s: %s (--cache DIR names another)", dir, strerror(errno));
+		free(path);
+		return NULL;
+	}
+	free(path);
+	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
+	if (rc != SQLITE_OK)
+		buf_addf(why, "%s/index.db: %s", dir, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	if (rc != SQLITE_OK || index_check(db, dir, why) != 0) {
+		sqlite3_close(db);
+		return NULL;
+	}
+	sqlite3_busy_timeout(db, PATIENCE_MS);
+	sqlite3_exec(db, "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -16000", NULL, NULL, NULL);
+	return db;
+}
+
+static int trouble(sqlite3 *db, const char *dir, struct buf *why)
+{
+	bool busy = (sqlite3_errcode(db) & 0xff) == SQLITE_BUSY;
+	buf_addf(why, "%s/index.db: %s%s", dir, sqlite3_errmsg(db),
+	    busy ? ": somebody has kept it locked for five seconds (end that transaction, then try again)" : "");
+	return -1;
+}
+
+int index_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why)
+{
+	sqlite3 *db = connect_to_write(dir, why);
+	sqlite3_stmt *st = NULL;
+	if (db == NULL)
+		return -1;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	for (size_t i = 0; i < param_count && rc == SQLITE_OK; i++)
+		if (params[i] != NULL)
+			rc = sqlite3_bind_text(st, (int)i + 1, params[i], -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+			;
+	int result = rc == SQLITE_DONE ? 0 : trouble(db, dir, why);
+	if (changed != NULL)
+		*changed = sqlite3_changes64(db);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return result;
+}
+
+/* Ids from *at on, until the time is over. */
+static int change_batch(sqlite3 *db, sqlite3_stmt *st, const int64_t *ids, size_t count, size_t *at, int64_t *changed)
+{
+	int64_t began = now_us();
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	began = now_us();
+	while (rc == SQLITE_OK && *at < count && now_us() - began < BATCH_US) {
+		sqlite3_bind_int64(st, 1, ids[(*at)++]);
+		rc = sqlite3_step(st) == SQLITE_DONE ? SQLITE_OK : sqlite3_errcode(db);
+		*changed += sqlite3_changes64(db);
+		sqlite3_reset(st);
+	}
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	return rc;
+}
+
+int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
+    void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why)
+{
+	sqlite3 *db = connect_to_write(dir, why);
+	sqlite3_stmt *st = NULL;
+	*changed = 0;
+	if (db == NULL)
+		return -1;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	for (size_t at = 0; rc == SQLITE_OK && at < count;) {
+		int64_t began = now_us();
+		rc = change_batch(db, st, ids, count, &at, changed);
+		if (progress != NULL)
+			progress(ctx, at, count);
+		int64_t took = now_us() - began;
+		if (at < count)
+			pause_us(took < GAP_LEAST_US ? GAP_LEAST_US : took < BATCH_US ? took : BATCH_US);
+	}
+	int result = rc == SQLITE_OK ? 0 : trouble(db, dir, why);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return result;
+}

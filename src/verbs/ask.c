@@ -1,0 +1,124 @@
+#include "verbs/ask.h"
+
+#include "base/log.h"
+#include "http/key.h"
+#include "verbs/verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* "shared --targets X --origin URL", as store_config.mode was written. */
+static void read_mode(struct ask *a)
+{
+	a->mode_words = strdup(a->glimpse.mode);
+	a->policy = (struct policy){.targets = a->targets};
+	a->targets[a->policy.target_count++] = "Curlew-Cache-Control";
+	char *rest = NULL, *what = NULL;
+	for (char *word = strtok_r(a->mode_words, " \n", &rest); word != NULL; word = strtok_r(NULL, " \n", &rest)) {
+		if (what != NULL && strcmp(what, "--targets") == 0 && a->policy.target_count < ASK_TARGETS - 1)
+			a->targets[a->policy.target_count++] = word;
+		else if (what != NULL && strcmp(what, "--origin") == 0)
+			a->origin = word;
+		else if (strcmp(word, "--private") == 0)
+			a->policy.private_cache = true;
+		what = word;
+	}
+	if (a->origin != NULL)
+		a->targets[a->policy.target_count++] = "CDN-Cache-Control";
+}
+
+static int read_request(struct ask *a, const struct conf *conf, const char *verb)
+{
+	struct fault fault;
+	buf_adds(&a->request_text, "GET / HTTP/1.1\r\n");
+	for (size_t i = 0; conf_item(conf, "header", i) != NULL; i++)
+		buf_addf(&a->request_text, "%s\r\n", conf_item(conf, "header", i));
+	buf_adds(&a->request_text, "Host: localhost\r\n\r\n");
+	if (message_parse_request(&a->request, buf_span(&a->request_text), &fault) == MESSAGE_WHOLE)
+		return 0;
+	log_say("%s: -H: not a request field (give 'Name: value')", verb);
+	return -1;
+}
+
+char *ask_server(const struct ask *a, const char *name)
+{
+	size_t n = strlen(name);
+	for (const char *line = a->glimpse.server; line != NULL && *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+		if (len > n && strncmp(line, name, n) == 0 && line[n] == ' ')
+			return strndup(line + n + 1, len - n - 1);
+		line += len + (line[len] == '\n');
+	}
+	return NULL;
+}
+
+/* As the server would read it: a path for its one origin, or a URL as a person types it. */
+static char *read_url(const struct ask *a, const char *text)
+{
+	char *scheme = ask_server(a, "default-scheme"), *url = NULL;
+	if (a->origin != NULL && text[0] == '/') {
+		struct buf whole;
+		buf_init(&whole, BUF_PAGE);
+		buf_addf(&whole, "%s%s", a->origin, text);
+		url = key_normalise(buf_str(&whole), "http");
+		buf_fini(&whole);
+	} else {
+		url = key_normalise(text, scheme != NULL ? scheme : "http");
+	}
+	free(scheme);
+	return url;
+}
+
+int ask_begin(struct ask *a, const struct conf *conf, const char *verb)
+{
+	struct buf why;
+	memset(a, 0, sizeof *a);
+	buf_init(&a->request_text, BUF_HEAD);
+	message_init(&a->request);
+	lookup_init(&a->lookup);
+	a->now = (int64_t)time(NULL);
+	if (conf_operands(conf) != 1) {
+		log_say("%s: one URL is wanted (curlew %s --help)", verb, verb);
+		return VERB_USAGE;
+	}
+	if (read_request(a, conf, verb) != 0)
+		return VERB_USAGE;
+	buf_init(&why, BUF_LINE);
+	int rc = glimpse_open(&a->glimpse, conf_cache_dir(conf), &why);
+	if (rc != 0)
+		log_say("%s: %s", verb, buf_str(&why));
+	buf_fini(&why);
+	if (rc != 0)
+		return VERB_TROUBLE;
+	read_mode(a);
+	a->url = read_url(a, conf_operand(conf, 0));
+	if (a->url == NULL) {
+		log_say("%s: %s: not a URL that can be stored (http or https, with a host)", verb, conf_operand(conf, 0));
+		return VERB_USAGE;
+	}
+	char *key = rules_key(a->glimpse.rules, a->url, &a->key_rule);
+	a->key = key != NULL ? key : strdup(a->url);
+	rules_judge(a->glimpse.rules, a->key, &a->ruling);
+	policy_read_demand(&a->request, &a->demand);
+	if (glimpse_rows(&a->glimpse, a->key, &a->lookup.rows) == STORE_BROKEN)
+		return VERB_TROUBLE;
+	return VERB_DONE;
+}
+
+void ask_judge(struct ask *a)
+{
+	lookup_choose(&a->lookup, &a->policy, &a->demand, &a->ruling, &a->request, a->now);
+}
+
+void ask_end(struct ask *a)
+{
+	lookup_fini(&a->lookup);
+	glimpse_close(&a->glimpse);
+	message_fini(&a->request);
+	buf_fini(&a->request_text);
+	free(a->mode_words);
+	free(a->url);
+	free(a->key);
+}

@@ -1,0 +1,39 @@
+/*
+ * ask: a question about one URL as a request would put it: its key, the rules, the rows, the variant and the verdict. For explain and cat.
+ */
+#ifndef CURLEW_VERBS_ASK_H
+#define CURLEW_VERBS_ASK_H
+
+#include "base/conf.h"
+#include "serve/lookup.h"
+#include "store/glimpse.h"
+
+enum { ASK_TARGETS = 16 };
+
+struct ask {
+	struct glimpse glimpse;
+	char *url;        /* as asked, normalised */
+	char *key;        /* what the cache calls it: url, unless a rule leaves parameters out */
+	int64_t key_rule; /* that rule; 0: none */
+	struct buf request_text;
+	struct head request;
+	struct policy policy;
+	const char *targets[ASK_TARGETS];
+	char *mode_words; /* targets point into it */
+	char *origin;     /* --origin of the cache, or NULL */
+	struct policy_demand demand;
+	struct ruling ruling;
+	struct lookup lookup;
+	int64_t now;
+};
+
+/* Reads the URL and -H of the command line and looks them up. VERB_DONE, or the exit status after having said why not; ask_end() is
+ * always allowed. */
+int ask_begin(struct ask *, const struct conf *, const char *verb);
+void ask_end(struct ask *);
+/* Selects the variant and judges it as of a->now. Once. */
+void ask_judge(struct ask *);
+/* One setting of the server that is running; NULL: none is, or it has no such. The caller's to free. */
+char *ask_server(const struct ask *, const char *name);
+
+#endif

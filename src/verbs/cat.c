@@ -1,0 +1,63 @@
+/* curlew cat URL: the stored body, as it is. Which variant: the one a request with these fields would get. */
+#include "verbs/verbs.h"
+
+#include "base/conf.h"
+#include "base/log.h"
+#include "http/key.h"
+#include "serve/lookup.h"
+#include "store/glimpse.h"
+#include "verbs/ask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int copy_out(int fd)
+{
+	char buffer[64 << 10];
+	ssize_t n;
+	while ((n = read(fd, buffer, sizeof buffer)) > 0)
+		for (ssize_t at = 0, done; at < n; at += done)
+			if ((done = write(STDOUT_FILENO, buffer + at, (size_t)(n - at))) < 0)
+				return -1;
+	return n == 0 ? 0 : -1;
+}
+
+static int print_body(const char *dir, const struct entry *e)
+{
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = dir_fd >= 0 && e->body_file != NULL ? openat(dir_fd, e->body_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	int status = VERB_DONE;
+	if (e->body_file != NULL && (fd < 0 || copy_out(fd) != 0)) {
+		log_say("cat: %s: %s/%s: %s (`curlew verify` tells more)", e->url, dir, e->body_file, strerror(errno));
+		status = VERB_TROUBLE;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (dir_fd >= 0)
+		close(dir_fd);
+	return status;
+}
+
+int verb_cat(int argc, char **argv)
+{
+	int status;
+	struct conf *conf = conf_parse(CONF_CAT, argc, argv, &status);
+	if (conf == NULL)
+		return status;
+	struct ask ask;
+	status = ask_begin(&ask, conf, "cat");
+	if (status == VERB_DONE)
+		ask_judge(&ask);
+	if (status == VERB_DONE && ask.lookup.entry != NULL) {
+		status = print_body(conf_cache_dir(conf), ask.lookup.entry);
+	} else if (status == VERB_DONE) {
+		log_say("cat: %s: %s", ask.key, ask.lookup.rows.count > 0 ? "none of its variants is for such a request (give -H fields)" : "not stored");
+		status = VERB_NOTHING;
+	}
+	ask_end(&ask);
+	conf_free(conf);
+	return status;
+}

@@ -1,0 +1,294 @@
+/*
+ * curlew explain URL: what the next request would find, by the server's own selection and policy, in words. Lines "name: text", or one JSON
+ * object of the same names.
+ */
+#include "verbs/verbs.h"
+
+#include "base/log.h"
+#include "http/key.h"
+#include "verbs/ask.h"
+#include "verbs/table.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct page {
+	bool json, people;
+	int lines;
+};
+
+__attribute__((format(printf, 3, 4))) static void say(struct page *p, const char *name, const char *format, ...)
+{
+	char *line = NULL;
+	va_list ap;
+	va_start(ap, format);
+	int n = vasprintf(&line, format, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	if (p->json) {
+		struct store_column c = {.name = name, .text = line};
+		printf("%s\"%s\": ", p->lines++ == 0 ? "{" : ",\n ", name);
+		table_json(stdout, &c);
+	} else {
+		printf(p->people ? "%-12s " : "%s\t", name);
+		table_clean(stdout, line, (size_t)n);
+		putchar('\n');
+	}
+	free(line);
+}
+
+enum { WHEN = 32 };
+
+static const char *when(int64_t at, char out[WHEN])
+{
+	struct tm tm;
+	time_t t = (time_t)at;
+	if (localtime_r(&t, &tm) == NULL || strftime(out, WHEN, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		snprintf(out, WHEN, "%" PRId64, at);
+	return out;
+}
+
+/* --- who would answer --- */
+
+/* True when --root of the running server holds a file of that name: then that is the answer. */
+static bool say_file(struct page *p, const struct ask *a, const char *operand)
+{
+	char *root = ask_server(a, "root"), *path = NULL;
+	bool maybe = root != NULL && strstr(operand, "://") == NULL && strstr(operand, "..") == NULL;
+	bool there = maybe && asprintf(&path, "%s/%s", root, operand[0] == '/' ? operand + 1 : operand) > 0 && access(path, F_OK) == 0;
+	if (there)
+		say(p, "next", "the local file %s (--root), which goes before every host", path);
+	free(path);
+	free(root);
+	return there;
+}
+
+static void say_rules(struct page *p, const struct ask *a)
+{
+	const struct ruling *r = &a->ruling;
+	if (a->key_rule != 0)
+		say(p, "key_rule", "rule %" PRId64 ": ignore_query", a->key_rule);
+	if (r->fresh_rule != 0)
+		say(p, "fresh_rule", "rule %" PRId64 ": fresh_for_s=%" PRId64 "%s", r->fresh_rule, r->fresh_for_s,
+		    a->lookup.entry != NULL && a->lookup.entry->edited ? ", but fresh_until was written by hand and goes before it" : "");
+	if (r->stale_rule != 0)
+		say(p, "stale_rule", "rule %" PRId64 ": stale_ok_s=%" PRId64, r->stale_rule, r->stale_ok_s);
+	if (r->store_rule != 0)
+		say(p, "store_rule", "rule %" PRId64 ": store=%d", r->store_rule, r->store);
+	if (r->offline_rule != 0)
+		say(p, "offline_rule", "rule %" PRId64 ": offline=%d", r->offline_rule, r->offline);
+	if (r->follow_rule != 0)
+		say(p, "follow_rule", "rule %" PRId64 ": follow_redirects=%d", r->follow_rule, r->follow_redirects);
+	if (r->tag_rule != 0)
+		say(p, "tag_rule", "rule %" PRId64 ": tag=%s", r->tag_rule, r->tag);
+}
+
+/* --- variants --- */
+
+/* The first line of a variant text that the request does not make. */
+static void find_difference(const struct entry *e, const struct head *request, char *out, size_t size)
+{
+	struct span rest = span_of(e->vary), line;
+	snprintf(out, size, "not chosen: its language is not the one preferred");
+	while (span_next_line(&rest, &line)) {
+		char one[512];
+		snprintf(one, sizeof one, "%.*s", (int)line.len, line.at);
+		struct entry probe = {.vary = one};
+		if (lookup_matches(&probe, request, false))
+			continue;
+		snprintf(out, size, "not chosen: it is for \"%.300s\"", one);
+		return;
+	}
+}
+
+static void say_variants(struct page *p, const struct ask *a)
+{
+	const struct store_rows *rows = &a->lookup.rows;
+	char name[32], why[400];
+	say(p, "variants", "%zu", rows->count);
+	for (size_t i = 0; i < rows->count && (rows->count > 1 || a->lookup.entry == NULL); i++) {
+		const struct entry *e = rows->entries[i];
+		snprintf(name, sizeof name, "variant_%zu", i + 1);
+		if (e == a->lookup.entry)
+			snprintf(why, sizeof why, "chosen: the most recent that matches, RFC 9111 4.1");
+		else if (lookup_matches(e, &a->request, false) || lookup_matches(e, &a->request, true))
+			snprintf(why, sizeof why, "not chosen: it matches, but another goes before it");
+		else
+			find_difference(e, &a->request, why, sizeof why);
+		say(p, name, "entry %" PRId64 ", status %d, %" PRId64 " bytes, %s", e->id, e->status, e->body_bytes, why);
+	}
+}
+
+/* --- arithmetic and verdict --- */
+
+static const char *whose_lifetime(const struct ask *a)
+{
+	const struct entry *e = a->lookup.entry;
+	if (e->edited)
+		return ", written by hand";
+	if (a->ruling.fresh_rule != 0)
+		return ", by a rule";
+	return a->lookup.use.fresh_until != e->fresh_until ? ", by the origin's word: the rule that decided is gone" : "";
+}
+
+static void say_arithmetic(struct page *p, const struct ask *a)
+{
+	const struct entry *e = a->lookup.entry;
+	const struct policy_use *u = &a->lookup.use;
+	char at[WHEN];
+	say(p, "entry", "%" PRId64 ", status %d, %" PRId64 " bytes%s", e->id, e->status, e->body_bytes, e->pinned ? ", pinned" : "");
+	say(p, "stored", "%s, %s", when(e->fetched_at, at), e->reason != NULL ? e->reason : "no reason noted");
+	say(p, "age", "%" PRId64 " s: %" PRId64 " on arrival and %" PRId64 " since, RFC 9111 4.2.3", u->age_s, e->initial_age_s,
+	    u->age_s - e->initial_age_s);
+	say(p, "fresh_until", "%s, %" PRId64 " s after it was stored%s", when(u->fresh_until, at), u->fresh_until - e->fetched_at,
+	    whose_lifetime(a));
+	say(p, "freshness", "%s %" PRId64 " s, RFC 9111 4.2", u->ttl_s > 0 ? "fresh for" : "stale for", u->ttl_s > 0 ? u->ttl_s : -u->ttl_s);
+	say(p, "if_it_fails", "%s", !u->stale_if_unreachable ? "not served when asking the origin fails"
+	    : u->stale_if_5xx ? "served when the origin cannot be reached or answers 5xx" : "served when the origin cannot be reached");
+}
+
+static bool wanted(const void *request, const char *vary)
+{
+	return key_vary_matches(vary, request);
+}
+
+static void say_absence(struct page *p, struct ask *a)
+{
+	struct buf why;
+	struct store_parts parts;
+	buf_init(&why, BUF_LINE);
+	char *refusal = glimpse_refusal(&a->glimpse, a->key, &why);
+	if (refusal != NULL)
+		say(p, "not_stored", "%s", refusal);
+	if (glimpse_parts(&a->glimpse, a->key, wanted, &a->request, &parts) == STORE_FOUND)
+		say(p, "parts", "%zu, of which %" PRId64 " bytes from the beginning", parts.count, store_parts_cover(&parts, 0));
+	store_parts_free(&parts);
+	free(refusal);
+	buf_fini(&why);
+}
+
+/* The answer that needs no verdict: denied, or nothing to judge. True when it was said. */
+static bool say_plain_next(struct page *p, const struct ask *a)
+{
+	const struct lookup *l = &a->lookup;
+	if (a->ruling.deny)
+		say(p, "next", "403: denied by rule %" PRId64, a->ruling.deny_rule);
+	else if (l->entry == NULL && a->ruling.offline)
+		say(p, "next", "504: not stored, and rule %" PRId64 " keeps it off the network", a->ruling.offline_rule);
+	else if (l->entry == NULL && a->demand.only_if_cached)
+		say(p, "next", "504: not stored, and the request says only-if-cached, RFC 9111 5.2.1.7");
+	else if (l->entry == NULL)
+		say(p, "next", "a miss: %s, so the origin is asked", l->rows.count > 0 ? "no variant is for this request" : "nothing is stored");
+	else
+		return false;
+	return true;
+}
+
+/* What the next request would do; true: it would hit. */
+static bool say_next(struct page *p, const struct ask *a)
+{
+	const struct lookup *l = &a->lookup;
+	if (say_plain_next(p, a))
+		return false;
+	bool validates = l->entry->etag != NULL || l->entry->last_modified != NULL;
+	bool offline = a->ruling.offline && l->use.stale_if_unreachable;
+	switch (l->use.verdict) {
+	case POLICY_HIT:
+		say(p, "next", "a hit: %s", l->use.reason);
+		return true;
+	case POLICY_STALE:
+		say(p, "next", "a hit, stale: %s", l->use.reason);
+		return true;
+	case POLICY_REFRESH:
+		say(p, "next", "a hit, stale, and the origin is asked in the background: %s", l->use.reason);
+		return true;
+	case POLICY_REVALIDATE:
+	case POLICY_MISS:
+		break;
+	}
+	if (offline)
+		say(p, "next", "a hit, stale: rule %" PRId64 " keeps it off the network", a->ruling.offline_rule);
+	else if (a->ruling.offline || a->demand.only_if_cached)
+		say(p, "next", "504: %s, and the origin may not be asked", l->use.reason);
+	else
+		say(p, "next", "the origin is asked%s: %s", validates && l->use.verdict == POLICY_REVALIDATE ? " whether it still holds" : " anew",
+		    l->use.reason);
+	return offline;
+}
+
+/* --at: 0, or -1 when it is no time. */
+static int read_time(const char *text, int64_t *at)
+{
+	static const char *const forms[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"};
+	static const struct {
+		const char *name;
+		int64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	char *end;
+	bool later = text[0] == '+';
+	long long n = strtoll(later ? text + 1 : text, &end, 10);
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (end != text + later && strcmp(end, units[i].name) == 0 && (later || i == 0)) {
+			*at = later ? *at + n * units[i].seconds : n;
+			return 0;
+		}
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		struct tm tm = {.tm_isdst = -1};
+		char *rest = strptime(text, forms[i], &tm);
+		if (rest != NULL && *rest == '\0') {
+			*at = (int64_t)mktime(&tm);
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static int explain(struct ask *a, const struct conf *conf)
+{
+	struct page p = {.json = conf_flag(conf, "json"), .people = isatty(STDOUT_FILENO)};
+	const char *at = conf_text(conf, "at");
+	char text[WHEN];
+	if (at != NULL && read_time(at, &a->now) != 0) {
+		log_say("explain: --at %s: not a time (give Unix seconds, '2026-11-25 18:00', or +2h)", at);
+		return VERB_USAGE;
+	}
+	ask_judge(a);
+	say(&p, "url", "%s", a->url);
+	say(&p, "key", "%s", a->key);
+	say(&p, "as_of", "%s", when(a->now, text));
+	say(&p, "cache", "%s, %s, %s", conf_cache_dir(conf), a->glimpse.mode, a->glimpse.server != NULL ? "being served" : "no server is running");
+	say_rules(&p, a);
+	bool hit = say_file(&p, a, conf_operand(conf, 0));
+	if (!hit) {
+		say_variants(&p, a);
+		if (a->lookup.entry != NULL)
+			say_arithmetic(&p, a);
+		else
+			say_absence(&p, a);
+		hit = say_next(&p, a);
+	}
+	if (p.json)
+		puts("}");
+	return hit ? VERB_DONE : VERB_NOTHING;
+}
+
+int verb_explain(int argc, char **argv)
+{
+	int status;
+	struct conf *conf = conf_parse(CONF_EXPLAIN, argc, argv, &status);
+	if (conf == NULL)
+		return status;
+	struct ask a;
+	status = ask_begin(&a, conf, "explain");
+	if (status == VERB_DONE)
+		status = explain(&a, conf);
+	ask_end(&a);
+	conf_free(conf);
+	return status;
+}

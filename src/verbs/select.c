@@ -1,0 +1,179 @@
+#include "verbs/select.h"
+
+#include "base/log.h"
+#include "http/key.h"
+#include "verbs/table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A tag of a row is its own, or the one that its rules give. */
+#define TAG "coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, id LIMIT 1))"
+
+/* The number of the parameter that will hold text, which is taken; 0: too many, or no memory. */
+static size_t add_param(struct select *s, char *text)
+{
+	if (text == NULL || s->param_count == SELECT_PARAMS) {
+		free(text);
+		return 0;
+	}
+	s->texts[s->text_count++] = text;
+	s->params[s->param_count++] = text;
+	return s->param_count;
+}
+
+static void add_condition(struct select *s, const char *condition)
+{
+	buf_adds(&s->where, s->where.len == 0 ? " WHERE " : " AND ");
+	buf_adds(&s->where, condition);
+}
+
+static char *make_glob(const char *operand)
+{
+	struct buf glob;
+	buf_init(&glob, BUF_LINE);
+	if (operand[0] != '*' && strstr(operand, "://") == NULL && strncmp(operand, "http", 4) != 0)
+		buf_adds(&glob, "http*://");
+	buf_adds(&glob, operand);
+	char *text = glob.failed ? NULL : buf_take(&glob);
+	buf_fini(&glob);
+	return text;
+}
+
+/* A URL as a glob that matches itself alone. */
+static char *quote_glob(const char *url)
+{
+	struct buf glob;
+	buf_init(&glob, BUF_PAGE);
+	for (; *url != '\0'; url++)
+		buf_addf(&glob, strchr("*?[", *url) != NULL ? "[%c]" : "%c", *url);
+	char *text = glob.failed ? NULL : buf_take(&glob);
+	buf_fini(&glob);
+	return text;
+}
+
+static int add_urls(struct select *s, const struct conf *conf, const char *verb)
+{
+	struct buf any;
+	buf_init(&any, BUF_PAGE);
+	int rc = 0;
+	for (size_t i = 0; i < conf_operands(conf) && rc == 0; i++) {
+		const char *operand = conf_operand(conf, i);
+		bool wild = strpbrk(operand, "*?[") != NULL && strchr(operand, '*') != NULL;
+		char *url = wild ? make_glob(operand) : key_normalise(operand, "http");
+		if (url == NULL) {
+			log_say("%s: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", verb, operand);
+			rc = -1;
+			break;
+		}
+		buf_addf(&s->words, " %s", url);
+		char *glob = wild ? strdup(url) : quote_glob(url);
+		size_t n = add_param(s, url);
+		if (n > 0 && glob != NULL)
+			s->globs[s->glob_count++] = glob;
+		if (n == 0 || glob == NULL) {
+			log_say("%s: too many GLOBs (%d at most)", verb, SELECT_PARAMS);
+			rc = -1;
+		}
+		buf_addf(&any, "%s%s ?%zu", i == 0 ? "(" : " OR ", wild ? "url GLOB" : "url =", n);
+	}
+	if (rc == 0 && any.len > 0) {
+		buf_addc(&any, ')');
+		add_condition(s, buf_str(&any));
+	}
+	buf_fini(&any);
+	return rc;
+}
+
+static int add_text(struct select *s, const struct conf *conf, const char *option, const char *column)
+{
+	char condition[256];
+	const char *value = conf_text(conf, option);
+	if (value == NULL)
+		return 0;
+	size_t n = add_param(s, strdup(value));
+	if (n == 0)
+		return -1;
+	snprintf(condition, sizeof condition, "%s = ?%zu", column, n);
+	add_condition(s, condition);
+	buf_addf(&s->words, " --%s %s", option, value);
+	return 0;
+}
+
+static void add_age(struct select *s, const struct conf *conf, const char *option, const char *column)
+{
+	char condition[64];
+	if (!conf_given(conf, option))
+		return;
+	snprintf(condition, sizeof condition, "%s < unixepoch() - %.0f", column, conf_span(conf, option));
+	add_condition(s, condition);
+	buf_addf(&s->words, " --%s %s", option, conf_text(conf, option));
+	s->by_url_alone = false;
+}
+
+int select_make(struct select *s, const struct conf *conf, const char *verb)
+{
+	*s = (struct select){.by_url_alone = true};
+	buf_init(&s->where, BUF_PAGE);
+	buf_init(&s->words, BUF_PAGE);
+	if (add_urls(s, conf, verb) != 0 || add_text(s, conf, "host", "host") != 0 || add_text(s, conf, "tag", TAG) != 0)
+		return -1;
+	if (conf_text(conf, "tag") != NULL)
+		s->by_url_alone = false;
+	add_age(s, conf, "older-than", "fetched_at");
+	add_age(s, conf, "unused-for", "used_at");
+	if (conf_given(conf, "larger-than")) {
+		char condition[64];
+		snprintf(condition, sizeof condition, "body_bytes > %" PRId64, conf_number(conf, "larger-than"));
+		add_condition(s, condition);
+		buf_addf(&s->words, " --larger-than %s", conf_text(conf, "larger-than"));
+		s->by_url_alone = false;
+	}
+	if (conf_flag(conf, "stale")) {
+		add_condition(s, "fresh_until <= unixepoch()");
+		buf_adds(&s->words, " --stale");
+		s->by_url_alone = false;
+	}
+	if (!s->where.failed)
+		return 0;
+	log_say("%s: too much is said (give fewer GLOBs)", verb);
+	return -1;
+}
+
+void select_free(struct select *s)
+{
+	for (size_t i = 0; i < s->text_count; i++)
+		free(s->texts[i]);
+	for (size_t i = 0; i < s->glob_count; i++)
+		free(s->globs[i]);
+	buf_fini(&s->where);
+	buf_fini(&s->words);
+}
+
+static int keep_id(void *ctx, const struct store_column *c, size_t count)
+{
+	struct selected *s = ctx;
+	if (s->count == s->room) {
+		size_t room = s->room == 0 ? 1024 : 2 * s->room;
+		int64_t *more = realloc(s->ids, room * sizeof *more);
+		if (more == NULL)
+			return -1;
+		s->ids = more;
+		s->room = room;
+	}
+	s->ids[s->count++] = strtoll(c[0].text, NULL, 10);
+	s->bytes += count > 1 && c[1].text != NULL ? strtoll(c[1].text, NULL, 10) : 0;
+	return 0;
+}
+
+int select_ids(const struct select *s, const char *dir, struct selected *out, struct buf *why)
+{
+	struct buf sql;
+	buf_init(&sql, BUF_PAGE);
+	*out = (struct selected){0};
+	buf_addf(&sql, "SELECT id, body_bytes FROM entry%s ORDER BY id", buf_str(&s->where));
+	int rc = store_query(dir, buf_str(&sql), s->params, s->param_count, keep_id, out, why);
+	buf_fini(&sql);
+	return rc;
+}

@@ -1,0 +1,96 @@
+#include "verbs/verbs.h"
+
+#include "base/conf.h"
+#include "base/log.h"
+#include "store/check.h"
+#include "verbs/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct found {
+	const char *dir;
+	bool repair, json;
+	long faults, repaired;
+	struct buf why;
+};
+
+static void show_progress(void *ctx, int64_t rows, int64_t bytes)
+{
+	(void)ctx;
+	fprintf(stderr, "\r%" PRId64 " rows, %.1f MiB read ", rows, (double)bytes / (1 << 20));
+}
+
+/* A row goes, and its file with it by way of the trash; a file nobody owns goes into the trash. */
+static void repair(struct found *f, const char *table, int64_t id, const char *file)
+{
+	char sql[96];
+	int64_t changed = 0;
+	const char *params[] = {file};
+	if (table != NULL)
+		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id = %" PRId64 " AND body_file = ?1", table, id);
+	else
+		snprintf(sql, sizeof sql, "INSERT INTO trash (file) VALUES (?1)");
+	if (store_change(f->dir, sql, params, 1, &changed, &f->why) == 0)
+		f->repaired += changed > 0;
+}
+
+static void note_fault(void *ctx, enum check_fault fault, const char *table, int64_t id, const char *file, const char *url)
+{
+	static const char *const words[] = {
+	    [CHECK_MISSING] = "missing", [CHECK_SIZE] = "size", [CHECK_CONTENT] = "content", [CHECK_UNOWNED] = "unowned"};
+	struct found *f = ctx;
+	struct store_column columns[] = {{"fault", words[fault], false}, {"table", table, false}, {"file", file, false}, {"url", url, false}};
+	if (f->json) {
+		fputs(f->faults > 0 ? ",\n " : "", stdout);
+		table_json_object(stdout, columns, sizeof columns / sizeof columns[0]);
+	} else {
+		printf("%s\t%s\t%s\n", words[fault], file, url != NULL ? url : "-");
+	}
+	f->faults++;
+	if (f->repair)
+		repair(f, table, id, file);
+}
+
+static int verify(const struct conf *conf)
+{
+	struct found f = {.dir = conf_cache_dir(conf), .repair = conf_flag(conf, "repair"), .json = conf_flag(conf, "json")};
+	struct check check = {.fault = note_fault, .progress = isatty(STDERR_FILENO) ? show_progress : NULL, .ctx = &f};
+	buf_init(&f.why, BUF_LINE);
+	if (f.json)
+		putchar('[');
+	int rc = check_cache(&check, f.dir, &f.why);
+	if (check.progress != NULL)
+		fputs("\r\033[K", stderr);
+	if (f.json)
+		puts("]");
+	if (rc != 0 || f.why.len > 0)
+		log_say("verify: %s", buf_str(&f.why));
+	else if (f.faults == 0)
+		log_say("verify: %" PRId64 " rows and %" PRId64 " files are right", check.rows, check.files);
+	else if (f.repair)
+		log_say("verify: %ld of %ld faults are repaired", f.repaired, f.faults);
+	else
+		log_say("verify: %ld faults in %" PRId64 " rows and %" PRId64 " files (--repair drops what is wrong; it is fetched again)", f.faults,
+		    check.rows, check.files);
+	bool trouble = rc != 0 || f.why.len > 0;
+	buf_fini(&f.why);
+	return trouble ? VERB_TROUBLE : f.faults > f.repaired ? VERB_NOTHING : VERB_DONE;
+}
+
+int verb_verify(int argc, char **argv)
+{
+	int status;
+	struct conf *conf = conf_parse(CONF_VERIFY, argc, argv, &status);
+	if (conf == NULL)
+		return status;
+	status = VERB_USAGE;
+	if (conf_operands(conf) > 0)
+		log_say("verify: %s: no operands are wanted", conf_operand(conf, 0));
+	else
+		status = verify(conf);
+	conf_free(conf);
+	return status;
+}

@@ -1,0 +1,473 @@
+"""The command line beside a server and without one: look, explain, purge, pin, policy, check, copy."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+
+import pytest
+
+from curlew import BINARY, clean_environment, run
+from wire import PATIENCE, eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+
+
+def verb(cache, name, *args, status=0, **options):
+    done = run(name, *args, "--cache", cache.dir, **options)
+    assert done.returncode == status, (name, args, done)
+    return done.stdout.decode()
+
+
+def said(cache, name, *args, status=1):
+    done = run(name, *args, "--cache", cache.dir)
+    assert done.returncode == status, (name, args, done)
+    return done.stderr.decode()
+
+
+def explained(cache, *args, status=0):
+    return json.loads(verb(cache, "explain", *args, "--json", status=status))
+
+
+@pytest.fixture
+def filled(curlew, origin):
+    """Three pages of one origin, stored."""
+    for path, size in (("/small.txt", 10), ("/large.iso", 5000), ("/other.html", 100)):
+        curlew.stored(origin.at(path, b"x" * size, FRESH))
+    return curlew
+
+
+# --- ls, cat, show ---
+
+def test_ls_selects_and_sorts(filled, origin):
+    def urls(*args):
+        return [line.split("\t")[-1] for line in verb(filled, "ls", "--host", "127.0.0.1", f"{origin.url()}/*", *args).splitlines()]
+    assert urls("--sort", "size") == [origin.url(path) for path in ("/large.iso", "/other.html", "/small.txt")]
+    assert urls("--larger-than", "1K") == [origin.url("/large.iso")]
+    filled.change(f"UPDATE entry SET fetched_at = fetched_at - 864000, used_at = used_at - 864000 WHERE url = '{origin.url('/small.txt')}'")
+    assert urls("--older-than", "9d") == urls("--unused-for", "200h") == [origin.url("/small.txt")]
+    filled.change(f"UPDATE entry SET fresh_until = 0, tag = 'odd' WHERE url = '{origin.url('/other.html')}'")
+    assert urls("--stale") == urls("--tag", "odd") == [origin.url("/other.html")]
+    assert verb(filled, "ls", origin.host + "/*.iso").count("\n") == 1, "a glob without a scheme is for both"
+    said(filled, "ls", f"{origin.url()}/nothing*", status=3)
+
+
+@pytest.mark.parametrize("args, words", [
+    (["ls", "--sort", "colour"], "--sort colour: not a key"),
+    (["ls", "--older-than", "soon"], "--older-than: 'soon' is not understood (give a time: 90s, 45m, 12h, 30d or 2w)"),
+    (["purge", "--larger-than", "big", "*"], "--larger-than: 'big' is not understood"),
+    (["purge"], "purge: what?"),
+    (["purge", "gopher://x/"], "not a URL that can be stored"),
+    (["explain", "a", "b"], "one URL is wanted"),
+    (["explain", "--at", "later", "example.com"], "--at later: not a time"),
+    (["rule", "add", "*", "colour=red"], "colour=red: not understood"),
+    (["rule", "jump"], "jump: not understood"),
+    (["stats", "--by", "moon"], "--by moon: not understood"),
+    (["verify", "x"], "no operands are wanted"),
+    (["backup"], "one DIR is wanted"),
+])
+def test_wrong_usage_exits_2_and_names_the_form_it_wants(curlew, args, words):
+    assert words in said(curlew, *args, status=2)
+
+
+@pytest.mark.parametrize("name", ["ls", "show", "cat", "explain", "purge", "pin", "unpin", "rule", "gc", "verify", "sql", "backup", "restore",
+                                  "stats"])
+def test_every_verb_has_help_with_examples(name):
+    done = run(name, "--help")
+    assert done.returncode == 0 and f"Usage: curlew {name}".encode() in done.stdout and b"Examples:\n  curlew " in done.stdout
+
+
+def test_cat_prints_what_is_stored(curlew, origin):
+    origin.at("/x", lambda visit: visit.reply("in " + visit.fields.get("X-Tongue", "none"), FRESH | {"Vary": "X-Tongue"}))
+    url = origin.url("/x")
+    for tongue in ("de", "en"):
+        curlew.get(url, {"X-Tongue": tongue})
+    eventually(lambda: len(curlew.rows(url)) == 2)
+    assert verb(curlew, "cat", url, "-H", "X-Tongue: de") == "in de"
+    assert "none of its variants" in said(curlew, "cat", url, status=3)
+    assert "not stored" in said(curlew, "cat", origin.url("/y"), status=3)
+    assert origin.count() == 2
+
+
+# --- explain says what the server then does ---
+
+CASES = {
+    "fresh": (FRESH, None, None, {}),
+    "stale": (FRESH | {"ETag": '"1"'}, 4000, None, {}),
+    "stale while revalidate": ({"Cache-Control": "max-age=60, stale-while-revalidate=600"}, 100, None, {}),
+    "no-cache in the request": (FRESH, None, None, {"Cache-Control": "no-cache"}),
+    "max-stale in the request": (FRESH, 3700, None, {"Cache-Control": "max-stale=600"}),
+    "max-age in the request": (FRESH, 100, None, {"Cache-Control": "max-age=50"}),
+    "no-cache in the answer": ({"Cache-Control": "no-cache", "ETag": '"1"'}, None, None, {}),
+    "not stored": ({"Cache-Control": "no-store"}, None, None, {}),
+    "another variant": (FRESH | {"Vary": "X-Tongue"}, None, None, {"X-Tongue": "fr"}),
+    "a rule makes it fresh": ({"Cache-Control": "no-cache", "ETag": '"1"'}, None, "fresh_for_s, 600", {}),
+    "a rule makes it stale": (FRESH, 100, "fresh_for_s, 50", {}),
+    "a rule denies it": (FRESH, None, "deny, 1", {}),
+    "a rule never stores it": (FRESH, None, "store, 0", {}),
+    "a rule keeps it offline": ({"Cache-Control": "max-age=1"}, 4000, "offline, 1", {}),
+    "only-if-cached": ({"Cache-Control": "no-store"}, None, None, {"Cache-Control": "only-if-cached"}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_explain_foretells_the_next_request(curlew, origin, case):
+    answer, age, rule, asked = CASES[case]
+    url = origin.at("/x", "hello", answer)
+    curlew.get(url)
+    if "no-store" in answer["Cache-Control"]:
+        eventually(lambda: curlew.sql(f"SELECT * FROM refusal WHERE url = '{url}'"))
+    else:
+        curlew.row(url)
+    if age:
+        curlew.age(url, age)
+    if rule:
+        column, value = rule.split(", ")
+        curlew.change(f"INSERT INTO rule (url_glob, {column}, note) VALUES ('{url}', {value}, 'foretold')")
+    before = origin.count("/x")
+    fields = [word for name, value in asked.items() for word in ("-H", f"{name}: {value}")]
+    done = run("explain", url, *fields, "--json", "--cache", curlew.dir)
+    assert done.returncode in (0, 3), done
+    told = json.loads(done.stdout)
+    assert origin.count("/x") == before, "explain asks nobody"
+    real = curlew.get(url, asked)
+    served = real.status == 200 and (real.hit or origin.count("/x") == before)
+    assert served == (done.returncode == 0), (told, real)
+    assert ("hit" in told["next"]) == served, told
+    curlew.shell("DELETE FROM rule WHERE note = 'foretold'")
+
+
+def test_explain_says_why(curlew, origin):
+    url = origin.at("/x", "hello", FRESH | {"Age": "100", "Vary": "X-Tongue"})
+    curlew.stored(url, {"X-Tongue": "de"})
+    told = explained(curlew, url, "-H", "X-Tongue: de")
+    assert "RFC 9111 4.2.3" in told["age"] and "100 on arrival" in told["age"] and "max-age=3600" in told["stored"]
+    assert "being served" in told["cache"] and told["key"] == url
+    assert 'it is for "x-tongue: de"' in explained(curlew, url, status=3)["variant_1"]
+    assert "stale for" in explained(curlew, url, "-H", "X-Tongue: de", "--at", "+2h", status=3)["freshness"]
+    refused = origin.at("/no", "hello", {"Cache-Control": "no-store"})
+    curlew.get(refused)
+    eventually(lambda: curlew.sql(f"SELECT * FROM refusal WHERE url = '{refused}'"))
+    assert "no-store, RFC 9111 5.2.2.5" in explained(curlew, refused, status=3)["not_stored"]
+
+
+def test_explain_knows_the_running_servers_settings(launch, origin, tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "hello.html").write_text("local")
+    curlew = launch("--root", tmp_path / "site")
+    eventually(lambda: curlew.sql("SELECT * FROM setting WHERE name = 'server'"))
+    assert "local file" in explained(curlew, "hello.html", status=0)["next"]
+    curlew.stop()
+    told = explained(curlew, "hello.html", status=3)
+    assert "no server is running" in told["cache"] and "local file" not in told["next"]
+
+
+# --- purge ---
+
+def test_purge_removes_what_matches_and_the_next_request_misses(filled, origin):
+    url = origin.url("/large.iso")
+    file = filled.body_path(url)
+    assert verb(filled, "purge", f"{origin.url()}/*.iso", "--dry-run").split("\t")[:2] == ["would be removed", "1"]
+    assert filled.get(url).hit
+    assert verb(filled, "purge", f"{origin.url()}/*.iso") == "removed\t1\t5000\n"
+    assert not filled.get(url).hit and filled.get(origin.url("/small.txt")).hit
+    eventually(lambda: not file.exists(), within=PATIENCE, what="its body is reclaimed")
+    assert "nothing stored matches" in said(filled, "purge", f"{origin.url()}/never*", status=3)
+
+
+def test_a_soft_purge_asks_before_the_next_use(curlew, origin):
+    url = origin.at("/x", lambda visit: visit.reply(status=304) if "If-None-Match" in visit.fields else visit.reply("hello", FRESH | {"ETag": '"1"'}))
+    curlew.stored(url)
+    assert json.loads(verb(curlew, "purge", url, "--soft", "--json"))["rows"] == 1
+    assert curlew.get(url).cache["fwd-status"] == 304
+    assert origin.count("/x") == 2
+
+
+def test_an_answer_on_its_way_when_its_url_is_purged_is_not_stored(curlew, origin):
+    gate = origin.gate("the answer is on its way")
+    origin.at("/x", lambda visit: (gate.wait(), visit.reply("old", FRESH)))
+    url = origin.url("/x")
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        gate.await_reached()
+        said(curlew, "purge", url, status=3)  # nothing is stored yet, and yet it counts
+        gate.open()
+        assert client.finish(client.head()).text == "old"
+    origin.at("/x", "new", FRESH)
+    assert curlew.get(url).text == "new"
+    curlew.row(url)
+    assert curlew.get(url).hit and curlew.get(url).text == "new"
+
+
+def test_who_asks_after_a_purge_does_not_join_what_set_out_before(curlew, origin):
+    gate = origin.gate("the old answer is on its way")
+    old = []
+
+    def page(visit):
+        if not old:
+            old.append(True)
+            gate.wait()
+            visit.reply("old", FRESH)
+        else:
+            visit.reply("new", FRESH)
+    origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        gate.await_reached()
+        said(curlew, "purge", f"{origin.url()}/*", status=3)
+        assert curlew.get(origin.url("/x")).text == "new"
+        gate.open()
+        assert client.finish(client.head()).text == "old"
+    assert curlew.get(origin.url("/x")).text == "new"
+
+
+def test_a_reader_in_the_middle_of_a_purged_body_finishes(curlew, origin):
+    body = os.urandom(8 << 20)
+    url = origin.at("/x", body, FRESH)
+    curlew.stored(url)
+    file = curlew.body_path(url)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        answer = client.head("GET")
+        start = client.read(1 << 20)
+        verb(curlew, "purge", url)
+        eventually(lambda: not file.exists(), what="the file is gone")
+        assert start + client.read(int(answer["Content-Length"]) - len(start)) == body
+
+
+def test_purges_by_host_age_and_tag(launch, origin):
+    curlew = launch()
+    for n in range(6):
+        curlew.stored(origin.at(f"/{n}", "hello", FRESH))
+    curlew.change("UPDATE entry SET fetched_at = fetched_at - 864000 WHERE id % 3 = 0")
+    assert verb(curlew, "purge", "--host", "127.0.0.1", "--older-than", "5d").startswith("removed\t2\t")
+    curlew.change(f"INSERT INTO rule (url_glob, tag) VALUES ('*/1', 'one')")
+    assert verb(curlew, "purge", "--tag", "one").startswith("removed\t1\t")
+    assert verb(curlew, "purge", "*").startswith("removed\t3\t")
+
+
+def test_a_large_purge_lets_others_through(launch, origin):
+    curlew = launch()
+    curlew.shell("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO entry (url, status, fetched_at, "
+                 "fresh_until, used_at) SELECT 'http://many.example/' || i, 200, unixepoch(), unixepoch() + 9999, unixepoch() FROM n")
+    purging = threading.Thread(target=lambda: verb(curlew, "purge", "--host", "many.example"))
+    purging.start()
+    stored = 0
+    while purging.is_alive():
+        curlew.stored(origin.at(f"/{stored}", "hello", FRESH))
+        stored += 1
+    purging.join()
+    assert stored > 0 and curlew.value("SELECT count(*) FROM entry WHERE host = 'many.example'") == 0
+
+
+# --- pin ---
+
+def test_pin_and_unpin(filled, origin):
+    glob = f"{origin.url()}/*.iso"
+    verb(filled, "pin", glob)
+    assert filled.row(origin.url("/large.iso"))["pinned"] == 1
+    verb(filled, "unpin", glob)
+    assert filled.row(origin.url("/large.iso"))["pinned"] == 0
+    assert verb(filled, "pin", glob, "--dry-run").startswith("would be pinned\t1")
+
+
+# --- rule ---
+
+def test_rules_by_verb(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "no-cache"})
+    glob = f"{origin.url()}/*"
+    assert "INSERT INTO rule" in verb(curlew, "rule", "add", glob, "fresh_for_s=10m", "--dry-run")
+    verb(curlew, "rule", "add", glob, "fresh_for_s=10m", "note=by verb", "pin=yes")
+    [rule] = [rule for rule in json.loads(verb(curlew, "rule", "ls", "--json")) if rule["url_glob"] == glob]
+    assert rule["says"] == "fresh_for_s=600 pin=1" and rule["note"] == "by verb"
+    curlew.stored(url)
+    assert curlew.get(url).hit
+    assert verb(curlew, "rule", "test", str(rule["id"])) == f"200\t5\t{url}\n" == verb(curlew, "rule", "test", glob)
+    verb(curlew, "rule", "rm", str(rule["id"]))
+    assert not curlew.get(url).hit
+    assert "no such rule" in said(curlew, "rule", "rm", str(rule["id"]), status=3)
+    assert "fresh_for_s must be a number of seconds" in said(curlew, "rule", "add", glob, "fresh_for_s=-5")
+
+
+# --- gc, verify ---
+
+def test_gc_reclaims_without_a_server(launch, origin):
+    curlew = launch()
+    for n in range(3):
+        curlew.stored(origin.at(f"/{n}", "hello", FRESH))
+    curlew.stop()
+    curlew.shell("DELETE FROM entry")
+    assert len(curlew.files()) == 3
+    assert verb(curlew, "gc") == "reclaimed\t3\n"
+    assert curlew.files() == []
+
+
+def test_verify_finds_and_repairs(launch, origin):
+    curlew = launch()
+    urls = [origin.at(f"/{n}", f"body {n}", FRESH) for n in range(5)]
+    for url in urls:
+        curlew.stored(url)
+    assert verb(curlew, "verify") == ""
+    paths = [curlew.body_path(url) for url in urls]
+    curlew.stop()
+    paths[0].unlink()
+    paths[1].write_text("another length")
+    paths[2].write_text("BODY 2")
+    (curlew.dir / "body" / "00").mkdir(exist_ok=True)
+    (curlew.dir / "body" / "00" / "000000000042").write_text("nobody's")
+    (curlew.dir / "body" / "00" / "a letter to mother").write_text("not ours to judge")
+    found = {(line.split("\t")[0], line.split("\t")[2]) for line in verb(curlew, "verify", status=3).splitlines()}
+    assert found == {("missing", urls[0]), ("size", urls[1]), ("content", urls[2]), ("unowned", "-")}
+    assert json.loads(verb(curlew, "verify", "--json", status=3))[0]["fault"]
+    verb(curlew, "verify", "--repair")
+    verb(curlew, "gc")
+    assert verb(curlew, "verify") == ""
+    assert {row["url"] for row in curlew.sql("SELECT url FROM entry")} == set(urls[3:])
+    assert (curlew.dir / "body" / "00" / "a letter to mother").exists()
+
+
+def test_verify_finds_nothing_beside_a_busy_server(launch, origin):
+    curlew = launch("--size", "200K")
+    origin.at("/x", lambda visit: visit.reply(b"x" * 9000, FRESH))
+    stop = threading.Event()
+
+    def load():
+        n = 0
+        while not stop.is_set():
+            n += 1
+            curlew.get(f"{origin.url('/x')}?{n}")
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(5):
+            assert verb(curlew, "verify") == ""
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+# --- sql ---
+
+def test_sql_opens_the_shell_read_only_unless_told(filled, origin):
+    assert verb(filled, "sql", f"SELECT count(*) FROM entry WHERE url GLOB '{origin.url()}/*'") == "3\n"
+    done = run("sql", "DELETE FROM entry", "--cache", filled.dir)
+    assert done.returncode != 0 and b"readonly" in done.stderr
+    verb(filled, "sql", "--write", f"UPDATE entry SET tag = 'x' WHERE url = '{origin.url('/small.txt')}'")
+    assert filled.row(origin.url("/small.txt"))["tag"] == "x"
+
+
+# --- stats ---
+
+def test_stats_count_hits_and_what_they_saved(launch, origin):
+    curlew = launch()
+    url = origin.at("/x", b"x" * 1000, FRESH)
+    curlew.stored(url)
+    for _ in range(9):
+        assert curlew.get(url).hit
+    curlew.get(origin.at("/no", b"x" * 500, {"Cache-Control": "no-store"}))
+
+    def by_host():
+        done = run("stats", "--by", "host", "--json", "--cache", curlew.dir)
+        return json.loads(done.stdout or b"[]")
+    [row] = eventually(lambda: [r for r in by_host() if r["hits"] == 9 and r["misses"] == 2], what="all are counted")
+    assert (row["host"], row["saved_bytes"], row["fetched_bytes"], row["hit_percent"]) == ("127.0.0.1", 9000, 1500, 81.8)
+    assert len(json.loads(verb(curlew, "stats", "--by", "hour", "--json"))) in (1, 2)
+    curlew.stop()
+    curlew = launch()
+    assert by_host()[0]["hits"] == 9, "kept over a restart"
+    totals = json.loads(verb(curlew, "stats", "--json"))
+    assert totals["misses"] == 2 and totals["storing"] == "yes"
+
+
+# --- backup and restore ---
+
+def test_a_backup_under_load_is_a_cache_of_its_own(launch, origin, tmp_path):
+    curlew = launch()
+    urls = [origin.at(f"/{n}", f"body {n}" * 50, FRESH) for n in range(40)]
+    for url in urls:
+        curlew.stored(url)
+    stop = threading.Event()
+
+    def load():
+        n = 0
+        while not stop.is_set():
+            n += 1
+            curlew.get(origin.at(f"/more{n}", "more", FRESH))
+            if n % 5 == 0:
+                curlew.shell(f"DELETE FROM entry WHERE url = '{origin.url(f'/more{n - 3}')}'")
+    loader = threading.Thread(target=load)
+    loader.start()
+    try:
+        verb(curlew, "backup", tmp_path / "copy")
+    finally:
+        stop.set()
+        loader.join()
+    curlew.stop()
+    copy = launch(cache="copy")
+    before = origin.count()
+    for n, url in enumerate(urls):
+        answer = copy.get(url)
+        assert answer.hit and answer.text == f"body {n}" * 50
+    assert origin.count() == before
+    assert verb(copy, "verify") == ""
+
+
+def test_restore_fills_an_empty_cache_only(launch, origin, tmp_path):
+    curlew = launch()
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    verb(curlew, "backup", tmp_path / "copy")
+    assert "is not empty" in said(curlew, "backup", tmp_path / "copy")
+    assert "is not empty" in said(curlew, "restore", tmp_path / "copy")
+    curlew.stop()
+    shutil.rmtree(curlew.dir)
+    verb(curlew, "restore", tmp_path / "copy")
+    assert launch().get(url).hit
+
+
+# --- where there is nothing, or nothing of ours ---
+
+VERBS = [["ls"], ["show", "example.com"], ["cat", "example.com"], ["explain", "example.com"], ["purge", "*"], ["pin", "*"], ["rule", "ls"],
+         ["rule", "add", "*", "deny=1"], ["gc"], ["verify"], ["sql", "SELECT 1"], ["stats"], ["stats", "--by", "host"]]
+
+
+@pytest.mark.parametrize("args", VERBS, ids=" ".join)
+def test_without_a_cache_every_verb_says_so_and_makes_none(cache, args):
+    done = run(*args, "--cache", cache.dir)
+    assert done.returncode == 1 and b"no cache in" in done.stderr
+    assert not cache.dir.exists()
+
+
+@pytest.mark.parametrize("args", VERBS, ids=" ".join)
+@pytest.mark.parametrize("script", ["CREATE TABLE entry (mine TEXT)", "PRAGMA application_id = 1668443255; PRAGMA user_version = 999; CREATE TABLE x (y)"])
+def test_a_foreign_or_newer_index_is_left_alone(cache, args, script):
+    cache.dir.mkdir()
+    subprocess.run(["sqlite3", str(cache.index), script], check=True)
+    before = cache.index.read_bytes()
+    done = run(*args, "--cache", cache.dir)
+    assert done.returncode == 1 and (b"not an index of curlew" in done.stderr or b"newer" in done.stderr), done
+    assert cache.index.read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to become somebody else takes root")
+def test_who_may_not_write_can_read_a_stopped_cache(launch, origin, tmp_path):
+    curlew = launch()
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    curlew.stop()
+    for path in [curlew.dir, *curlew.dir.parents][:4]:
+        path.chmod(0o755)
+    for path in curlew.dir.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+    def somebody(*args):
+        return subprocess.run([BINARY, *args, "--cache", str(curlew.dir)], capture_output=True, env=clean_environment(), user="nobody",
+                              timeout=PATIENCE)
+    listed = somebody("ls")
+    assert listed.returncode == 0 and url.encode() in listed.stdout, listed
+    assert somebody("cat", url).stdout == b"hello"
+    assert somebody("purge", "*").returncode == 1
+    assert len(curlew.rows(url)) == 1

@@ -117,6 +117,14 @@ static bool head_fails(struct fetch *f, const char *why)
 	return false;
 }
 
+/* Readers may differ about where this body ends: the connection serves nothing after it (RFC 9112 6.1). */
+static bool leaves_doubt(const struct head *h, enum message_framing framing)
+{
+	if (!message_has(h, "Transfer-Encoding"))
+		return false;
+	return framing == MESSAGE_UNTIL_CLOSE || h->minor == 0 || message_has(h, "Content-Length");
+}
+
 /* The final head is complete: find out how the body is framed and tell. False ends the transfer. */
 static bool take_head(struct fetch *f)
 {
@@ -135,7 +143,7 @@ static bool take_head(struct fetch *f)
 	if (message_response_framing(&f->parsed, span_of(f->method), &framing, &length, &fault) != 0)
 		return head_fails(f, fault.why);
 	f->dechunk = http1 && framing == MESSAGE_CHUNKED;
-	if (http1 && framing == MESSAGE_UNTIL_CLOSE) /* libcurl may go by a length that does not count */
+	if (http1 && leaves_doubt(&f->parsed, framing))
 		curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
 	f->head_done = true;
 	f->left = framing == MESSAGE_LENGTH ? length : -1;

@@ -8,6 +8,8 @@
 #include "http/field.h"
 #include "http/message.h"
 
+#include <string.h>
+
 static int refuse(struct fault *fault, int status, const char *why)
 {
 	fault->status = status;
@@ -61,7 +63,8 @@ enum coding {
 	CODING_NOT_LAST,
 	CODING_COMPRESSED, /* registered, and not undone here: nobody asked for it in TE */
 	CODING_UNKNOWN,    /* no coding anybody knows, chunked not behind it */
-	CODING_UNKNOWN_CHUNKED
+	CODING_UNKNOWN_CHUNKED,
+	CODING_MALFORMED /* no coding by the grammar, or chunked with parameters, which it has not */
 };
 
 static bool is_compression(struct span name)
@@ -71,6 +74,14 @@ static bool is_compression(struct span name)
 		if (span_is_nocase(name, names[i]))
 			return true;
 	return false;
+}
+
+/* The name in front of a coding's parameters (RFC 9112 7). */
+static struct span coding_name(struct span member)
+{
+	const char *semicolon = memchr(member.at, ';', member.len);
+	return semicolon == NULL ? member
+				 : span_trim(span_make(member.at, (size_t)(semicolon - member.at)));
 }
 
 /* `identity` was a coding until RFC 7230 dropped it; old servers still say it and mean none. */
@@ -83,14 +94,17 @@ static enum coding find_coding(const struct head *head)
 		struct span rest = head->fields[i].value, member;
 		bool any = false;
 		while (field_next(&rest, &member)) {
+			struct span name = coding_name(member);
 			any = true;
 			if (head->method.len == 0 && span_is_nocase(member, "identity"))
 				continue;
-			bool chunked = span_is_nocase(member, "chunked");
+			bool chunked = span_is_nocase(name, "chunked");
+			if (!message_is_token(name) || (chunked && name.len < member.len))
+				return CODING_MALFORMED; /* somebody else may read chunked here (7.1) */
 			bool after = coding == CODING_CHUNKED || coding == CODING_UNKNOWN_CHUNKED;
 			if (after)
 				return chunked ? CODING_TWICE : CODING_NOT_LAST;
-			if (is_compression(member))
+			if (is_compression(name))
 				return CODING_COMPRESSED;
 			if (!chunked)
 				coding = CODING_UNKNOWN;
@@ -124,6 +138,7 @@ int message_request_framing(
 	case CODING_COMPRESSED:
 	case CODING_UNKNOWN:
 	case CODING_UNKNOWN_CHUNKED:
+	case CODING_MALFORMED:
 		return refuse(
 		    fault, 501, "the only transfer coding taken is chunked (RFC 9112 6.1)");
 	case CODING_NONE:
@@ -162,8 +177,10 @@ int message_response_framing(const struct head *head, struct span method,
 		    fault, 502, "the origin compressed the transfer unasked (RFC 9112 7.2)");
 	case CODING_TWICE:
 	case CODING_NOT_LAST:
-		return refuse(
-		    fault, 502, "chunked is not the last transfer coding, or not the only one (RFC 9112 6.1)");
+		return refuse(fault, 502,
+		    "chunked is not the last transfer coding, or not the only one (RFC 9112 6.1)");
+	case CODING_MALFORMED:
+		return refuse(fault, 502, "the origin's Transfer-Encoding is no coding (RFC 9112 7)");
 	case CODING_NONE:
 		break;
 	}
@@ -182,6 +199,7 @@ static const struct {
 } reasons[] = {
     {100, "Continue"},
     {101, "Switching Protocols"},
+    {102, "Processing"},
     {103, "Early Hints"},
     {200, "OK"},
     {201, "Created"},

@@ -71,7 +71,9 @@ int message_parse_fields(struct head *, struct span text);
 /* How the body behind a request head is framed. 0, or -1 with fault: 400 for Content-Length beside Transfer-Encoding, for
  * differing or malformed lengths, 501 for a transfer coding other than chunked (RFC 9112 6). */
 int message_request_framing(const struct head *, enum message_framing *, int64_t *length, struct fault *);
-/* The same for a response to `method` (status and fields in head); identical repeated lengths are one. */
+/* The same for a response to `method` (status and fields in head); identical repeated lengths are one. A Transfer-Encoding of
+ * unknown words changes no bytes and lasts until the connection ends, or is chunked when it ends in that. 502 as fault: a
+ * compression, which nobody asked for; chunked anywhere but last; words that are no coding by the grammar (RFC 9112 6.1, 7). */
 int message_response_framing(
     const struct head *, struct span method, enum message_framing *, int64_t *length, struct fault *);
 

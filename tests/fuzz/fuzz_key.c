@@ -51,7 +51,8 @@ static void fuzz_fields(struct span input)
 		head.status = 200;
 		if (key_vary(&head, &head, &out) == 0 && !key_vary_matches(buf_str(&out), &head))
 			abort();
-		struct policy_exchange x = {&head, &head, 1000, 1001, &head};
+		struct policy_exchange x = {
+		    .request = &head, .response = &head, .asked_at = 1000, .answered_at = 1001, .freshened_by = &head};
 		policy_judge_storing(&policy, &x, &storing);
 		policy_judge_condition(&head, &head, 1000);
 		policy_update_fields(&head, &head, &out);

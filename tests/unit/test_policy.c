@@ -33,6 +33,15 @@ static void read_heads(const char *request_fields, int status, const char *respo
 	response.status = status;
 }
 
+static struct policy_exchange exchange(int64_t asked_at, const struct head *freshened_by)
+{
+	return (struct policy_exchange){.request = &request,
+	    .response = &response,
+	    .asked_at = asked_at,
+	    .answered_at = NOW,
+	    .freshened_by = freshened_by};
+}
+
 enum { NOT_STORED = -1000000000 }; /* in place of a lifetime */
 
 struct storing {
@@ -48,7 +57,7 @@ static void check_storing(const struct policy *policy, const struct storing *row
 	for (size_t i = 0; i < count; i++) {
 		struct policy_storing got;
 		read_heads(rows[i].request, rows[i].status, rows[i].response);
-		struct policy_exchange x = {&request, &response, NOW, NOW, NULL};
+		struct policy_exchange x = exchange(NOW, NULL);
 		policy_judge_storing(policy, &x, &got);
 		bool stored = rows[i].fresh_for_s != NOT_STORED;
 		bool right = stored ? got.store && got.fresh_for_s == rows[i].fresh_for_s &&
@@ -170,7 +179,7 @@ static void what_may_not_be_stored_is_not(void **state)
 	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
 		struct policy_storing got;
 		request.method = span_of(methods[i]);
-		struct policy_exchange x = {&request, &response, NOW, NOW, NULL};
+		struct policy_exchange x = exchange(NOW, NULL);
 		policy_judge_storing(&shared, &x, &got);
 		assert_false(got.store);
 	}
@@ -342,7 +351,7 @@ static void age_on_arrival_is_counted(void **state)
 		snprintf(
 		    fields, sizeof fields, "Cache-Control: max-age=3600\n%s", rows[i].response);
 		read_heads("", 200, fields);
-		struct policy_exchange x = {&request, &response, NOW - rows[i].delay_s, NOW, NULL};
+		struct policy_exchange x = exchange(NOW - rows[i].delay_s, NULL);
 		policy_judge_storing(&shared, &x, &got);
 		if (!got.store || got.initial_age_s != rows[i].age_s ||
 		    got.fresh_for_s != 3600 - rows[i].age_s)
@@ -357,7 +366,7 @@ static void after_a_304_its_age_and_date_count(void **state)
 	struct policy_storing got;
 	read_heads("", 200, "Date: " DAYS_AGO_20 "\nCache-Control: max-age=3600\nETag: \"a\"\n");
 	assert_int_equal(message_parse_fields(&update, span_of("Age: 10\n")), 0);
-	struct policy_exchange x = {&request, &response, NOW, NOW, &update};
+	struct policy_exchange x = exchange(NOW, &update);
 	policy_judge_storing(&shared, &x, &got);
 	assert_true(got.store);
 	assert_int_equal(got.initial_age_s, 10);
@@ -440,7 +449,7 @@ static void a_reason_is_a_sentence_with_its_section(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct policy_storing got;
 		read_heads("", 200, rows[i].response);
-		struct policy_exchange x = {&request, &response, NOW, NOW, NULL};
+		struct policy_exchange x = exchange(NOW, NULL);
 		policy_judge_storing(&shared, &x, &got);
 		assert_string_equal(got.reason, rows[i].reason);
 	}

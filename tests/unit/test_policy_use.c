@@ -24,6 +24,16 @@ static void read_heads(const char *request_fields, int status, const char *respo
 	response.status = status;
 }
 
+static struct policy_stored stored_row(
+    int64_t fetched_at, int64_t initial_age_s, int64_t fresh_until, int64_t stale_until)
+{
+	return (struct policy_stored){.response = &response,
+	    .fetched_at = fetched_at,
+	    .initial_age_s = initial_age_s,
+	    .fresh_until = fresh_until,
+	    .stale_until = stale_until};
+}
+
 /* Stored at NOW - 100 with an initial age of 50, fresh until NOW + ttl_s, stale until `window`
  * beyond that. */
 struct use {
@@ -41,8 +51,8 @@ static void check_use(const struct policy *policy, const struct use *rows, size_
 		struct policy_demand demand;
 		read_heads(rows[i].request, 200, rows[i].response);
 		policy_read_demand(&request, &demand);
-		struct policy_stored stored = {&response, NOW - 100, 50, NOW + rows[i].ttl_s,
-		    NOW + rows[i].ttl_s + rows[i].window};
+		struct policy_stored stored =
+		    stored_row(NOW - 100, 50, NOW + rows[i].ttl_s, NOW + rows[i].ttl_s + rows[i].window);
 		policy_judge_use(policy, &demand, &stored, NOW, &got);
 		if (got.verdict != rows[i].verdict ||
 		    got.stale_if_unreachable != rows[i].unreachable ||
@@ -191,7 +201,7 @@ static void what_is_no_whole_response_is_a_miss(void **state)
 		struct policy_demand demand;
 		read_heads("", statuses[i], "");
 		policy_read_demand(&request, &demand);
-		struct policy_stored stored = {&response, NOW, 0, NOW + 100, NOW + 200};
+		struct policy_stored stored = stored_row(NOW, 0, NOW + 100, NOW + 200);
 		policy_judge_use(&shared, &demand, &stored, NOW, &got);
 		assert_int_equal(got.verdict, POLICY_MISS);
 		assert_false(got.stale_if_unreachable);
@@ -209,8 +219,8 @@ static void columns_may_hold_anything(void **state)
 	for (size_t a = 0; a < 5; a++)
 		for (size_t b = 0; b < 5; b++)
 			for (size_t c = 0; c < 5; c++) {
-				struct policy_stored stored = {&response, extremes[a], extremes[b],
-				    extremes[c], extremes[(a + b + c) % 5]};
+				struct policy_stored stored = stored_row(extremes[a], extremes[b],
+				    extremes[c], extremes[(a + b + c) % 5]);
 				policy_judge_use(&shared, &demand, &stored, NOW, &got);
 				assert_true(got.age_s >= 0);
 			}

@@ -420,6 +420,8 @@ static void *run(void *arg)
 	struct keep *k = arg;
 	pthread_setname_np(pthread_self(), "keeper");
 	int64_t ticked = 0;
+	if (k->at.alone)
+		note_stopped(k, ""); /* whoever wrote it down is dead */
 	bodies_sweep_spool(k->at.bodies);
 	keep_sweep_leases(k);
 	keep_sweep_earlier_index(k);

@@ -18,6 +18,7 @@ struct keep_config {
 	const char *dir;
 	int dir_fd;
 	const char *boot;
+	bool alone; /* nobody else used the cache when it was opened */
 	int64_t size_bytes, max_entries; /* 0: no such bound */
 	int64_t min_free_bytes; /* to be left on the disk; 0: by the next */
 	double min_free_percent; /* of the disk; 0: nothing need be left */

@@ -137,7 +137,8 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		return -1;
 	}
 	struct index *ix = NULL;
-	if (index_setup(s->dir, config->mode, lock_join(s->lock), why) == 0)
+	bool alone = lock_join(s->lock);
+	if (index_setup(s->dir, config->mode, alone, why) == 0)
 		ix = index_open(s->dir, INDEX_WRITER, why);
 	lock_setup_end(s->lock);
 	if (ix == NULL)
@@ -157,7 +158,7 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	if (find_suspects(s, why) < 0 || (s->pool = pool_open(s->dir, why)) == NULL ||
 	    (s->rulebook = rulebook_open(s->dir, why)) == NULL)
 		return -1;
-	struct keep_config keep = {.dir = s->dir, .dir_fd = s->dir_fd, .boot = s->boot, .size_bytes = config->size_bytes,
+	struct keep_config keep = {.dir = s->dir, .dir_fd = s->dir_fd, .boot = s->boot, .alone = alone, .size_bytes = config->size_bytes,
 	    .max_entries = config->max_entries, .min_free_bytes = config->min_free_bytes, .min_free_percent = config->min_free_percent,
 	    .lock = s->lock, .writer = s->writer, .bodies = s->bodies, .suspects = s->suspects, .tick = tick, .ctx = s};
 	s->keep = keep_start(&keep, why);

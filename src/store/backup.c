@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,10 +75,11 @@ static int hold_reclaiming(struct copy *c)
 	return -1;
 }
 
+/* sendfile(), because copy_file_range() refuses file systems of two kinds, which is what most backups are between. */
 static int copy_bytes(int from, int to)
 {
 	for (;;) {
-		ssize_t n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
+		ssize_t n = sendfile(to, from, NULL, 1 << 30);
 		if (n == 0)
 			return 0;
 		if (n < 0 && errno != EINTR)
@@ -140,14 +142,16 @@ int backup_cache(struct backup *report, const char *from, const char *to, struct
 	struct copy c = {.from = from, .to = to, .report = report, .why = why, .to_fd = -1,
 	    .from_fd = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	struct stat s;
+	char boot[40];
 	int rc = -1;
+	body_boot(boot, sizeof boot);
 	report->linked = report->copied = report->missing = 0;
 	if (c.from_fd < 0 || fstatat(c.from_fd, "index.db", &s, 0) != 0)
 		buf_addf(why, "no cache in %s: %s", from, strerror(errno));
 	else if ((c.lock = lock_open(c.from_fd)) == NULL)
 		buf_addf(why, "%s/lock: %s", from, strerror(errno));
 	else if (open_empty(&c) == 0 && hold_reclaiming(&c) == 0)
-		rc = index_backup(from, to, why) == 0 ? copy_bodies(&c) : -1;
+		rc = index_backup(from, to, boot, why) == 0 ? copy_bodies(&c) : -1;
 	if (rc == 0 && syncfs(c.to_fd) != 0)
 		rc = fail(&c, "", strerror(errno));
 	lock_close(c.lock);

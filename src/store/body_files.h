@@ -37,6 +37,8 @@ void body_give(struct body *);
 void body_name(int64_t number, char name[BODY_NAME_SIZE]);
 /* The number of a name of exactly our shape; -1 for anything else. */
 int64_t body_number(const char *name);
+/* The boot of the machine in which names are leased now. */
+void body_boot(char *boot, size_t size);
 
 /* --- files of others, by name; every one of these refuses names of another shape --- */
 

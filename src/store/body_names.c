@@ -17,10 +17,12 @@
 #include "store/body_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LEASE_NAMES_MAX 65536
 #define LEASE_QUICK_S 2 /* a lease used up this fast is followed by a larger one */
@@ -29,6 +31,16 @@
 void body_name(int64_t number, char name[BODY_NAME_SIZE])
 {
 	snprintf(name, BODY_NAME_SIZE, "body/%02x/%012llx", (unsigned)(number >> 16) & 0xff, (unsigned long long)number);
+}
+
+void body_boot(char *boot, size_t size)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, boot, size - 1) : 0;
+	if (fd >= 0)
+		close(fd);
+	boot[n > 0 ? n : 0] = '\0';
+	boot[strcspn(boot, "\n")] = '\0';
 }
 
 int64_t body_number(const char *name)

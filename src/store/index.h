@@ -173,8 +173,9 @@ int index_wal_frames(const struct index *);
 int index_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why);
 int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);
-/* Copies the index of one directory to an empty one, also while it is written to. 0, or -1 with why. */
-int index_backup(const char *from_dir, const char *to_dir, struct buf *why);
+/* Copies the index of one directory to an empty one, also while it is written to. boot: this one, whose bodies are whole (a sync follows).
+ * 0, or -1 with why. */
+int index_backup(const char *from_dir, const char *to_dir, const char *boot, struct buf *why);
 int index_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
     int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
 

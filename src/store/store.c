@@ -81,16 +81,6 @@ static void tag_directory(int dir_fd)
 	close(fd);
 }
 
-static void read_boot(char *boot, size_t size)
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, boot, size - 1) : 0;
-	if (fd >= 0)
-		close(fd);
-	boot[n > 0 ? n : 0] = '\0';
-	boot[strcspn(boot, "\n")] = '\0';
-}
-
 /* What an earlier boot left unsynced (invariant 7). */
 static int find_suspects(struct store *s, struct buf *why)
 {
@@ -121,7 +111,7 @@ static void tick(void *ctx);
 /* Everything from the directory up to the threads; what there is of it is undone by store_close(). */
 static int start(struct store *s, const struct store_config *config, struct buf *why)
 {
-	read_boot(s->boot, sizeof s->boot);
+	body_boot(s->boot, sizeof s->boot);
 	s->dir = strdup(config->dir);
 	if (s->dir == NULL || (s->suspects = suspects_new()) == NULL) {
 		buf_adds(why, "no memory for the cache");

@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 
 import pytest
 
-from curlew import BINARY, clean_environment, run
+from curlew import BINARY, Cache, clean_environment, run
 from wire import PATIENCE, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
@@ -413,6 +414,33 @@ def test_a_backup_under_load_is_a_cache_of_its_own(launch, origin, tmp_path):
         assert answer.hit and answer.text == f"body {n}" * 50
     assert origin.count() == before
     assert verb(copy, "verify") == ""
+
+
+def test_a_backup_does_not_launder_what_a_power_cut_tore(launch, origin):
+    curlew = launch()
+    torn, sound = origin.at("/torn", "written", FRESH), origin.at("/sound", "sound", FRESH)
+    curlew.stored(torn)
+    curlew.stored(sound)
+    curlew.kill()
+    curlew.body_path(torn).write_bytes(bytes(len("written")))  # its size reached the disk, its bytes did not
+    curlew.change("UPDATE lease SET boot = 'an earlier one', synced = first")
+    verb(curlew, "backup", curlew.dir.parent / "copy")
+    copy = launch(cache="copy")
+    assert copy.get(torn).text == "written"
+    assert copy.get(sound).hit
+    eventually(lambda: not copy.sql("SELECT 1 FROM lease WHERE boot = 'an earlier one'"), what="all of it is looked into")
+
+
+def test_a_backup_shares_bodies_on_one_file_system_and_copies_them_to_another(filled, tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        for folder in (tmp_path / "copy", os.path.join(other, "copy")):
+            printed = dict(line.split("\t") for line in verb(filled, "backup", folder).splitlines())
+            copy = Cache(folder)
+            rows = copy.sql("SELECT body_file FROM entry WHERE body_file IS NOT NULL UNION ALL SELECT body_file FROM part")
+            shared = [row for row in rows if os.path.samefile(copy.dir / row["body_file"], filled.dir / row["body_file"])]
+            assert len(rows) == int(printed["bodies"]) >= 3 and printed["missing"] == "0"
+            assert len(shared) == int(printed["shared"]) == (len(rows) if copy.dir.stat().st_dev == filled.dir.stat().st_dev else 0)
+            copy.verify()
 
 
 def test_restore_fills_an_empty_cache_only(launch, origin, tmp_path):

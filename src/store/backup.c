@@ -35,7 +35,7 @@ struct copy {
 
 static int fail(struct copy *c, const char *name, const char *what)
 {
-	buf_addf(c->why, "%s/%s: %s", c->to, name, what);
+	buf_addf(c->why, "%s/%s: %s (the copy is not complete: remove it and try again)", c->to, name, what);
 	return -1;
 }
 

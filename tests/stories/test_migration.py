@@ -1,13 +1,14 @@
 """An older index is carried along: nothing that was stored is lost, and what comes out is what a new one is."""
 
 import hashlib
+import re
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from curlew import run
+from curlew import BINARY, clean_environment, run
 from wire import PATIENCE
 
 VERSIONS = sorted((Path(__file__).parents[1] / "schema").glob("*.sql"))
@@ -40,7 +41,9 @@ def shape(cache):
                if row["type"] != "table" and row["sql"]}
     columns = {(row["t"], row["name"]): (row["type"], row["notnull"], row["dflt_value"], row["pk"], row["hidden"]) for row in cache.sql(
         "SELECT m.name AS t, x.* FROM sqlite_schema m, pragma_table_xinfo(m.name) x WHERE m.type = 'table'")}
-    return objects, columns
+    checks = {(row["name"], check) for row in cache.sql("SELECT name, sql FROM sqlite_schema WHERE type = 'table'")
+              for check in re.findall(r'CONSTRAINT "([^"]+)"', row["sql"])}
+    return objects, columns, checks
 
 
 def test_what_an_older_curlew_stored_is_served(older, launch, origin):
@@ -57,10 +60,11 @@ def test_a_migrated_index_is_what_a_new_one_is(older, launch):
     launch().stop()
     new = launch(cache="new")
     new.stop()
-    objects, columns = shape(older)
-    new_objects, new_columns = shape(new)
+    objects, columns, checks = shape(older)
+    new_objects, new_columns, new_checks = shape(new)
     assert objects == new_objects
     assert columns == new_columns
+    assert checks == new_checks
     assert older.value("PRAGMA user_version") == new.value("PRAGMA user_version")
     counted = older.sql("SELECT entries, bytes, new_bytes FROM counter")[0]
     assert counted == older.sql("SELECT count(*) AS entries, sum(body_bytes) AS bytes, "
@@ -74,6 +78,21 @@ def test_a_migration_that_fails_changes_nothing(older):
     assert done.returncode == 1 and b"cannot be carried" in done.stderr
     assert older.sql("SELECT type, name, sql FROM sqlite_schema ORDER BY name") == before
     assert older.value("PRAGMA user_version") == int(VERSIONS[0].stem)
+
+
+def test_a_crash_in_the_middle_leaves_one_version_or_the_other(older, launch, origin):
+    older.shell("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) INSERT INTO entry (url, status, fetched_at, "
+                "fresh_until, used_at) SELECT 'http://many.example/' || i, 200, 1, 2, 3 FROM n")
+    crashing = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--cache", str(older.dir)], stderr=subprocess.PIPE,
+                                env=clean_environment())
+    assert b"carrying it from version" in crashing.stderr.readline()
+    crashing.kill()
+    crashing.communicate()
+    assert older.value("PRAGMA integrity_check") == "ok"
+    new = older.value("PRAGMA user_version") != int(VERSIONS[0].stem)
+    assert (("entry", "computed_until") in shape(older)[1]) == new
+    test_what_an_older_curlew_stored_is_served(older, launch, origin)
+    assert older.value("SELECT count(*) FROM entry") == 50003
 
 
 def test_an_older_index_in_use_is_left_alone(older, launch):

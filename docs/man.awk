@@ -28,7 +28,7 @@ code { gsub(/\\/, "\\e"); gsub(/-/, "\\-"); print /^[.']/ ? "\\&" $0 : $0; next 
 /^## / { print ".SH " inline(toupper(substr($0, 4))); next }
 /^### / { print ".SS " inline(substr($0, 5)); next }
 /^\|---/ { next }
-/^\|/ { cells($0); if (cell[2] ~ /^(column|view|trigger)$/) next; print ".TP\n" inline(cell[2]) (n > 4 ? " (" cell[3] ")" : "") "\n" inline(cell[n - 1]); next }
+/^\|/ { cells($0); if (cell[2] ~ /^(column|view|trigger|option|file|status)$/) next; print ".TP\n" inline(cell[2]) (n > 4 ? " (" cell[3] ")" : "") "\n" inline(cell[n - 1]); next }
 /^- / { print ".IP \\(bu 2\n" inline(substr($0, 3)); next }
 /^$/ { print ".PP"; next }
 { sub(/^ +/, ""); print inline($0) }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curlew import BINARY
+from curlew import BINARY, run
 from wire import PATIENCE, eventually
 
 TOP = Path(__file__).resolve().parents[2]
@@ -79,12 +79,29 @@ def test_every_question_runs_as_printed(filled, tmp_path, question, sql):
     assert done.stdout or question.startswith(empty), f"an answer is there to be had: {question}"
 
 
-def test_the_manual_page_says_the_same():
-    page = (BUILD / "docs" / "curlew-schema.7").read_text()
-    assert page.startswith(".TH CURLEW-SCHEMA 7") and page.count(".TP\n") > 100
+def manual_page(name):
+    """Its source, which groff has nothing against."""
+    page = (BUILD / "docs" / name).read_text()
     if shutil.which("groff"):
         done = subprocess.run(["groff", "-man", "-Tascii", "-ww"], input=page, text=True, capture_output=True)
         assert done.returncode == 0 and not done.stderr, done.stderr
+    return page
+
+
+def test_the_manual_page_says_the_same():
+    page = manual_page("curlew-schema.7")
+    assert page.startswith(".TH CURLEW-SCHEMA 7") and page.count(".TP\n") > 100
+
+
+def test_the_manual_page_of_the_command_line_has_every_verb_and_every_option():
+    page = manual_page("curlew.1").replace("\\-", "-")
+    sections = dict(part.split("\n", 1) for part in page.split(".SS \\fB")[1:])
+    verbs = re.findall(r"^  (\w+) ", run("--help").stdout.decode().partition("Verbs:")[2].partition("\n\n")[0], re.M)
+    assert len(verbs) >= 17 and [name.removesuffix("\\fR") for name in sections] == verbs
+    for verb in verbs:
+        options = re.findall(r"^ +(?:-., )?(--[a-z-]+)", run(verb, "--help").stdout.decode(), re.M)
+        described = re.findall(r"^\.TP\n\\fB(?:-., )?(--[a-z-]+).*\n\S", sections[verb + "\\fR"].partition("\n.SH")[0], re.M)
+        assert options and described == options, verb
 
 
 # --- cron ---

@@ -383,6 +383,17 @@ def test_stats_count_hits_and_what_they_saved(launch, origin):
     assert totals["misses"] == 2 and totals["storing"] == "yes"
 
 
+def test_the_account_of_traffic_is_bounded(launch, origin):
+    curlew = launch()
+    curlew.shell("INSERT INTO traffic (hour, host) VALUES (unixepoch() / 3600 * 3600 - 40 * 86400, 'long.ago.example');"
+                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO traffic (hour, host, misses) "
+                 "SELECT unixepoch() / 3600 * 3600 + ahead * 3600, 'host' || i, 1 FROM n, (SELECT 0 AS ahead UNION SELECT 1)")
+    curlew.get(origin.at("/x", b"x" * 700, FRESH))
+    eventually(lambda: curlew.sql("SELECT misses, miss_bytes FROM traffic WHERE host = ''") == [{"misses": 1, "miss_bytes": 700}])
+    assert curlew.value("SELECT count(*) FROM traffic WHERE host = '127.0.0.1'") == 0
+    eventually(lambda: curlew.value("SELECT count(*) FROM traffic WHERE host = 'long.ago.example'") == 0, what="a month is kept")
+
+
 # --- backup and restore ---
 
 def test_a_backup_under_load_is_a_cache_of_its_own(launch, origin, tmp_path):
@@ -486,6 +497,7 @@ def test_who_may_not_write_can_read_a_stopped_cache(launch, origin, tmp_path):
     url = origin.at("/x", "hello", FRESH)
     curlew.stored(url)
     curlew.stop()
+    verb(curlew, "gc")  # the last to close it is curlew, not the shell that looked into it
     for path in [curlew.dir, *curlew.dir.parents][:4]:
         path.chmod(0o755)
     for path in curlew.dir.rglob("*"):
@@ -498,4 +510,13 @@ def test_who_may_not_write_can_read_a_stopped_cache(launch, origin, tmp_path):
     assert listed.returncode == 0 and url.encode() in listed.stdout, listed
     assert somebody("cat", url).stdout == b"hello"
     assert somebody("purge", "*").returncode == 1
+
+    def shell(database):
+        return subprocess.run(["sqlite3", database, "SELECT url FROM entry"], capture_output=True, text=True, user="nobody", cwd=curlew.dir,
+                              timeout=PATIENCE).stdout
+    assert shell("index.db") == url + "\n"
+    for part in ("-wal", "-shm"):
+        curlew.index.with_name("index.db" + part).unlink(missing_ok=True)
+    assert shell("file:index.db?immutable=1") == url + "\n"
+    assert url.encode() in somebody("ls").stdout
     assert len(curlew.rows(url)) == 1

@@ -129,7 +129,7 @@ static bool needs_no_sweep(struct keep *k, const struct index_lease *l, bool ear
 	return l->owner != 0 ? lock_alive(k->at.lock, l->owner) : !earlier;
 }
 
-void keep_sweep_leases(struct keep *k)
+static void sweep_leases(struct keep *k)
 {
 	struct index_lease leases[KEEP_LEASES];
 	int n;
@@ -149,6 +149,14 @@ void keep_sweep_leases(struct keep *k)
 		if (n < KEEP_LEASES || keep_is_stopping(k))
 			return;
 	}
+}
+
+void keep_sweep_leases(struct keep *k)
+{
+	if (!lock_reclaim_begin(k->at.lock))
+		return; /* a backup may want the file of a row that was deleted since; the next sweep is never far */
+	sweep_leases(k);
+	lock_reclaim_end(k->at.lock);
 }
 
 static int forgotten_run(struct store_op *op, struct index *ix)

@@ -454,6 +454,37 @@ def test_a_backup_shares_bodies_on_one_file_system_and_copies_them_to_another(fi
             copy.verify()
 
 
+def test_nothing_is_reclaimed_while_a_backup_is_made(launch, origin):
+    curlew = launch()
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    file = curlew.body_path(url)
+    curlew.kill()
+    backup = subprocess.Popen(["/usr/bin/python3", "-c", HOLD, str(curlew.dir / "lock")], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+    try:
+        assert backup.stdout.readline() == b"held\n"
+        curlew.shell("DELETE FROM entry; INSERT INTO traffic (hour, host) VALUES (0, 'long.ago.example')")
+        curlew = launch()
+        eventually(lambda: not curlew.sql("SELECT 1 FROM traffic"), what="the server has looked after what its dead predecessor left")
+        assert file.exists() and curlew.value("SELECT count(*) FROM trash") == 1
+    finally:
+        backup.stdin.close()
+        backup.stdout.close()
+        backup.wait(PATIENCE)
+    eventually(lambda: not file.exists(), what="reclaiming goes on")
+
+
+# As a backup does: byte 2 of $CACHE/lock, for itself, by an open file (OFD) lock.
+HOLD = """
+import fcntl, os, struct, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+F_OFD_SETLK = 37
+fcntl.fcntl(fd, F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 2, 1, 0))
+print('held', flush=True)
+sys.stdin.read()
+"""
+
+
 def test_restore_fills_an_empty_cache_only(launch, origin, tmp_path):
     curlew = launch()
     url = origin.at("/x", "hello", FRESH)

@@ -30,6 +30,8 @@ static int open_shell(const struct conf *conf)
 	buf_addf(&path, "%s/index.db", conf_cache_dir(conf));
 	if (store_query(conf_cache_dir(conf), "SELECT 1", NULL, 0, ignore_row, NULL, &why) != 0) {
 		log_say("sql: %s", buf_str(&why));
+		buf_fini(&why);
+		buf_fini(&path);
 		return VERB_TROUBLE;
 	}
 	argv[n++] = "sqlite3";

@@ -31,8 +31,8 @@ static void show_progress(void *ctx, size_t done, size_t count)
 		fputs("\r\033[K", stderr);
 }
 
-/* What is on its way, and parts, are known by the GLOBs and the host alone; age and size of what comes are not. First, so that nothing
- * slips in between. */
+/* What is on its way, and parts, are known by the GLOBs and the host alone; age and size of what comes are not. Before rows are
+ * selected: what lands earlier is selected then, what lands later is refused, and nothing slips in between (invariant 8). */
 static int forbid_landing(const char *dir, const struct select *s, const char *host, struct buf *why)
 {
 	int rc = 0;
@@ -66,13 +66,13 @@ static int do_it(const struct deed *deed, const struct conf *conf, const struct 
 {
 	const char *dir = conf_cache_dir(conf);
 	bool dry = conf_flag(conf, "dry-run");
-	struct selected rows;
+	struct selected rows = {0};
 	struct buf why;
 	int64_t changed = 0;
 	buf_init(&why, BUF_LINE);
-	int rc = select_ids(s, dir, &rows, &why);
-	if (rc == 0 && deed->purges && !dry)
-		rc = forbid_landing(dir, s, conf_text(conf, "host"), &why);
+	int rc = deed->purges && !dry ? forbid_landing(dir, s, conf_text(conf, "host"), &why) : 0;
+	if (rc == 0)
+		rc = select_ids(s, dir, &rows, &why);
 	if (rc == 0 && rows.count > 0 && !dry)
 		rc = store_change_each(dir, deed->sql, rows.ids, rows.count, isatty(STDERR_FILENO) && rows.count > 10000 ? show_progress : NULL,
 		    NULL, &changed, &why);

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -199,6 +200,21 @@ def test_an_answer_on_its_way_when_its_url_is_purged_is_not_stored(curlew, origi
     assert curlew.get(url).text == "new"
     curlew.row(url)
     assert curlew.get(url).hit and curlew.get(url).text == "new"
+
+
+def test_an_answer_that_lands_while_the_purge_waits_for_its_turn_is_purged(curlew, origin):
+    url = origin.url("/x")
+    shell = subprocess.Popen(["sqlite3", str(curlew.index)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    shell.stdin.write("BEGIN IMMEDIATE;\nSELECT 'locked';\n")
+    assert shell.stdout.readline() == "locked\n"
+    purge = subprocess.Popen([BINARY, "purge", url, "--cache", str(curlew.dir)], stdout=subprocess.PIPE, text=True, env=clean_environment())
+    eventually(lambda: ") S " in Path(f"/proc/{purge.pid}/stat").read_text(), what="the purge sleeps, waiting for the lock")
+    shell.stdin.write(f"INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('{url}', 200, 1, 1, 1);\nCOMMIT;\n.quit\n")
+    shell.stdin.close()
+    shell.stdout.close()
+    shell.wait(PATIENCE)
+    assert purge.communicate(timeout=PATIENCE)[0] == "removed\t1\t0\n"
+    assert curlew.rows(url) == []
 
 
 def test_who_asks_after_a_purge_does_not_join_what_set_out_before(curlew, origin):

@@ -33,11 +33,11 @@ static void show_progress(void *ctx, size_t done, size_t count)
 
 /* What is on its way, and parts, are known by the GLOBs and the host alone; age and size of what comes are not. Before rows are
  * selected: what lands earlier is selected then, what lands later is refused, and nothing slips in between (invariant 8). */
-static int forbid_landing(const char *dir, const struct select *s, const char *host, struct buf *why)
+static int forbid_landing(const char *dir, const struct select *s, struct buf *why)
 {
 	int rc = 0;
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
-		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, host};
+		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, s->host};
 		rc = store_change(dir, "INSERT INTO purge (url_glob, host) VALUES (?1, ?2)", params, 2, NULL, why);
 		if (rc == 0)
 			rc = store_change(dir, "DELETE FROM part WHERE (?1 IS NULL OR url GLOB ?1) AND "
@@ -70,7 +70,7 @@ static int do_it(const struct deed *deed, const struct conf *conf, const struct 
 	struct buf why;
 	int64_t changed = 0;
 	buf_init(&why, BUF_LINE);
-	int rc = deed->purges && !dry ? forbid_landing(dir, s, conf_text(conf, "host"), &why) : 0;
+	int rc = deed->purges && !dry ? forbid_landing(dir, s, &why) : 0;
 	if (rc == 0)
 		rc = select_ids(s, dir, &rows, &why);
 	if (rc == 0 && rows.count > 0 && !dry)

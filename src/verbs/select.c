@@ -29,16 +29,25 @@ static void add_condition(struct select *s, const char *condition)
 	buf_adds(&s->where, condition);
 }
 
-static char *make_glob(const char *operand)
+/* Does the glob say a scheme, or leave it open by itself? A host may begin with "http" as well. */
+static bool has_scheme(const char *glob)
 {
-	struct buf glob;
-	buf_init(&glob, BUF_LINE);
-	if (operand[0] != '*' && strstr(operand, "://") == NULL && strncmp(operand, "http", 4) != 0)
-		buf_adds(&glob, "http*://");
-	buf_adds(&glob, operand);
-	char *text = glob.failed ? NULL : buf_take(&glob);
-	buf_fini(&glob);
-	return text;
+	if (glob[0] == '*' || strstr(glob, "://") != NULL)
+		return true;
+	if (strncmp(glob, "http", 4) != 0)
+		return false;
+	return strchr("*:", glob[4]) != NULL || (glob[4] == 's' && strchr("*:", glob[5]) != NULL);
+}
+
+static char *join(const char *scheme, const char *rest)
+{
+	struct buf text;
+	buf_init(&text, BUF_PAGE);
+	buf_adds(&text, scheme);
+	buf_adds(&text, rest);
+	char *joined = text.failed ? NULL : buf_take(&text);
+	buf_fini(&text);
+	return joined;
 }
 
 /* A URL as a glob that matches itself alone. */
@@ -53,31 +62,47 @@ static char *quote_glob(const char *url)
 	return text;
 }
 
+/* One more URL or glob, which is taken, among those of which one must match. */
+static int add_url(struct select *s, struct buf *any, char *url, bool wild)
+{
+	char *glob = url == NULL ? NULL : wild ? strdup(url) : quote_glob(url);
+	size_t n = add_param(s, url);
+	if (glob != NULL && n > 0)
+		s->globs[s->glob_count++] = glob;
+	else
+		free(glob);
+	buf_addf(any, "%s%s ?%zu", any->len == 0 ? "(" : " OR ", wild ? "url GLOB" : "url =", n);
+	return glob != NULL && n > 0 ? 0 : -1;
+}
+
+static int add_operand(struct select *s, struct buf *any, const char *operand, const char *verb)
+{
+	bool wild = strpbrk(operand, "*?[") != NULL && strchr(operand, '*') != NULL;
+	char *url = wild ? NULL : key_normalise(operand, "http");
+	if (!wild && url == NULL) {
+		log_say("%s: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", verb, operand);
+		return -1;
+	}
+	buf_addf(&s->words, " %s", wild ? operand : url);
+	int rc;
+	if (!wild)
+		rc = add_url(s, any, url, false);
+	else if (has_scheme(operand))
+		rc = add_url(s, any, strdup(operand), true);
+	else /* two globs with a beginning instead of one without, so that an index serves */
+		rc = add_url(s, any, join("http://", operand), true) == 0 ? add_url(s, any, join("https://", operand), true) : -1;
+	if (rc != 0)
+		log_say("%s: too many GLOBs (%d at most, half of that without a scheme)", verb, SELECT_PARAMS);
+	return rc;
+}
+
 static int add_urls(struct select *s, const struct conf *conf, const char *verb)
 {
 	struct buf any;
 	buf_init(&any, BUF_PAGE);
 	int rc = 0;
-	for (size_t i = 0; i < conf_operands(conf) && rc == 0; i++) {
-		const char *operand = conf_operand(conf, i);
-		bool wild = strpbrk(operand, "*?[") != NULL && strchr(operand, '*') != NULL;
-		char *url = wild ? make_glob(operand) : key_normalise(operand, "http");
-		if (url == NULL) {
-			log_say("%s: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", verb, operand);
-			rc = -1;
-			break;
-		}
-		buf_addf(&s->words, " %s", url);
-		char *glob = wild ? strdup(url) : quote_glob(url);
-		size_t n = add_param(s, url);
-		if (n > 0 && glob != NULL)
-			s->globs[s->glob_count++] = glob;
-		if (n == 0 || glob == NULL) {
-			log_say("%s: too many GLOBs (%d at most)", verb, SELECT_PARAMS);
-			rc = -1;
-		}
-		buf_addf(&any, "%s%s ?%zu", i == 0 ? "(" : " OR ", wild ? "url GLOB" : "url =", n);
-	}
+	for (size_t i = 0; i < conf_operands(conf) && rc == 0; i++)
+		rc = add_operand(s, &any, conf_operand(conf, i), verb);
 	if (rc == 0 && any.len > 0) {
 		buf_addc(&any, ')');
 		add_condition(s, buf_str(&any));
@@ -86,13 +111,17 @@ static int add_urls(struct select *s, const struct conf *conf, const char *verb)
 	return rc;
 }
 
-static int add_text(struct select *s, const struct conf *conf, const char *option, const char *column)
+static int add_text(struct select *s, const struct conf *conf, const char *option, const char *column, bool lower)
 {
 	char condition[256];
 	const char *value = conf_text(conf, option);
 	if (value == NULL)
 		return 0;
-	size_t n = add_param(s, strdup(value));
+	char *text = strdup(value);
+	for (char *c = text; c != NULL && lower && *c != '\0'; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	size_t n = add_param(s, text);
 	if (n == 0)
 		return -1;
 	snprintf(condition, sizeof condition, "%s = ?%zu", column, n);
@@ -117,7 +146,11 @@ int select_make(struct select *s, const struct conf *conf, const char *verb)
 	*s = (struct select){.by_url_alone = true};
 	buf_init(&s->where, BUF_PAGE);
 	buf_init(&s->words, BUF_PAGE);
-	if (add_urls(s, conf, verb) != 0 || add_text(s, conf, "host", "host") != 0 || add_text(s, conf, "tag", TAG) != 0)
+	if (add_urls(s, conf, verb) != 0 || add_text(s, conf, "host", "host", true) != 0)
+		return -1;
+	if (conf_text(conf, "host") != NULL)
+		s->host = s->params[s->param_count - 1];
+	if (add_text(s, conf, "tag", TAG, false) != 0)
 		return -1;
 	if (conf_text(conf, "tag") != NULL)
 		s->by_url_alone = false;

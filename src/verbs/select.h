@@ -19,6 +19,7 @@ struct select {
 	size_t text_count;
 	char *globs[SELECT_PARAMS]; /* what the operands say, all of them as globs; owned */
 	size_t glob_count;
+	const char *host; /* of --host, as entry.host spells it; NULL: any */
 	bool by_url_alone; /* nothing but GLOBs, hosts: what is on its way may match as well */
 };
 

@@ -55,6 +55,20 @@ def test_ls_selects_and_sorts(filled, origin):
     said(filled, "ls", f"{origin.url()}/nothing*", status=3)
 
 
+def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
+    for url in ("http://httpbin.example/x", "https://httpbin.example/y", "http://other.example/httpbin.example/"):
+        curlew.shell(f"INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('{url}', 200, 1, 1, 1)")
+
+    def count(*args):
+        return verb(curlew, "ls", *args).count("\n")
+    assert count("httpbin.example/*") == 2
+    assert count("http*.example/x") == 1
+    assert count("https*") == 1
+    assert count("*httpbin*") == 3
+    assert count("HTTPBIN.example/x") == 1, "a URL is spelt as a request's"
+    assert count("--host", "HttpBin.Example") == 2
+
+
 @pytest.mark.parametrize("args, words", [
     (["ls", "--sort", "colour"], "--sort colour: not a key"),
     (["ls", "--older-than", "soon"], "--older-than: 'soon' is not understood (give a time: 90s, 45m, 12h, 30d or 2w)"),

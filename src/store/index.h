@@ -122,7 +122,7 @@ enum index_stored {
 	INDEX_UNSTORED
 };
 enum index_stored index_put(struct index *, struct entry *e, int64_t replaces_id);
-/* Was the URL purged after that purge? When in doubt, no. */
+/* Was the URL purged after that purge, or may it have been, because purges since then are forgotten? Where SQLite fails, no. */
 bool index_purged(struct index *, const char *url, int64_t purge_id);
 /* What a host gave and cost within an hour is added up. */
 struct index_traffic {

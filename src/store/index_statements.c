@@ -73,7 +73,9 @@ const struct index_statement index_statements[STATEMENTS] = {
 			"status = excluded.status, at = excluded.at, times = times + excluded.times"},
     [REFUSALS_TRIM] = {WRITER, "DELETE FROM refusal WHERE id <= (SELECT max(id) FROM refusal) - ?1"},
     [REFUSAL_FORGET] = {WRITER, "DELETE FROM refusal WHERE url = ?1"},
-    [PURGED] = {WRITER, "SELECT 1 FROM purge WHERE id > ?1 AND (url_glob IS NULL OR ?2 GLOB url_glob) AND (host IS NULL OR host = ?3) LIMIT 1"},
+    /* The second half: purges since ?1 are forgotten already, and one of them may have been of this URL. */
+    [PURGED] = {WRITER, "SELECT 1 FROM purge WHERE id > ?1 AND (url_glob IS NULL OR ?2 GLOB url_glob) AND (host IS NULL OR host = ?3) "
+			"UNION ALL SELECT 1 WHERE ?1 + 1 < (SELECT min(id) FROM purge) LIMIT 1"},
     [LIMITS] = {WRITER, "SELECT bytes, entries, new_bytes, part_bytes, ghosts FROM counter"},
     [CANDIDATE] = {WRITER, "SELECT id, url, vary, body_bytes, visits FROM entry WHERE queue = ?1 AND pinned = 0 ORDER BY place, id LIMIT 1"},
     [CANDIDATE_PINNED] = {WRITER, "SELECT pin FROM rule WHERE pin IS NOT NULL AND ?1 GLOB url_glob ORDER BY priority DESC, id LIMIT 1"},

@@ -200,7 +200,8 @@ def test_a_soft_purge_asks_before_the_next_use(curlew, origin):
     assert origin.count("/x") == 2
 
 
-def test_an_answer_on_its_way_when_its_url_is_purged_is_not_stored(curlew, origin):
+@pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "forgotten behind a thousand more"])
+def test_an_answer_on_its_way_when_its_url_is_purged_is_not_stored(curlew, origin, forgotten):
     gate = origin.gate("the answer is on its way")
     origin.at("/x", lambda visit: (gate.wait(), visit.reply("old", FRESH)))
     url = origin.url("/x")
@@ -208,8 +209,14 @@ def test_an_answer_on_its_way_when_its_url_is_purged_is_not_stored(curlew, origi
         client.request("GET", f"/{origin.host}/x")
         gate.await_reached()
         said(curlew, "purge", url, status=3)  # nothing is stored yet, and yet it counts
+        if forgotten:
+            curlew.shell("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001) "
+                         "INSERT INTO purge (url_glob) SELECT 'http://other.example/' || i FROM n")
+            assert curlew.value("SELECT count(*) FROM purge") == 1000
         gate.open()
         assert client.finish(client.head()).text == "old"
+    curlew.stored(origin.at("/later", "later", FRESH))  # what came before it has been committed, or refused, by now
+    assert curlew.rows(url) == []
     origin.at("/x", "new", FRESH)
     assert curlew.get(url).text == "new"
     curlew.row(url)

@@ -1,6 +1,7 @@
 #include "store/check.h"
 
 #include "store/body_files.h"
+#include "store/index.h"
 #include "store/lock.h"
 
 #include <dirent.h>
@@ -30,6 +31,7 @@ struct walk {
 	struct check *check;
 	const char *dir;
 	int dir_fd;
+	struct index *ix; /* for the question of every file; what looks wrong is asked about by connections of its own */
 	char *buffer;
 	struct buf *why;
 };
@@ -183,6 +185,9 @@ static void check_directory(struct walk *w, struct lock *lock, const char *name)
 		if (n >= (int)sizeof file || body_number(file) < 0)
 			continue; /* not a name of ours: not ours to judge */
 		w->check->files++;
+		struct index_owner owner;
+		if (index_owner(w->ix, file, &owner) == STORE_FOUND)
+			continue;
 		/* In this order: a row that came meanwhile is seen, and a file that went meanwhile is gone. */
 		if (!is_owned(w, file) && !is_taken(w, lock, file) && !is_owned(w, file) && fstatat(w->dir_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0)
 			w->check->fault(w->check->ctx, CHECK_UNOWNED, NULL, 0, file, NULL);
@@ -196,10 +201,12 @@ int check_cache(struct check *check, const char *dir, struct buf *why)
 	struct walk w = {.check = check, .dir = dir, .why = why, .dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	int rc = -1;
 	w.buffer = malloc(READ);
-	struct lock *lock = w.dir_fd >= 0 ? lock_open(w.dir_fd) : NULL;
-	if (w.buffer == NULL || lock == NULL)
+	struct lock *lock = NULL;
+	if (w.buffer == NULL || w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
 		buf_addf(why, "no cache in %s: %s (--cache DIR names another)", dir, strerror(errno));
-	else
+	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL && (lock = lock_open(w.dir_fd)) == NULL)
+		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir, strerror(errno));
+	else if (w.ix != NULL)
 		rc = check_table(&w, "entry") == 0 && check_table(&w, "part") == 0 ? 0 : -1;
 	for (unsigned ab = 0; rc == 0 && ab < 256; ab++) {
 		char name[16];
@@ -207,6 +214,7 @@ int check_cache(struct check *check, const char *dir, struct buf *why)
 		check_directory(&w, lock, name);
 	}
 	lock_close(lock);
+	index_close(w.ix);
 	free(w.buffer);
 	if (w.dir_fd >= 0)
 		close(w.dir_fd);

@@ -19,7 +19,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [GENERATION] = {READER, "SELECT rules, coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
     [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes FROM counter"},
     [NAMES] = {KEEPER, "SELECT names FROM counter"},
-    [OWNER] = {KEEPER, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
+    [OWNER] = {READER | KEEPER, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
 		       "UNION ALL SELECT 0, body_bytes, sha256 FROM part WHERE body_file = ?1 LIMIT 1"},
     [TRASH] = {KEEPER, "SELECT id, file, EXISTS (SELECT 1 FROM entry WHERE body_file = file) "
 		       "OR EXISTS (SELECT 1 FROM part WHERE body_file = file) FROM trash WHERE id > ?1 ORDER BY id LIMIT ?2"},

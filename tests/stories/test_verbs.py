@@ -549,6 +549,14 @@ def test_without_a_cache_every_verb_says_so_and_makes_none(cache, args):
 
 
 @pytest.mark.parametrize("args", VERBS, ids=" ".join)
+def test_in_a_directory_that_is_no_cache_nothing_is_made(cache, args):
+    cache.dir.mkdir()
+    done = run(*args, "--cache", cache.dir)
+    assert done.returncode == 1 and b"no cache in" in done.stderr
+    assert list(cache.dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("args", VERBS, ids=" ".join)
 @pytest.mark.parametrize("script", ["CREATE TABLE entry (mine TEXT)", "PRAGMA application_id = 1668443255; PRAGMA user_version = 999; CREATE TABLE x (y)"])
 def test_a_foreign_or_newer_index_is_left_alone(cache, args, script):
     cache.dir.mkdir()
@@ -557,6 +565,7 @@ def test_a_foreign_or_newer_index_is_left_alone(cache, args, script):
     done = run(*args, "--cache", cache.dir)
     assert done.returncode == 1 and (b"not an index of curlew" in done.stderr or b"newer" in done.stderr), done
     assert cache.index.read_bytes() == before
+    assert list(cache.dir.iterdir()) == [cache.index]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to become somebody else takes root")
@@ -578,6 +587,7 @@ def test_who_may_not_write_can_read_a_stopped_cache(launch, origin, tmp_path):
     assert listed.returncode == 0 and url.encode() in listed.stdout, listed
     assert somebody("cat", url).stdout == b"hello"
     assert somebody("purge", "*").returncode == 1
+    assert b"verify as the user who serves" in somebody("verify").stderr
 
     def shell(database):
         return subprocess.run(["sqlite3", database, "SELECT url FROM entry"], capture_output=True, text=True, user="nobody", cwd=curlew.dir,

@@ -315,7 +315,10 @@ int bodies_unlink(struct bodies *b, const char *name)
 		errno = EINVAL;
 		return -1;
 	}
-	return unlinkat(b->dir_fd, name, 0) < 0 && errno != ENOENT && errno != ENOTDIR ? -1 : 0;
+	if (unlinkat(b->dir_fd, name, 0) < 0)
+		return errno != ENOENT && errno != ENOTDIR ? -1 : 0;
+	stats_add(STATS_BODIES_DROPPED, 1);
+	return 0;
 }
 
 bool bodies_present(struct bodies *b)
@@ -339,8 +342,8 @@ void bodies_sweep_spool(struct bodies *b)
 		int end = 0;
 		/* Only names as begin_in_spool() makes them: what somebody else put here is not ours to remove. */
 		if (sscanf(e->d_name, "%llx.%llx%n", &owner, &count, &end) == 2 && e->d_name[end] == '\0' && owner != 0 &&
-		    owner >> 62 == 0 && !lock_alive(b->lock, (int64_t)owner))
-			unlinkat(fd, e->d_name, 0);
+		    owner >> 62 == 0 && !lock_alive(b->lock, (int64_t)owner) && unlinkat(fd, e->d_name, 0) == 0)
+			stats_add(STATS_BODIES_DROPPED, 1);
 	}
 	closedir(d);
 }

@@ -119,7 +119,6 @@ static bool throw_away(struct keep *k, const struct index_trash *item)
 		log_trouble("trash", "%s/%s: cannot be removed: %s (it is tried again)", k->at.dir, item->file, strerror(errno));
 		return false;
 	}
-	stats_add(STATS_BODIES_DROPPED, 1);
 	return true;
 }
 
@@ -312,6 +311,11 @@ static void watch_wal(struct keep *k)
 		note_stopped(k, who);
 }
 
+bool keep_swept(const struct keep *k)
+{
+	return atomic_load(&k->swept);
+}
+
 bool keep_full(const struct keep *k)
 {
 	return atomic_load(&k->full);
@@ -425,6 +429,7 @@ static void *run(void *arg)
 	bodies_sweep_spool(k->at.bodies);
 	keep_sweep_leases(k);
 	keep_sweep_earlier_index(k);
+	atomic_store(&k->swept, true);
 	k->synced_at = time(NULL) - SYNC_S + FIRST_SYNC_S;
 	while (wait_round(k)) {
 		keep_quota(k);

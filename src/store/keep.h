@@ -42,6 +42,8 @@ void keep_stored(struct keep *, int64_t bytes);
 /* Within the writer's transaction, before so many bytes are stored: evicts a few rows when they would exceed the quota, so that storing
  * pays for itself however fast it goes. Before and not behind it, because what comes must not count among what may go. */
 void keep_make_room(struct keep *, struct index *, int64_t bytes);
+/* True once what dead processes left before the start has been looked for. Any thread. */
+bool keep_swept(const struct keep *);
 /* True while nothing may be stored because a reader keeps the WAL from being emptied. Any thread. */
 bool keep_full(const struct keep *);
 

@@ -14,7 +14,7 @@ struct keep {
 	struct keep_config at;
 	struct index *ix;
 	pthread_t thread;
-	atomic_bool full;
+	atomic_bool full, swept;
 	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
 	atomic_bool evicting;
 	atomic_int trash_asked;

@@ -538,6 +538,11 @@ void store_settle(struct store *s)
 	writer_settle(s->writer);
 }
 
+bool store_swept(const struct store *s)
+{
+	return keep_swept(s->keep);
+}
+
 int store_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
     int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
 {

@@ -136,6 +136,8 @@ void store_note_server(struct store *, const char *settings);
 
 /* Waits until everything queued before is committed (verbs, tests). */
 void store_settle(struct store *);
+/* Has all been swept that dead processes left before store_open()? (gc) */
+bool store_swept(const struct store *);
 
 /* --- asking in SQL, for verbs: a read-only connection of its own, no threads, the cache need not be served --- */
 

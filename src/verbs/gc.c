@@ -24,21 +24,43 @@ static int ask_number(const char *dir, const char *sql, int64_t *n, struct buf *
 	return store_query(dir, sql, NULL, 0, keep_number, n, why);
 }
 
-/* The keeper of this store, or of a server that reclaims at the moment, empties the trash; here it is only watched. */
-static int wait_until_empty(const char *dir, struct buf *why)
+#define PAUSE_MS 20
+#define PATIENCE_S 10 /* without one file less: something is in the way */
+
+/* The keeper of this store, or of a server that reclaims at the moment, does it all; here it is only watched. */
+static int wait_until_clean(const char *dir, const struct store *store, struct buf *why)
 {
-	int64_t left = 0, most = 0;
-	struct timespec pause = {0, 20000000};
+	bool terminal = isatty(STDERR_FILENO), shown = false;
+	int64_t left = 0, before = INT64_MAX, waited_ms = 0;
+	struct timespec pause = {0, PAUSE_MS * 1000000};
 	int rc;
-	while ((rc = ask_number(dir, "SELECT count(*) FROM trash", &left, why)) == 0 && left > 0) {
-		most = left > most ? left : most;
-		if (isatty(STDERR_FILENO))
+	while ((rc = ask_number(dir, "SELECT count(*) FROM trash", &left, why)) == 0 && (left > 0 || !store_swept(store))) {
+		waited_ms = left < before || !store_swept(store) ? 0 : waited_ms + PAUSE_MS;
+		before = left;
+		if (waited_ms > PATIENCE_S * 1000) {
+			buf_addf(why, "%s: %" PRId64 " files do not go (they may not be removed, or a backup is being made; try again later)", dir, left);
+			rc = -1;
+			break;
+		}
+		if (terminal && left > 0) {
 			fprintf(stderr, "\r%" PRId64 " files left ", left);
+			shown = true;
+		}
 		nanosleep(&pause, NULL);
 	}
-	if (most > 0 && isatty(STDERR_FILENO))
+	if (shown)
 		fputs("\r\033[K", stderr);
 	return rc;
+}
+
+/* A server may have been faster: then it counts what was in the trash. */
+static void report(int64_t trash)
+{
+	int64_t mine = stats_get(STATS_BODIES_DROPPED), gone = mine > trash ? mine : trash;
+	if (isatty(STDOUT_FILENO))
+		printf("%" PRId64 " %s reclaimed\n", gone, gone == 1 ? "file" : "files");
+	else
+		printf("reclaimed\t%" PRId64 "\n", gone);
 }
 
 static int collect(const char *dir)
@@ -47,21 +69,17 @@ static int collect(const char *dir)
 	int64_t trash = 0;
 	struct store_config config = {.dir = dir};
 	buf_init(&why, BUF_LINE);
-	int status = VERB_TROUBLE;
+	int rc = -1;
 	struct store *store = NULL;
-	if (ask_number(dir, "SELECT count(*) FROM trash", &trash, &why) == 0 && (store = store_open(&config, &why)) != NULL) {
-		store_settle(store);
-		status = wait_until_empty(dir, &why) == 0 ? VERB_DONE : VERB_TROUBLE;
-		store_close(store);
-	}
-	if (status == VERB_DONE && isatty(STDOUT_FILENO))
-		printf("%" PRId64 " %s reclaimed\n", stats_get(STATS_BODIES_DROPPED), stats_get(STATS_BODIES_DROPPED) == 1 ? "file" : "files");
-	else if (status == VERB_DONE)
-		printf("reclaimed\t%" PRId64 "\n", stats_get(STATS_BODIES_DROPPED));
+	if (ask_number(dir, "SELECT count(*) FROM trash", &trash, &why) == 0 && (store = store_open(&config, &why)) != NULL)
+		rc = wait_until_clean(dir, store, &why);
+	store_close(store);
+	if (rc == 0)
+		report(trash);
 	else
 		log_say("gc: %s", buf_str(&why));
 	buf_fini(&why);
-	return status;
+	return rc == 0 ? VERB_DONE : VERB_TROUBLE;
 }
 
 int verb_gc(int argc, char **argv)

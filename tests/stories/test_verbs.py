@@ -341,6 +341,44 @@ def test_gc_reclaims_without_a_server(launch, origin):
     assert curlew.files() == []
 
 
+def test_gc_sweeps_what_a_killed_server_left(launch, origin):
+    gate = origin.gate("half of it has arrived")
+
+    def half(visit):
+        visit.start(FRESH, length=400_000)
+        visit.write(b"x" * 200_000)
+        gate.wait()
+    origin.at("/x", half)
+    curlew = launch()
+    curlew.stored(origin.at("/kept", "kept", FRESH))
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        client.head()
+        gate.await_reached()
+        eventually(lambda: curlew.files("spool"), what="the spooled half")
+        curlew.kill()
+    gate.open()
+    lease = curlew.sql("SELECT first, behind FROM lease ORDER BY id DESC LIMIT 1")[0]
+    name = f"{lease['behind'] - 1:012x}"
+    folder = curlew.dir / "body" / name[6:8]
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("written, and its row never committed")
+    assert verb(curlew, "gc") == "reclaimed\t2\n"
+    assert curlew.files("spool") == [] and len(curlew.files("body")) == 1
+    assert verb(curlew, "verify") == ""
+
+
+def test_gc_beside_a_server_leaves_nothing(curlew, origin):
+    urls = [origin.at(f"/{n}", "hello", FRESH) for n in range(3)]
+    for url in urls:
+        curlew.stored(url)
+    files = [curlew.body_path(url) for url in urls]
+    curlew.shell("BEGIN IMMEDIATE; " + "".join(f"DELETE FROM entry WHERE url = '{url}';" for url in urls) + "COMMIT")
+    verb(curlew, "gc")
+    assert not any(file.exists() for file in files)
+    assert curlew.value("SELECT count(*) FROM trash") == 0
+
+
 def test_verify_finds_and_repairs(launch, origin):
     curlew = launch()
     urls = [origin.at(f"/{n}", f"body {n}", FRESH) for n in range(5)]

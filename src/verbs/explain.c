@@ -36,7 +36,10 @@ __attribute__((format(printf, 3, 4))) static void say(struct page *p, const char
 		printf("%s\"%s\": ", p->lines++ == 0 ? "{" : ",\n ", name);
 		table_json(stdout, &c);
 	} else {
-		printf(p->people ? "%-12s " : "%s\t", name);
+		if (p->people)
+			table_put_name(stdout, name, 13);
+		else
+			printf("%s\t", name);
 		table_clean(stdout, line, (size_t)n);
 		putchar('\n');
 	}

@@ -10,7 +10,7 @@
 
 /* What a pipe gets are these columns in this order; new ones may only come before the URL, which is always last. */
 static const struct table_column columns[] = {
-    {"STATE", TABLE_TEXT, 13},
+    {"STATE", TABLE_STATE, 13},
     {"STATUS", TABLE_NUMBER, 6},
     {"SIZE", TABLE_BYTES, 10},
     {"AGE", TABLE_SPAN, 9},

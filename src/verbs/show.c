@@ -14,7 +14,7 @@ static const struct {
 	const char *name;
 	enum table_kind kind;
 } columns[] = {
-    {"url", TABLE_TEXT}, {"vary", TABLE_TEXT}, {"id", TABLE_NUMBER}, {"status", TABLE_NUMBER}, {"state", TABLE_TEXT},
+    {"url", TABLE_TEXT}, {"vary", TABLE_TEXT}, {"id", TABLE_NUMBER}, {"status", TABLE_NUMBER}, {"state", TABLE_STATE},
     {"reason", TABLE_TEXT}, {"age_s", TABLE_SPAN}, {"fresh_for_s", TABLE_SPAN}, {"fetched_at", TABLE_TIME},
     {"fresh_until", TABLE_TIME}, {"stale_until", TABLE_TIME}, {"used_at", TABLE_TIME}, {"hits", TABLE_NUMBER},
     {"body_bytes", TABLE_BYTES}, {"body_file", TABLE_TEXT}, {"sha256", TABLE_TEXT}, {"etag", TABLE_TEXT},
@@ -48,6 +48,18 @@ static void put_headers(enum table_style style, const char *headers)
 	}
 }
 
+static void put_value(enum table_style style, const char *name, enum table_kind kind, const struct buf *text)
+{
+	if (style == TABLE_PEOPLE) {
+		table_put_name(stdout, name, 14);
+		table_put(stdout, kind, buf_str(text));
+	} else {
+		printf("%s\t", name);
+		table_clean(stdout, buf_str(text), text->len);
+	}
+	putchar('\n');
+}
+
 static int put_row(void *ctx, const struct store_column *values, size_t count)
 {
 	struct shown *s = ctx;
@@ -67,14 +79,14 @@ static int put_row(void *ctx, const struct store_column *values, size_t count)
 			buf_adds(&text, values[i].text);
 		bool say = s->style == TABLE_PLAIN || (values[i].text != NULL && values[i].text[0] != '\0');
 		if (say) {
-			printf(s->style == TABLE_PEOPLE ? "%-14s" : "%s\t", columns[i].name);
-			table_clean(stdout, buf_str(&text), text.len);
-			putchar('\n');
+			put_value(s->style, columns[i].name, columns[i].kind, &text);
 		}
 		buf_fini(&text);
 	}
-	if (s->style == TABLE_PEOPLE)
-		puts("headers");
+	if (s->style == TABLE_PEOPLE) {
+		table_put(stdout, TABLE_TITLE, "headers");
+		putchar('\n');
+	}
 	if (count > 0 && values[count - 1].text != NULL)
 		put_headers(s->style, values[count - 1].text);
 	return 0;

@@ -47,7 +47,9 @@ static int put_totals(void *ctx, const struct store_column *v, size_t count)
 			break;
 		case TABLE_PEOPLE:
 			table_humane(&text, totals[i].kind, v[i].text);
-			printf("%-12s  %s\n", totals[i].title, buf_str(&text));
+			table_put_name(stdout, totals[i].title, 18);
+			table_put(stdout, totals[i].kind, buf_str(&text));
+			putchar('\n');
 			break;
 		case TABLE_PLAIN:
 			printf("%s\t%s\n", totals[i].title, v[i].text != NULL ? v[i].text : "");

@@ -76,6 +76,8 @@ void table_humane(struct buf *out, enum table_kind kind, const char *text)
 		break;
 	case TABLE_TEXT:
 	case TABLE_NUMBER:
+	case TABLE_STATE:
+	case TABLE_TITLE:
 		buf_adds(out, text);
 		break;
 	}
@@ -87,6 +89,35 @@ void table_clean(FILE *out, const char *text, size_t n)
 		unsigned char c = (unsigned char)text[i];
 		putc(c == '\t' || c == '\n' ? ' ' : c < 0x20 || c == 0x7f ? '?' : c, out);
 	}
+}
+
+/* As an SGR sequence (ECMA-48 8.3.117); "" where none is wanted. */
+static const char *colour_of(enum table_kind kind, const char *text)
+{
+	const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
+	if ((no_color != NULL && no_color[0] != '\0') || terminal == NULL || strcmp(terminal, "dumb") == 0)
+		return "";
+	if (kind == TABLE_TITLE)
+		return "\033[1m";
+	if (kind != TABLE_STATE)
+		return "";
+	return strcmp(text, "fresh") == 0 ? "\033[32m" : strcmp(text, "stale") == 0 ? "\033[31m" : "\033[33m";
+}
+
+void table_put(FILE *out, enum table_kind kind, const char *text)
+{
+	const char *colour = colour_of(kind, text);
+	fputs(colour, out);
+	table_clean(out, text, strlen(text));
+	if (colour[0] != '\0')
+		fputs("\033[m", out);
+}
+
+void table_put_name(FILE *out, const char *name, int width)
+{
+	int n = (int)strlen(name);
+	table_put(out, TABLE_TITLE, name);
+	fprintf(out, "%*s", n < width ? width - n : 1, "");
 }
 
 /* --- JSON --- */
@@ -159,14 +190,14 @@ static bool to_the_right(enum table_kind kind)
 	return kind == TABLE_NUMBER || kind == TABLE_BYTES || kind == TABLE_SPAN;
 }
 
-static void put_padded(struct table *t, size_t i, const char *text)
+static void put_padded(struct table *t, size_t i, enum table_kind kind, const char *text)
 {
 	bool last = i + 1 == t->column_count;
 	int n = (int)strlen(text), width = last ? 0 : t->columns[i].width;
 	bool right = to_the_right(t->columns[i].kind);
 	if (right && n < width)
 		fprintf(t->out, "%*s", width - n, "");
-	table_clean(t->out, text, (size_t)n);
+	table_put(t->out, kind, text);
 	if (!right && n < width)
 		fprintf(t->out, "%*s", width - n, "");
 	fputs(last ? "\n" : "  ", t->out);
@@ -176,12 +207,12 @@ static void people_row(struct table *t, const struct store_column *columns, size
 {
 	if (t->rows == 0)
 		for (size_t i = 0; i < count; i++)
-			put_padded(t, i, t->columns[i].title);
+			put_padded(t, i, TABLE_TITLE, t->columns[i].title);
 	for (size_t i = 0; i < count; i++) {
 		struct buf text;
 		buf_init(&text, BUF_PAGE);
 		table_humane(&text, t->columns[i].kind, columns[i].text);
-		put_padded(t, i, buf_str(&text));
+		put_padded(t, i, t->columns[i].kind, buf_str(&text));
 		buf_fini(&text);
 	}
 }

@@ -19,7 +19,9 @@ enum table_kind {
 	TABLE_BYTES, /* 1.2 GiB */
 	TABLE_SPAN,  /* seconds: 3 days */
 	TABLE_TIME,  /* Unix seconds: 2026-11-23 11:35:00, local time */
-	TABLE_FLAG   /* 0 or 1: no, yes */
+	TABLE_FLAG,  /* 0 or 1: no, yes */
+	TABLE_STATE, /* fresh, or some kind of stale */
+	TABLE_TITLE  /* of a column or a value */
 };
 
 enum table_style {
@@ -56,6 +58,10 @@ void table_humane(struct buf *out, enum table_kind, const char *text);
 void table_json(FILE *out, const struct store_column *);
 /* One row as a JSON object. */
 void table_json_object(FILE *out, const struct store_column *, size_t count);
+/* A value for people, as table_humane() made it: without control characters, and coloured unless NO_COLOR or a dumb terminal says no. */
+void table_put(FILE *out, enum table_kind, const char *text);
+/* The name of a value for people, before it, width columns wide. */
+void table_put_name(FILE *out, const char *name, int width);
 /* A text without control characters. */
 void table_clean(FILE *out, const char *text, size_t n);
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shutil
 import subprocess
 import tempfile
@@ -40,7 +41,37 @@ def filled(curlew, origin):
     return curlew
 
 
+def on_a_terminal(cache, *args, **environment):
+    ours, its = pty.openpty()
+    done = subprocess.run([BINARY, *args, "--cache", str(cache.dir)], stdin=its, stdout=its, stderr=its, timeout=PATIENCE,
+                          env=clean_environment(**{"TERM": "xterm"} | environment))
+    os.close(its)
+    printed = b""
+    try:
+        while piece := os.read(ours, 65536):
+            printed += piece
+    except OSError:  # how a terminal says that nobody writes to it any more
+        pass
+    os.close(ours)
+    assert done.returncode == 0, printed
+    return printed.decode().replace("\r\n", "\n")
+
+
 # --- ls, cat, show ---
+
+def test_people_get_columns_colours_and_units_and_programs_do_not(filled, origin):
+    url = origin.url("/large.iso")
+    filled.change(f"UPDATE entry SET fetched_at = fetched_at - 864000 WHERE url = '{url}'")
+    coloured = on_a_terminal(filled, "ls", url)
+    title, row = on_a_terminal(filled, "ls", url, NO_COLOR="1").splitlines()
+    assert "\x1b[32mfresh\x1b[m" in coloured and "\x1b" not in title + row
+    assert row.startswith("fresh ") and "4.9 KiB" in row and "10 days" in row and row.index(url) == title.index("URL")
+    assert "\x1b" not in on_a_terminal(filled, "ls", url, TERM="dumb")
+    assert "\x1b[1mstate\x1b[m" in on_a_terminal(filled, "show", url)
+    assert verb(filled, "ls", url).split("\t")[:3] == ["fresh", "200", "5000"]
+    removed = on_a_terminal(filled, "purge", url)
+    assert removed == "1 response removed, 4.9 KiB\n"
+
 
 def test_ls_selects_and_sorts(filled, origin):
     def urls(*args):

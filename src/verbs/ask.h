@@ -1,5 +1,5 @@
 /*
- * ask: a question about one URL as a request would put it: its key, the rules, the rows, the variant and the verdict. For explain and cat.
+ * ask: a question about one URL as a request would put it: its key, the rules, the rows, the variant and the verdict. For explain, cat and show.
  */
 #ifndef CURLEW_VERBS_ASK_H
 #define CURLEW_VERBS_ASK_H

@@ -2,7 +2,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "http/key.h"
+#include "verbs/ask.h"
 #include "verbs/table.h"
 
 #include <stdio.h>
@@ -30,7 +30,7 @@ static const char question[] =
     "reason, unixepoch() - fetched_at + initial_age_s AS age_s, fresh_until - unixepoch() AS fresh_for_s, fetched_at, fresh_until, "
     "stale_until, used_at, hits, body_bytes, body_file, lower(hex(sha256)) AS sha256, etag, last_modified, pinned, tag, note, rule_id, "
     "dns_ms, connect_ms, ttfb_ms, total_ms, headers "
-    "FROM entry WHERE url = ?1 ORDER BY fetched_at - initial_age_s DESC, fetched_at DESC";
+    "FROM entry WHERE url = ?1 AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) ORDER BY fetched_at - initial_age_s DESC, fetched_at DESC";
 
 struct shown {
 	enum table_style style;
@@ -112,14 +112,16 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 	return rc;
 }
 
-static int show(const char *dir, const char *url, bool json)
+/* All variants, or the one with that id. */
+static int show(const char *dir, const char *url, const char *id, bool json)
 {
+	const char *params[] = {url, id};
 	struct shown s = {.style = table_style_for(stdout, json)};
 	struct buf why;
 	buf_init(&why, BUF_LINE);
 	if (json)
 		putchar('[');
-	int rc = store_query(dir, question, &url, 1, put_row, &s, &why);
+	int rc = store_query(dir, question, params, 2, put_row, &s, &why);
 	if (json)
 		puts("]");
 	if (rc == 0 && s.rows == 0)
@@ -133,18 +135,24 @@ static int show(const char *dir, const char *url, bool json)
 int verb_show(int argc, char **argv)
 {
 	int status;
+	char id[24] = "";
 	struct conf *conf = conf_parse(CONF_SHOW, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	status = VERB_USAGE;
-	char *url = NULL;
-	if (conf_operands(conf) != 1)
-		log_say("show: one URL is wanted (curlew show --help)");
-	else if ((url = key_normalise(conf_operand(conf, 0), "http")) == NULL)
-		log_say("show: %s: not a URL that can be stored (http or https, with a host)", conf_operand(conf, 0));
-	else
-		status = show(conf_cache_dir(conf), url, conf_flag(conf, "json"));
-	free(url);
+	struct ask ask;
+	status = ask_begin(&ask, conf, "show");
+	bool select = status == VERB_DONE && conf_item(conf, "header", 0) != NULL && ask.lookup.rows.count > 0;
+	if (select)
+		ask_judge(&ask);
+	if (select && ask.lookup.entry == NULL) {
+		log_say("show: %s: none of its variants is for such a request", ask.key);
+		status = VERB_NOTHING;
+	} else if (status == VERB_DONE) {
+		if (select)
+			snprintf(id, sizeof id, "%lld", (long long)ask.lookup.entry->id);
+		status = show(conf_cache_dir(conf), ask.key, select ? id : NULL, conf_flag(conf, "json"));
+	}
+	ask_end(&ask);
 	conf_free(conf);
 	return status;
 }

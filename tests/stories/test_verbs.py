@@ -137,6 +137,20 @@ def test_cat_prints_what_is_stored(curlew, origin):
     assert origin.count() == 2
 
 
+def test_show_shows_all_variants_or_the_one_a_request_would_get(curlew, origin):
+    url = origin.at("/x", "hello", FRESH | {"Vary": "X-Tongue"})
+    for tongue in ("de", "en"):
+        curlew.stored(url, {"X-Tongue": tongue})
+
+    def shown(*args):
+        return {row["vary"] for row in json.loads(verb(curlew, "show", *args, "--json"))}
+    assert shown(url) == {"x-tongue: de", "x-tongue: en"}
+    assert shown(url, "-H", "X-Tongue: de") == {"x-tongue: de"}
+    assert "none of its variants" in said(curlew, "show", url, "-H", "X-Tongue: fr", status=3)
+    curlew.change(f"INSERT INTO rule (url_glob, ignore_query) VALUES ('{url}*', 'utm_*')")
+    assert len(shown(url + "?utm_source=x")) == 2, "by what the cache calls it"
+
+
 # --- explain says what the server then does ---
 
 CASES = {

@@ -132,6 +132,43 @@ def test_a_shell_that_holds_the_lock_holds_up_nobody(curlew, origin):
     assert curlew.get(new).hit
 
 
+def test_a_batch_acts_as_a_whole_at_its_commit(curlew, origin):
+    first, second, third = urls = [origin.at(f"/{n}", "hello", FRESH | {"ETag": '"1"'}) for n in range(3)]
+    for url in urls:
+        curlew.stored(url)
+    shell = subprocess.Popen(["sqlite3", str(curlew.index)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def say(line):
+        shell.stdin.write(f"{line}\nSELECT 'done';\n")
+        assert shell.stdout.readline() == "done\n"
+    say(f".timeout 5000\nBEGIN IMMEDIATE; DELETE FROM entry WHERE url = '{first}';")
+    say(f"UPDATE entry SET fresh_until = 0 WHERE url = '{second}';")
+    assert [curlew.get(url).hit for url in urls] == [True] * 3, "nothing of it counts yet"
+    say("ROLLBACK;")
+    assert [curlew.get(url).hit for url in urls] == [True] * 3
+    say(f"BEGIN IMMEDIATE; DELETE FROM entry WHERE url = '{first}'; UPDATE entry SET fresh_until = 0 WHERE url = '{second}'; COMMIT;")
+    assert [curlew.get(url).hit for url in urls] == [False, False, True], "all of it counts"
+    shell.stdin.close()
+    shell.stdout.close()
+    shell.wait(PATIENCE)
+
+
+def test_what_a_user_wrote_outlives_a_refresh_and_a_new_answer(curlew, origin):
+    url = origin.at("/x", lambda visit: visit.reply(status=304, fields=FRESH) if visit.fields.get("If-None-Match") == '"1"'
+                    else visit.reply("hello", FRESH | {"ETag": '"1"'}))
+    curlew.stored(url)
+    curlew.change(f"UPDATE entry SET pinned = 1, tag = 'mine', note = 'keep this' WHERE url = '{url}'")
+    for change in ("a refresh", "a new answer"):
+        if change == "a new answer":
+            origin.at("/x", "changed", FRESH)
+        curlew.change(f"UPDATE entry SET fresh_until = 0 WHERE url = '{url}'")
+        assert not curlew.get(url).hit
+        eventually(lambda: curlew.row(url)["fresh_until"] > 0, what=change)
+        row = curlew.row(url)
+        assert (row["pinned"], row["tag"], row["note"]) == (1, "mine", "keep this"), change
+    assert curlew.get(url).text == "changed"
+
+
 def test_a_reader_sees_rows_while_the_server_writes(curlew, origin):
     for n in range(50):
         curlew.get(origin.at(f"/{n}", "x" * n, FRESH))

@@ -245,6 +245,31 @@ def test_a_soft_purge_asks_before_the_next_use(curlew, origin):
     assert origin.count("/x") == 2
 
 
+@pytest.mark.parametrize("how", ["verb", "shell"])
+def test_a_refresh_on_its_way_does_not_bring_a_purged_answer_back(curlew, origin, how):
+    gate = origin.gate("asked whether it has changed")
+
+    def page(visit):
+        if "If-None-Match" in visit.fields:
+            gate.wait()
+            return visit.reply(status=304, fields=FRESH)
+        visit.reply(f"copy {origin.count('/x')}", FRESH | {"ETag": '"1"'})
+    url = origin.at("/x", page)
+    curlew.stored(url)
+    curlew.age(url, 4000)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        gate.await_reached()
+        if how == "verb":
+            assert verb(curlew, "purge", url).startswith("removed\t1\t")
+        else:
+            curlew.change(f"DELETE FROM entry WHERE url = '{url}'")
+        gate.open()
+        client.finish(client.head())
+    curlew.stored(origin.at("/later", "later", FRESH))  # what came before it has been committed, or refused, by now
+    assert curlew.rows(url) == []
+
+
 @pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "forgotten behind a thousand more"])
 def test_an_answer_on_its_way_when_its_url_is_purged_is_not_stored(curlew, origin, forgotten):
     gate = origin.gate("the answer is on its way")

@@ -209,7 +209,8 @@ def test_what_is_printed_does_what_it_says(person, world):
 def test_every_kind_of_command_is_among_them():
     lines = [line for block in USING for line in block.lines] + SERVING
     for beginning in ("curl localhost:", "http_proxy=", "https_proxy=", "curlew serve --root", "curlew serve --cache", "curlew get",
-                      "curlew ls", "curlew show", "curlew stats", "curlew config", "sqlite3 "):
+                      "curlew ls", "curlew show", "curlew stats", "curlew config", "curlew explain", "curlew cat", "curlew pin", "curlew purge",
+                      "curlew sql", "curlew gc", "sqlite3 "):
         assert any(line.startswith(beginning) for line in lines), beginning
     assert any("DELETE FROM entry" in line for line in lines) and any("v_entry" in line for line in lines)
 
@@ -225,7 +226,7 @@ def test_the_other_ways_to_serve(person, line):
 
 
 def test_options_that_are_named_exist():
-    helps = "".join(run(verb, "--help").stdout.decode() for verb in ("serve", "get", "ls", "show", "stats", "config"))
+    helps = "".join(run(verb, "--help").stdout.decode() for verb in ("serve", "get", "ls", "show", "stats", "config", "purge", "sql", "verify"))
     for option in set(re.findall(r"[` ](--[a-z][a-z-]*)", README)):
         assert re.search(rf"{option}\b", helps), option
 

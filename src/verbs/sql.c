@@ -30,9 +30,7 @@ static int open_shell(const struct conf *conf)
 	buf_addf(&path, "%s/index.db", conf_cache_dir(conf));
 	if (store_query(conf_cache_dir(conf), "SELECT 1", NULL, 0, ignore_row, NULL, &why) != 0) {
 		log_say("sql: %s", buf_str(&why));
-		buf_fini(&why);
-		buf_fini(&path);
-		return VERB_TROUBLE;
+		goto out;
 	}
 	argv[n++] = "sqlite3";
 	argv[n++] = "-init"; /* not ~/.sqliterc: what it says may change what is printed */
@@ -49,6 +47,7 @@ static int open_shell(const struct conf *conf)
 	argv[n] = NULL;
 	execvp(argv[0], (char *const *)(void *)argv);
 	log_say("sql: sqlite3: %s (install the shell; Debian: apt-get install sqlite3)", strerror(errno));
+out: /* only what fails comes here */
 	buf_fini(&why);
 	buf_fini(&path);
 	return VERB_TROUBLE;

@@ -13,6 +13,9 @@
 #define BATCH_US 4000
 #define GAP_LEAST_US 500
 #define PATIENCE_MS 5000
+#define WAL_CHECKPOINT 4096 /* frames */
+#define WAL_PRESS 16384
+#define WAL_PATIENCE_MS 50
 
 static int64_t now_us(void)
 {
@@ -127,18 +130,43 @@ static int change_batch(sqlite3 *db, sqlite3_stmt *st, const int64_t *ids, size_
 	return rc;
 }
 
+static int note_frames(void *frames, sqlite3 *db, const char *name, int count)
+{
+	(void)db;
+	(void)name;
+	*(int *)frames = count;
+	return SQLITE_OK;
+}
+
+/* Two writers that never rest keep a checkpoint from ever being complete: a server that evicts meanwhile, and this one. So from some size
+ * on nobody may write during it; that a reader does not finish is waited for only a moment. At: frames at the last one. */
+static void keep_wal_small(sqlite3 *db, int frames, int *at)
+{
+	if (frames < *at)
+		*at = 0; /* it has begun anew */
+	if (frames - *at < WAL_CHECKPOINT)
+		return;
+	*at = frames;
+	sqlite3_busy_timeout(db, WAL_PATIENCE_MS);
+	sqlite3_wal_checkpoint_v2(db, NULL, frames < WAL_PRESS ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_FULL, NULL, NULL);
+	sqlite3_busy_timeout(db, PATIENCE_MS);
+}
+
 int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why)
 {
 	sqlite3 *db = connect_to_write(dir, why);
 	sqlite3_stmt *st = NULL;
+	int frames = 0, checkpointed = 0;
 	*changed = 0;
 	if (db == NULL)
 		return -1;
+	sqlite3_wal_hook(db, note_frames, &frames);
 	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 	for (size_t at = 0; rc == SQLITE_OK && at < count;) {
 		int64_t began = now_us();
 		rc = change_batch(db, st, ids, count, &at, changed);
+		keep_wal_small(db, frames, &checkpointed);
 		if (progress != NULL)
 			progress(ctx, at, count);
 		int64_t took = now_us() - began;

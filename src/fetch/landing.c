@@ -156,10 +156,22 @@ static bool represents_target(const struct flight *f, const struct head *respons
 	return same;
 }
 
-static void forget(const struct flight *f, const char *url)
+/* key: as the cache calls it. */
+static void forget(const struct flight *f, const char *key)
 {
-	flights_forget(f->flights, url);
-	store_invalidate(f->flights->config.store, url);
+	flights_forget(f->flights, key);
+	store_invalidate(f->flights->config.store, key);
+}
+
+/* A URL that an answer names is known by the key that rules make of it. */
+static void forget_named(const struct flight *f, const char *url)
+{
+	int64_t rule;
+	const struct store_rules *rules = store_rules_take(f->flights->config.store);
+	char *key = rules_key(rules->rules, url, &rule);
+	forget(f, key != NULL ? key : url);
+	free(key);
+	store_rules_drop(rules);
 }
 
 /* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). It holds from
@@ -174,7 +186,7 @@ static void invalidate(const struct flight *f, const struct head *response)
 		struct span value = message_find(response, names[i]);
 		char *url = value.at != NULL ? key_resolve(f->url, value) : NULL;
 		if (url != NULL && key_same_origin(url, f->url))
-			forget(f, url);
+			forget_named(f, url);
 		free(url);
 	}
 }

@@ -124,6 +124,9 @@ static bool varies_on_everything(const struct head *response)
 	return message_lists(response, "Vary", "*");
 }
 
+/* The answer of refusal() that a rule gives; it is told with the rule's number. */
+static const char never_by_rule[] = "a rule says never to store it";
+
 /* What a user may overrule: store = 1 is for no-store and private alone. */
 static bool is_told_to_store(const struct policy_exchange *x)
 {
@@ -144,7 +147,7 @@ static const char *refusal(
 	if (demand.no_store)
 		return "no-store in the request, RFC 9111 5.2.1.5";
 	if (x->ruling != NULL && x->ruling->store == 0)
-		return "a rule says never to store it";
+		return never_by_rule;
 	/* With must-understand, no-store is only for those who do not know the status (5.2.2.3). */
 	if (d->must_understand && message_reason(x->response->status)[0] == '\0')
 		return "must-understand with an unknown status, RFC 9111 5.2.2.3";
@@ -226,7 +229,7 @@ static bool state_by_rule(struct lifetime *life, const struct policy_exchange *x
 	if (r == NULL || r->fresh_rule == 0 || (status >= 400 && !is_heuristically_cacheable(status)))
 		return false;
 	life->kind = LIFETIME_RULED;
-	life->seconds = r->fresh_for_s;
+	life->seconds = r->fresh_for_s > lifetime_cap_s ? lifetime_cap_s : r->fresh_for_s;
 	life->section = "whatever the origin says";
 	snprintf(life->text, sizeof life->text, "rule %lld: fresh_for_s=%lld", (long long)r->fresh_rule,
 	    (long long)r->fresh_for_s);
@@ -363,9 +366,12 @@ void policy_judge_storing(
 	}
 	if (why != NULL) {
 		out->stale_for_s = 0;
-		if (exchange->ruling != NULL && exchange->ruling->store == 0)
-			out->rule_id = exchange->ruling->store_rule;
-		say(out->reason, "%s", why);
+		if (why != never_by_rule) {
+			say(out->reason, "%s", why);
+			return;
+		}
+		out->rule_id = exchange->ruling->store_rule;
+		say(out->reason, "rule %lld: store=0", (long long)out->rule_id);
 		return;
 	}
 	out->store = true;
@@ -414,7 +420,10 @@ static void judge_fresh(
 		    (long long)demand->max_age_s, age);
 	} else {
 		conclude(out, POLICY_HIT, "");
-		say(out->reason, "fresh for %lld s, RFC 9111 4.2", ttl);
+		if (out->rule_id != 0)
+			say(out->reason, "fresh for %lld s by rule %lld", ttl, (long long)out->rule_id);
+		else
+			say(out->reason, "fresh for %lld s, RFC 9111 4.2", ttl);
 	}
 }
 
@@ -515,6 +524,7 @@ void policy_judge_use(const struct policy *policy, const struct policy_demand *d
 	bool ruled;
 	out->fresh_until = judge_fresh_until(policy, stored, &d, &ruled);
 	out->ttl_s = out->fresh_until - now;
+	out->rule_id = ruled ? stored->ruling->fresh_rule : 0;
 	if (stored->ruling != NULL && stored->ruling->store == 0) {
 		conclude(out, POLICY_MISS, "bypass");
 		say(out->reason, "rule %lld: store=0", (long long)stored->ruling->store_rule);

@@ -81,6 +81,7 @@ struct policy_use {
 	int64_t age_s; /* current age (4.2.3), >= 0 */
 	int64_t ttl_s; /* freshness left; negative when stale */
 	int64_t fresh_until; /* that decided: the column, or what a rule makes of it */
+	int64_t rule_id;     /* that rule; 0: none */
 	bool stale_if_unreachable; /* if asking fails for want of an origin, it may be served */
 	bool stale_if_5xx;         /* if the origin answers 500, 502, 503 or 504, it may be served (RFC 5861 4) */
 	const char *fwd;           /* RFC 9211 forward reason: "stale", "request", "miss"; "" for what is served now */

@@ -105,20 +105,24 @@ static void refresh_in_background(struct exchange *x, const struct lookup *l, ui
 static bool try_stored(struct exchange *x, struct lookup *l, uint64_t landed)
 {
 	char cache[REPLY_STATUS];
+	bool plain = true;
 	if (l->entry == NULL)
 		return false;
 	switch (l->use.verdict) {
 	case POLICY_HIT:
-		snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, l->use.ttl_s);
+		plain = l->use.rule_id == 0;
 		break;
 	case POLICY_STALE:
 	case POLICY_REFRESH:
-		snprintf(cache, sizeof cache, "hit; ttl=%" PRId64 "; detail=\"%.150s\"", l->use.ttl_s, l->use.reason);
+		plain = false;
 		break;
 	case POLICY_REVALIDATE:
 	case POLICY_MISS:
 		return false;
 	}
+	int n = snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, l->use.ttl_s);
+	if (!plain)
+		snprintf(cache + n, sizeof cache - (size_t)n, "; detail=\"%.150s\"", l->use.reason);
 	if (answer_stored(x, l->entry, l->use.age_s, cache) != 0) {
 		l->broken_body = true;
 		return false;

@@ -53,6 +53,7 @@ static void take_rules(struct exchange *x)
 
 static void route(struct exchange *x)
 {
+	char cache[48];
 	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
 	if (is_loop(x)) {
 		x->close = true;
@@ -61,7 +62,8 @@ static void route(struct exchange *x)
 		x->verdict = "own";
 		own_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
 	} else if (x->ruling.deny) {
-		own_text(x, 403, NULL, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url, (long long)x->ruling.deny_rule);
+		snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->ruling.deny_rule);
+		own_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url, (long long)x->ruling.deny_rule);
 	} else if (cacheable && !must_forward(x)) {
 		cached_answer(x);
 	} else {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -83,6 +84,31 @@ static void relay(int client, int origin, int idle_ms)
 	free(page);
 }
 
+/* What passes through a tunnel nobody sees, only where it goes: what rules say of https://host/ holds for it. True: it was refused. */
+static bool is_ruled_out(struct exchange *x)
+{
+	struct buf url;
+	char cache[48];
+	buf_init(&url, BUF_HEAD);
+	buf_addf(&url, "https://%s", x->target.host);
+	if (x->target.port != 443)
+		buf_addf(&url, ":%d", x->target.port);
+	buf_addc(&url, '/');
+	const struct store_rules *rules = store_rules_take(x->service->store);
+	rules_judge(rules->rules, buf_str(&url), &x->ruling);
+	store_rules_drop(rules);
+	const struct ruling *r = &x->ruling;
+	snprintf(cache, sizeof cache, "detail=\"rule %lld: %s\"", (long long)(r->deny ? r->deny_rule : r->offline_rule),
+	    r->deny ? "deny" : "offline");
+	if (r->deny)
+		own_text(x, 403, cache, "a tunnel to %s: denied by rule %lld (see `curlew rule ls`)", buf_str(&url), (long long)r->deny_rule);
+	else if (r->offline)
+		own_text(x, 504, cache, "a tunnel to %s: rule %lld keeps it off the network (see `curlew rule ls`)", buf_str(&url),
+		    (long long)r->offline_rule);
+	buf_fini(&url);
+	return r->deny || r->offline;
+}
+
 void tunnel_answer(struct exchange *x, int client_fd, struct span early)
 {
 	int port = x->target.port, fd = -1;
@@ -93,6 +119,8 @@ void tunnel_answer(struct exchange *x, int client_fd, struct span early)
 		own_text(x, 403, NULL, "CONNECT to port %d is not allowed (allow it with --connect-ports)", port);
 		return;
 	}
+	if (is_ruled_out(x))
+		return;
 	struct engine_tunnel *t =
 	    engine_connect(flights_engine(x->service->flights), x->target.host, port, &fd, &a.outcome, message);
 	if (t == NULL) {

@@ -215,6 +215,21 @@ def test_offline_never_touches_the_network(curlew, origin, rule):
     assert origin.count() == before
 
 
+# --- tunnels ---
+
+@pytest.mark.parametrize("column, status", [("deny", 403), ("offline", 504)])
+def test_what_a_rule_says_of_a_host_holds_for_tunnels_to_it(launch, origin, column, status):
+    curlew = launch("--connect-ports", str(origin.port))
+    origin.at("/x", "through the tunnel")
+    curlew.change(f"INSERT INTO rule (url_glob, {column}) VALUES ('https://{origin.host}/private/*', 1)")
+    with curlew.connect() as client:
+        assert client.ask("CONNECT", origin.host).status == 200, "nobody sees what passes through it"
+    curlew.change(f"INSERT INTO rule (id, url_glob, {column}) VALUES (7, 'https://{origin.host}/*', 1)")
+    with curlew.connect() as client:
+        answer = client.ask("CONNECT", origin.host)
+    assert answer.status == status and answer.cache["detail"] == f"rule 7: {column}" and "rule 7" in answer.text
+
+
 # --- ignore_query ---
 
 def test_parameters_that_do_not_count_share_an_entry(curlew, origin, rule):

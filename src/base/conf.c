@@ -113,9 +113,10 @@ static const struct verb_row {
     {CONF_PIN, "pin", "[GLOB...]", "Keep what matches: pinned responses are never evicted.", "  curlew pin 'example.com/*.iso'\n  curlew pin --tag keep\n"},
     {CONF_UNPIN, "unpin", "[GLOB...]", "Let what matches be evicted again.", "  curlew unpin 'example.com/*.iso'\n"},
     {CONF_RULE, "rule", "ls | add GLOB COLUMN=VALUE... | rm ID... | test GLOB|ID",
-	"Policy as rows. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects pin tag note.",
+	"Policy as rows. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects pin tag note. "
+	"A GLOB without a scheme is for both; without * and [ it is a URL and means that one.",
 	"  curlew rule add 'http*://example.com/*' fresh_for_s=1d note='changes daily'\n"
-	"  curlew rule add '*' ignore_query='utm_* fbclid'\n  curlew rule test 'http*://example.com/*'\n  curlew rule rm 3\n"},
+	"  curlew rule add '*' ignore_query='utm_* fbclid'\n  curlew rule add 'ads.example/*' deny=yes --dry-run\n  curlew rule test 'http*://example.com/*'\n  curlew rule rm 3\n"},
     {CONF_GC, "gc", "", "Reclaim the files of deleted rows, and what dead processes left. A running server does this by itself.", "  curlew gc\n"},
     {CONF_VERIFY, "verify", "", "Check every row against its file, by size and SHA-256, and every file against its row. Exit status 3: something is wrong.",
 	"  curlew verify\n  curlew verify --repair\n"},

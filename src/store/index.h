@@ -171,6 +171,8 @@ int index_wal_frames(const struct index *);
 /* --- for verbs: as store_query() --- */
 
 int index_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why);
+int index_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
+    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
 int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);
 /* Copies the index of one directory to an empty one, also while it is written to. boot: this one, whose bodies are whole (a sync follows).

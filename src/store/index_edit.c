@@ -90,16 +90,22 @@ static int trouble(sqlite3 *db, const char *dir, struct buf *why)
 	return -1;
 }
 
+static int prepare(sqlite3 *db, const char *sql, const char *const *params, size_t param_count, sqlite3_stmt **st)
+{
+	int rc = sqlite3_prepare_v2(db, sql, -1, st, NULL);
+	for (size_t i = 0; i < param_count && rc == SQLITE_OK; i++)
+		if (params[i] != NULL)
+			rc = sqlite3_bind_text(*st, (int)i + 1, params[i], -1, SQLITE_STATIC);
+	return rc;
+}
+
 int index_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why)
 {
 	sqlite3 *db = connect_to_write(dir, why);
 	sqlite3_stmt *st = NULL;
 	if (db == NULL)
 		return -1;
-	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
-	for (size_t i = 0; i < param_count && rc == SQLITE_OK; i++)
-		if (params[i] != NULL)
-			rc = sqlite3_bind_text(st, (int)i + 1, params[i], -1, SQLITE_STATIC);
+	int rc = prepare(db, sql, params, param_count, &st);
 	if (rc == SQLITE_OK)
 		while ((rc = sqlite3_step(st)) == SQLITE_ROW)
 			;
@@ -107,6 +113,25 @@ int index_change(const char *dir, const char *sql, const char *const *params, si
 	if (changed != NULL)
 		*changed = sqlite3_changes64(db);
 	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return result;
+}
+
+int index_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
+    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
+{
+	sqlite3 *db = connect_to_write(dir, why);
+	sqlite3_stmt *st = NULL;
+	if (db == NULL)
+		return -1;
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc == SQLITE_OK && (rc = prepare(db, sql, params, param_count, &st)) == SQLITE_OK)
+		rc = index_give_rows(st, row, ctx);
+	int result = rc == SQLITE_DONE ? 0 : trouble(db, dir, why);
+	sqlite3_finalize(st);
+	/* What is not committed goes with the connection. */
+	if (result == 0 && keep && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		result = trouble(db, dir, why);
 	sqlite3_close(db);
 	return result;
 }

@@ -123,6 +123,8 @@ bool index_sha256(sqlite3_stmt *, int c, unsigned char sha256[32]);
 
 /* The same for reading alone, also where nothing may be written. */
 int index_connect_to_read(const char *dir, sqlite3 **db);
+/* Steps through a statement, each row to row() until that is not 0. SQLITE_DONE, or what SQLite says. */
+int index_give_rows(sqlite3_stmt *, int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx);
 /* Carries an index of that older version along. Nobody else may use it. 0, or -1 with why, and it is as it was. */
 int index_migrate(const char *dir, int from, struct buf *why);
 

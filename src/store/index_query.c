@@ -23,7 +23,7 @@ int index_connect_to_read(const char *dir, sqlite3 **db)
 	return rc;
 }
 
-static int give_rows(sqlite3_stmt *st, int (*row)(void *, const struct store_column *, size_t), void *ctx)
+int index_give_rows(sqlite3_stmt *st, int (*row)(void *, const struct store_column *, size_t), void *ctx)
 {
 	int rc, count = sqlite3_column_count(st);
 	struct store_column columns[COLUMNS_MAX];
@@ -63,7 +63,7 @@ int index_query(const char *dir, const char *sql, const char *const *params, siz
 		if (params[i] != NULL)
 			rc = sqlite3_bind_text(st, (int)i + 1, params[i], -1, SQLITE_STATIC);
 	if (rc == SQLITE_OK)
-		rc = give_rows(st, row, ctx);
+		rc = index_give_rows(st, row, ctx);
 	if (rc == SQLITE_DONE)
 		result = 0;
 	else

@@ -554,6 +554,12 @@ int store_change(const char *dir, const char *sql, const char *const *params, si
 	return index_change(dir, sql, params, param_count, changed, why);
 }
 
+int store_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
+    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
+{
+	return index_change_rows(dir, sql, params, param_count, keep, row, ctx, why);
+}
+
 int store_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why)
 {

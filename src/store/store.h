@@ -150,6 +150,9 @@ int store_query(const char *dir, const char *sql, const char *const *params, siz
 
 /* Runs one statement that changes rows, with text parameters ?1... 0 with how many rows, or -1 with a sentence in why. */
 int store_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why);
+/* The same for a statement with RETURNING, whose rows go to row(). Not keep: it is run, checks and all, and taken back. */
+int store_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
+    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
 /* Runs the statement for each id (?1), in transactions of a few milliseconds with gaps for others. progress may be NULL. */
 int store_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);

@@ -3,10 +3,14 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "http/key.h"
 #include "store/store.h"
+#include "verbs/select.h"
 #include "verbs/table.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +25,20 @@ static const struct table_column columns[] = {
 	"iif(deny IS NULL, '', ' deny=' || deny) || iif(ignore_query IS NULL, '', ' ignore_query=' || quote(ignore_query)) || "    \
 	"iif(follow_redirects IS NULL, '', ' follow_redirects=' || follow_redirects) || iif(pin IS NULL, '', ' pin=' || pin) || "  \
 	"iif(tag IS NULL, '', ' tag=' || tag)) AS says"
+#define SHOWN "id, priority, " SAYS ", note, url_glob"
+
+static void table_start(struct table *t, const struct conf *conf)
+{
+	table_begin(t, stdout, table_style_for(stdout, conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
+}
 
 static int list(const struct conf *conf)
 {
 	struct table t;
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	table_begin(&t, stdout, table_style_for(stdout, conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
-	int rc = store_query(conf_cache_dir(conf), "SELECT id, priority, " SAYS ", note, url_glob FROM rule ORDER BY priority DESC, id", NULL, 0,
-	    table_row, &t, &why);
+	table_start(&t, conf);
+	int rc = store_query(conf_cache_dir(conf), "SELECT " SHOWN " FROM rule ORDER BY priority DESC, id", NULL, 0, table_row, &t, &why);
 	long rows = table_end(&t);
 	if (rc != 0)
 		log_say("rule: %s", buf_str(&why));
@@ -39,119 +48,195 @@ static int list(const struct conf *conf)
 	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;
 }
 
-/* A duration with a unit becomes seconds, yes and no become 1 and 0; the rest is left to the checks of the table. */
-static char *make_value(const char *name, const char *text)
+/* --- add --- */
+
+static const struct column {
+	const char *name;
+	enum { WHOLE, SECONDS, SWITCH, WORDS } kind;
+} settable[] = {{"priority", WHOLE}, {"fresh_for_s", SECONDS}, {"store", SWITCH}, {"stale_ok_s", SECONDS}, {"offline", SWITCH},
+    {"deny", SWITCH}, {"ignore_query", WORDS}, {"follow_redirects", SWITCH}, {"pin", SWITCH}, {"tag", WORDS}, {"note", WORDS}};
+enum { SETTABLE = sizeof settable / sizeof settable[0], VALUES = SETTABLE + 1 };
+
+static const struct column *find_column(const char *name, size_t n)
 {
-	static const struct {
-		const char *unit;
-		long seconds;
-	} units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
-	char *end, *value = NULL;
-	size_t n = strlen(name);
-	long number = strtol(text, &end, 10);
-	if (n > 2 && strcmp(name + n - 2, "_s") == 0 && isdigit((unsigned char)text[0]))
-		for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-			if (strcmp(end, units[i].unit) == 0)
-				return asprintf(&value, "%ld", number * units[i].seconds) < 0 ? NULL : value;
-	bool words = strcmp(name, "tag") == 0 || strcmp(name, "note") == 0 || strcmp(name, "ignore_query") == 0;
-	if (!words && strcmp(text, "yes") == 0)
-		return strdup("1");
-	return !words && strcmp(text, "no") == 0 ? strdup("0") : strdup(text);
+	for (size_t i = 0; i < SETTABLE; i++)
+		if (strlen(settable[i].name) == n && strncmp(settable[i].name, name, n) == 0)
+			return &settable[i];
+	return NULL;
 }
 
-static bool is_column(const char *name, size_t n)
+/* A whole number, with a unit of time where seconds are wanted. Whether it makes sense is for the checks of the table to say. */
+static bool read_number(const char *text, bool seconds, int64_t *n)
 {
-	static const char *const names[] = {"priority", "fresh_for_s", "store", "stale_ok_s", "offline", "deny", "ignore_query",
-	    "follow_redirects", "pin", "tag", "note"};
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strlen(names[i]) == n && strncmp(names[i], name, n) == 0)
-			return true;
+	static const struct {
+		const char *name;
+		int64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
+	char *end;
+	errno = 0;
+	*n = strtoll(text, &end, 10);
+	if (end == text || errno != 0 || isspace((unsigned char)text[0]))
+		return false;
+	for (size_t i = 0; i < (seconds ? sizeof units / sizeof units[0] : 1); i++)
+		if (strcmp(end, units[i].name) == 0)
+			return !__builtin_mul_overflow(*n, units[i].seconds, n);
 	return false;
 }
 
-enum { VALUES = 16 };
-
-/* "INSERT ..." of the operands. The number of values, or -1 when they make no sense (said). */
-static int make_insert(const struct conf *conf, struct buf *sql, const char *params[VALUES], char *texts[VALUES])
+/* The value as the column takes it, the caller's. NULL: it has another form (said). */
+static char *make_value(const struct column *c, const char *text)
 {
+	static const char *const forms[] = {[WHOLE] = "a whole number: 10", [SECONDS] = "a time: 90s, 45m, 12h, 30d or 2w",
+	    [SWITCH] = "1 or 0, yes or no", [WORDS] = ""};
+	char *value = NULL;
+	int64_t n = 1;
+	if (c->kind == WORDS)
+		return strdup(text);
+	bool yes = c->kind == SWITCH && strcmp(text, "yes") == 0, no = c->kind == SWITCH && strcmp(text, "no") == 0;
+	if (no)
+		n = 0;
+	if (yes || no || read_number(text, c->kind == SECONDS, &n))
+		return asprintf(&value, "%" PRId64, n) < 0 ? NULL : value;
+	log_say("rule: %s: '%s' is not understood (give %s)", c->name, text, forms[c->kind]);
+	return NULL;
+}
+
+/* A glob as it is; without a scheme it is for both. What has no * and no set is a URL, and means itself alone. */
+static char *make_glob(const char *text)
+{
+	char *glob = NULL;
+	if (text[0] == '\0' || strpbrk(text, "*[") != NULL)
+		return text[0] == '\0' ? strdup(text) : select_glob(text);
+	char *url = key_normalise(text, "http");
+	char *quoted = url != NULL ? select_quoted(url) : NULL;
+	if (url == NULL)
+		log_say("rule: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", text);
+	else if (quoted != NULL && strstr(text, "://") == NULL)
+		glob = asprintf(&glob, "http*%s", quoted + strlen("http")) < 0 ? NULL : glob;
+	else if (quoted != NULL)
+		glob = strdup(quoted);
+	free(quoted);
+	free(url);
+	return glob;
+}
+
+/* "INSERT ..." of the operands, whose values are the caller's to free. The number of values, or -1 when they make no sense (said). */
+static int make_insert(const struct conf *conf, struct buf *sql, char *values[VALUES])
+{
+	const struct column *given[VALUES] = {NULL};
 	int count = 0;
 	buf_adds(sql, "INSERT INTO rule (url_glob");
-	params[count++] = conf_operand(conf, 1);
-	for (size_t i = 2; i < conf_operands(conf); i++) {
+	values[count++] = make_glob(conf_operand(conf, 1));
+	for (size_t i = 2; i < conf_operands(conf) && values[count - 1] != NULL; i++) {
 		const char *operand = conf_operand(conf, i), *equals = strchr(operand, '=');
-		size_t n = equals != NULL ? (size_t)(equals - operand) : 0;
-		if (n == 0 || !is_column(operand, n) || count == VALUES) {
-			log_say("rule: %s: not understood (give COLUMN=VALUE; curlew rule --help names the columns)", operand);
+		const struct column *c = equals != NULL ? find_column(operand, (size_t)(equals - operand)) : NULL;
+		bool again = false;
+		for (int k = 1; k < count; k++)
+			again = again || given[k] == c;
+		if (c == NULL || again) {
+			log_say("rule: %s: %s (give COLUMN=VALUE; curlew rule --help names the columns)", operand,
+			    c == NULL ? "not understood" : "the column is given twice");
 			return -1;
 		}
-		char name[32];
-		snprintf(name, sizeof name, "%.*s", (int)n, operand);
-		buf_addf(sql, ", %s", name);
-		texts[count] = make_value(name, equals + 1);
-		params[count] = texts[count];
-		count++;
+		given[count] = c;
+		buf_addf(sql, ", %s", c->name);
+		values[count++] = make_value(c, equals + 1);
 	}
+	if (values[count - 1] == NULL)
+		return -1;
 	buf_adds(sql, ") VALUES (");
 	for (int i = 1; i <= count; i++)
 		buf_addf(sql, "%s?%d", i > 1 ? ", " : "", i);
-	buf_adds(sql, ")");
+	buf_adds(sql, ") RETURNING " SHOWN);
 	return count;
+}
+
+/* A dry run is the run itself, taken back: what the table's checks refuse is refused. */
+static int change(const struct conf *conf, const char *sql, const char *const *params, size_t count, struct table *t)
+{
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	int rc = store_change_rows(conf_cache_dir(conf), sql, params, count, !conf_flag(conf, "dry-run"), table_row, t, &why);
+	if (rc != 0)
+		log_say("rule: %s", buf_str(&why));
+	buf_fini(&why);
+	return rc != 0 ? VERB_TROUBLE : VERB_DONE;
 }
 
 static int add(const struct conf *conf)
 {
-	struct buf sql, why;
-	const char *params[VALUES];
-	char *texts[VALUES] = {NULL};
+	struct buf sql;
+	struct table t;
+	char *values[VALUES] = {NULL};
 	if (conf_operands(conf) < 3) {
 		log_say("rule: add what? (curlew rule add GLOB COLUMN=VALUE...)");
 		return VERB_USAGE;
 	}
 	buf_init(&sql, BUF_PAGE);
-	buf_init(&why, BUF_LINE);
-	int status = VERB_USAGE, count = make_insert(conf, &sql, params, texts);
-	if (count > 0 && conf_flag(conf, "dry-run")) {
-		printf("%s\n", buf_str(&sql));
+	int status = VERB_USAGE, count = make_insert(conf, &sql, values);
+	if (count > 0) {
+		const char *params[VALUES];
 		for (int i = 0; i < count; i++)
-			printf("?%d = %s\n", i + 1, params[i]);
-		status = VERB_DONE;
-	} else if (count > 0) {
-		status = store_change(conf_cache_dir(conf), buf_str(&sql), params, (size_t)count, NULL, &why) == 0 ? VERB_DONE : VERB_TROUBLE;
+			params[i] = values[i];
+		table_start(&t, conf);
+		status = change(conf, buf_str(&sql), params, (size_t)count, &t);
+		table_end(&t);
 	}
-	if (why.len > 0)
-		log_say("rule: %s", buf_str(&why));
 	for (int i = 0; i < VALUES; i++)
-		free(texts[i]);
-	buf_fini(&why);
+		free(values[i]);
 	buf_fini(&sql);
 	return status;
 }
 
+/* --- rm, test --- */
+
+static bool is_id(const char *text)
+{
+	return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
 static int rm(const struct conf *conf)
 {
-	struct buf why;
-	int status = conf_operands(conf) > 1 ? VERB_DONE : VERB_USAGE;
-	if (status == VERB_USAGE)
+	struct table t;
+	if (conf_operands(conf) < 2) {
 		log_say("rule: rm which? (give IDs; curlew rule ls has them)");
-	buf_init(&why, BUF_LINE);
-	for (size_t i = 1; i < conf_operands(conf) && status == VERB_DONE; i++) {
-		int64_t changed = 0;
-		const char *id = conf_operand(conf, i);
-		if (conf_flag(conf, "dry-run")) {
-			printf("DELETE FROM rule WHERE id = %s\n", id);
-			continue;
-		}
-		if (store_change(conf_cache_dir(conf), "DELETE FROM rule WHERE id = CAST(?1 AS INTEGER)", &id, 1, &changed, &why) != 0)
-			status = VERB_TROUBLE;
-		else if (changed == 0)
-			status = VERB_NOTHING;
-		if (status == VERB_NOTHING)
-			log_say("rule: %s: no such rule (curlew rule ls)", id);
+		return VERB_USAGE;
 	}
-	if (why.len > 0)
-		log_say("rule: %s", buf_str(&why));
-	buf_fini(&why);
+	for (size_t i = 1; i < conf_operands(conf); i++)
+		if (!is_id(conf_operand(conf, i))) {
+			log_say("rule: %s: not an ID (curlew rule ls has them)", conf_operand(conf, i));
+			return VERB_USAGE;
+		}
+	int status = VERB_DONE;
+	table_start(&t, conf);
+	for (size_t i = 1; i < conf_operands(conf) && status != VERB_TROUBLE; i++) {
+		const char *id = conf_operand(conf, i);
+		long before = t.rows;
+		int done = change(conf, "DELETE FROM rule WHERE id = CAST(?1 AS INTEGER) RETURNING " SHOWN, &id, 1, &t);
+		if (done == VERB_DONE && t.rows == before) {
+			log_say("rule: %s: no such rule (curlew rule ls)", id);
+			done = VERB_NOTHING;
+		}
+		status = done != VERB_DONE ? done : status;
+	}
+	table_end(&t);
 	return status;
+}
+
+static int keep_glob(void *ctx, const struct store_column *c, size_t count)
+{
+	*(char **)ctx = count > 0 && c[0].text != NULL ? strdup(c[0].text) : NULL;
+	return 1;
+}
+
+/* The glob of a rule. NULL: there is none (said), or trouble, with why. */
+static char *find_glob(const struct conf *conf, const char *what, struct buf *why)
+{
+	char *glob = NULL;
+	int rc = store_query(conf_cache_dir(conf), "SELECT url_glob FROM rule WHERE id = CAST(?1 AS INTEGER)", &what, 1, keep_glob, &glob, why);
+	if (rc == 0 && glob == NULL)
+		log_say("rule: %s: no such rule (curlew rule ls)", what);
+	return glob;
 }
 
 /* Which stored URLs a rule, or one with such a glob, would touch. */
@@ -165,19 +250,25 @@ static int test(const struct conf *conf)
 		log_say("rule: test what? (give the ID of a rule, or a GLOB)");
 		return VERB_USAGE;
 	}
-	bool id = what[0] != '\0' && what[strspn(what, "0123456789")] == '\0';
 	buf_init(&why, BUF_LINE);
-	table_begin(&t, stdout, table_style_for(stdout, conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
-	int rc = store_query(conf_cache_dir(conf),
-	    id ? "SELECT status, body_bytes, url FROM entry WHERE url GLOB (SELECT url_glob FROM rule WHERE id = CAST(?1 AS INTEGER)) ORDER BY url"
-	       : "SELECT status, body_bytes, url FROM entry WHERE url GLOB ?1 ORDER BY url", &what, 1, table_row, &t, &why);
-	long rows = table_end(&t);
-	if (rc != 0)
+	char *glob = is_id(what) ? find_glob(conf, what, &why) : make_glob(what);
+	const char *param = glob;
+	int rc = -1, status = is_id(what) ? VERB_NOTHING : VERB_USAGE;
+	if (glob != NULL) {
+		table_begin(&t, stdout, table_style_for(stdout, conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
+		rc = store_query(conf_cache_dir(conf), "SELECT status, body_bytes, url FROM entry WHERE url GLOB ?1 ORDER BY url", &param, 1,
+		    table_row, &t, &why);
+		status = table_end(&t) > 0 ? VERB_DONE : VERB_NOTHING;
+	}
+	if (why.len > 0) {
 		log_say("rule: %s", buf_str(&why));
-	else if (rows == 0)
-		log_say("rule: nothing stored matches %s (a glob is matched with the whole URL: '*word*')", what);
+		status = VERB_TROUBLE;
+	} else if (rc == 0 && status == VERB_NOTHING) {
+		log_say("rule: nothing stored matches %s (a glob is matched with the whole URL: '*word*')", glob);
+	}
 	buf_fini(&why);
-	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;
+	free(glob);
+	return status;
 }
 
 int verb_rule(int argc, char **argv)

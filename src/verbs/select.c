@@ -36,7 +36,8 @@ static bool has_scheme(const char *glob)
 		return true;
 	if (strncmp(glob, "http", 4) != 0)
 		return false;
-	return strchr("*:", glob[4]) != NULL || (glob[4] == 's' && strchr("*:", glob[5]) != NULL);
+	char next = glob[4] == 's' ? glob[5] : glob[4];
+	return next != '\0' && strchr("*?[:", next) != NULL;
 }
 
 static char *join(const char *scheme, const char *rest)
@@ -50,8 +51,12 @@ static char *join(const char *scheme, const char *rest)
 	return joined;
 }
 
-/* A URL as a glob that matches itself alone. */
-static char *quote_glob(const char *url)
+char *select_glob(const char *operand)
+{
+	return join(has_scheme(operand) ? "" : "http*://", operand);
+}
+
+char *select_quoted(const char *url)
 {
 	struct buf glob;
 	buf_init(&glob, BUF_PAGE);
@@ -65,7 +70,7 @@ static char *quote_glob(const char *url)
 /* One more URL or glob, which is taken, among those of which one must match. */
 static int add_url(struct select *s, struct buf *any, char *url, bool wild)
 {
-	char *glob = url == NULL ? NULL : wild ? strdup(url) : quote_glob(url);
+	char *glob = url == NULL ? NULL : wild ? strdup(url) : select_quoted(url);
 	size_t n = add_param(s, url);
 	if (glob != NULL && n > 0)
 		s->globs[s->glob_count++] = glob;

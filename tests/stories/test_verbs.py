@@ -109,6 +109,16 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
     (["explain", "a", "b"], "one URL is wanted"),
     (["explain", "--at", "later", "example.com"], "--at later: not a time"),
     (["rule", "add", "*", "colour=red"], "colour=red: not understood"),
+    (["rule", "add", "*", "deny=maybe"], "deny: 'maybe' is not understood (give 1 or 0, yes or no)"),
+    (["rule", "add", "*", "fresh_for_s=soon"], "fresh_for_s: 'soon' is not understood (give a time: 90s, 45m, 12h, 30d or 2w)"),
+    (["rule", "add", "*", "fresh_for_s=99999999999999999w"], "fresh_for_s: '99999999999999999w' is not understood"),
+    (["rule", "add", "*", "priority=1.5"], "priority: '1.5' is not understood (give a whole number: 10)"),
+    (["rule", "add", "*", "deny=1", "deny=0"], "deny=0: the column is given twice"),
+    (["rule", "add", "gopher://x/", "deny=1"], "gopher://x/: not a URL that can be stored"),
+    (["rule", "add", "*"], "add what?"),
+    (["rule", "rm", "1x"], "1x: not an ID"),
+    (["rule", "rm"], "rm which?"),
+    (["rule", "test", "gopher://x/"], "gopher://x/: not a URL that can be stored"),
     (["rule", "jump"], "jump: not understood"),
     (["stats", "--by", "moon"], "--by moon: not understood"),
     (["verify", "x"], "no operands are wanted"),
@@ -385,17 +395,40 @@ def test_pin_and_unpin(filled, origin):
 def test_rules_by_verb(curlew, origin):
     url = origin.at("/x", "hello", {"Cache-Control": "no-cache"})
     glob = f"{origin.url()}/*"
-    assert "INSERT INTO rule" in verb(curlew, "rule", "add", glob, "fresh_for_s=10m", "--dry-run")
-    verb(curlew, "rule", "add", glob, "fresh_for_s=10m", "note=by verb", "pin=yes")
+    assert verb(curlew, "rule", "add", glob, "fresh_for_s=10m", "--dry-run").endswith(f"\tfresh_for_s=600\t\t{glob}\n")
+    said(curlew, "rule", "ls", status=3)
+    added = verb(curlew, "rule", "add", glob, "fresh_for_s=10m", "note=by verb", "pin=yes")
     [rule] = [rule for rule in json.loads(verb(curlew, "rule", "ls", "--json")) if rule["url_glob"] == glob]
     assert rule["says"] == "fresh_for_s=600 pin=1" and rule["note"] == "by verb"
+    assert added == verb(curlew, "rule", "ls") == f"{rule['id']}\t0\tfresh_for_s=600 pin=1\tby verb\t{glob}\n"
     curlew.stored(url)
     assert curlew.get(url).hit
     assert verb(curlew, "rule", "test", str(rule["id"])) == f"200\t5\t{url}\n" == verb(curlew, "rule", "test", glob)
-    verb(curlew, "rule", "rm", str(rule["id"]))
+    said(curlew, "rule", "rm", f"{rule['id']}x", status=2)
+    assert json.loads(verb(curlew, "rule", "rm", str(rule["id"]), "-n", "--json")) == [rule]
+    assert curlew.get(url).hit, "nothing of it was done"
+    assert verb(curlew, "rule", "rm", str(rule["id"])) == added
     assert not curlew.get(url).hit
-    assert "no such rule" in said(curlew, "rule", "rm", str(rule["id"]), status=3)
-    assert "fresh_for_s must be a number of seconds" in said(curlew, "rule", "add", glob, "fresh_for_s=-5")
+    for what in (["rm"], ["rm", "-n"], ["test"]):
+        assert "no such rule" in said(curlew, "rule", *what, str(rule["id"]), status=3)
+    for what in ([], ["-n"]):
+        assert "fresh_for_s must be a number of seconds" in said(curlew, "rule", "add", glob, "fresh_for_s=-5", *what)
+        assert "url_glob must not be empty" in said(curlew, "rule", "add", "", "deny=1", *what)
+    said(curlew, "rule", "ls", status=3)
+
+
+@pytest.mark.parametrize("text, glob", [
+    ("example.com/*", "http*://example.com/*"),
+    ("httpbin.example/*", "http*://httpbin.example/*"),
+    ("http*://example.com/*", "http*://example.com/*"),
+    ("https://example.com/[ab]", "https://example.com/[ab]"),
+    ("*.iso", "*.iso"),
+    ("https://Example.com/x?y=1", "https://example.com/x[?]y=1"),
+    ("Example.com", "http*://example.com/"),
+])
+def test_a_rules_glob_is_what_a_person_means(curlew, text, glob):
+    [row] = json.loads(verb(curlew, "rule", "add", text, "deny=1", "-n", "--json"))
+    assert row["url_glob"] == glob
 
 
 # --- gc, verify ---

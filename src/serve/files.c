@@ -66,6 +66,16 @@ none:
 	return -1;
 }
 
+bool files_has(int root_fd, const char *path)
+{
+	struct stat st;
+	bool index;
+	int fd = open_file(root_fd, path, &st, &index);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 bool files_answer(struct exchange *x)
 {
 	struct stat st;

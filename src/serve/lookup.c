@@ -54,3 +54,48 @@ void lookup_choose(struct lookup *l, const struct policy *policy, const struct p
 	    .fresh_until = e->fresh_until, .stale_until = e->stale_until, .edited = e->edited, .rule_id = e->rule_id, .ruling = ruling};
 	policy_judge_use(policy, demand, &stored, now, &l->use);
 }
+
+bool lookup_is_for_origin(const struct head *request)
+{
+	return message_has(request, "If-Match") || message_has(request, "If-Unmodified-Since");
+}
+
+/* The bytes a request wants of a body, as one span; false when they are none, several spans, or not all here. */
+static bool find_span(const struct store_parts *parts, const struct head *head, const struct head *request, int64_t now, int64_t *first,
+    int64_t *last)
+{
+	struct range ranges[RANGE_MAX];
+	size_t count;
+	struct span range = message_find(request, "Range");
+	*first = 0;
+	*last = parts->whole_bytes - 1;
+	if (range.at != NULL && policy_range_applies(request, head, now)) {
+		enum range_verdict verdict = range_resolve(range, parts->whole_bytes, ranges, &count);
+		if (verdict == RANGE_UNSATISFIABLE || (verdict == RANGE_SOME && count > 1))
+			return false;
+		if (verdict == RANGE_SOME) {
+			*first = ranges[0].first;
+			*last = ranges[0].last;
+		}
+	}
+	return store_parts_cover(parts, *first) > *last - *first;
+}
+
+bool lookup_covered(const struct store_parts *parts, const struct policy *policy, const struct policy_demand *demand,
+    const struct ruling *ruling, const struct head *request, int64_t now, struct policy_use *use, int64_t *first, int64_t *last)
+{
+	struct head head;
+	if (parts->of == NULL || parts->whole_bytes <= 0)
+		return false;
+	message_init(&head);
+	bool covered = message_parse_fields(&head, span_of(parts->of->headers)) == 0;
+	if (covered) {
+		head.status = 200;
+		struct policy_stored stored = {.response = &head, .fetched_at = parts->of->fetched_at,
+		    .initial_age_s = parts->of->initial_age_s, .fresh_until = parts->of->fresh_until, .ruling = ruling};
+		policy_judge_use(policy, demand, &stored, now, use);
+		covered = use->verdict == POLICY_HIT && find_span(parts, &head, request, now, first, last);
+	}
+	message_fini(&head);
+	return covered;
+}

@@ -9,6 +9,7 @@
 
 #include "http/message.h"
 #include "http/policy.h"
+#include "http/range.h"
 #include "store/store.h"
 
 struct lookup {
@@ -28,5 +29,12 @@ void lookup_choose(struct lookup *l, const struct policy *, const struct policy_
     int64_t now);
 /* True when the row's Vary fields match the request's, or it is in the language the request prefers (RFC 9111 4.1). */
 bool lookup_matches(const struct entry *, const struct head *request, bool by_language);
+
+/* Questions whose answer must come from the origin itself (RFC 9110 13.1.1, 13.1.4). */
+bool lookup_is_for_origin(const struct head *request);
+/* True when stored parts of a body are fresh and hold all that the request asks of it. *use: the verdict on them; *first to *last,
+ * inclusive: what is asked. */
+bool lookup_covered(const struct store_parts *, const struct policy *, const struct policy_demand *, const struct ruling *,
+    const struct head *request, int64_t now, struct policy_use *use, int64_t *first, int64_t *last);
 
 #endif

@@ -4,6 +4,7 @@
  * that lies far ahead is asked for by itself, beside it, and its 206 is kept as a part.
  */
 #include "serve/exchange.h"
+#include "serve/lookup.h"
 
 #include "base/stats.h"
 
@@ -24,26 +25,6 @@ void partial_find(struct exchange *x, struct store_parts *parts)
 		store_find_parts(x->service->store, x->target.url, wanted, x->request, parts);
 }
 
-/* The bytes a request wants of a body of that size, first to last inclusive, as one span; false when they are none or not all here. */
-static bool find_span(const struct exchange *x, const struct head *head, const struct store_parts *parts, int64_t *first, int64_t *last)
-{
-	struct range ranges[RANGE_MAX];
-	size_t count;
-	struct span range = message_find(x->request, "Range");
-	*first = 0;
-	*last = parts->whole_bytes - 1;
-	if (range.at != NULL && policy_range_applies(x->request, head, x->now)) {
-		enum range_verdict verdict = range_resolve(range, parts->whole_bytes, ranges, &count);
-		if (verdict == RANGE_UNSATISFIABLE || (verdict == RANGE_SOME && count > 1))
-			return false;
-		if (verdict == RANGE_SOME) {
-			*first = ranges[0].first;
-			*last = ranges[0].last;
-		}
-	}
-	return store_parts_cover(parts, *first) > *last - *first;
-}
-
 static void answer_from(struct exchange *x, const struct store_parts *parts, const struct reserve *pieces, const struct policy_use *use)
 {
 	char cache[64];
@@ -59,30 +40,16 @@ static void answer_from(struct exchange *x, const struct store_parts *parts, con
 
 bool partial_answer(struct exchange *x, const struct store_parts *parts)
 {
-	struct head head;
 	struct policy_use use;
 	int64_t first, last;
-	bool answered = false;
-	if (parts->of == NULL || parts->whole_bytes <= 0)
+	if (!lookup_covered(parts, &x->service->policy, &x->demand, &x->ruling, x->request, x->now, &use, &first, &last))
 		return false;
-	message_init(&head);
-	if (message_parse_fields(&head, span_of(parts->of->headers)) != 0)
-		goto out;
-	head.status = 200;
-	struct policy_stored stored = {.response = &head, .fetched_at = parts->of->fetched_at, .initial_age_s = parts->of->initial_age_s,
-	    .fresh_until = parts->of->fresh_until, .ruling = &x->ruling};
-	policy_judge_use(&x->service->policy, &x->demand, &stored, x->now, &use);
-	if (use.verdict != POLICY_HIT || !find_span(x, &head, parts, &first, &last))
-		goto out;
 	struct reserve *pieces = reserve_of_range(x->service->store, parts, first, last);
-	if (pieces != NULL) {
-		answer_from(x, parts, pieces, &use);
-		answered = true;
-	}
+	if (pieces == NULL)
+		return false;
+	answer_from(x, parts, pieces, &use);
 	reserve_free(pieces);
-out:
-	message_fini(&head);
-	return answered;
+	return true;
 }
 
 bool partial_wants_whole(const struct exchange *x)

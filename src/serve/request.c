@@ -6,6 +6,7 @@
 #include "serve/answer.h"
 #include "serve/hot.h"
 #include "serve/intake.h"
+#include "serve/lookup.h"
 #include "serve/names.h"
 
 #include <stddef.h>
@@ -25,11 +26,9 @@ static bool is_loop(const struct exchange *x)
 	return false;
 }
 
-/* Questions whose answer must come from the origin itself (RFC 9110 13.1.1, 13.1.4). */
 static bool must_forward(const struct exchange *x)
 {
-	return message_has(x->request, "If-Match") || message_has(x->request, "If-Unmodified-Since") ||
-	    x->framing != MESSAGE_NO_BODY;
+	return lookup_is_for_origin(x->request) || x->framing != MESSAGE_NO_BODY;
 }
 
 /* OPTIONS and TRACE count hops (RFC 9110 7.6.2). True when we are the last. */

@@ -183,8 +183,11 @@ out:
 static void add_setting(void *ctx, const char *name, const char *value, const char *source)
 {
 	(void)source;
+	/* Who reads it stands elsewhere. */
+	char *place = strcmp(name, "root") == 0 ? realpath(value, NULL) : NULL;
 	if (value[0] != '\0')
-		buf_addf(ctx, "%s %s\n", name, value);
+		buf_addf(ctx, "%s %s\n", name, place != NULL ? place : value);
+	free(place);
 }
 
 /* For who looks into the cache (`curlew explain`): what is served here, and how. */

@@ -1,13 +1,16 @@
 /* One look at a URL without a store: what explain needs, in one go, from a reading connection of its own. */
 #include "store/glimpse.h"
 
+#include "store/body_files.h"
 #include "store/index.h"
 #include "store/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int keep_text(void *ctx, const struct store_column *c, size_t count)
@@ -61,6 +64,17 @@ enum store_found glimpse_parts(struct glimpse *g, const char *url, bool (*wanted
     struct store_parts *parts)
 {
 	return index_find_parts(g->ix, url, wanted, ctx, parts);
+}
+
+bool glimpse_body(const struct glimpse *g, const char *name, int64_t bytes)
+{
+	struct stat s;
+	if (name == NULL)
+		return true;
+	char *path = NULL;
+	bool there = body_number(name) >= 0 && asprintf(&path, "%s/%s", g->dir, name) > 0 && lstat(path, &s) == 0 && S_ISREG(s.st_mode) && s.st_size == bytes;
+	free(path);
+	return there;
 }
 
 char *glimpse_refusal(struct glimpse *g, const char *url, struct buf *why)

@@ -23,6 +23,8 @@ void glimpse_close(struct glimpse *);
 enum store_found glimpse_rows(struct glimpse *, const char *url, struct store_rows *);
 enum store_found glimpse_parts(struct glimpse *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
     struct store_parts *);
+/* True when a body file of that name and size is there, or none is needed (name NULL). Whether its bytes are right is not looked at. */
+bool glimpse_body(const struct glimpse *, const char *name, int64_t bytes);
 /* Why the URL was not stored, as a sentence; NULL: nothing is known. The caller's to free. */
 char *glimpse_refusal(struct glimpse *, const char *url, struct buf *why);
 

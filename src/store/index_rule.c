@@ -22,8 +22,9 @@ static int add_row(struct rules *rules, sqlite3_stmt *st)
 	r.offline = (int)number_or_silent(st, 6);
 	r.deny = (int)number_or_silent(st, 7);
 	r.follow_redirects = (int)number_or_silent(st, 8);
-	r.ignore_query = index_text(st, 9, &lost);
-	r.tag = index_text(st, 10, &lost);
+	r.pin = (int)number_or_silent(st, 9);
+	r.ignore_query = index_text(st, 10, &lost);
+	r.tag = index_text(st, 11, &lost);
 	if (!lost && r.url_glob != NULL)
 		return rules_add(rules, &r);
 	free(r.url_glob);

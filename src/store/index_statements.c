@@ -14,8 +14,8 @@ const struct index_statement index_statements[STATEMENTS] = {
     [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
     [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
     [VERSION] = {READER | KEEPER, "PRAGMA data_version"},
-    [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, ignore_query, tag "
-		       "FROM rule"},
+    [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, pin, ignore_query, "
+		       "tag FROM rule"},
     [GENERATION] = {READER, "SELECT rules, coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
     [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes FROM counter"},
     [NAMES] = {KEEPER, "SELECT names FROM counter"},

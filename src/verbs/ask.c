@@ -2,12 +2,15 @@
 
 #include "base/log.h"
 #include "http/key.h"
+#include "serve/exchange.h"
 #include "verbs/verbs.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* "shared --targets X --origin URL", as store_config.mode was written. */
 static void read_mode(struct ask *a)
@@ -54,16 +57,48 @@ char *ask_server(const struct ask *a, const char *name)
 	return NULL;
 }
 
+/* The command line's URL as the request target it is for a server; key_fini() is always allowed. */
+static int read_target(const struct ask *a, const char *text, struct key_target *target)
+{
+	char *scheme = ask_server(a, "default-scheme"), *path = NULL;
+	struct key_ways ways = {.default_scheme = scheme != NULL ? scheme : "http", .origin = a->origin};
+	struct fault fault;
+	int rc = -1;
+	*target = (struct key_target){0};
+	if (asprintf(&path, "/%s", text + (text[0] == '/')) > 0)
+		rc = key_of_target(&ways, span_of("GET"), span_of(path), target, &fault);
+	free(path);
+	free(scheme);
+	return rc;
+}
+
+bool ask_is_file(const struct ask *a, const struct conf *conf)
+{
+	char *root = ask_server(a, "root");
+	int fd = root != NULL ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct key_target target = {0};
+	bool is = false;
+	if (fd >= 0) {
+		read_target(a, conf_operand(conf, 0), &target);
+		is = target.way == KEY_PREFIX && target.path != NULL && files_has(fd, target.path);
+		key_fini(&target);
+		close(fd);
+	}
+	free(root);
+	return is;
+}
+
 /* As the server would read it: a path for its one origin, or a URL as a person types it. */
 static char *read_url(const struct ask *a, const char *text)
 {
 	char *scheme = ask_server(a, "default-scheme"), *url = NULL;
+	struct key_target target;
 	if (a->origin != NULL && text[0] == '/') {
-		struct buf whole;
-		buf_init(&whole, BUF_PAGE);
-		buf_addf(&whole, "%s%s", a->origin, text);
-		url = key_normalise(buf_str(&whole), "http");
-		buf_fini(&whole);
+		if (read_target(a, text, &target) == 0) {
+			url = target.url;
+			target.url = NULL;
+		}
+		key_fini(&target);
 	} else {
 		url = key_normalise(text, scheme != NULL ? scheme : "http");
 	}
@@ -93,6 +128,11 @@ int ask_begin(struct ask *a, const struct conf *conf, const char *verb)
 	if (rc != 0)
 		return VERB_TROUBLE;
 	read_mode(a);
+	return VERB_DONE;
+}
+
+int ask_url(struct ask *a, const struct conf *conf, const char *verb)
+{
 	a->url = read_url(a, conf_operand(conf, 0));
 	if (a->url == NULL) {
 		log_say("%s: %s: not a URL that can be stored (http or https, with a host)", verb, conf_operand(conf, 0));

@@ -27,10 +27,14 @@ struct ask {
 	int64_t now;
 };
 
-/* Reads the URL and -H of the command line and looks them up. VERB_DONE, or the exit status after having said why not; ask_end() is
- * always allowed. */
+/* Reads -H of the command line, and how the cache is run. VERB_DONE, or the exit status after having said why not; ask_end() is always
+ * allowed. */
 int ask_begin(struct ask *, const struct conf *, const char *verb);
 void ask_end(struct ask *);
+/* Looks the command line's URL up. Likewise. */
+int ask_url(struct ask *, const struct conf *, const char *verb);
+/* True when the --root of the running server holds what is asked for: then that is the answer, whatever is stored. */
+bool ask_is_file(const struct ask *, const struct conf *);
 /* Selects the variant and judges it as of a->now. Once. */
 void ask_judge(struct ask *);
 /* One setting of the server that is running; NULL: none is, or it has no such. The caller's to free. */

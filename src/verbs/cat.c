@@ -50,6 +50,8 @@ int verb_cat(int argc, char **argv)
 	struct ask ask;
 	status = ask_begin(&ask, conf, "cat");
 	if (status == VERB_DONE)
+		status = ask_url(&ask, conf, "cat");
+	if (status == VERB_DONE)
 		ask_judge(&ask);
 	if (status == VERB_DONE && ask.lookup.entry != NULL) {
 		status = print_body(conf_cache_dir(conf), ask.lookup.entry);

@@ -57,20 +57,7 @@ static const char *when(int64_t at, char out[WHEN])
 	return out;
 }
 
-/* --- who would answer --- */
-
-/* True when --root of the running server holds a file of that name: then that is the answer. */
-static bool say_file(struct page *p, const struct ask *a, const char *operand)
-{
-	char *root = ask_server(a, "root"), *path = NULL;
-	bool maybe = root != NULL && strstr(operand, "://") == NULL && strstr(operand, "..") == NULL;
-	bool there = maybe && asprintf(&path, "%s/%s", root, operand[0] == '/' ? operand + 1 : operand) > 0 && access(path, F_OK) == 0;
-	if (there)
-		say(p, "next", "the local file %s (--root), which goes before every host", path);
-	free(path);
-	free(root);
-	return there;
-}
+/* --- the rules --- */
 
 static void say_rules(struct page *p, const struct ask *a)
 {
@@ -88,6 +75,10 @@ static void say_rules(struct page *p, const struct ask *a)
 		say(p, "offline_rule", "rule %" PRId64 ": offline=%d", r->offline_rule, r->offline);
 	if (r->follow_rule != 0)
 		say(p, "follow_rule", "rule %" PRId64 ": follow_redirects=%d", r->follow_rule, r->follow_redirects);
+	if (r->deny_rule != 0)
+		say(p, "deny_rule", "rule %" PRId64 ": deny=%d", r->deny_rule, r->deny);
+	if (r->pin_rule != 0)
+		say(p, "pin_rule", "rule %" PRId64 ": pin=%d", r->pin_rule, r->pin);
 	if (r->tag_rule != 0)
 		say(p, "tag_rule", "rule %" PRId64 ": tag=%s", r->tag_rule, r->tag);
 }
@@ -164,65 +155,120 @@ static bool wanted(const void *request, const char *vary)
 static void say_absence(struct page *p, struct ask *a)
 {
 	struct buf why;
-	struct store_parts parts;
+	struct store_parts *parts = &a->lookup.parts;
 	buf_init(&why, BUF_LINE);
 	char *refusal = glimpse_refusal(&a->glimpse, a->key, &why);
 	if (refusal != NULL)
 		say(p, "not_stored", "%s", refusal);
-	if (glimpse_parts(&a->glimpse, a->key, wanted, &a->request, &parts) == STORE_FOUND)
-		say(p, "parts", "%zu, of which %" PRId64 " bytes from the beginning", parts.count, store_parts_cover(&parts, 0));
-	store_parts_free(&parts);
+	*parts = (struct store_parts){.whole_bytes = -1};
+	if (glimpse_parts(&a->glimpse, a->key, wanted, &a->request, parts) == STORE_FOUND)
+		say(p, "parts", "%zu, of which %" PRId64 " bytes from the beginning", parts->count, store_parts_cover(parts, 0));
 	free(refusal);
 	buf_fini(&why);
 }
 
-/* The answer that needs no verdict: denied, or nothing to judge. True when it was said. */
-static bool say_plain_next(struct page *p, const struct ask *a)
+/* --- what the next request would do: the turns are those of request.c and cached.c --- */
+
+/* What keeps it off the network, in words; false: nothing does. */
+static bool is_offline(const struct ask *a, char why[64])
 {
-	const struct lookup *l = &a->lookup;
-	if (a->ruling.deny)
-		say(p, "next", "403: denied by rule %" PRId64, a->ruling.deny_rule);
-	else if (l->entry == NULL && a->ruling.offline)
-		say(p, "next", "504: not stored, and rule %" PRId64 " keeps it off the network", a->ruling.offline_rule);
-	else if (l->entry == NULL && a->demand.only_if_cached)
-		say(p, "next", "504: not stored, and the request says only-if-cached, RFC 9111 5.2.1.7");
-	else if (l->entry == NULL)
-		say(p, "next", "a miss: %s, so the origin is asked", l->rows.count > 0 ? "no variant is for this request" : "nothing is stored");
+	char *set = ask_server(a, "offline");
+	bool offline = a->ruling.offline || (set != NULL && strcmp(set, "yes") == 0);
+	if (a->ruling.offline)
+		snprintf(why, 64, "rule %" PRId64 " keeps it off the network", a->ruling.offline_rule);
 	else
-		return false;
-	return true;
+		snprintf(why, 64, "the server runs with --offline");
+	free(set);
+	return offline;
 }
 
-/* What the next request would do; true: it would hit. */
-static bool say_next(struct page *p, const struct ask *a)
+static bool has_body(const struct ask *a)
 {
-	const struct lookup *l = &a->lookup;
-	if (say_plain_next(p, a))
-		return false;
-	bool validates = l->entry->etag != NULL || l->entry->last_modified != NULL;
-	bool offline = a->ruling.offline && l->use.stale_if_unreachable;
-	switch (l->use.verdict) {
+	return glimpse_body(&a->glimpse, a->lookup.entry->body_file, a->lookup.entry->body_bytes);
+}
+
+/* Answered from a row at once. */
+static bool say_hit(struct page *p, const struct ask *a)
+{
+	const struct policy_use *u = &a->lookup.use;
+	switch (u->verdict) {
 	case POLICY_HIT:
-		say(p, "next", "a hit: %s", l->use.reason);
+		say(p, "next", "a hit: %s", u->reason);
 		return true;
 	case POLICY_STALE:
-		say(p, "next", "a hit, stale: %s", l->use.reason);
+		say(p, "next", "a hit, stale: %s", u->reason);
 		return true;
 	case POLICY_REFRESH:
-		say(p, "next", "a hit, stale, and the origin is asked in the background: %s", l->use.reason);
+		say(p, "next", "a hit, stale, and the origin is asked in the background: %s", u->reason);
 		return true;
 	case POLICY_REVALIDATE:
 	case POLICY_MISS:
 		break;
 	}
-	if (offline)
-		say(p, "next", "a hit, stale: rule %" PRId64 " keeps it off the network", a->ruling.offline_rule);
-	else if (a->ruling.offline || a->demand.only_if_cached)
-		say(p, "next", "504: %s, and the origin may not be asked", l->use.reason);
-	else
-		say(p, "next", "the origin is asked%s: %s", validates && l->use.verdict == POLICY_REVALIDATE ? " whether it still holds" : " anew",
-		    l->use.reason);
-	return offline;
+	return false;
+}
+
+/* Answered from parts of a body that is not stored whole. */
+static bool say_hit_in_parts(struct page *p, const struct ask *a)
+{
+	struct policy_use use;
+	int64_t first, last;
+	const struct store_parts *parts = &a->lookup.parts;
+	if (!lookup_covered(parts, &a->policy, &a->demand, &a->ruling, &a->request, a->now, &use, &first, &last))
+		return false;
+	for (size_t i = 0; i < parts->count; i++) {
+		const struct part *part = &parts->parts[i];
+		bool used = part->first_byte <= last && part->first_byte + part->body_bytes > first;
+		if (used && !glimpse_body(&a->glimpse, part->body_file, part->body_bytes))
+			return false;
+	}
+	say(p, "next", "a hit: bytes %" PRId64 " to %" PRId64 " are stored in parts, %s", first, last, use.reason);
+	return true;
+}
+
+/* Nothing that is stored answers it. True: it is answered all the same, from what is stale. */
+static bool say_asking(struct page *p, const struct ask *a, bool body)
+{
+	const struct lookup *l = &a->lookup;
+	char why[64];
+	const char *not_stored = l->entry != NULL ? l->use.reason : l->rows.count > 0 ? "no variant is for this request" : "nothing is stored";
+	if (l->entry != NULL && !body)
+		not_stored = "its body file is missing or of another size, and the row goes";
+	if (a->demand.only_if_cached) {
+		say(p, "next", "504: %s, and the request says only-if-cached, RFC 9111 5.2.1.7", not_stored);
+	} else if (is_offline(a, why)) {
+		bool stale = l->entry != NULL && body && l->use.stale_if_unreachable;
+		say(p, "next", stale ? "a hit, stale: %s" : "504: %s; %s", stale ? why : not_stored, why);
+		return stale;
+	} else if (l->entry == NULL || !body) {
+		say(p, "next", "a miss: %s, so the origin is asked", not_stored);
+	} else {
+		bool validates = l->use.verdict == POLICY_REVALIDATE && (l->entry->etag != NULL || l->entry->last_modified != NULL);
+		say(p, "next", "the origin is asked%s: %s", validates ? " whether it still holds" : " anew", not_stored);
+	}
+	return false;
+}
+
+/* True: it would hit. */
+static bool say_next(struct page *p, const struct ask *a)
+{
+	static const char conditions[] = "If-Match and If-Unmodified-Since are the origin's to answer, RFC 9110 13.1.1";
+	char why[64];
+	if (a->ruling.deny) {
+		say(p, "next", "403: denied by rule %" PRId64, a->ruling.deny_rule);
+		return false;
+	}
+	if (lookup_is_for_origin(&a->request)) {
+		if (is_offline(a, why))
+			say(p, "next", "504: %s; %s", conditions, why);
+		else
+			say(p, "next", "the origin is asked: %s", conditions);
+		return false;
+	}
+	bool body = a->lookup.entry != NULL && has_body(a);
+	if (body ? say_hit(p, a) : a->lookup.entry == NULL && say_hit_in_parts(p, a))
+		return true;
+	return say_asking(p, a, body);
 }
 
 /* --at: 0, or -1 when it is no time. */
@@ -261,14 +307,20 @@ static int explain(struct ask *a, const struct conf *conf)
 		log_say("explain: --at %s: not a time (give Unix seconds, '2026-11-25 18:00', or +2h)", at);
 		return VERB_USAGE;
 	}
-	ask_judge(a);
-	say(&p, "url", "%s", a->url);
-	say(&p, "key", "%s", a->key);
+	bool file = ask_is_file(a, conf), hit = file;
+	int status = file ? VERB_DONE : ask_url(a, conf, "explain");
+	if (status != VERB_DONE)
+		return status;
+	say(&p, "url", "%s", file ? conf_operand(conf, 0) : a->url);
+	if (!file)
+		say(&p, "key", "%s", a->key);
 	say(&p, "as_of", "%s", when(a->now, text));
 	say(&p, "cache", "%s, %s, %s", conf_cache_dir(conf), a->glimpse.mode, a->glimpse.server != NULL ? "being served" : "no server is running");
-	say_rules(&p, a);
-	bool hit = say_file(&p, a, conf_operand(conf, 0));
-	if (!hit) {
+	if (file) {
+		say(&p, "next", "the local file of that name (--root), which goes before every host");
+	} else {
+		ask_judge(a);
+		say_rules(&p, a);
 		say_variants(&p, a);
 		if (a->lookup.entry != NULL)
 			say_arithmetic(&p, a);

@@ -38,7 +38,7 @@ static void a_glob_matches_what_sqlites_glob_matches(void **state)
 static struct rule blank(int64_t id, int64_t priority, const char *glob)
 {
 	return (struct rule){.id = id, .priority = priority, .url_glob = strdup(glob), .fresh_for_s = RULE_SILENT, .stale_ok_s = RULE_SILENT,
-	    .store = RULE_SILENT, .offline = RULE_SILENT, .deny = RULE_SILENT, .follow_redirects = RULE_SILENT};
+	    .store = RULE_SILENT, .offline = RULE_SILENT, .deny = RULE_SILENT, .follow_redirects = RULE_SILENT, .pin = RULE_SILENT};
 }
 
 static void each_column_is_decided_by_the_first_that_says_something(void **state)
@@ -56,6 +56,8 @@ static void each_column_is_decided_by_the_first_that_says_something(void **state
 	equal.deny = 1;
 	equal.offline = 0;
 	other.fresh_for_s = 99;
+	high.pin = 0;
+	low.pin = 1;
 	assert_int_equal(rules_add(s, &low) | rules_add(s, &equal) | rules_add(s, &other) | rules_add(s, &high), 0);
 	rules_sort(s);
 	struct ruling r;
@@ -70,6 +72,8 @@ static void each_column_is_decided_by_the_first_that_says_something(void **state
 	assert_false(r.offline); /* said to be 0 by one that goes before */
 	assert_int_equal(r.offline_rule, 3);
 	assert_string_equal(r.tag, "low");
+	assert_false(r.pin);
+	assert_int_equal(r.pin_rule, 2);
 	assert_true(ruling_touches_hits(&r));
 	rules_judge(s, "ftp://c/", &r);
 	assert_int_equal(r.fresh_for_s, 10);

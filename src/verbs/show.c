@@ -78,9 +78,8 @@ static int put_row(void *ctx, const struct store_column *values, size_t count)
 		else if (values[i].text != NULL)
 			buf_adds(&text, values[i].text);
 		bool say = s->style == TABLE_PLAIN || (values[i].text != NULL && values[i].text[0] != '\0');
-		if (say) {
+		if (say)
 			put_value(s->style, columns[i].name, columns[i].kind, &text);
-		}
 		buf_fini(&text);
 	}
 	if (s->style == TABLE_PEOPLE) {
@@ -141,6 +140,8 @@ int verb_show(int argc, char **argv)
 		return status;
 	struct ask ask;
 	status = ask_begin(&ask, conf, "show");
+	if (status == VERB_DONE)
+		status = ask_url(&ask, conf, "show");
 	bool select = status == VERB_DONE && conf_item(conf, "header", 0) != NULL && ask.lookup.rows.count > 0;
 	if (select)
 		ask_judge(&ask);

@@ -159,6 +159,7 @@ def test_show_shows_all_variants_or_the_one_a_request_would_get(curlew, origin):
     assert "none of its variants" in said(curlew, "show", url, "-H", "X-Tongue: fr", status=3)
     curlew.change(f"INSERT INTO rule (url_glob, ignore_query) VALUES ('{url}*', 'utm_*')")
     assert len(shown(url + "?utm_source=x")) == 2, "by what the cache calls it"
+    curlew.shell("DELETE FROM rule")
 
 
 # --- explain says what the server then does ---

@@ -367,6 +367,7 @@ static void storing_stops_while_a_forgotten_reader_fills_the_disk_and_resumes(vo
 	put(h->store, "http://a/2", "two");
 	struct entry *e = make_entry("http://a/3", "");
 	EVENTUALLY(put_entry(h->store, e, "three", 0) == STORE_PUT_TROUBLE);
+	EVENTUALLY(sql_number(h, "SELECT count(*) FROM setting WHERE name = 'stopped' AND value GLOB 'no: *sqlite3*'") == 1);
 	/* Purging and looking up go on. */
 	store_invalidate(h->store, "http://a/2");
 	store_settle(h->store);
@@ -374,6 +375,7 @@ static void storing_stops_while_a_forgotten_reader_fills_the_disk_and_resumes(vo
 	assert_true(is_stored(h->store, "http://a/1"));
 	rise(&s);
 	EVENTUALLY(put_entry(h->store, e, "three", 0) == STORE_PUT_DONE);
+	EVENTUALLY(sql_number(h, "SELECT count(*) FROM setting WHERE name = 'stopped'") == 0);
 	entry_free(e);
 }
 

@@ -191,11 +191,6 @@ void rules_judge(const struct rules *s, const char *url, struct ruling *out)
 	}
 }
 
-bool ruling_touches_hits(const struct ruling *r)
-{
-	return r->deny || r->store == 0 || r->fresh_rule != 0;
-}
-
 static bool is_ignored(const char *globs, const char *name, size_t n)
 {
 	char one[128], parameter[256];

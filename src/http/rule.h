@@ -46,8 +46,6 @@ struct ruling {
 };
 /* url: the key. rules may be NULL. */
 void rules_judge(const struct rules *, const char *url, struct ruling *);
-/* True when the rules bear on a plain fresh hit, so that it must be looked at each time. */
-bool ruling_touches_hits(const struct ruling *);
 
 /* Drops the query parameters that the deciding rule ignores from url (RFC 3986 3.4; parted by &): the cache's key. NULL: nothing is
  * dropped, the URL is the key. *rule: who decided. The caller frees the result. */

@@ -44,13 +44,16 @@ static void offer_to_hot(struct exchange *x, const struct lookup *l)
 	const struct entry *e = l->entry;
 	if (x->service->root_fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
 		return;
-	if (ruling_touches_hits(&x->ruling) || x->fetch_url != NULL || e->rule_id != 0)
+	if (x->fetch_url != NULL) /* each signature would be an answer of its own */
 		return;
 	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= HOT_BODY && span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
 	if (x->service->hot != NULL && plain && x->hot == NULL)
 		x->hot = entry_copy(e);
-	if (x->hot != NULL)
-		x->hot->rules = x->rules->generation;
+	if (x->hot == NULL)
+		return;
+	x->hot->rules = x->rules->generation;
+	x->hot->ready_until = l->use.fresh_until;
+	x->hot->ready_rule = l->use.rule_id;
 }
 
 /* 0: answered. -1: the body is gone, nothing was sent. */
@@ -105,24 +108,20 @@ static void refresh_in_background(struct exchange *x, const struct lookup *l, ui
 static bool try_stored(struct exchange *x, struct lookup *l, uint64_t landed)
 {
 	char cache[REPLY_STATUS];
-	bool plain = true;
 	if (l->entry == NULL)
 		return false;
 	switch (l->use.verdict) {
 	case POLICY_HIT:
-		plain = l->use.rule_id == 0;
+		reply_hit(cache, l->use.ttl_s, l->use.rule_id);
 		break;
 	case POLICY_STALE:
 	case POLICY_REFRESH:
-		plain = false;
+		snprintf(cache, sizeof cache, "hit; ttl=%" PRId64 "; detail=\"%.150s\"", l->use.ttl_s, l->use.reason);
 		break;
 	case POLICY_REVALIDATE:
 	case POLICY_MISS:
 		return false;
 	}
-	int n = snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, l->use.ttl_s);
-	if (!plain)
-		snprintf(cache + n, sizeof cache - (size_t)n, "; detail=\"%.150s\"", l->use.reason);
 	if (answer_stored(x, l->entry, l->use.age_s, cache) != 0) {
 		l->broken_body = true;
 		return false;

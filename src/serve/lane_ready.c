@@ -88,10 +88,10 @@ static enum ready_outcome keep_rest(struct conn *c, const struct iovec iov[3], s
 
 static enum ready_outcome send_ready(struct lane *l, struct conn *c, const struct hot_object *o, bool head)
 {
-	char tail[128 + 2];
+	char tail[REPLY_HIT_LINES + 2];
 	const struct entry *e = o->entry;
 	int64_t age = e->initial_age_s + (l->now > e->fetched_at ? l->now - e->fetched_at : 0);
-	size_t n = reply_write_hit(tail, age, e->fresh_until - l->now);
+	size_t n = reply_write_hit(tail, age, e->ready_until - l->now, e->ready_rule);
 	tail[n++] = '\r';
 	tail[n++] = '\n';
 	struct iovec iov[3] = {{o->text, o->head_bytes}, {tail, n}, {o->text + o->head_bytes, head ? 0 : o->body_bytes}};
@@ -139,7 +139,7 @@ enum ready_outcome ready_answer(struct lane *l, struct conn *c, const struct gla
 	enum ready_outcome outcome = READY_NOT;
 	if (o == NULL)
 		return READY_NOT;
-	if (l->now < o->entry->fresh_until && host_is_good(l, c, g)) {
+	if (l->now < o->entry->ready_until && host_is_good(l, c, g)) {
 		if (is_proved(l, o)) {
 			note_hit(l, o);
 			outcome = send_ready(l, c, o, g->head);

@@ -43,7 +43,9 @@ void reply_key(struct reply *r, const char *url)
 {
 	char safe[256];
 	size_t used = strlen(r->cache_status);
-	bool plain_hit = strncmp(r->cache_status, "curlew; hit", 11) == 0 && strstr(r->cache_status, "detail=") == NULL;
+	static const char by_rule[] = "detail=\"rule ";
+	const char *detail = strstr(r->cache_status, "detail=");
+	bool plain_hit = strncmp(r->cache_status, "curlew; hit", 11) == 0 && (detail == NULL || strncmp(detail, by_rule, sizeof by_rule - 1) == 0);
 	if (!plain_hit && make_safe(url, safe, sizeof safe) && used + strlen(safe) + sizeof "; key=\"\"" <= sizeof r->cache_status)
 		reply_say(r, "key=\"%s\"", safe);
 }
@@ -64,10 +66,24 @@ static void add_lines(struct buf *out, struct span lines, const char *location)
 	}
 }
 
-size_t reply_write_hit(char out[128], int64_t age_s, int64_t ttl_s)
+size_t reply_hit(char out[REPLY_HIT], int64_t ttl_s, int64_t rule)
 {
-	int n = snprintf(out, 128, "Age: %" PRId64 "\r\nCache-Status: curlew; hit; ttl=%" PRId64 "\r\n", age_s, ttl_s);
+	int n = snprintf(out, REPLY_HIT, "hit; ttl=%" PRId64, ttl_s);
+	if (rule != 0)
+		n += snprintf(out + n, REPLY_HIT - (size_t)n, "; detail=\"rule %" PRId64 ": fresh_for_s\"", rule);
 	return (size_t)n;
+}
+
+size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule)
+{
+	static const char name[] = "Cache-Status: curlew; ";
+	size_t n = (size_t)snprintf(out, REPLY_HIT_LINES, "Age: %" PRId64 "\r\n", age_s);
+	memcpy(out + n, name, sizeof name - 1);
+	n += sizeof name - 1;
+	n += reply_hit(out + n, ttl_s, rule);
+	out[n++] = '\r';
+	out[n++] = '\n';
+	return n;
 }
 
 void reply_write(struct buf *out, const struct reply *r)

@@ -24,13 +24,16 @@ struct reply {
 
 /* Writes status line and fields, each line ended by CRLF, without framing, Connection and the empty line. */
 void reply_write(struct buf *out, const struct reply *);
-/* Writes "Age: N" and "Cache-Status: ..." lines for a hit, exactly as reply_write would. At most 128 bytes; returns how many. */
-size_t reply_write_hit(char out[128], int64_t age_s, int64_t ttl_s);
+/* The items of a fresh hit; rule: the one that made it fresh, or 0. Returns their length. */
+enum { REPLY_HIT = 96, REPLY_HIT_LINES = 160 };
+size_t reply_hit(char out[REPLY_HIT], int64_t ttl_s, int64_t rule);
+/* Writes "Age: N" and "Cache-Status: ..." lines for it, exactly as reply_write would. Returns how many bytes. */
+size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule);
 /* Starts or goes on with the Cache-Status member: appends "; item" formatted. */
 void reply_say(struct reply *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends "; detail=\"text\"" with the text made safe for a structured string (RFC 8941 3.3.3). */
 void reply_detail(struct reply *, const char *text);
-/* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A plain hit needs none:
+/* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A fresh hit needs none:
  * there it costs bytes on every answer and tells nothing. */
 void reply_key(struct reply *, const char *url);
 /* True when an answer of this status never has a body (RFC 9110 6.4.1). */

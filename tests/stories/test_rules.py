@@ -68,7 +68,26 @@ def test_a_lifetime_is_overridden_for_what_is_new(curlew, origin, rule):
     assert row["rule_id"] == number and f"rule {number}" in row["reason"] and row["fresh_until"] - row["fetched_at"] == 600
     answer = curlew.get(url)
     assert answer.hit and 590 <= answer.cache["ttl"] <= 600
-    assert answer.cache["detail"].endswith(f"by rule {number}")
+    assert answer.cache["detail"] == f"rule {number}: fresh_for_s"
+
+
+def test_a_lifetime_by_rule_holds_for_what_is_ready_in_memory(curlew, origin, rule):
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=0", "ETag": '"1"'})
+    curlew.stored(url)
+    fetched = origin.count("/x")
+    with curlew.connect() as client:
+        def hit_by():
+            answer = client.ask("GET", f"/{origin.host}/x")
+            return ((answer.cache["ttl"] - 1) // 100, answer.cache.get("detail")) if answer.hit else None
+        first = rule(url_glob=f"{origin.url()}/*", fresh_for_s=1000)
+        assert [hit_by() for _ in range(3)] == [(9, f"rule {first}: fresh_for_s")] * 3
+        second = rule(url_glob=f"{origin.url()}/*", fresh_for_s=3000, priority=1)
+        assert [hit_by() for _ in range(3)] == [(29, f"rule {second}: fresh_for_s")] * 3
+        assert origin.count("/x") == fetched
+        curlew.shell(f"UPDATE rule SET fresh_for_s = 0 WHERE id = {second}")
+        assert hit_by() is None, "asked again"
+        curlew.shell(f"DELETE FROM rule WHERE id IN ({first}, {second})")
+        assert hit_by() is None and hit_by() is None
 
 
 def test_a_lifetime_beyond_all_reason_is_68_years(curlew, origin, rule):

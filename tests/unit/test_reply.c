@@ -96,16 +96,24 @@ static void the_key_is_told_of_all_but_plain_hits(void **state)
 static void the_lanes_short_cut_writes_the_same_words(void **state)
 {
 	(void)state;
-	char tail[128];
-	size_t n = reply_write_hit(tail, 12, 34);
-	struct reply r = {.status = 200, .age_s = 12};
-	reply_say(&r, "hit; ttl=34");
-	struct buf out;
-	buf_init(&out, BUF_HEAD);
-	reply_write(&out, &r);
-	assert_int_equal(out.len - strlen("HTTP/1.1 200 OK\r\n"), n);
-	assert_memory_equal(buf_str(&out) + strlen("HTTP/1.1 200 OK\r\n"), tail, n);
-	buf_fini(&out);
+	static const struct {
+		int64_t age_s, ttl_s, rule;
+	} rows[] = {{12, 34, 0}, {12, 34, 7}, {INT64_MAX, INT64_MIN, INT64_MIN}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char tail[REPLY_HIT_LINES], items[REPLY_HIT];
+		size_t n = reply_write_hit(tail, rows[i].age_s, rows[i].ttl_s, rows[i].rule);
+		struct reply r = {.status = 200, .age_s = rows[i].age_s};
+		size_t said = reply_hit(items, rows[i].ttl_s, rows[i].rule);
+		assert_int_equal(said, strlen(items));
+		reply_say(&r, "%s", items);
+		reply_key(&r, "http://a/"); /* has nothing to add */
+		struct buf out;
+		buf_init(&out, BUF_HEAD);
+		reply_write(&out, &r);
+		assert_int_equal(out.len - strlen("HTTP/1.1 200 OK\r\n"), n);
+		assert_memory_equal(buf_str(&out) + strlen("HTTP/1.1 200 OK\r\n"), tail, n);
+		buf_fini(&out);
+	}
 }
 
 int main(void)

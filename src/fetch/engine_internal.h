@@ -1,4 +1,4 @@
-/* engine_internal: what engine.c (the thread), engine_transfer.c (one transfer) and engine_tunnel.c share, and nobody else sees. */
+/* engine_internal: what engine.c (the thread), engine_transfer.c (one transfer), engine_tls.c and engine_tunnel.c share, and nobody else sees. */
 #ifndef CURLEW_FETCH_ENGINE_INTERNAL_H
 #define CURLEW_FETCH_ENGINE_INTERNAL_H
 
@@ -32,6 +32,7 @@ struct fetch {
 	int status, minor;
 	bool head_done, dechunk, dechunked;
 	int64_t left; /* bytes the head promised and that have not come; -1: it promised no number */
+	struct goodbye *goodbye; /* where only the end of TLS tells a whole body; else NULL */
 	bool receive_paused, send_paused;
 	enum engine_outcome failed; /* what our own callbacks decided, or ENGINE_OK */
 	const char *failed_why;
@@ -71,6 +72,12 @@ enum engine_outcome engine_outcome_of(CURLcode, bool head_done);
 /* socket() unless the address is not allowed, which is noted in *not_allowed. */
 curl_socket_t engine_open_socket(
     const struct engine *, bool trusted, const struct curl_sockaddr *, bool *not_allowed);
+
+void goodbye_setup(void); /* once a process */
+/* Notes from now on whether the transfer's TLS connection is ended in order. NULL: no TLS, not OpenSSL, or no memory. */
+struct goodbye *goodbye_await(CURL *);
+bool goodbye_missing(const struct goodbye *);
+void goodbye_free(struct goodbye *); /* NULL is fine */
 
 /* Sets up f->easy (taken from the idle ones or made). 0, or -1: memory. */
 int transfer_begin(struct fetch *);

@@ -20,6 +20,7 @@ enum { RECEIVE_BYTES = 64 << 10, UPLOAD_BYTES = 64 << 10 };
 void engine_global_init(void)
 {
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	goodbye_setup();
 }
 
 const char *engine_library(void)
@@ -145,6 +146,8 @@ static bool take_head(struct fetch *f)
 	f->dechunk = http1 && framing == MESSAGE_CHUNKED;
 	if (http1 && leaves_doubt(&f->parsed, framing))
 		curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
+	if (http1 && framing == MESSAGE_UNTIL_CLOSE)
+		f->goodbye = goodbye_await(f->easy);
 	f->head_done = true;
 	f->left = framing == MESSAGE_LENGTH ? length : -1;
 	int64_t body_bytes = framing == MESSAGE_NO_BODY ? 0 : framing == MESSAGE_LENGTH ? length : -1;
@@ -382,7 +385,7 @@ void transfer_end(struct fetch *f, CURLcode code)
 {
 	struct engine_end end = {.outcome = engine_outcome_of(code, f->head_done), .curl_code = (int)code};
 	end.message = f->error[0] != '\0' ? f->error : curl_easy_strerror(code);
-	bool whole = f->left <= 0 && (!f->dechunk || f->dechunked);
+	bool whole = f->left <= 0 && (!f->dechunk || f->dechunked) && !goodbye_missing(f->goodbye);
 	if (code == CURLE_OK && (!f->head_done || !whole)) {
 		end.outcome = f->head_done ? ENGINE_BROKEN : ENGINE_BAD;
 		end.curl_code = f->head_done ? CURLE_PARTIAL_FILE : CURLE_WEIRD_SERVER_REPLY;
@@ -420,6 +423,7 @@ void transfer_free(struct fetch *f)
 			curl_easy_cleanup(f->easy);
 	}
 	curl_slist_free_all(f->fields);
+	goodbye_free(f->goodbye);
 	message_fini(&f->parsed);
 	chunked_fini(&f->chunks);
 	buf_fini(&f->head);

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wire import eventually
+from wire import Truncated, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
 SOURCE = Path(__file__).resolve().parents[2]
@@ -147,3 +147,63 @@ def test_repeated_field_lines_are_replayed_as_they_came(curlew, origin):
     url = origin.at("/x", "hello", [("Cache-Control", "max-age=60")] + lines)
     for answer in (curlew.stored(url), curlew.get(url)):
         assert [line for line in answer.fields if line[0].lower() in ("x-a", "set-cookie", "x-empty")] == lines
+
+
+# --- hops (RFC 9110 7.6) ---
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
+def test_hops_are_counted_for_options_and_trace(curlew, origin, method):
+    url = origin.at("/x", "hello")
+    assert curlew.ask(method, url, {"Max-Forwards": "3"}).status == 200
+    assert origin.asked("/x")[-1].fields["Max-Forwards"] == "2"
+    curlew.ask(method, url, {"Max-Forwards": "0"})
+    assert origin.count("/x") == 1, "the last to count answers itself"
+
+
+def test_hops_of_other_methods_are_nobodys_business_here(curlew, origin):
+    assert curlew.get(origin.at("/x", "hello"), {"Max-Forwards": "0"}).text == "hello"
+    assert origin.asked("/x")[-1].fields["Max-Forwards"] == "0"
+
+
+def test_what_one_proxy_says_to_the_next_goes_no_further(curlew, origin):
+    url = origin.at("/x", "hello", FRESH | {"Proxy-Authenticate": "Basic", "Proxy-Authentication-Info": "a=b", "Proxy-Connection": "close"})
+    for answer in (curlew.get(url, {"Proxy-Authorization": "Basic dTpw", "Proxy-Connection": "close"}), curlew.get(url)):
+        assert not [name for name, _ in answer.fields if name.lower().startswith("proxy-")]
+    [visit] = origin.asked("/x")
+    assert not [name for name, _ in visit.fields if name.lower().startswith("proxy-")]
+    assert "Proxy-" not in curlew.row(url)["headers"]
+
+
+# --- Warning, which is no more (RFC 9111 5.5) ---
+
+def test_warnings_are_passed_on_and_never_made(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=60, stale-if-error=600", "Warning": '299 - "mine"'})
+    curlew.stored(url)
+    curlew.age(url, 100)
+    origin.stop()
+    answer = curlew.get(url)
+    assert answer.text == "hello" and answer.fields.all("Warning") == ['299 - "mine"']
+    other = origin.url("/y")
+    assert "Warning" not in curlew.get(other)
+
+
+# --- TLS (RFC 9112 9.8) ---
+
+@pytest.mark.parametrize("how", ["said goodbye", "just left"])
+def test_a_body_until_close_is_whole_only_when_tls_said_goodbye(launch, tls_origin, authority, how):
+    curlew = launch("--cacert", authority.ca)
+
+    def page(visit):
+        visit.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nConnection: close\r\n\r\nhello")
+        visit.close()
+        if how == "just left":
+            visit.cut()
+        else:
+            visit.sock.unwrap()
+    url = tls_origin.at("/x", page)
+    try:
+        answer = curlew.get(url)
+        assert answer.text == "hello" and how == "said goodbye"
+        curlew.row(url)
+    except Truncated:
+        assert how == "just left" and not curlew.rows(url)

@@ -5,6 +5,8 @@
  */
 #include "base/conf.h"
 
+#include "base/units.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -150,100 +152,6 @@ struct conf {
 
 /* --- values --- */
 
-static int parse_bytes(const char *text, int64_t *out)
-{
-	static const char suffixes[] = "KMGT";
-	char *end;
-	errno = 0;
-	double n = strtod(text, &end);
-	if (end == text || !isdigit((unsigned char)text[0]) || errno != 0)
-		return -1;
-	const char *s = *end == '\0' ? NULL : strchr(suffixes, toupper((unsigned char)*end));
-	if (*end != '\0' && s == NULL)
-		return -1;
-	if (s != NULL) {
-		for (const char *i = suffixes; i <= s; i++)
-			n *= 1024;
-		end++;
-		if (strcmp(end, "iB") == 0)
-			end += 2;
-		else if (*end == 'B' || *end == 'b')
-			end++;
-	}
-	if (*end != '\0' || n > 9e18)
-		return -1;
-	*out = (int64_t)n;
-	return 0;
-}
-
-static int parse_seconds(const char *text, double *out)
-{
-	char *end;
-	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
-		return -1;
-	errno = 0;
-	*out = strtod(text, &end);
-	if (strcmp(end, "s") == 0)
-		end++;
-	return *end == '\0' && errno == 0 && *out <= 1e7 ? 0 : -1;
-}
-
-/* "5%", or bytes. */
-static int parse_share(const char *text, int64_t *bytes, double *percent)
-{
-	char *end;
-	*percent = strtod(text, &end);
-	if (isdigit((unsigned char)text[0]) && strcmp(end, "%") == 0 && *percent <= 100)
-		return 0;
-	*percent = 0;
-	return parse_bytes(text, bytes);
-}
-
-/* "30d", "90 s": a number of seconds with a unit, which may be left out. */
-static int parse_span(const char *text, double *seconds)
-{
-	static const struct {
-		const char *name;
-		double seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
-	char *end;
-	if (!isdigit((unsigned char)text[0]))
-		return -1;
-	double n = strtod(text, &end);
-	end += strspn(end, " ");
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-		if (strcmp(end, units[i].name) == 0) {
-			*seconds = n * units[i].seconds;
-			return *seconds < 1e12 ? 0 : -1;
-		}
-	return -1;
-}
-
-static int parse_count(const char *text, int64_t *n)
-{
-	char *end;
-	errno = 0;
-	*n = strtoll(text, &end, 10);
-	return isdigit((unsigned char)text[0]) && *end == '\0' && errno == 0 ? 0 : -1;
-}
-
-static int parse_flag(const char *text, bool *out)
-{
-	static const char *const yes[] = {"", "yes", "true", "on", "1"};
-	static const char *const no[] = {"no", "false", "off", "0"};
-	for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
-		if (strcasecmp(text, yes[i]) == 0) {
-			*out = true;
-			return 0;
-		}
-	for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
-		if (strcasecmp(text, no[i]) == 0) {
-			*out = false;
-			return 0;
-		}
-	return -1;
-}
-
 static void value_clear(struct value *v)
 {
 	for (size_t i = 0; i < v->count; i++)
@@ -259,17 +167,17 @@ static int set(struct conf *c, size_t i, const char *text, const char *source, c
 	struct value *v = &c->values[i];
 	const char *form = NULL;
 	struct value fresh = {.source = source};
-	if (row->type == BYTES && parse_bytes(text, &fresh.bytes) != 0)
+	if (row->type == BYTES && units_bytes(text, &fresh.bytes) != 0)
 		form = "bytes, with K, M, G or T if you like: 512M";
-	if (row->type == SECONDS && parse_seconds(text, &fresh.seconds) != 0)
+	if (row->type == SECONDS && units_seconds(text, &fresh.seconds) != 0)
 		form = "seconds: 10 or 2.5";
-	if (row->type == COUNT && parse_count(text, &fresh.bytes) != 0)
+	if (row->type == COUNT && units_count(text, &fresh.bytes) != 0)
 		form = "a number: 100000";
-	if (row->type == SHARE && parse_share(text, &fresh.bytes, &fresh.seconds) != 0)
+	if (row->type == SHARE && units_share(text, &fresh.bytes, &fresh.seconds) != 0)
 		form = "a share of the disk, 5%, or bytes, 2G";
-	if (row->type == SPAN && parse_span(text, &fresh.seconds) != 0)
+	if (row->type == SPAN && units_span(text, &fresh.seconds) != 0)
 		form = "a time: 90s, 45m, 12h, 30d or 2w";
-	if (row->type == FLAG && parse_flag(text, &fresh.flag) != 0)
+	if (row->type == FLAG && units_flag(text, &fresh.flag) != 0)
 		form = "yes or no";
 	if (strcmp(row->name, "default-scheme") == 0 && strcmp(text, "http") != 0 && strcmp(text, "https") != 0)
 		form = "http or https";

@@ -127,7 +127,7 @@ struct flight {
 
 	/* the table's */
 	bool in_table;
-	struct flight *bucket_next;
+	struct flight *bucket_next, **bucket_link; /* what points at it */
 	/* the engine's thread only */
 	bool noticed;
 	struct flight *notice_next;

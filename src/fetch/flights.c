@@ -36,8 +36,12 @@ uint64_t flights_hash(const char *url)
 
 static void table_add(struct flights *t, struct flight *f)
 {
-	f->bucket_next = t->buckets[f->hash % FLIGHT_BUCKETS].first;
-	t->buckets[f->hash % FLIGHT_BUCKETS].first = f;
+	struct flight **first = &t->buckets[f->hash % FLIGHT_BUCKETS].first;
+	f->bucket_next = *first;
+	f->bucket_link = first;
+	if (*first != NULL)
+		(*first)->bucket_link = &f->bucket_next;
+	*first = f;
 	f->in_table = true;
 	f->refs++; /* nobody else knows it yet */
 }
@@ -48,10 +52,9 @@ void flights_close(struct flight *f)
 	pthread_mutex_lock(&t->lock);
 	bool was_in = f->in_table;
 	if (was_in) {
-		struct flight **at = &t->buckets[f->hash % FLIGHT_BUCKETS].first;
-		while (*at != f)
-			at = &(*at)->bucket_next;
-		*at = f->bucket_next;
+		*f->bucket_link = f->bucket_next;
+		if (f->bucket_next != NULL)
+			f->bucket_next->bucket_link = f->bucket_link;
 		f->in_table = false;
 		t->buckets[f->hash % FLIGHT_BUCKETS].landed++;
 	}

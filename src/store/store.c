@@ -184,7 +184,7 @@ void store_close(struct store *s)
 	if (s->keep != NULL)
 		keep_stop(s->keep);
 	if (s->usage != NULL)
-		usage_flush(s->usage);
+		usage_flush(s->usage, true);
 	if (s->writer != NULL)
 		writer_settle(s->writer); /* the last rows get their bodies before the names are given back */
 	if (s->bodies != NULL)
@@ -273,7 +273,7 @@ void store_invalidate(struct store *s, const char *url)
 static void tick(void *ctx)
 {
 	struct store *s = ctx;
-	usage_flush(s->usage);
+	usage_flush(s->usage, false);
 	if (atomic_load(&s->gone_count) == 0)
 		return;
 	pthread_mutex_lock(&s->gone_mutex);
@@ -534,7 +534,7 @@ void store_note_server(struct store *s, const char *settings)
 
 void store_settle(struct store *s)
 {
-	usage_flush(s->usage);
+	usage_flush(s->usage, true);
 	writer_settle(s->writer);
 }
 

@@ -1,17 +1,23 @@
 /*
- * Hits are merged by entry in a hash table with open addressing that is emptied when it is three quarters full, refusals by URL in a
- * short list. Both are cut into chunks that each fit well into a transaction beside other work.
+ * Hits are merged by entry, refusals by URL in a short list; both are cut into chunks that each fit well into a transaction beside other
+ * work. Hits are written at a pace, for each is a row somewhere else in the index: while the ones are written the next are gathered and
+ * merged. So up to a thousand URLs are counted with the next tick, and of very many URLs each has its row written once in a
+ * while, with all its hits, instead of the writer being busy with nothing else. Only when there is no room for more are those that are
+ * being written hurried.
  */
 #include "store/usage.h"
 
 #include "store/traffic.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS 4096 /* a power of two */
+#define SLOTS 65536 /* a power of two */
+#define GATHERED 49152
 #define CHUNK 250
+#define PACE 1000 /* hits of so many entries with each tick */
 #define REFUSALS 250
 #define REFUSALS_KEPT 10000
 
@@ -26,11 +32,17 @@ struct refusal {
 	int64_t at, times;
 };
 
+struct hits {
+	int count;
+	struct hit of[GATHERED];
+};
+
 struct usage {
 	struct writer *writer;
 	pthread_mutex_t mutex; /* guards all below */
-	struct hit slots[SLOTS];
-	int used;
+	uint16_t slots[SLOTS]; /* 1 and on: the entry's place in gathering; open addressing */
+	struct hits *gathering, *draining, both[2];
+	int drained; /* of draining */
 	struct refusal refusals[REFUSALS];
 	int refused;
 	struct traffic misses;
@@ -59,6 +71,8 @@ struct usage *usage_new(struct writer *writer)
 	if (u == NULL)
 		return NULL;
 	u->writer = writer;
+	u->gathering = &u->both[0];
+	u->draining = &u->both[1];
 	pthread_mutex_init(&u->mutex, NULL);
 	return u;
 }
@@ -146,22 +160,39 @@ static void refusals_done(struct store_op *op, bool committed)
 
 /* The two below: with the mutex held. */
 
-static void flush_hits(struct usage *u)
+static void drain_hits(struct usage *u, int most)
 {
-	for (int i = 0; i < SLOTS && u->used > 0;) {
+	struct hits *from = u->draining;
+	while (most > 0 && u->drained < from->count) {
 		struct hits_op *h = malloc(sizeof *h);
+		int n = from->count - u->drained;
 		if (h == NULL)
-			break;
+			return;
+		n = n > CHUNK ? CHUNK : n;
 		h->op = (struct store_op){.run = hits_run, .done = hits_done};
-		h->count = 0;
-		for (; i < SLOTS && h->count < CHUNK; i++)
-			if (u->slots[i].id != 0)
-				h->hits[h->count++] = u->slots[i];
-		u->used -= h->count;
+		h->count = n;
+		memcpy(h->hits, from->of + u->drained, (size_t)n * sizeof h->hits[0]);
 		writer_queue(u->writer, &h->op, true);
+		u->drained += n;
+		most -= n;
 	}
+}
+
+/* most: of entries. What is gathered follows when what was gathered before has gone. */
+static void flush_hits(struct usage *u, int most)
+{
+	int before = u->drained;
+	drain_hits(u, most);
+	if (u->drained < u->draining->count || u->gathering->count == 0)
+		return;
+	most -= u->drained - before;
+	struct hits *full = u->gathering;
+	u->gathering = u->draining;
+	u->gathering->count = 0;
 	memset(u->slots, 0, sizeof u->slots);
-	u->used = 0;
+	u->draining = full;
+	u->drained = 0;
+	drain_hits(u, most);
 }
 
 static void flush_refusals(struct usage *u)
@@ -191,10 +222,10 @@ static void flush_misses(struct usage *u)
 	u->misses.count = 0;
 }
 
-void usage_flush(struct usage *u)
+void usage_flush(struct usage *u, bool all)
 {
 	pthread_mutex_lock(&u->mutex);
-	flush_hits(u);
+	flush_hits(u, all ? INT_MAX : PACE);
 	flush_misses(u);
 	flush_refusals(u);
 	pthread_mutex_unlock(&u->mutex);
@@ -207,16 +238,22 @@ void usage_hits(struct usage *u, int64_t id, int64_t hits, int64_t used_at)
 	if (id == 0)
 		return;
 	pthread_mutex_lock(&u->mutex);
-	if (u->used >= SLOTS / 4 * 3)
-		flush_hits(u);
-	uint64_t at = (uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> 52; /* 12 bits: SLOTS */
-	while (u->slots[at].id != 0 && u->slots[at].id != id)
+	uint64_t at = (uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> 48; /* 16 bits: SLOTS */
+	while (u->slots[at] != 0 && u->gathering->of[u->slots[at] - 1].id != id)
 		at = (at + 1) % SLOTS;
-	struct hit *h = &u->slots[at];
-	if (h->id == 0) {
-		h->id = id;
-		u->used++;
+	if (u->slots[at] == 0 && u->gathering->count == GATHERED) {
+		flush_hits(u, u->draining->count - u->drained);
+		at = (uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> 48;
 	}
+	if (u->gathering->count == GATHERED && u->slots[at] == 0) { /* no memory to flush with */
+		pthread_mutex_unlock(&u->mutex);
+		return;
+	}
+	if (u->slots[at] == 0) {
+		u->gathering->of[u->gathering->count] = (struct hit){.id = id};
+		u->slots[at] = (uint16_t)++u->gathering->count;
+	}
+	struct hit *h = &u->gathering->of[u->slots[at] - 1];
 	h->hits += hits;
 	if (used_at > h->used_at)
 		h->used_at = used_at;

@@ -14,8 +14,8 @@ void usage_free(struct usage *);
 
 void usage_hits(struct usage *, int64_t id, int64_t hits, int64_t used_at);
 void usage_refusal(struct usage *, const char *url, const char *reason, int status, int64_t at);
-/* Queues what has been gathered. */
-void usage_flush(struct usage *);
+/* Queues what has been gathered: all of it, or of hits what the pace allows (then for every tick). */
+void usage_flush(struct usage *, bool all);
 
 /* Bytes that came from the origin for a URL. */
 void usage_miss(struct usage *, const char *url, int64_t bytes, int64_t at);

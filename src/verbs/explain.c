@@ -5,6 +5,7 @@
 #include "verbs/verbs.h"
 
 #include "base/log.h"
+#include "base/units.h"
 #include "http/key.h"
 #include "verbs/ask.h"
 #include "verbs/table.h"
@@ -274,19 +275,12 @@ static bool say_next(struct page *p, const struct ask *a)
 /* --at: 0, or -1 when it is no time. */
 static int read_time(const char *text, int64_t *at)
 {
-	static const char *const forms[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"};
-	static const struct {
-		const char *name;
-		int64_t seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-	char *end;
-	bool later = text[0] == '+';
-	long long n = strtoll(later ? text + 1 : text, &end, 10);
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-		if (end != text + later && strcmp(end, units[i].name) == 0 && (later || i == 0)) {
-			*at = later ? *at + n * units[i].seconds : n;
-			return 0;
-		}
+	static const char *const forms[] = {"%s", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"};
+	double later;
+	if (text[0] == '+' && units_span(text + 1, &later) == 0) {
+		*at += (int64_t)later;
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
 		struct tm tm = {.tm_isdst = -1};
 		char *rest = strptime(text, forms[i], &tm);

@@ -430,9 +430,14 @@ static void usage_adds_up(void **state)
 		store_used(h->store, a, 1, 5000 + i);
 		store_used(h->store, b, 2, 4000);
 	}
-	for (int64_t id = 1000; id < 20000; id++) /* rows that are gone cost nothing but the asking */
-		store_used(h->store, id, 1, 1);
+	/* More than are gathered at once; rows that are gone cost nothing but the asking. */
+	sql(h, "INSERT INTO entry (id, url, status, headers, fetched_at, fresh_until, computed_until, used_at) "
+	       "SELECT value, 'http://many/' || value, 200, '', 1, 1, 1, 1 FROM json_each('[1000, 30000, 50151, 50152, 50153, 69999]')");
+	for (int round = 0; round < 3; round++)
+		for (int64_t id = 1000; id < 70000; id++)
+			store_used(h->store, id, 1, 10 + round);
 	store_settle(h->store);
+	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry WHERE host = 'many' AND hits = 3 AND used_at = 12 AND visits = 3"), 6);
 	assert_int_equal(sql_number(h, "SELECT hits FROM entry WHERE url = 'http://a/1'"), 100);
 	assert_int_equal(sql_number(h, "SELECT used_at FROM entry WHERE url = 'http://a/1'"), 5100);
 	assert_int_equal(sql_number(h, "SELECT hits FROM entry WHERE url = 'http://a/2'"), 200);

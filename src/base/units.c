@@ -1,0 +1,99 @@
+#include "base/units.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+int units_bytes(const char *text, int64_t *out)
+{
+	static const char suffixes[] = "KMGT";
+	char *end;
+	errno = 0;
+	double n = strtod(text, &end);
+	if (end == text || !isdigit((unsigned char)text[0]) || errno != 0)
+		return -1;
+	const char *s = *end == '\0' ? NULL : strchr(suffixes, toupper((unsigned char)*end));
+	if (*end != '\0' && s == NULL)
+		return -1;
+	if (s != NULL) {
+		for (const char *i = suffixes; i <= s; i++)
+			n *= 1024;
+		end++;
+		if (strcmp(end, "iB") == 0)
+			end += 2;
+		else if (*end == 'B' || *end == 'b')
+			end++;
+	}
+	if (*end != '\0' || n > 9e18)
+		return -1;
+	*out = (int64_t)n;
+	return 0;
+}
+
+int units_seconds(const char *text, double *out)
+{
+	char *end;
+	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
+		return -1;
+	errno = 0;
+	*out = strtod(text, &end);
+	if (strcmp(end, "s") == 0)
+		end++;
+	return *end == '\0' && errno == 0 && *out <= 1e7 ? 0 : -1;
+}
+
+int units_share(const char *text, int64_t *bytes, double *percent)
+{
+	char *end;
+	*percent = strtod(text, &end);
+	if (isdigit((unsigned char)text[0]) && strcmp(end, "%") == 0 && *percent <= 100)
+		return 0;
+	*percent = 0;
+	return units_bytes(text, bytes);
+}
+
+int units_span(const char *text, double *seconds)
+{
+	static const struct {
+		const char *name;
+		double seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
+	char *end;
+	if (!isdigit((unsigned char)text[0]))
+		return -1;
+	double n = strtod(text, &end);
+	end += strspn(end, " ");
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (strcmp(end, units[i].name) == 0) {
+			*seconds = n * units[i].seconds;
+			return *seconds < 1e12 ? 0 : -1;
+		}
+	return -1;
+}
+
+int units_count(const char *text, int64_t *n)
+{
+	char *end;
+	errno = 0;
+	*n = strtoll(text, &end, 10);
+	return isdigit((unsigned char)text[0]) && *end == '\0' && errno == 0 ? 0 : -1;
+}
+
+int units_flag(const char *text, bool *out)
+{
+	static const char *const yes[] = {"", "yes", "true", "on", "1"};
+	static const char *const no[] = {"no", "false", "off", "0"};
+	for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+		if (strcasecmp(text, yes[i]) == 0) {
+			*out = true;
+			return 0;
+		}
+	for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
+		if (strcasecmp(text, no[i]) == 0) {
+			*out = false;
+			return 0;
+		}
+	return -1;
+}

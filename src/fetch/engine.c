@@ -7,23 +7,16 @@
  */
 #include "fetch/engine_internal.h"
 
+#include "base/clock.h"
 #include "base/stats.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { EVENTS = 256, SWEEP_MS = 1000, KEPT_CONNECTIONS = 512 };
-
-int64_t engine_now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* --- wishes --- */
 
@@ -206,7 +199,7 @@ static int on_timer(CURLM *multi, long ms, void *ctx)
 {
 	(void)multi;
 	struct engine *e = ctx;
-	e->timer_ms = ms < 0 ? INT64_MAX : engine_now_ms() + ms;
+	e->timer_ms = ms < 0 ? INT64_MAX : clock_ms() + ms;
 	return 0;
 }
 
@@ -225,7 +218,7 @@ static void act(struct engine *e, const struct epoll_event *events, int n)
 		curl_multi_socket_action(e->multi, events[i].data.fd, mask, &running);
 	}
 	do_wishes(e);
-	if (engine_now_ms() >= e->timer_ms) {
+	if (clock_ms() >= e->timer_ms) {
 		e->timer_ms = INT64_MAX;
 		curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	}
@@ -243,9 +236,9 @@ static void *engine_main(void *arg)
 {
 	struct engine *e = arg;
 	struct epoll_event events[EVENTS];
-	int64_t next_sweep = engine_now_ms() + SWEEP_MS;
+	int64_t next_sweep = clock_ms() + SWEEP_MS;
 	while (!is_ending(e)) {
-		int64_t now = engine_now_ms();
+		int64_t now = clock_ms();
 		int64_t until = e->timer_ms < next_sweep ? e->timer_ms : next_sweep;
 		if (e->active == NULL)
 			until = e->timer_ms;
@@ -253,7 +246,7 @@ static void *engine_main(void *arg)
 		int n = epoll_wait(e->epoll_fd, events, EVENTS, wait);
 		act(e, events, n < 0 ? 0 : n);
 		take_ended(e);
-		now = engine_now_ms();
+		now = clock_ms();
 		if (now >= next_sweep) {
 			sweep(e, now);
 			next_sweep = now + SWEEP_MS;

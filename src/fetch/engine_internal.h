@@ -64,7 +64,6 @@ struct engine {
 	bool ending;
 };
 
-int64_t engine_now_ms(void); /* monotonic */
 void engine_global_init(void); /* once a process */
 /* Settings every easy handle of ours shares: protocols, trust, proxy, the address check. */
 void engine_prepare(struct engine *, CURL *, void *opensocket_ctx, curl_opensocket_callback);

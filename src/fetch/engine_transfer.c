@@ -7,6 +7,7 @@
  */
 #include "fetch/engine_internal.h"
 
+#include "base/clock.h"
 #include "base/stats.h"
 #include "fetch/allow.h"
 
@@ -56,7 +57,7 @@ void engine_prepare(struct engine *e, CURL *easy, void *ctx, curl_opensocket_cal
 
 static void push_deadline(struct fetch *f)
 {
-	f->deadline_ms = engine_now_ms() + (int64_t)(f->engine->config.origin_timeout_s * 1000);
+	f->deadline_ms = clock_ms() + (int64_t)(f->engine->config.origin_timeout_s * 1000);
 }
 
 static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)

@@ -5,6 +5,8 @@
  */
 #include "fetch/flight_internal.h"
 
+#include "base/clock.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
@@ -14,16 +16,9 @@ int64_t flight_now(void)
 	return (int64_t)time(NULL);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int64_t flight_asked_at(const struct flight *f, int64_t now)
 {
-	return now - (now_ms() - f->asked_ms) / 1000;
+	return now - (clock_ms() - f->asked_ms) / 1000;
 }
 
 uint64_t flights_hash(const char *url)
@@ -280,7 +275,7 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	f->shared = ask->shared;
 	f->background = ask->background;
 	f->purge_id = ask->purge_id;
-	f->asked_ms = now_ms();
+	f->asked_ms = clock_ms();
 	f->body_bytes = f->expected_end = f->resumed_at = -1;
 	buf_init(&f->head, BUF_HEAD);
 	buf_init(&f->upload, FLIGHT_UPLOAD);

@@ -305,6 +305,63 @@ static bool answer_offline(struct exchange *x, const struct lookup *l)
 	return true;
 }
 
+/* Takes a seat in the fetch that is wanted: this one's, or one in the air. */
+static enum flight_joined join(struct exchange *x, const struct lookup *l, const struct turn *t, enum forward_conditions how,
+    struct flight_ask *ask, struct seat **seat)
+{
+	struct buf fields;
+	buf_init(&fields, BUF_HEAD);
+	enum flight_joined joined = FLIGHT_NO_MEMORY;
+	if (how == FORWARD_NONE && l->parts.of != NULL && !t->no_parts)
+		ask->reserve = reserve_to_complete(x->service->store, &l->parts);
+	if (forward_fields(x, how, &l->asked, &fields) == 0 &&
+	    (ask->reserve == NULL || reserve_fields(ask->reserve, x->now, &fields) == 0)) {
+		ask->fields = buf_span(&fields);
+		joined = flight_join(x->service->flights, ask, seat);
+	}
+	buf_fini(&fields);
+	if (joined != FLIGHT_LEADS) {
+		reserve_free(ask->reserve);
+		ask->reserve = NULL;
+	}
+	return joined;
+}
+
+/* What the fetch brings, to the client; the seat is given up. False: look again. */
+static bool hear(struct exchange *x, const struct lookup *l, struct turn *t, struct flight_ask *ask, enum forward_conditions how,
+    struct seat *seat, bool follows)
+{
+	struct flight_answer a;
+	bool answered = true;
+	switch (forward_wait(x, seat, &a)) {
+	case FLIGHT_ANSWER:
+		if (ask->reserve == NULL || (a.status != 206 && a.status != 416))
+			return answer_arrived(x, l, t, ask, how, seat, &a, follows);
+		t->no_parts = true; /* not what we have the rest of */
+		if (a.status == 416)
+			store_drop_parts(x->service->store, x->target.url);
+		answered = false;
+		break;
+	case FLIGHT_REFRESHED:
+		answered = answer_refreshed(x, l, &a, follows);
+		t->unconditional = !answered;
+		break;
+	case FLIGHT_RELEASED:
+		t->alone = true;
+		answered = false;
+		break;
+	case FLIGHT_FAILED:
+		answered = answer_failed(x, l, &a);
+		break;
+	case FLIGHT_GONE:
+	case FLIGHT_INTERIM:
+		x->close = true;
+		break;
+	}
+	flight_leave(seat);
+	return answered;
+}
+
 /* Fetches, or joins who does. True when the client has its answer, false to look the URL up once more. */
 static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *t, uint64_t landed)
 {
@@ -327,56 +384,14 @@ static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *
 		return false;
 	}
 	struct seat *seat = NULL;
-	struct flight_answer a;
-	struct buf fields;
-	buf_init(&fields, BUF_HEAD);
-	enum flight_joined joined = FLIGHT_NO_MEMORY;
-	if (how == FORWARD_NONE && l->parts.of != NULL && !t->no_parts)
-		ask.reserve = reserve_to_complete(x->service->store, &l->parts);
-	if (forward_fields(x, how, &l->asked, &fields) == 0 &&
-	    (ask.reserve == NULL || reserve_fields(ask.reserve, x->now, &fields) == 0)) {
-		ask.fields = buf_span(&fields);
-		joined = flight_join(x->service->flights, &ask, &seat);
-	}
-	buf_fini(&fields);
-	bool completing = ask.reserve != NULL && joined == FLIGHT_LEADS;
-	if (joined != FLIGHT_LEADS)
-		reserve_free(ask.reserve);
+	enum flight_joined joined = join(x, l, t, how, &ask, &seat);
 	if (joined == FLIGHT_LOOK_AGAIN)
 		return false;
 	if (joined == FLIGHT_NO_MEMORY) {
 		own_text(x, 503, "fwd=miss", "out of memory: try again later");
 		return true;
 	}
-	bool answered = true;
-	switch (forward_wait(x, seat, &a)) {
-	case FLIGHT_ANSWER:
-		if (completing && (a.status == 206 || a.status == 416)) { /* not what we have the rest of */
-			t->no_parts = true;
-			if (a.status == 416)
-				store_drop_parts(x->service->store, x->target.url);
-			answered = false;
-			break;
-		}
-		return answer_arrived(x, l, t, &ask, how, seat, &a, joined == FLIGHT_FOLLOWS);
-	case FLIGHT_REFRESHED:
-		answered = answer_refreshed(x, l, &a, joined == FLIGHT_FOLLOWS);
-		t->unconditional = !answered;
-		break;
-	case FLIGHT_RELEASED:
-		t->alone = true;
-		answered = false;
-		break;
-	case FLIGHT_FAILED:
-		answered = answer_failed(x, l, &a);
-		break;
-	case FLIGHT_GONE:
-	case FLIGHT_INTERIM:
-		x->close = true;
-		break;
-	}
-	flight_leave(seat);
-	return answered;
+	return hear(x, l, t, &ask, how, seat, joined == FLIGHT_FOLLOWS);
 }
 
 void cached_answer(struct exchange *x)

@@ -1,21 +1,15 @@
 #include "serve/conn.h"
 
+#include "base/clock.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { LINGER_MS = 500, LINGER_IN_ALL_MS = 2000, LINGER_BYTES = 256 << 10 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 int conn_send_rest(struct conn *c)
 {
@@ -39,7 +33,7 @@ void conn_linger(struct conn *c)
 	char page[4096];
 	size_t read_away = 0;
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
-	int64_t until = now_ms() + LINGER_IN_ALL_MS;
+	int64_t until = clock_ms() + LINGER_IN_ALL_MS;
 	if (c->reset) {
 		struct linger hard = {.l_onoff = 1, .l_linger = 0};
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
@@ -47,7 +41,7 @@ void conn_linger(struct conn *c)
 	}
 	if (shutdown(c->fd, SHUT_WR) != 0)
 		return;
-	while (read_away < LINGER_BYTES && now_ms() < until && poll(&p, 1, LINGER_MS) > 0) {
+	while (read_away < LINGER_BYTES && clock_ms() < until && poll(&p, 1, LINGER_MS) > 0) {
 		ssize_t n = recv(c->fd, page, sizeof page, MSG_DONTWAIT);
 		if (n <= 0)
 			break;

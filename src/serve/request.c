@@ -1,5 +1,6 @@
 #include "serve/request.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
 #include "fetch/flight.h"
@@ -179,18 +180,11 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 	log_access(&entry, x->now);
 }
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* Answers the request whose head is parsed (NULL: bad) and takes it off conn->in. True when the connection may go on. */
 static bool exchange_run(struct conn *c, const struct head *head, const struct fault *bad)
 {
 	const struct service *service = c->service;
-	int64_t began = now_us();
+	int64_t began = clock_us();
 	bool keep = head != NULL && message_keeps_alive(head) && !atomic_load(c->draining);
 	struct answer a;
 	struct fault fault;
@@ -213,7 +207,7 @@ static bool exchange_run(struct conn *c, const struct head *head, const struct f
 		dispatch(&x, c, &a);
 		skip_body(&x);
 	}
-	log_exchange(&x, c, &a, now_us() - began);
+	log_exchange(&x, c, &a, clock_us() - began);
 	if (x.hot != NULL)
 		hot_offer(service->hot, &x, x.hot);
 	key_fini(&x.target);

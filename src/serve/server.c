@@ -1,5 +1,6 @@
 #include "serve/server.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "serve/hot.h"
 #include "serve/lane.h"
@@ -218,22 +219,15 @@ static void server_close(struct server *s)
 	log_access_close();
 }
 
-static double seconds_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* Lets running answers finish for a while; a second signal ends the patience. */
 static void drain(struct server *s, const sigset_t *signals)
 {
-	double until = seconds_now() + conf_seconds(s->service.conf, "drain");
+	double until = clock_s() + conf_seconds(s->service.conf, "drain");
 	struct timespec tick = {0, POLL_MS * 1000000L};
 	lanes_drain(s->lanes);
 	for (size_t i = 0; i < s->listener_count; i++) /* refused at once; the numbers stay ours until the lanes are through */
 		shutdown(s->listeners[i], SHUT_RDWR);
-	while (lanes_open(s->lanes) > 0 && seconds_now() < until) {
+	while (lanes_open(s->lanes) > 0 && clock_s() < until) {
 		int sig = sigtimedwait(signals, NULL, &tick);
 		if (sig == SIGTERM || sig == SIGINT)
 			break;

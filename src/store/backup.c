@@ -5,6 +5,7 @@
  */
 #include "store/backup.h"
 
+#include "base/clock.h"
 #include "store/body_files.h"
 #include "store/index.h"
 #include "store/lock.h"
@@ -19,7 +20,6 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RECLAIM_PATIENCE_MS 30000
@@ -65,11 +65,10 @@ static int open_empty(struct copy *c)
 /* Others reclaim for a tenth of a second at a time. */
 static int hold_reclaiming(struct copy *c)
 {
-	struct timespec pause = {0, 10000000};
 	for (int waited = 0; waited < RECLAIM_PATIENCE_MS; waited += 10) {
 		if (lock_reclaim_begin(c->lock))
 			return 0;
-		nanosleep(&pause, NULL);
+		clock_pause_us(10000);
 	}
 	buf_addf(c->why, "%s: another process has been reclaiming for half a minute (try again)", c->from);
 	return -1;

@@ -11,6 +11,7 @@
  */
 #include "store/index_private.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
 
@@ -19,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* --- opening --- */
@@ -86,8 +86,7 @@ static int wait_for_lock(void *unused, int tries)
 	(void)unused;
 	if (tries >= 50)
 		return 0;
-	struct timespec pause = {0, 1000000};
-	nanosleep(&pause, NULL);
+	clock_pause_us(1000);
 	return 1;
 }
 

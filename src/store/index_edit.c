@@ -4,10 +4,11 @@
  */
 #include "store/index_private.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BATCH_ROWS 100 /* a millisecond */
@@ -17,19 +18,6 @@
 #define WAL_CHECKPOINT 4096 /* frames */
 #define WAL_PRESS 16384
 #define WAL_PATIENCE_MS 50
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static void pause_us(int64_t us)
-{
-	struct timespec t = {us / 1000000, us % 1000000 * 1000};
-	nanosleep(&t, NULL);
-}
 
 static int ask_number(sqlite3 *db, const char *sql, int64_t *n)
 {
@@ -184,14 +172,14 @@ int index_change_each(const char *dir, const char *sql, const int64_t *ids, size
 	sqlite3_wal_hook(db, note_frames, &frames);
 	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 	for (size_t at = 0; rc == SQLITE_OK && at < count;) {
-		int64_t began = now_us();
+		int64_t began = clock_us();
 		rc = change_batch(db, st, ids, count, &at, changed);
 		keep_wal_small(db, frames, &checkpointed);
 		if (progress != NULL)
 			progress(ctx, at, count);
-		int64_t gap = now_us() - began;
+		int64_t gap = clock_us() - began;
 		if (at < count)
-			pause_us(gap < GAP_LEAST_US ? GAP_LEAST_US : gap < GAP_MOST_US ? gap : GAP_MOST_US);
+			clock_pause_us(gap < GAP_LEAST_US ? GAP_LEAST_US : gap < GAP_MOST_US ? gap : GAP_MOST_US);
 	}
 	int result = rc == SQLITE_OK ? 0 : trouble(db, dir, why);
 	sqlite3_finalize(st);

@@ -15,6 +15,7 @@
  */
 #include "store/keep.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
 #include "store/keep_internal.h"
@@ -43,19 +44,6 @@
 #define TRAFFIC_KEPT_S (31 * 86400)
 #define VACUUM_PAGES 500
 #define VACUUM_ABOVE 1024 /* free pages that are not worth it */
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-void keep_pause_us(long us)
-{
-	struct timespec t = {us / 1000000, us % 1000000 * 1000};
-	nanosleep(&t, NULL);
-}
 
 static void kick(struct keep *k)
 {
@@ -155,14 +143,14 @@ static void empty_trash(struct keep *k)
 	}
 	if (!k->trash_left || !lock_reclaim_begin(k->at.lock))
 		return;
-	int64_t began = now_us(), piece_began = began;
+	int64_t began = clock_us(), piece_began = began;
 	bool more = true;
 	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX && !keep_is_stopping(k)) {
 		more = empty_piece(k);
-		int64_t now = now_us();
+		int64_t now = clock_us();
 		if (more)
-			keep_pause_us((long)(now - piece_began));
-		piece_began = now_us();
+			clock_pause_us(now - piece_began);
+		piece_began = clock_us();
 	}
 	lock_reclaim_end(k->at.lock);
 	if (!more) {
@@ -434,9 +422,9 @@ static void *run(void *arg)
 	while (wait_round(k)) {
 		keep_quota(k);
 		empty_trash(k);
-		if (now_us() - ticked < ROUND_MS * 1000)
+		if (clock_us() - ticked < ROUND_MS * 1000)
 			continue;
-		ticked = now_us();
+		ticked = clock_us();
 		k->at.tick(k->at.ctx);
 		watch_wal(k);
 		give_pages_back(k);

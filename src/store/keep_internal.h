@@ -31,7 +31,6 @@ struct keep {
 	time_t synced_at;
 };
 
-void keep_pause_us(long us);
 bool keep_is_stopping(struct keep *);
 /* done() of an operation that is nobody's after it. */
 void keep_op_free(struct store_op *, bool committed);

@@ -8,6 +8,7 @@
  */
 #include "store/keep_internal.h"
 
+#include "base/clock.h"
 #include "base/stats.h"
 
 #include <dirent.h>
@@ -92,7 +93,7 @@ static int sweep_lease(struct keep *k, const struct index_lease *l)
 		if (n % SWEEP_PIECE == 0) {
 			if (keep_is_stopping(k))
 				return -1;
-			keep_pause_us(500);
+			clock_pause_us(500);
 		}
 	}
 	return 0;
@@ -189,7 +190,7 @@ static int sweep_directory(struct keep *k, int ab, int64_t from)
 		if (behind >= 0 && (number < from || number >= behind))
 			bodies_unlink(k->at.bodies, name);
 		if (n % SWEEP_PIECE == 0) {
-			keep_pause_us(2000);
+			clock_pause_us(2000);
 			result = keep_is_stopping(k) ? -1 : 0;
 		}
 	}

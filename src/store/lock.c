@@ -4,12 +4,13 @@
  */
 #include "store/lock.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { SETUP = 0, USING = 1, RECLAIMING = 2 };
@@ -69,8 +70,7 @@ int lock_setup_begin(struct lock *l)
 			return 0;
 		if ((errno != EAGAIN && errno != EACCES && errno != EINTR) || waited_ms >= SETUP_WAIT_MS)
 			return -1;
-		struct timespec pause = {0, 5000000};
-		nanosleep(&pause, NULL);
+		clock_pause_us(5000);
 	}
 }
 

@@ -11,6 +11,8 @@
  */
 #include "store/writer.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -43,19 +45,6 @@ struct writer {
 	int settlers;       /* who wait in writer_settle() */
 	int64_t give_up_at; /* 0: never */
 };
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static void pause_us(int64_t us)
-{
-	struct timespec t = {us / 1000000, us % 1000000 * 1000};
-	nanosleep(&t, NULL);
-}
 
 /* --- lists --- */
 
@@ -116,7 +105,7 @@ static enum index_begun batch(struct writer *w, int64_t *took_us)
 	enum index_begun begun = index_begin(w->ix, "writer");
 	if (begun != INDEX_BEGUN)
 		return begun;
-	int64_t began = now_us();
+	int64_t began = clock_us();
 	struct list done;
 	list_init(&done);
 	struct store_op *op;
@@ -125,22 +114,22 @@ static enum index_begun batch(struct writer *w, int64_t *took_us)
 		op->result = op->run(op, w->ix);
 		list_add(&done, op);
 		lost = !index_in_transaction(w->ix);
-		if (now_us() - began >= BATCH_US)
+		if (clock_us() - began >= BATCH_US)
 			break;
 	}
 	if (lost)
 		index_abort(w->ix);
 	bool committed = !lost && index_commit(w->ix) == 0;
-	*took_us = now_us() - began;
+	*took_us = clock_us() - began;
 	finish(&done, committed);
 	if (!committed)
-		pause_us(FAILED_PAUSE_US);
+		clock_pause_us(FAILED_PAUSE_US);
 	return INDEX_BEGUN;
 }
 
 static void gap(struct writer *w, int64_t took_us)
 {
-	pause_us(GAP_MIN_US);
+	clock_pause_us(GAP_MIN_US);
 	pthread_mutex_lock(&w->mutex);
 	int64_t us = took_us > GAP_US ? took_us : GAP_US;
 	if (w->queued > GAP_FULL_BELOW)
@@ -192,12 +181,12 @@ static void *run(void *arg)
 			gap(w, took_us);
 			break;
 		case INDEX_LOCKED:
-			if (give_up_at != 0 && now_us() > give_up_at)
+			if (give_up_at != 0 && clock_us() > give_up_at)
 				fail_batch(w);
 			break;
 		case INDEX_FAILED:
 			fail_batch(w);
-			pause_us(FAILED_PAUSE_US);
+			clock_pause_us(FAILED_PAUSE_US);
 			break;
 		}
 	}
@@ -241,7 +230,7 @@ struct writer *writer_start(struct index *ix)
 static void hurry(struct writer *w)
 {
 	if (w->give_up_at == 0)
-		w->give_up_at = now_us() + HURRY_PATIENCE_US;
+		w->give_up_at = clock_us() + HURRY_PATIENCE_US;
 	pthread_cond_signal(&w->hasten);
 }
 

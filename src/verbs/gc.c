@@ -1,6 +1,7 @@
 /* curlew gc: a store opened for its keeper's sake, until there is nothing left to reclaim. */
 #include "verbs/verbs.h"
 
+#include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/stats.h"
@@ -9,7 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 static int keep_number(void *ctx, const struct store_column *c, size_t count)
@@ -32,7 +32,6 @@ static int wait_until_clean(const char *dir, const struct store *store, struct b
 {
 	bool terminal = isatty(STDERR_FILENO), shown = false;
 	int64_t left = 0, before = INT64_MAX, waited_ms = 0;
-	struct timespec pause = {0, PAUSE_MS * 1000000};
 	int rc;
 	while ((rc = ask_number(dir, "SELECT count(*) FROM trash", &left, why)) == 0 && (left > 0 || !store_swept(store))) {
 		waited_ms = left < before || !store_swept(store) ? 0 : waited_ms + PAUSE_MS;
@@ -46,7 +45,7 @@ static int wait_until_clean(const char *dir, const struct store *store, struct b
 			fprintf(stderr, "\r%" PRId64 " files left ", left);
 			shown = true;
 		}
-		nanosleep(&pause, NULL);
+		clock_pause_us(PAUSE_MS * 1000);
 	}
 	if (shown)
 		fputs("\r\033[K", stderr);

@@ -4,6 +4,7 @@
  */
 #include "verbs/verbs.h"
 
+#include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "fetch/engine.h"
@@ -37,13 +38,6 @@ struct get {
 	double began, shown;
 	char *location;	/* of a redirect, to be followed */
 };
-
-static double clock_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static struct get *of(struct sink *s)
 {

@@ -1,0 +1,32 @@
+/* clock: time that only goes on (CLOCK_MONOTONIC), and pauses. For dates there is time(). Any thread. */
+#ifndef CURLEW_BASE_CLOCK_H
+#define CURLEW_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline int64_t clock_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static inline int64_t clock_ms(void)
+{
+	return clock_us() / 1000;
+}
+
+static inline double clock_s(void)
+{
+	return (double)clock_us() / 1e6;
+}
+
+/* A signal may cut it short. */
+static inline void clock_pause_us(int64_t us)
+{
+	struct timespec t = {us / 1000000, us % 1000000 * 1000};
+	nanosleep(&t, NULL);
+}
+
+#endif

@@ -95,7 +95,7 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	if (ok) {
 		const struct head *head = resume_first_head(f, &response, &combined, &text);
 		resume_note_validator(f, head);
-		landing_judge(f, head);
+		landing_judge(f, head, &response);
 	}
 	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another to wait for. */
 	if (f->shared != f->shareable)

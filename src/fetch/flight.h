@@ -50,6 +50,7 @@ struct flight_ask {
 	struct reserve *reserve; /* stored parts that fields ask to be completed; the flight's once FLIGHT_LEADS is returned. Or NULL */
 	bool conditional;        /* fields carry the validators of was or of the variants: a 304 is about one of them */
 	bool shared;             /* others may join, this may join others: a plain GET */
+	int64_t max_age_s;       /* an answer in the air that is older is not joined; -1: any that is fresh is */
 	bool background;         /* goes on without seats (stale-while-revalidate) */
 	int64_t upload_bytes;    /* ENGINE_NO_UPLOAD, ENGINE_CHUNKED_UPLOAD or a length */
 	uint64_t landed;         /* flights_landed() */
@@ -93,7 +94,7 @@ struct flight_answer {
 	int64_t body_bytes;        /* -1: not known */
 	const struct entry *entry; /* REFRESHED, or ANSWER when it is being stored (headers as stored); else NULL; as the fields */
 	bool stored;               /* it goes into the store if all goes well */
-	int64_t age_s;             /* corrected initial age of an ANSWER */
+	int64_t age_s;             /* what Age is to say of an ANSWER; -1: nothing, the origin has just made it */
 	const char *reason;        /* the policy's, about storing */
 	enum engine_outcome outcome;
 	int curl_code;

@@ -83,6 +83,8 @@ struct flight {
 	struct entry *entry; /* what is stored or was refreshed; NULL when neither */
 	bool refreshed;
 	bool shareable; /* others than the leader may have it */
+	bool aged;      /* the origin said an Age */
+	int64_t answered_at; /* when the head came */
 
 	/* a body that is more than one answer (resume.c) */
 	struct reserve *reserve; /* parts that were stored before; NULL once the origin would not complete them */
@@ -136,6 +138,7 @@ struct flight {
 struct seat {
 	struct flight *flight;
 	bool leads;
+	bool late; /* joined when the head was there: what it gets is reused, not made for it (RFC 9111 4) */
 	const struct head *request;
 	bool (*gone)(void *);
 	void *gone_ctx;
@@ -184,7 +187,8 @@ extern const struct fetch_ops arrival_ops;
 void arrival_round_over(void *flights);
 
 /* landing.c */
-void landing_judge(struct flight *, const struct head *response); /* on_head: the verdict and the entry */
+/* on_head: the verdict and the entry. came: what the origin sent, where response is stored fields updated by it; else the same. */
+void landing_judge(struct flight *, const struct head *response, const struct head *came);
 void landing_step(struct flight *); /* there is something for the disk thread to do; under the lock */
 void landing_refresh(struct flight *); /* a 304 is complete: writes the row; under the lock */
 void landing_give_up(struct flight *, const char *why); /* no more storing; under the lock */

@@ -301,6 +301,7 @@ static void take_seat(struct flight *f, struct seat *s, const struct flight_ask 
 {
 	s->flight = f;
 	s->leads = leads;
+	s->late = f->state != FLIGHT_ASKING;
 	s->request = ask->request;
 	s->gone = ask->gone;
 	s->gone_ctx = ask->gone_ctx;
@@ -311,6 +312,16 @@ static void take_seat(struct flight *f, struct seat *s, const struct flight_ask 
 	f->seats = s;
 	f->seat_count++;
 	f->refs++;
+}
+
+/* An answer that has begun is joined as long as a stored one would be a hit (RFC 9111 4, 5.2.1.1). Under the flight's lock. */
+static bool may_be_reused(const struct flight *f, const struct flight_ask *ask)
+{
+	int64_t now = flight_now();
+	if (f->state == FLIGHT_ASKING)
+		return true;
+	return f->shareable && f->entry != NULL && now < f->entry->fresh_until &&
+	    (ask->max_age_s < 0 || f->verdict.initial_age_s + now - f->answered_at <= ask->max_age_s);
 }
 
 /* Joins the shared flight of this URL if there is one that set out from the same row: one whose row has been deleted since began
@@ -324,7 +335,7 @@ static bool join_existing(struct flights *t, const struct flight_ask *ask, uint6
 			continue;
 		pthread_mutex_lock(&f->lock);
 		bool live = f->state == FLIGHT_ASKING || f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED;
-		bool open = live && !f->forgotten && !f->given_up && (f->state == FLIGHT_ASKING || f->shareable);
+		bool open = live && !f->forgotten && !f->given_up && may_be_reused(f, ask);
 		if (open)
 			take_seat(f, s, ask, false);
 		pthread_mutex_unlock(&f->lock);

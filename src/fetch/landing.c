@@ -75,22 +75,48 @@ static void choose_variant(struct flight *f, const struct head *response)
 	}
 }
 
+/* What varies on other fields than before cannot be the same row (RFC 9111 4.1). */
+static bool selects_alike(const struct head *request, const struct head *stored, const struct head *updated)
+{
+	struct buf before, after;
+	buf_init(&before, BUF_VARY);
+	buf_init(&after, BUF_VARY);
+	bool alike = key_vary(stored, request, &before) == 0 && key_vary(updated, request, &after) == 0 &&
+	    strcmp(buf_str(&before), buf_str(&after)) == 0;
+	buf_fini(&before);
+	buf_fini(&after);
+	return alike;
+}
+
+/* Would nobody's request let it be stored? What one request forbids says nothing of what is stored for others (RFC 9111 5.2.1.5). */
+static bool is_forbidden(const struct flight *f, const struct head *response, int64_t now)
+{
+	struct policy_storing verdict;
+	struct head plain = {.method = span_of("GET")};
+	struct policy_exchange x = {.request = &plain, .response = response, .asked_at = now, .answered_at = now, .ruling = &f->ruling};
+	policy_judge_storing(&f->flights->config.policy, &x, &verdict);
+	return !verdict.store;
+}
+
 /* A 304 about the row we asked with, or a 200 to HEAD that agrees with it: its stored fields updated (RFC 9111 4.3.4, 4.3.5), judged anew
  * as the answer to GET it stands for. */
 static void judge_freshening(struct flight *f, const struct head *response, int64_t now)
 {
-	struct head stored, updated, as_get = f->request; /* as_get owns nothing */
+	struct head stored, updated, news, as_get = f->request; /* as_get owns nothing */
 	struct buf text;
 	as_get.method = span_of("GET");
+	message_init(&news);
 	message_init(&stored);
 	message_init(&updated);
 	buf_init(&text, BUF_HEAD);
 	const struct entry *base = base_of(f);
 	struct entry *e = entry_copy(base);
 	bool ours = e != NULL && message_parse_fields(&stored, span_of(base->headers)) == 0 &&
+	    message_parse_fields(&news, buf_span(&f->head)) == 0 && /* with a Date of ours where theirs is none (RFC 9110 6.6.1) */
 	    (response->status == 304 ? policy_freshens(response, &stored)
 				     : policy_head_freshens(response, &stored, base->body_bytes));
-	if (!ours || policy_update_fields(&stored, response, &text) != 0 || message_parse_fields(&updated, buf_span(&text)) != 0) {
+	if (!ours || policy_update_fields(&stored, &news, &text) != 0 || message_parse_fields(&updated, buf_span(&text)) != 0 ||
+	    !selects_alike(&as_get, &stored, &updated)) {
 		entry_free(e);
 		goto out;
 	}
@@ -106,9 +132,10 @@ static void judge_freshening(struct flight *f, const struct head *response, int6
 	f->refreshed = true;
 	f->shareable = f->verdict.store && !f->verdict.reusable_only_validated;
 	f->refreshing = f->verdict.store;
-	if (!f->verdict.store)
+	if (!f->verdict.store && is_forbidden(f, &updated, now))
 		store_invalidate(f->flights->config.store, f->url);
 out:
+	message_fini(&news);
 	buf_fini(&text);
 	message_fini(&updated);
 	message_fini(&stored);
@@ -237,13 +264,15 @@ static void refuse(const struct flight *f, const char *reason, int64_t now)
 	store_refuse(f->flights->config.store, f->url, reason, f->status, now);
 }
 
-void landing_judge(struct flight *f, const struct head *response)
+void landing_judge(struct flight *f, const struct head *response, const struct head *came)
 {
 	int64_t now = flight_now();
 	bool head = strcmp(f->method, "HEAD") == 0;
 	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = flight_asked_at(f, now), .answered_at = now,
-	    .ruling = &f->ruling, .represents_target = represents_target(f, response)};
+	    .freshened_by = came != response ? came : NULL, .ruling = &f->ruling, .represents_target = represents_target(f, response)};
 	struct head kept;
+	f->answered_at = now;
+	f->aged = message_has(came, "Age");
 	invalidate(f, response);
 	if (policy_stored_fields(response, now, &f->head) != 0)
 		log_trouble("head", "%s: its head is too large to keep (it is answered without fields)", f->url);

@@ -149,9 +149,8 @@ bool reserve_answers(const struct head *response, int64_t now, int64_t first, in
 	    range_parse_content_range(message_find(response, "Content-Range"), &range, &whole) != 0)
 		return false;
 	struct span theirs = policy_strong_validator(response, now, &theirs_is_tag);
-	/* Who says none has been told ours in If-Range, and answers 206 only if it is still that (RFC 9110 13.1.5, 15.3.7). */
-	bool silent = !message_has(response, "ETag") && !message_has(response, "Last-Modified");
-	bool same = silent || (theirs_is_tag == is_tag && span_same(theirs, validator));
+	/* Who says none is not believed, though it must have one to say (RFC 9110 15.3.7, RFC 9111 3.4). */
+	bool same = theirs.len > 0 && theirs_is_tag == is_tag && span_same(theirs, validator);
 	if (!same || whole < 0 || (*whole_bytes >= 0 && whole != *whole_bytes))
 		return false;
 	*whole_bytes = whole;

@@ -11,6 +11,7 @@
 #include "http/key.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { RESUMES = 5, HOPS = 8 };
 
@@ -172,13 +173,28 @@ bool resume_try(struct flight *f, enum engine_outcome outcome)
 	return true;
 }
 
+/* A part of the whole that may not be stored keeps the whole from it (RFC 9111 5.2.2.5). */
+static bool may_store(const struct flight *f, const struct head *response, char reason[POLICY_REASON])
+{
+	int64_t now = flight_now();
+	struct policy_storing verdict;
+	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = now, .answered_at = now, .ruling = &f->ruling, .part = true};
+	policy_judge_storing(&f->flights->config.policy, &x, &verdict);
+	memcpy(reason, verdict.reason, POLICY_REASON);
+	return verdict.store;
+}
+
 void resume_next_head(struct flight *f, const struct head *response)
 {
+	char reason[POLICY_REASON];
 	int64_t whole = f->body_bytes;
 	int64_t last = f->expected_end >= 0 && f->expected_end != whole ? f->expected_end - 1 : -1;
 	bool fits = reserve_answers(response, flight_now(), f->received, last, &whole, span_of(f->validator), f->validator_is_tag);
+	bool stored = !fits || may_store(f, response, reason);
 	pthread_mutex_lock(&f->lock);
 	f->resuming = false;
+	if (!stored)
+		landing_give_up(f, reason);
 	if (fits) {
 		if (f->expected_end < 0)
 			f->expected_end = whole;

@@ -359,6 +359,7 @@ void policy_judge_storing(
 	memset(out, 0, sizeof *out);
 	directives_of_response(&d, exchange->response, policy->targets, policy->target_count);
 	const char *why = refusal(policy, exchange, &d);
+	out->initial_age_s = initial_age(exchange); /* told to clients also when it is not stored */
 	if (why == NULL) {
 		find_lifetime(&life, policy, exchange, &d);
 		out->stale_for_s = stale_window(policy, &d);
@@ -379,7 +380,6 @@ void policy_judge_storing(
 	out->rule_id = ruled ? exchange->ruling->fresh_rule
 			     : is_told_to_store(exchange) ? exchange->ruling->store_rule : 0;
 	out->reusable_only_validated = !ruled && (d.no_cache || life.kind == LIFETIME_NONE);
-	out->initial_age_s = initial_age(exchange);
 	out->fresh_for_s = ruled ? life.seconds : life.seconds - out->initial_age_s;
 	if (out->reusable_only_validated && out->fresh_for_s > 0)
 		out->fresh_for_s = 0;
@@ -461,7 +461,8 @@ static void judge_fallback(const struct policy_demand *demand, const struct dire
 		return;
 	int64_t window = d->stale_if_error_s > demand->stale_if_error_s ? d->stale_if_error_s
 									: demand->stale_if_error_s;
-	out->stale_if_unreachable = true;
+	/* Said by the origin, stale-if-error is a limit, also when there is nobody to ask (RFC 5861 4). */
+	out->stale_if_unreachable = fresh || d->stale_if_error_s < 0 || -out->ttl_s < window;
 	out->stale_if_5xx = window >= 0 && (fresh || -out->ttl_s < window);
 }
 

@@ -116,8 +116,8 @@ int policy_stored_fields(const struct head *response, int64_t answered_at, struc
 /* Of such lines, those that may be kept: no field that no-cache="..." or private="..." names (RFC 9111 5.2.2.4, 5.2.2.7). 0, or -1. */
 int policy_kept_fields(const struct policy *, const struct head *stored, struct buf *out);
 
-/* The strong validator by which parts of a response may be joined (RFC 9110 8.8.1, 8.8.2.2): its ETag unless weak, else a Last-Modified
- * that is a second older than its Date, or more. {NULL, 0}: it has none. *is_tag: which of the two. */
+/* The strong validator by which parts of a response may be joined (RFC 9110 8.8.1, 8.8.2.2): its ETag if strong, without
+ * any a Last-Modified that is a second older than its Date, or more. {NULL, 0}: it has none. *is_tag: which of the two. */
 struct span policy_strong_validator(const struct head *response, int64_t now, bool *is_tag);
 
 /* What a 200 to HEAD says of a stored response to GET (RFC 9111 4.3.5). True: it may freshen it as a 304 would. False: the stored one

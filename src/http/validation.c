@@ -85,8 +85,8 @@ struct span policy_strong_validator(const struct head *response, int64_t now, bo
 	struct span tag = message_find(response, "ETag");
 	int64_t modified;
 	*is_tag = field_tags_match_strong(tag, tag); /* a weak one does not match itself */
-	if (*is_tag)
-		return tag;
+	if (tag.at != NULL) /* no date goes into If-Range where there is a tag (RFC 9110 13.1.5) */
+		return *is_tag ? tag : span_make(NULL, 0);
 	if (is_strong_date(response, now, &modified))
 		return message_find(response, "Last-Modified");
 	return span_make(NULL, 0);
@@ -157,10 +157,13 @@ bool policy_freshens(const struct head *not_modified, const struct head *stored)
 		    ours = message_find(stored, "ETag");
 	if (theirs.len > 0 && ours.len > 0)
 		return tag_matches(theirs, ours);
-	/* Without two tags there is the date; without two of those, it answers what was asked. */
+	/* Without two tags there is the date, and a tag that we do not have is that of our bytes only if the date says so. Who says
+	 * neither answers what was asked. */
 	struct span their_date = message_find(not_modified, "Last-Modified");
 	struct span our_date = message_find(stored, "Last-Modified");
-	return their_date.len == 0 || our_date.len == 0 || span_same_nocase(their_date, our_date);
+	if (their_date.len == 0 || our_date.len == 0)
+		return theirs.len == 0;
+	return span_same_nocase(their_date, our_date);
 }
 
 int policy_update_fields(
@@ -226,6 +229,13 @@ int policy_kept_fields(const struct policy *policy, const struct head *stored, s
 	return out->failed ? -1 : 0;
 }
 
+/* A validator that came must be the stored one. */
+static bool confirms(const struct head *came, const struct head *stored, const char *name)
+{
+	struct span x = message_find(came, name);
+	return x.at == NULL || span_same(x, message_find(stored, name));
+}
+
 /* False when both have the field and its values differ. */
 static bool agrees(const struct head *a, const struct head *b, const char *name)
 {
@@ -240,8 +250,8 @@ bool policy_head_freshens(
 	char bytes[24];
 	snprintf(bytes, sizeof bytes, "%" PRId64, stored_bytes);
 	return (length.at == NULL || span_is(length, bytes)) &&
-	       agrees(head_response, stored, "ETag") &&
-	       agrees(head_response, stored, "Last-Modified") &&
+	       confirms(head_response, stored, "ETag") &&
+	       confirms(head_response, stored, "Last-Modified") &&
 	       agrees(head_response, stored, "Content-MD5") &&
 	       agrees(head_response, stored, "Content-Encoding");
 }

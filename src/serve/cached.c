@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TURNS = 8 };
@@ -94,6 +95,7 @@ static void refresh_in_background(struct exchange *x, const struct lookup *l, ui
 		    .conditional = l->entry->etag != NULL || l->entry->last_modified != NULL,
 		    .shared = true,
 		    .background = true,
+		    .max_age_s = -1,
 		    .upload_bytes = ENGINE_NO_UPLOAD,
 		    .landed = landed,
 		    .request = x->request,
@@ -135,13 +137,13 @@ static bool try_stored(struct exchange *x, struct lookup *l, uint64_t landed)
 	return true;
 }
 
-/* Asking failed: the stale answer, where it is allowed (RFC 9111 4.2.4, RFC 5861 4). */
-static bool try_stale(struct exchange *x, const struct lookup *l, bool allowed, const char *why)
+/* In place of what asking would bring: what is stored, where it is allowed (RFC 9111 4.2.4, RFC 5861 4). how: "hit", or how it was asked. */
+static bool try_stale(struct exchange *x, const struct lookup *l, bool allowed, const char *how, const char *why)
 {
 	char cache[REPLY_STATUS];
 	if (l->entry == NULL || l->broken_body || !allowed)
 		return false;
-	snprintf(cache, sizeof cache, "fwd=stale; ttl=%" PRId64 "; detail=\"%s\"", l->use.ttl_s, why);
+	snprintf(cache, sizeof cache, "%s; ttl=%" PRId64 "; detail=\"%s\"", how, l->use.ttl_s, why);
 	if (answer_stored(x, l->entry, l->use.age_s, cache) != 0)
 		return false;
 	x->verdict = "stale";
@@ -155,6 +157,8 @@ static const char *forward_reason(const struct lookup *l)
 {
 	if (l->entry != NULL)
 		return l->use.fwd;
+	if (l->parts.of != NULL)
+		return "partial";
 	return l->rows.count > 0 ? "vary-miss" : "uri-miss";
 }
 
@@ -262,14 +266,15 @@ static bool answer_arrived(struct exchange *x, const struct lookup *l, struct tu
 		flight_leave(seat);
 		return false;
 	}
-	if (is_5xx && try_stale(x, l, l->use.stale_if_5xx, "stale-if-error, RFC 5861 4")) {
+	snprintf(cache, sizeof cache, "fwd=%s; fwd-status=%d", forward_reason(l), a->status);
+	if (is_5xx && try_stale(x, l, l->use.stale_if_5xx, cache, "stale-if-error, RFC 5861 4")) {
 		flight_leave(seat);
 		return true;
 	}
 	describe(l, a, follows, cache);
 	x->verdict = follows ? "collapsed" : a->stored ? "miss" : "pass";
 	stats_add(follows ? STATS_COLLAPSED : a->stored ? STATS_MISSES : STATS_PASSED, 1);
-	if (how != FORWARD_CLIENTS && answer_condition(x, seat, a, cache))
+	if (how != FORWARD_CLIENTS && a->stored && answer_condition(x, seat, a, cache))
 		return true;
 	if (how == FORWARD_CLIENTS || !asks_for_part(x) || !partial_stream(x, seat, a, cache))
 		forward_stream(x, seat, a, cache);
@@ -280,11 +285,13 @@ static bool answer_arrived(struct exchange *x, const struct lookup *l, struct tu
 static bool answer_failed(struct exchange *x, const struct lookup *l, const struct flight_answer *a)
 {
 	char cache[REPLY_STATUS];
-	bool allowed = l->use.stale_if_unreachable && a->outcome != ENGINE_NOT_ALLOWED && a->outcome != ENGINE_TROUBLE;
-	if (try_stale(x, l, allowed, "the origin cannot be reached, RFC 9111 4.2.4"))
-		return true;
+	bool reached = a->outcome == ENGINE_BAD; /* its answer is none: as good as an error of its own */
+	bool allowed = (reached ? l->use.stale_if_5xx : l->use.stale_if_unreachable) && a->outcome != ENGINE_NOT_ALLOWED &&
+	    a->outcome != ENGINE_TROUBLE;
 	snprintf(cache, sizeof cache, "fwd=%s", forward_reason(l));
-	if (l->entry != NULL && !l->broken_body && !l->use.stale_if_unreachable && a->outcome != ENGINE_NOT_ALLOWED) {
+	if (try_stale(x, l, allowed, cache, reached ? "stale-if-error, RFC 5861 4" : "the origin cannot be reached, RFC 9111 4.2.4"))
+		return true;
+	if (l->entry != NULL && !l->broken_body && !reached && !l->use.stale_if_unreachable && a->outcome != ENGINE_NOT_ALLOWED) {
 		x->outcome = a->outcome;
 		x->curl_code = a->curl_code;
 		own_text(x, 504, cache, "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
@@ -300,8 +307,8 @@ static bool answer_offline(struct exchange *x, const struct lookup *l)
 {
 	char why[48];
 	snprintf(why, sizeof why, "rule %lld: offline", (long long)x->ruling.offline_rule);
-	if (!try_stale(x, l, l->use.stale_if_unreachable, why))
-		own_offline(x, "fwd=miss; detail=\"a rule says offline\"");
+	if (!try_stale(x, l, l->use.stale_if_unreachable, "hit", why))
+		own_offline(x);
 	return true;
 }
 
@@ -328,12 +335,15 @@ static enum flight_joined join(struct exchange *x, const struct lookup *l, const
 }
 
 /* What the fetch brings, to the client; the seat is given up. False: look again. */
-static bool hear(struct exchange *x, const struct lookup *l, struct turn *t, struct flight_ask *ask, enum forward_conditions how,
+static bool hear(struct exchange *x, struct lookup *l, struct turn *t, struct flight_ask *ask, enum forward_conditions how,
     struct seat *seat, bool follows)
 {
 	struct flight_answer a;
 	bool answered = true;
-	switch (forward_wait(x, seat, &a)) {
+	enum flight_news news = forward_wait(x, seat, &a);
+	x->now = (int64_t)time(NULL); /* what was fresh may be stale by now */
+	lookup_judge(l, &x->service->policy, &x->demand, &x->ruling, x->now);
+	switch (news) {
 	case FLIGHT_ANSWER:
 		if (ask->reserve == NULL || (a.status != 206 && a.status != 416))
 			return answer_arrived(x, l, t, ask, how, seat, &a, follows);
@@ -363,7 +373,7 @@ static bool hear(struct exchange *x, const struct lookup *l, struct turn *t, str
 }
 
 /* Fetches, or joins who does. True when the client has its answer, false to look the URL up once more. */
-static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *t, uint64_t landed)
+static bool ask_origin(struct exchange *x, struct lookup *l, struct turn *t, uint64_t landed)
 {
 	struct flight_ask ask = {
 	    .method = x->request->method,
@@ -372,6 +382,7 @@ static bool ask_origin(struct exchange *x, const struct lookup *l, struct turn *
 	    .ruling = &x->ruling,
 	    .purge_id = x->rules->purge_id,
 	    .upload_bytes = ENGINE_NO_UPLOAD,
+	    .max_age_s = x->demand.max_age_s,
 	    .landed = landed,
 	    .request = x->request,
 	    .gone = x->sink->gone,
@@ -408,7 +419,7 @@ void cached_answer(struct exchange *x)
 			answered = partial_answer(x, &l.parts);
 		}
 		if (!answered && x->demand.only_if_cached) {
-			own_text(x, 504, "fwd=request; detail=\"only-if-cached, RFC 9111 5.2.1.7\"",
+			own_text(x, 504, "detail=\"only-if-cached, RFC 9111 5.2.1.7\"",
 			    "%s is not stored or not fresh, and the request says only-if-cached", x->target.url);
 			answered = true;
 		}

@@ -46,7 +46,7 @@ int own_text(struct exchange *, int status, const char *cache, const char *forma
 /* The same with a page of another type. */
 int own_page(struct exchange *, int status, const char *type, struct span page);
 /* A rule keeps this URL off the network. */
-int own_offline(struct exchange *, const char *cache);
+int own_offline(struct exchange *);
 /* What a failed fetch is to the client: 502, 503, 504 or 403, and why. */
 int own_failure(struct exchange *, const struct flight_answer *, const char *cache);
 

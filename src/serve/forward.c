@@ -130,7 +130,7 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	    .fields = a->fields,
 	    .body_bytes = a->body_bytes,
 	    .no_body = span_is(x->request->method, "HEAD"),
-	    .age_s = a->age_s > 0 ? a->age_s : -1,
+	    .age_s = a->age_s,
 	    .via = x->service->via,
 	    .close = x->close,
 	};
@@ -160,21 +160,28 @@ static int64_t upload_size(const struct exchange *x)
 	return ENGINE_NO_UPLOAD;
 }
 
+/* RFC 9211 2.2. */
+static const char *why_forwarded(const struct exchange *x)
+{
+	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
+	return cacheable ? "fwd=bypass" : "fwd=method";
+}
+
 static void answer_news(struct exchange *x, struct seat *seat, enum flight_news news, const struct flight_answer *a)
 {
 	char cache[REPLY_STATUS];
 	if (news == FLIGHT_ANSWER) {
 		x->verdict = "pass";
 		stats_add(STATS_PASSED, 1);
-		snprintf(cache, sizeof cache, "fwd=method; fwd-status=%d%s", a->status, a->stored ? "; stored" : "");
+		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status, a->stored ? "; stored" : "");
 		forward_stream(x, seat, a, cache);
 	} else if (news == FLIGHT_FAILED && x->bad_body != 0) {
 		x->close = true;
-		own_text(x, x->bad_body, "fwd=method", "%s",
+		own_text(x, x->bad_body, why_forwarded(x), "%s",
 		    x->bad_body == 408 ? "the request's body did not come in time" : "the request's body is malformed or broke off");
 	} else if (news == FLIGHT_FAILED) {
 		x->close = x->framing != MESSAGE_NO_BODY;
-		own_failure(x, a, "fwd=method");
+		own_failure(x, a, why_forwarded(x));
 	} else {
 		x->close = true;
 	}
@@ -198,7 +205,7 @@ void forward_answer(struct exchange *x)
 	struct buf fields;
 	if (x->ruling.offline) {
 		x->close = x->framing != MESSAGE_NO_BODY;
-		own_offline(x, "fwd=method");
+		own_offline(x);
 		return;
 	}
 	buf_init(&fields, BUF_HEAD);
@@ -212,7 +219,7 @@ void forward_answer(struct exchange *x)
 		answer_news(x, seat, news, &a);
 		upload_end(upload);
 	} else {
-		own_text(x, 503, "fwd=method", "out of memory: try again later");
+		own_text(x, 503, why_forwarded(x), "out of memory: try again later");
 	}
 	flight_leave(seat);
 	buf_fini(&fields);

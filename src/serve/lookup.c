@@ -27,13 +27,14 @@ bool lookup_matches(const struct entry *e, const struct head *request, bool by_l
 	return matches;
 }
 
-/* The most recent variant that matches; an exact match goes before one by language. */
+/* The most recent variant that matches (RFC 9111 4.1): of those that say Vary, then of those that do not, then by language. */
 static void select_variant(struct lookup *l, const struct head *request)
 {
 	l->asked = l->rows;
-	for (size_t i = 0; i < 2 * l->rows.count && l->entry == NULL; i++) {
+	for (size_t i = 0; i < 3 * l->rows.count && l->entry == NULL; i++) {
 		struct entry **at = &l->rows.entries[i % l->rows.count];
-		if (!lookup_matches(*at, request, i >= l->rows.count))
+		size_t turn = i / l->rows.count;
+		if ((turn < 2 && ((*at)->vary[0] == '\0') != (turn == 1)) || !lookup_matches(*at, request, turn == 2))
 			continue;
 		l->entry = *at;
 		l->asked = (struct store_rows){at, 1};
@@ -49,7 +50,14 @@ void lookup_choose(struct lookup *l, const struct policy *policy, const struct p
 		return;
 	}
 	l->head.status = l->entry->status;
+	lookup_judge(l, policy, demand, ruling, now);
+}
+
+void lookup_judge(struct lookup *l, const struct policy *policy, const struct policy_demand *demand, const struct ruling *ruling, int64_t now)
+{
 	const struct entry *e = l->entry;
+	if (e == NULL)
+		return;
 	struct policy_stored stored = {.response = &l->head, .fetched_at = e->fetched_at, .initial_age_s = e->initial_age_s,
 	    .fresh_until = e->fresh_until, .stale_until = e->stale_until, .edited = e->edited, .rule_id = e->rule_id, .ruling = ruling};
 	policy_judge_use(policy, demand, &stored, now, &l->use);

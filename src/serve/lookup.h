@@ -27,6 +27,8 @@ void lookup_fini(struct lookup *);
 /* Selects among l->rows and judges. */
 void lookup_choose(struct lookup *l, const struct policy *, const struct policy_demand *, const struct ruling *, const struct head *request,
     int64_t now);
+/* Judges the row that was selected once more: time has passed. */
+void lookup_judge(struct lookup *l, const struct policy *, const struct policy_demand *, const struct ruling *, int64_t now);
 /* True when the row's Vary fields match the request's, or it is in the language the request prefers (RFC 9111 4.1). */
 bool lookup_matches(const struct entry *, const struct head *request, bool by_language);
 

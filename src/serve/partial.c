@@ -88,7 +88,7 @@ bool partial_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	snprintf(line, sizeof line, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\n", ranges[0].first, ranges[0].last,
 	    a->body_bytes);
 	struct reply r = {.status = 206, .fields = a->fields, .extra = span_of(line), .body_bytes = ranges[0].last - ranges[0].first + 1,
-	    .age_s = a->age_s > 0 ? a->age_s : -1, .via = x->service->via, .close = x->close};
+	    .age_s = a->age_s, .via = x->service->via, .close = x->close};
 	reply_say(&r, "%s", cache);
 	reply_key(&r, x->target.url);
 	x->status = 206;

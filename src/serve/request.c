@@ -39,13 +39,38 @@ static bool is_last_hop(const struct exchange *x)
 	return counts && span_is(message_find(x->request, "Max-Forwards"), "0");
 }
 
+/* A proxy asks for path and query as they came, however the cache spells them (RFC 9110 7.7); scheme and host are those of the key. */
+static char *url_as_asked(const struct exchange *x)
+{
+	struct span target = x->request->target, as_asked;
+	const char *origin_end = strchr(strstr(x->target.url, "://") + 3, '/');
+	char *url = NULL;
+	for (size_t i = 0, slashes = 0; i < target.len; i++) {
+		slashes += target.at[i] == '/' ? 1 : 0;
+		if (target.at[i] == '#' || (slashes < 3 && target.at[i] == '?'))
+			return NULL;
+		if (slashes < 3)
+			continue;
+		as_asked = span_from(target, i);
+		if (memchr(as_asked.at, '#', as_asked.len) != NULL || span_is(as_asked, origin_end))
+			return NULL;
+		return asprintf(&url, "%.*s%.*s", (int)(origin_end - x->target.url), x->target.url, (int)as_asked.len, as_asked.at) < 0 ? NULL : url;
+	}
+	return NULL;
+}
+
 /* From here on target.url is the key. */
 static void take_rules(struct exchange *x)
 {
+	if (x->target.way == KEY_ABSOLUTE)
+		x->fetch_url = url_as_asked(x);
 	x->rules = store_rules_take(x->service->store);
 	char *key = rules_key(x->rules->rules, x->target.url, &x->key_rule);
 	if (key != NULL) {
-		x->fetch_url = x->target.url;
+		if (x->fetch_url == NULL)
+			x->fetch_url = x->target.url;
+		else
+			free(x->target.url);
 		x->target.url = key;
 	}
 	rules_judge(x->rules->rules, x->target.url, &x->ruling);

@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/message.h"
+#include "http/policy.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -136,6 +138,33 @@ static int drop_others(struct index *ix, const struct entry *e, const struct par
 	return index_run(ix, PARTS_DROP_OTHERS, "dropping parts of another response");
 }
 
+/* The fields of the ranges that are here, updated by those of the new one, are the fields of all (RFC 9111 3.4, 3.2). */
+static int update_fields(struct index *ix, struct entry *e)
+{
+	struct head stored, news;
+	struct buf text;
+	sqlite3_stmt *st = of_response(ix, PART_HEADERS, e);
+	enum store_found found = index_ask(ix, PART_HEADERS, "looking for parts");
+	message_init(&stored);
+	message_init(&news);
+	buf_init(&text, BUF_HEAD);
+	int rc = found == STORE_BROKEN ? -1 : 0;
+	if (found == STORE_FOUND && message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
+	    message_parse_fields(&news, span_of(e->headers)) == 0 && policy_update_fields(&stored, &news, &text) == 0) {
+		char *headers = strdup(buf_str(&text));
+		rc = headers != NULL ? 0 : -1;
+		if (headers != NULL) {
+			free(e->headers);
+			e->headers = headers;
+		}
+	}
+	index_rest(ix, PART_HEADERS);
+	buf_fini(&text);
+	message_fini(&news);
+	message_fini(&stored);
+	return rc;
+}
+
 /* What the latest answer said is true of all ranges it may be joined with (RFC 9111 3.4). */
 static int freshen_parts(struct index *ix, const struct entry *e)
 {
@@ -172,7 +201,7 @@ enum index_stored index_put_part(struct index *ix, struct entry *e, const struct
 {
 	assert(ix->who != NULL);
 	int64_t behind = place->first_byte + e->body_bytes;
-	if (e->body_file == NULL || drop_others(ix, e, place) < 0 || freshen_parts(ix, e) < 0)
+	if (e->body_file == NULL || drop_others(ix, e, place) < 0 || update_fields(ix, e) < 0 || freshen_parts(ix, e) < 0)
 		return INDEX_UNSTORED;
 	sqlite3_stmt *st = of_response(ix, PART_COVERED, e);
 	sqlite3_bind_int64(st, 3, place->first_byte);

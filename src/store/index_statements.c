@@ -55,6 +55,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [PART_INSERT] = {WRITER, "INSERT INTO part (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, "
 			     "initial_age_s, fresh_until, used_at, first_byte, whole_bytes) "
 			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"},
+    [PART_HEADERS] = {WRITER, "SELECT headers FROM part WHERE url = ?1 AND vary = ?2 LIMIT 1"},
     [PART_COVERED] = {WRITER, "SELECT id FROM part WHERE url = ?1 AND vary = ?2 AND first_byte <= ?3 AND first_byte + body_bytes >= ?4"},
     [PART_USED] = {WRITER, "UPDATE part SET used_at = max(used_at, ?2) WHERE id = ?1"},
     [PARTS_DROP] = {WRITER, "DELETE FROM part WHERE url = ?1 AND (?2 IS NULL OR vary = ?2)"},

@@ -1,10 +1,13 @@
 """What the caching RFCs ask for and what needs a wire to be seen; and that docs/CONFORMANCE.md names tests that are there."""
 
 import re
+import time
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
 
+from origin import http_date
 from wire import Truncated, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
@@ -207,3 +210,141 @@ def test_a_body_until_close_is_whole_only_when_tls_said_goodbye(launch, tls_orig
         curlew.row(url)
     except Truncated:
         assert how == "just left" and not curlew.rows(url)
+
+
+# --- variants and validators (RFC 9111 4.1, 4.3.4) ---
+
+def test_a_304_that_varies_on_more_is_not_about_the_row(curlew, origin):
+    def page(visit):
+        if "If-None-Match" in visit.fields:
+            return visit.reply(b"", FRESH | {"ETag": '"1"', "Vary": "X-Tongue"}, status=304)
+        visit.reply("in " + visit.fields.get("X-Tongue", "none"), FRESH | {"ETag": '"1"', "Vary": "X-Tongue"} if origin.count("/x") > 1 else
+                    {"Cache-Control": "max-age=60", "ETag": '"1"'})
+    url = origin.at("/x", page)
+    curlew.stored(url, {"X-Tongue": "de"})
+    curlew.age(url, 100)
+    assert curlew.get(url, {"X-Tongue": "de"}).text == "in de"
+    eventually(lambda: any(row["vary"] for row in curlew.rows(url)))
+    assert curlew.get(url, {"X-Tongue": "fr"}).text == "in fr"
+
+
+def test_of_what_matches_the_answer_that_varies_goes_first(curlew, origin):
+    url = origin.at("/x", lambda visit: visit.reply(visit.fields.get("X-Tongue", "none"), FRESH |
+                                                    ({"Vary": "X-Tongue"} if "X-Tongue" in visit.fields else {})))
+    curlew.get(url, {"X-Tongue": "de"})
+    eventually(lambda: len(curlew.rows(url)) == 1)
+    curlew.get(url)
+    eventually(lambda: len(curlew.rows(url)) == 2)
+    assert [curlew.get(url, {"X-Tongue": tongue}).text for tongue in ("de", "fr")] == ["de", "none"]
+
+
+def test_a_304_without_a_date_is_of_now(curlew, origin):
+    def page(visit):
+        if "If-None-Match" in visit.fields:
+            return visit.send(b'HTTP/1.1 304 As Told\r\nETag: "1"\r\nCache-Control: max-age=60\r\n\r\n')
+        visit.reply("hello", {"Cache-Control": "max-age=60", "ETag": '"1"', "Date": http_date(-30)})
+    url = origin.at("/x", page)
+    curlew.stored(url)
+    curlew.age(url, 100)
+    assert parsedate_to_datetime(curlew.get(url)["Date"]).timestamp() > time.time() - 25
+
+
+def test_what_one_request_forbids_leaves_what_is_stored(curlew, origin):
+    def page(visit):
+        visit.reply(b"" if "If-None-Match" in visit.fields else b"hello", FRESH | {"ETag": '"1"'},
+                    status=304 if "If-None-Match" in visit.fields else 200)
+    url = origin.at("/x", page)
+    curlew.stored(url)
+    for wish in ({"Cache-Control": "no-cache, no-store"}, {"Cache-Control": "no-cache", "Authorization": "Basic dTpw"}):
+        assert curlew.get(url, wish).text == "hello"
+        assert curlew.get(url).hit
+
+
+def test_conditions_are_not_judged_by_who_keeps_nothing(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "no-store", "ETag": '"1"'})
+    assert curlew.get(url, {"If-None-Match": '"1"'}).status == 200
+
+
+# --- Age (RFC 9111 4.2.3, 5.1) ---
+
+def test_age_is_passed_on_with_what_is_not_stored(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "private, max-age=600", "Age": "500"})
+    assert int(curlew.get(url)["Age"]) >= 500
+
+
+def test_what_the_origin_has_just_made_has_no_age(curlew, origin):
+    url = origin.at("/x", "hello", FRESH | {"Date": http_date(-1000)})
+    assert "Age" not in curlew.stored(url)
+    assert int(curlew.get(url)["Age"]) >= 1000
+
+
+def test_who_joins_an_answer_that_has_begun_is_told_its_age_and_may_insist(curlew, origin):
+    gate = origin.gate("the body goes on")
+
+    def page(visit):
+        if origin.count("/x") > 1:
+            return visit.reply("new", FRESH)
+        visit.start(FRESH | {"Age": "50"}, length=4)
+        visit.write("be")
+        gate.wait()
+        visit.write("en")
+    url = origin.at("/x", page)
+    with curlew.connect() as first, curlew.connect() as second:
+        first.request("GET", "/" + url.removeprefix("http://"))
+        first.head()
+        second.request("GET", "/" + url.removeprefix("http://"))
+        joined = second.head()
+        assert joined.cache["collapsed"] and int(joined["Age"]) >= 50
+        assert curlew.get(url, {"Cache-Control": "max-age=10"}).text == "new"
+        gate.open()
+        assert second.finish(joined).text == "been"
+
+
+# --- what goes on (RFC 9110 7.7) ---
+
+def test_a_proxy_asks_for_the_path_as_it_came(curlew, origin):
+    for path in ("/a/../b%7Ec", "/x%2fy%41?q=%7e%61"):
+        with curlew.connect() as client:
+            client.ask("GET", origin.url() + path, {"Host": origin.host})
+        assert origin.asked()[-1].target == path
+
+
+def test_other_spellings_of_a_path_are_one_entry(curlew, origin):
+    origin.at("/~a", "hello", FRESH)
+    origin.at("/%7Ea", "hello", FRESH)
+    with curlew.connect() as client:
+        client.ask("GET", origin.url("/%7Ea"), {"Host": origin.host})
+        curlew.row(origin.url("/~a"))
+        assert client.ask("GET", origin.url("/~a"), {"Host": origin.host}).hit
+        assert client.ask("GET", origin.url("/%7ea"), {"Host": origin.host}).hit
+
+
+# --- errors (RFC 9111 4.2.4, RFC 5861 4), and what Cache-Status says of them (RFC 9211 2.2, 2.3) ---
+
+def test_an_answer_that_is_none_is_not_an_origin_out_of_reach(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=60"})
+    curlew.stored(url)
+    curlew.age(url, 100)
+    origin.at("/x", lambda visit: visit.send(b"HTTP/1.1 200 As Told\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"))
+    assert curlew.get(url).status == 502
+
+
+def test_beyond_stale_if_error_nothing_stale_is_served(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=60, stale-if-error=60, stale-while-revalidate=9999"})
+    curlew.stored(url)
+    curlew.age(url, 1000)
+    origin.stop()
+    assert curlew.get(url, {"Cache-Control": "max-age=500"}).status in (502, 504)
+
+
+def test_cache_status_tells_how_it_was_asked(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=60, stale-if-error=600"})
+    assert "fwd" not in curlew.get(url, {"Cache-Control": "only-if-cached"}).cache, "nobody was asked"
+    curlew.stored(url)
+    assert curlew.get(url, {"If-Match": '"1"'}).cache["fwd"] == "bypass"
+    origin.at("/x", "trouble", status=503)
+    told = curlew.get(url, {"Cache-Control": "max-age=0"}).cache
+    assert (told["fwd"], told["fwd-status"]) == ("request", 503)
+    curlew.age(url, 100)
+    told = curlew.get(url).cache
+    assert (told["fwd"], told["fwd-status"]) == ("stale", 503)

@@ -471,3 +471,56 @@ def test_what_a_client_left_is_gone_on_with_later(curlew, origin):
     assert kept == MIB
     assert curlew.get(url).body == shelf.body
     assert shelf.asked == [(f"bytes={MIB}-", '"1"')]
+
+
+# --- what the RFC asks when parts become one (RFC 9111 3.4, RFC 9110 15.3.7) ---
+
+def test_a_new_part_updates_the_fields_of_the_others_and_keeps_the_rest(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB), TAGGED | {"Content-Type": "video/mp4", "X-Version": "1"})
+    url = origin.at("/x", shelf)
+    get_range(curlew, url, 2_000_000, 2_000_009)
+    await_parts(curlew, url, (2_000_000, 10, 3 * MIB))
+    shelf.fields = TAGGED | {"X-Version": "2"}  # as 206 answers to If-Range look: only what has changed
+    get_range(curlew, url, 2_500_000, 2_500_009)
+    await_parts(curlew, url, (2_000_000, 10, 3 * MIB), (2_500_000, 10, 3 * MIB))
+    answer = get_range(curlew, url, 2_000_000, 2_000_009)
+    assert answer.hit and (answer["Content-Type"], answer["X-Version"]) == ("video/mp4", "2")
+
+
+def resumed_with(origin, curlew, fields):
+    """A body cut in the middle, whose rest comes with those fields."""
+    body = bytes_of(500_000)
+
+    def page(visit):
+        first = int(visit.fields["Range"].removeprefix("bytes=").rstrip("-")) if "Range" in visit.fields else None
+        if first is None:
+            visit.start(TAGGED, length=len(body))
+            visit.write(body[:250_000])
+            return visit.cut()
+        visit.reply(body[first:], fields | {"Content-Range": f"bytes {first}-{len(body) - 1}/{len(body)}"}, status=206)
+    return origin.at("/x", page), body
+
+
+def test_a_rest_that_may_not_be_stored_keeps_the_whole_from_the_store(curlew, origin):
+    url, body = resumed_with(origin, curlew, {"ETag": '"1"', "Cache-Control": "no-store"})
+    assert curlew.get(url).body == body
+    eventually(lambda: "no-store" in (curlew.value(f"SELECT reason FROM refusal WHERE url = '{url}'") or ""))
+    assert not curlew.rows(url)
+
+
+def test_a_rest_that_does_not_say_what_it_belongs_to_is_not_believed(curlew, origin):
+    url, _ = resumed_with(origin, curlew, FRESH)
+    with pytest.raises(Truncated):
+        curlew.get(url)
+    assert not curlew.rows(url)
+
+
+def test_the_age_of_what_completes_a_body_counts(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB))
+    url = origin.at("/x", shelf)
+    get_range(curlew, url, 2_500_000)
+    await_parts(curlew, url, (2_500_000, 3 * MIB - 2_500_000, 3 * MIB))
+    shelf.fields = TAGGED | {"Age": "3000"}
+    assert curlew.get(url).body == shelf.body
+    curlew.row(url)
+    assert int(curlew.get(url)["Age"]) >= 3000

@@ -180,7 +180,7 @@ static void a_stale_answer_needs_somebodys_permission(void **state)
 		POLICY_REVALIDATE, true, false, "stale", "as does min-fresh"},
 	    {"5861 4", "", RES "stale-if-error=11\n", -10, 100, POLICY_REVALIDATE, true, true,
 		"stale", "within the window"},
-	    {"5861 4", "", RES "stale-if-error=10\n", -10, 100, POLICY_REVALIDATE, true, false,
+	    {"5861 4", "", RES "stale-if-error=10\n", -10, 100, POLICY_REVALIDATE, false, false,
 		"stale", "at its end"},
 	    {"5861 4", REQ "stale-if-error=11\n", "", -10, 100, POLICY_REVALIDATE, true, true,
 		"stale", "the request may say it too"},

@@ -241,7 +241,9 @@ static void a_head_freshens_what_it_agrees_with(void **state)
 	    {"", "ETag: \"a\"\n", true, "it says nothing against it"},
 	    {"ETag: \"a\"\nContent-Length: 5\n", "ETag: \"a\"\n", true, "all is the same"},
 	    {"ETag: \"b\"\n", "ETag: \"a\"\n", false, "another tag"},
-	    {"ETag: \"b\"\n", "", true, "a tag where there was none"},
+	    {"ETag: \"b\"\n", "", false, "a tag where there was none"},
+	    {"Last-Modified: " AT_NOW "\n", "ETag: \"a\"\n", false, "a date where there was none"},
+	    {"Content-Encoding: gzip\n", "", true, "only one says it"},
 	    {"Last-Modified: " AT_NOW "\n", "Last-Modified: " HOUR_AGO "\n", false, "changed since"},
 	    {"Content-Length: 6\n", "", false, "another length"},
 	    {"Content-Length: 05\n", "", false, "doubt is a difference"},
@@ -270,7 +272,8 @@ static void a_304_with_another_validator_freshens_nothing(void **state)
 	    {"", "ETag: \"a\"\n", true, "none: it answers what was asked"},
 	    {"Last-Modified: " AT_NOW "\n", "Last-Modified: " AT_NOW "\n", true, "the same date"},
 	    {"Last-Modified: " AT_NOW "\n", "Last-Modified: " HOUR_AGO "\n", false, "another date"},
-	    {"ETag: \"a\"\n", "Last-Modified: " HOUR_AGO "\n", true, "nothing to compare"},
+	    {"ETag: \"a\"\n", "Last-Modified: " HOUR_AGO "\n", false, "a tag of bytes we do not know"},
+	    {"ETag: \"a\"\nLast-Modified: " HOUR_AGO "\n", "Last-Modified: " HOUR_AGO "\n", true, "a new tag, the same date"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].update, 200, rows[i].stored);

@@ -292,6 +292,11 @@ CREATE TRIGGER entry_id_stays BEFORE UPDATE OF id ON entry WHEN NEW.id IS NOT OL
 	SELECT RAISE(ABORT, 'entry.id never changes: it stands for one stored response');
 END;
 
+-- As with entry: what INSERT OR REPLACE replaces goes as if it were deleted.
+CREATE TRIGGER part_replacing BEFORE INSERT ON part WHEN EXISTS (SELECT 1 FROM part WHERE id = NEW.id) BEGIN
+	DELETE FROM part WHERE id = NEW.id;
+END;
+
 CREATE TRIGGER part_inserted AFTER INSERT ON part BEGIN
 	UPDATE counter SET bytes = bytes + NEW.body_bytes, part_bytes = part_bytes + NEW.body_bytes;
 END;

@@ -120,6 +120,14 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 		pthread_mutex_unlock(&f->lock);
 		return true;
 	}
+	/* The framing of a part may bring more than its Content-Range says. Behind the body of which it is a part it would be an answer
+	 * of its own to a client. */
+	bool too_long = f->expected_end >= 0 && (int64_t)n > f->expected_end - f->received;
+	if (too_long) {
+		n = f->expected_end > f->received ? (size_t)(f->expected_end - f->received) : 0;
+		f->resume_refused = true;
+		engine_cancel(f->fetch);
+	}
 	if (window_add(&f->window, bytes, n, f->body_bytes) != 0)
 		f->forgotten = true; /* out of memory: a hole must not look like a body */
 	f->received += (int64_t)n;
@@ -128,7 +136,7 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 	} else {
 		int64_t most = f->flights->config.max_body;
 		if (f->storing && most > 0 && f->received > most)
-			landing_give_up(f, "larger than --max-body");
+			landing_give_up(f, f->flights->config.too_large);
 		landing_step(f);
 	}
 	bool more = f->window.end - f->window.start < FLIGHT_WINDOW;

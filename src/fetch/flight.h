@@ -21,7 +21,8 @@ struct flights_config {
 	struct engine_config engine; /* round_over and ctx are set by flights */
 	struct store *store;
 	struct policy policy;
-	int64_t max_body; /* larger bodies are not stored; 0: no limit */
+	int64_t max_body;      /* larger bodies are not stored; 0: no limit */
+	const char *too_large; /* why, of those */
 	bool trusted;     /* fetches go to --origin, which is allowed by being named */
 };
 

@@ -294,7 +294,7 @@ void landing_judge(struct flight *f, const struct head *response, const struct h
 	}
 	if (f->verdict.store && most > 0 && f->body_bytes > most) {
 		f->verdict.store = false;
-		snprintf(f->verdict.reason, sizeof f->verdict.reason, "larger than --max-body");
+		snprintf(f->verdict.reason, sizeof f->verdict.reason, "%s", f->flights->config.too_large);
 	}
 	message_init(&kept);
 	if (f->verdict.store && message_parse_fields(&kept, buf_span(&f->head)) == 0) {

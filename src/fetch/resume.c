@@ -84,9 +84,12 @@ static int rest_fields(const struct flight *f, struct buf *out)
 /* The way to what a rule denies is not through what it allows. */
 static bool is_denied(const struct flight *f, const char *url)
 {
+	int64_t rule;
 	struct ruling ruling;
 	const struct store_rules *rules = store_rules_take(f->flights->config.store);
-	rules_judge(rules->rules, url, &ruling);
+	char *key = rules_key(rules->rules, url, &rule);
+	rules_judge(rules->rules, key != NULL ? key : url, &ruling);
+	free(key);
 	store_rules_drop(rules);
 	return ruling.deny || ruling.offline;
 }

@@ -37,11 +37,17 @@ static bool counts_hops(struct span method)
 }
 
 /* RFC 9111 4.3.1: of one response or of all variants there are. */
+/* Whoever writes rows may write anything into them. */
+static bool is_one_line(const char *text)
+{
+	return text != NULL && strpbrk(text, "\r\n") == NULL;
+}
+
 static void add_tags(struct buf *out, const struct store_rows *stored)
 {
 	size_t tags = 0;
 	for (size_t i = 0; i < stored->count && tags < VARIANTS_ASKED; i++)
-		if (stored->entries[i]->etag != NULL)
+		if (is_one_line(stored->entries[i]->etag))
 			buf_addf(out, "%s%s", tags++ == 0 ? "If-None-Match: " : ", ", stored->entries[i]->etag);
 	if (tags > 0)
 		buf_addc(out, '\n');
@@ -66,7 +72,7 @@ int forward_fields(
 			buf_addspan(out, f->value);
 		buf_addc(out, '\n');
 	}
-	if (how == FORWARD_STORED && stored->count == 1 && stored->entries[0]->last_modified != NULL)
+	if (how == FORWARD_STORED && stored->count == 1 && is_one_line(stored->entries[0]->last_modified))
 		buf_addf(out, "If-Modified-Since: %s\n", stored->entries[0]->last_modified);
 	if (how == FORWARD_STORED)
 		add_tags(out, stored);

@@ -172,9 +172,9 @@ static int compose(struct hot_object *o, const struct exchange *x)
 	if (!reply_is_bodiless(e->status))
 		buf_addf(&text, "Content-Length: %" PRId64 "\r\n", e->body_bytes);
 	o->head_bytes = text.len;
-	o->body_bytes = (size_t)e->body_bytes;
+	o->body_bytes = reply_is_bodiless(e->status) ? 0 : (size_t)e->body_bytes;
 	int fd = -1, rc = 0;
-	if (e->body_file != NULL) {
+	if (e->body_file != NULL && o->body_bytes > 0) {
 		fd = store_open_body(x->service->store, e);
 		char *room = buf_room(&text, o->body_bytes);
 		if (fd < 0 || room == NULL || pread(fd, room, o->body_bytes, 0) != (ssize_t)o->body_bytes)

@@ -55,10 +55,26 @@ bool reply_is_bodiless(int status)
 	return (status >= 100 && status < 200) || status == 204 || status == 304;
 }
 
+/* Whoever writes rows may write anything into them: how the body is framed is said by us alone, and once. */
+static bool may_pass(struct span line)
+{
+	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Connection"};
+	const char *colon = memchr(line.at, ':', line.len);
+	struct span name = colon != NULL ? span_make(line.at, (size_t)(colon - line.at)) : span_make(NULL, 0);
+	if (!message_is_token(name) || memchr(line.at, '\r', line.len) != NULL)
+		return false;
+	for (size_t i = 0; i < sizeof framing / sizeof framing[0]; i++)
+		if (span_is_nocase(name, framing[i]))
+			return false;
+	return true;
+}
+
 static void add_lines(struct buf *out, struct span lines, const char *location)
 {
 	struct span line;
 	while (span_next_line(&lines, &line)) {
+		if (!may_pass(line))
+			continue;
 		if (location == NULL || !span_starts_nocase(line, "Location:")) {
 			buf_addspan(out, line);
 			buf_add(out, "\r\n", 2);

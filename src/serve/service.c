@@ -107,8 +107,14 @@ static int open_flights(struct service *s, struct buf *why)
 	    .store = s->store,
 	    .policy = s->policy,
 	    .max_body = conf_number(s->conf, "max-body"),
+	    .too_large = "larger than --max-body",
 	    .trusted = s->origin != NULL,
 	};
+	int64_t size = conf_number(s->conf, "size");
+	if (size > 0 && (config.max_body == 0 || size < config.max_body)) {
+		config.max_body = size;
+		config.too_large = "larger than the whole cache may be (--size)";
+	}
 	if (config.engine.cacert != NULL && access(config.engine.cacert, R_OK) != 0) {
 		buf_addf(why, "--cacert %s: %s (give a readable PEM file)", config.engine.cacert, strerror(errno));
 		return -1;

@@ -43,45 +43,61 @@ static int send_all(int fd, const char *bytes, size_t n, int idle_ms)
 	return 0;
 }
 
-/* Moves what has come from one side to the other. 1: moved, 0: that side has ended, -1: broken. */
-static int move(int from, int to, char *page, int idle_ms)
+/* One of the two ways. Each has its own bytes under way, so that a side that takes nothing does not stop the other way. */
+struct way {
+	int from, to;
+	bool ended; /* the side it comes from */
+	size_t at, n; /* of page: what is still to be sent */
+	char page[PAGE_BYTES];
+};
+
+/* Takes what has come and sends what there is room for. -1: broken. */
+static int move(struct way *w)
 {
-	ssize_t n = recv(from, page, PAGE_BYTES, MSG_DONTWAIT);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 1 : -1;
-	if (n == 0) {
-		shutdown(to, SHUT_WR);
-		return 0;
+	if (w->n == 0 && !w->ended) {
+		ssize_t got = recv(w->from, w->page, PAGE_BYTES, MSG_DONTWAIT);
+		if (got < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 : -1;
+		w->at = 0;
+		w->n = (size_t)got;
+		w->ended = got == 0;
+		if (w->ended)
+			shutdown(w->to, SHUT_WR);
 	}
-	stats_add(STATS_BYTES_SENT, n);
-	return send_all(to, page, (size_t)n, idle_ms) == 0 ? 1 : -1;
+	if (w->n == 0)
+		return 0;
+	ssize_t sent = send(w->to, w->page + w->at, w->n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	stats_add(STATS_BYTES_SENT, sent);
+	w->at += (size_t)sent;
+	w->n -= (size_t)sent;
+	return 0;
 }
 
 /* Both ways until both sides have ended, one broke, or nothing moved for the idle time. */
 static void relay(int client, int origin, int idle_ms)
 {
-	char *page = malloc(PAGE_BYTES);
-	struct pollfd p[2] = {{.fd = client, .events = POLLIN}, {.fd = origin, .events = POLLIN}};
-	int open = page != NULL ? 2 : 0;
-	while (open > 0) {
+	struct way *ways = calloc(2, sizeof *ways);
+	if (ways == NULL)
+		return;
+	ways[0].from = ways[1].to = client;
+	ways[0].to = ways[1].from = origin;
+	while (!ways[0].ended || !ways[1].ended || ways[0].n > 0 || ways[1].n > 0) {
+		struct pollfd p[2] = {{.fd = client}, {.fd = origin}};
+		for (int i = 0; i < 2; i++) {
+			bool reads = ways[i].n == 0 && !ways[i].ended, sends = ways[1 - i].n > 0;
+			p[i].events = (short)((reads ? POLLIN : 0) | (sends ? POLLOUT : 0));
+			if (p[i].events == 0)
+				p[i].fd = -1;
+		}
 		int n = poll(p, 2, idle_ms);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n <= 0 || move(&ways[0]) != 0 || move(&ways[1]) != 0)
 			break;
-		for (int i = 0; i < 2 && open > 0; i++) {
-			if (p[i].revents == 0)
-				continue;
-			int moved = move(i == 0 ? client : origin, i == 0 ? origin : client, page, idle_ms);
-			if (moved < 0)
-				open = 0;
-			if (moved == 0) {
-				open--;
-				p[i].fd = -1;
-			}
-		}
 	}
-	free(page);
+	free(ways);
 }
 
 /* What passes through a tunnel nobody sees, only where it goes: what rules say of https://host/ holds for it. True: it was refused. */

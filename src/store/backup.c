@@ -53,6 +53,12 @@ static int open_empty(struct copy *c)
 		buf_addf(c->why, "%s: %s", c->to, strerror(errno));
 		return -1;
 	}
+	struct stat s;
+	if (fstat(c->to_fd, &s) < 0 || s.st_uid != geteuid() || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+		closedir(d);
+		buf_addf(c->why, "%s: others may write there (give a directory of your own, or one that is not there yet)", c->to);
+		return -1;
+	}
 	bool empty = true;
 	while ((e = readdir(d)) != NULL)
 		empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);

@@ -273,11 +273,11 @@ static struct entry *entry_of_row(sqlite3_stmt *st)
 	e->body_file = index_text(st, c++, &lost);
 	e->body_bytes = sqlite3_column_int64(st, c++);
 	e->has_sha256 = index_sha256(st, c++, e->sha256);
-	e->fetched_at = sqlite3_column_int64(st, c++);
-	e->initial_age_s = sqlite3_column_int64(st, c++);
-	e->fresh_until = sqlite3_column_int64(st, c++);
-	e->stale_until = sqlite3_column_int64(st, c++);
-	e->used_at = sqlite3_column_int64(st, c++);
+	e->fetched_at = index_time(st, c++);
+	e->initial_age_s = index_time(st, c++);
+	e->fresh_until = index_time(st, c++);
+	e->stale_until = index_time(st, c++);
+	e->used_at = index_time(st, c++);
 	e->hits = sqlite3_column_int64(st, c++);
 	e->pinned = sqlite3_column_int(st, c++) != 0;
 	e->tag = index_text(st, c++, &lost);
@@ -368,8 +368,8 @@ static bool same_answer(sqlite3_stmt *st, const struct entry *e)
 	return sqlite3_column_int64(st, 0) == e->id && same_text(st, 1, e->url) && same_text(st, 2, e->vary) &&
 	    sqlite3_column_int(st, 3) == e->status && same_text(st, 4, e->headers) && same_text(st, 5, e->etag) &&
 	    same_text(st, 6, e->last_modified) && same_text(st, 7, e->body_file) && sqlite3_column_int64(st, 8) == e->body_bytes &&
-	    sqlite3_column_int64(st, 10) == e->fetched_at && sqlite3_column_int64(st, 11) == e->initial_age_s &&
-	    sqlite3_column_int64(st, 12) == e->fresh_until && sqlite3_column_int64(st, 13) == e->stale_until;
+	    index_time(st, 10) == e->fetched_at && index_time(st, 11) == e->initial_age_s &&
+	    index_time(st, 12) == e->fresh_until && index_time(st, 13) == e->stale_until;
 }
 
 enum store_found index_confirm(struct index *ix, const struct entry *e)
@@ -459,12 +459,19 @@ enum store_found index_owner(struct index *ix, const char *body_file, struct ind
 }
 
 /* Into a field of fixed size; "" when it does not fit. */
+int64_t index_time(sqlite3_stmt *st, int c)
+{
+	const int64_t most = INT64_C(1) << 60;
+	int64_t t = sqlite3_column_int64(st, c);
+	return t > most ? most : t < -most ? -most : t;
+}
+
 static void copy_text(char *to, size_t room, sqlite3_stmt *st, int c)
 {
 	const unsigned char *text = sqlite3_column_text(st, c);
 	size_t n = (size_t)sqlite3_column_bytes(st, c);
-	if (text == NULL || n >= room)
-		n = 0;
+	if (text == NULL || n >= room || memchr(text, '\0', n) != NULL)
+		n = 0; /* not a name of ours */
 	if (n > 0)
 		memcpy(to, text, n);
 	to[n] = '\0';

@@ -23,7 +23,7 @@ int index_backup(const char *from_dir, const char *to_dir, const char *boot, str
 	if (rc != SQLITE_OK) {
 		buf_addf(why, "%s/index.db: %s", from_dir, from != NULL ? sqlite3_errmsg(from) : sqlite3_errstr(rc));
 	} else if (index_check(from, from_dir, why) == 0) {
-		rc = index_connect(to_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, false, &to);
+		rc = index_connect(to_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, false, &to);
 		sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", from, "main") : NULL;
 		if (b != NULL) {
 			rc = sqlite3_backup_step(b, -1);

@@ -173,7 +173,7 @@ int index_evict(struct index *ix, int64_t size_bytes, int64_t max_entries, int m
 		if (!too_large || l.part_bytes <= l.bytes / PART_SHARE)
 			evicted = evict_one(ix, &l, size_bytes);
 		if (evicted == 0 && l.part_bytes > 0 && too_large)
-			evicted = index_run(ix, PART_EVICT, "evicting a part") < 0 ? -1 : 1;
+			evicted = index_run(ix, PART_EVICT, "evicting a part") < 0 ? -1 : sqlite3_changes(ix->db) > 0;
 		if (evicted <= 0)
 			return evicted < 0 ? -1 : n; /* only what is pinned is left */
 	}

@@ -44,10 +44,10 @@ static struct entry *entry_of_part(sqlite3_stmt *st)
 	e->headers = index_text(st, 4, &lost);
 	e->etag = index_text(st, 5, &lost);
 	e->last_modified = index_text(st, 6, &lost);
-	e->fetched_at = sqlite3_column_int64(st, 7);
-	e->initial_age_s = sqlite3_column_int64(st, 8);
-	e->fresh_until = sqlite3_column_int64(st, 9);
-	e->used_at = sqlite3_column_int64(st, 10);
+	e->fetched_at = index_time(st, 7);
+	e->initial_age_s = index_time(st, 8);
+	e->fresh_until = index_time(st, 9);
+	e->used_at = index_time(st, 10);
 	if (lost || e->url == NULL || e->vary == NULL || e->headers == NULL) {
 		entry_free(e);
 		return NULL;

@@ -120,6 +120,8 @@ enum store_found index_ask(struct index *, enum statement, const char *what);
 /* Column c as a string of its own; NULL for NULL, and *lost says when memory was the reason. */
 char *index_text(sqlite3_stmt *, int c, bool *lost);
 /* Column c as a checksum; false when it is none. */
+/* Seconds, as anybody may have written them, within what can be reckoned with: +-2^60. */
+int64_t index_time(sqlite3_stmt *, int c);
 bool index_sha256(sqlite3_stmt *, int c, unsigned char sha256[32]);
 
 /* The same for reading alone, also where nothing may be written. */

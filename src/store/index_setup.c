@@ -102,7 +102,7 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 		buf_adds(what, "it is another application's database");
 		return FOUND_FOREIGN;
 	}
-	if (version > INDEX_VERSION) {
+	if (version > INDEX_VERSION || version < 1) {
 		buf_addf(what, "it has version %lld and this curlew knows versions up to %d", (long long)version, INDEX_VERSION);
 		return FOUND_NEWER;
 	}

@@ -23,7 +23,9 @@ const struct index_statement index_statements[STATEMENTS] = {
 		       "UNION ALL SELECT 0, body_bytes, sha256 FROM part WHERE body_file = ?1 LIMIT 1"},
     [TRASH] = {KEEPER, "SELECT id, file, EXISTS (SELECT 1 FROM entry WHERE body_file = file) "
 		       "OR EXISTS (SELECT 1 FROM part WHERE body_file = file) FROM trash WHERE id > ?1 ORDER BY id LIMIT ?2"},
-    [LEASES] = {KEEPER, "SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    /* What no process took (LEASE_NAMES_MAX is less) is somebody's joke. */
+    [LEASES] = {KEEPER, "SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 AND first >= 0 AND behind >= first "
+			"AND synced BETWEEN first AND behind AND behind - first <= 1048576 ORDER BY id LIMIT ?2"},
     [SETTING] = {KEEPER, "SELECT CAST(value AS INTEGER) FROM setting WHERE name = ?1"},
     [PAGES] = {KEEPER, "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count"},
 
@@ -67,7 +69,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [PARTS_TRIM] = {WRITER, "DELETE FROM part WHERE id IN (SELECT id FROM part WHERE url = ?1 ORDER BY used_at DESC, id DESC "
 			    "LIMIT -1 OFFSET ?2)"},
     [DROP_PART] = {WRITER, "DELETE FROM part WHERE body_file = ?1"},
-    [USED] = {WRITER, "UPDATE entry SET hits = hits + ?2, used_at = max(used_at, ?3), visits = min(3, visits + ?2) WHERE id = ?1"},
+    [USED] = {WRITER, "UPDATE entry SET hits = min(hits, 1 << 60) + ?2, used_at = max(used_at, ?3), visits = min(3, visits + ?2) WHERE id = ?1"},
     [REFUSE] = {WRITER, "INSERT INTO refusal (url, reason, status, at, times) SELECT ?1, ?2, ?3, ?4, ?5 "
 			"WHERE NOT EXISTS (SELECT 1 FROM entry WHERE url = ?1 AND fetched_at >= ?4) "
 			"ON CONFLICT (url) DO UPDATE SET id = (SELECT max(id) + 1 FROM refusal), reason = excluded.reason, "

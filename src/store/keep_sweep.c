@@ -187,7 +187,8 @@ static int sweep_directory(struct keep *k, int ab, int64_t from)
 		if (number < 0 || strcmp(name + sizeof "body/ab", e->d_name) != 0 || strncmp(name, dir, sizeof "body/ab" - 1) != 0)
 			continue;
 		int64_t behind = number >= from ? index_names(k->ix) : from;
-		if (behind >= 0 && (number < from || number >= behind))
+		struct index_owner owner;
+		if (behind >= 0 && (number < from || number >= behind) && index_owner(k->ix, name, &owner) == STORE_ABSENT)
 			bodies_unlink(k->at.bodies, name);
 		if (n % SWEEP_PIECE == 0) {
 			clock_pause_us(2000);

@@ -10,6 +10,7 @@
 #include "fetch/engine.h"
 #include "serve/exchange.h"
 #include "serve/request.h"
+#include "verbs/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,8 +113,11 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 static void print_verbose(struct span text, char mark)
 {
 	struct span line;
-	while (span_next_line(&text, &line))
-		fprintf(stderr, "%c %.*s\n", mark, (int)line.len, line.at);
+	while (span_next_line(&text, &line)) {
+		fprintf(stderr, "%c ", mark);
+		table_clean(stderr, line.at, line.len);
+		fputc('\n', stderr);
+	}
 }
 
 static void find_redirect(struct get *g, const struct reply *r)

@@ -39,11 +39,38 @@ static int forbid_landing(const char *dir, const struct select *s, struct buf *w
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
 		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, s->host};
 		rc = store_change(dir, "INSERT INTO purge (url_glob, host) VALUES (?1, ?2)", params, 2, NULL, why);
-		if (rc == 0)
-			rc = store_change(dir, "DELETE FROM part WHERE (?1 IS NULL OR url GLOB ?1) AND "
-					       "(?2 IS NULL OR url GLOB 'http*://' || ?2 || '[:/]*')", params, 2, NULL, why);
 	}
 	return rc;
+}
+
+struct parts {
+	int64_t count, bytes;
+};
+
+static int add_parts(void *ctx, const struct store_column *c, size_t count)
+{
+	struct parts *p = ctx;
+	(void)count;
+	p->count += strtoll(c[0].text, NULL, 10);
+	p->bytes += strtoll(c[1].text, NULL, 10);
+	return 0;
+}
+
+/* Pieces of bodies, of which no row may stand in entry, are found by URL and host alone. */
+static int purge_parts(const char *dir, const struct select *s, bool dry, struct parts *parts, struct buf *why)
+{
+#define MATCHES " FROM part WHERE (?1 IS NULL OR url GLOB ?1) AND (?2 IS NULL OR url GLOB 'http*://' || ?2 || '[:/]*')"
+	char *host = s->host != NULL ? select_quoted(s->host) : NULL;
+	int rc = s->host != NULL && host == NULL ? -1 : 0;
+	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
+		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, host};
+		rc = store_query(dir, "SELECT count(*), coalesce(sum(body_bytes), 0)" MATCHES, params, 2, add_parts, parts, why);
+		if (rc == 0 && !dry)
+			rc = store_change(dir, "DELETE" MATCHES, params, 2, NULL, why);
+	}
+	free(host);
+	return rc;
+#undef MATCHES
 }
 
 static void report(const struct deed *deed, bool dry, bool json, int64_t rows, int64_t bytes)
@@ -70,7 +97,10 @@ static int do_it(const struct deed *deed, const struct conf *conf, const struct 
 	struct buf why;
 	int64_t changed = 0;
 	buf_init(&why, BUF_LINE);
+	struct parts parts = {0, 0};
 	int rc = deed->purges && !dry ? forbid_landing(dir, s, &why) : 0;
+	if (rc == 0 && deed->purges)
+		rc = purge_parts(dir, s, dry, &parts, &why);
 	if (rc == 0)
 		rc = select_ids(s, dir, &rows, &why);
 	if (rc == 0 && rows.count > 0 && !dry)
@@ -78,13 +108,13 @@ static int do_it(const struct deed *deed, const struct conf *conf, const struct 
 		    NULL, &changed, &why);
 	if (rc != 0)
 		log_say("%s: %s", deed->verb, buf_str(&why));
-	else if (rows.count == 0)
+	else if (rows.count == 0 && parts.count == 0)
 		log_say("%s: nothing stored matches%s (a glob is matched with the whole URL: '*word*')", deed->verb, buf_str(&s->words));
 	else
-		report(deed, dry, conf_flag(conf, "json"), dry ? (int64_t)rows.count : changed, rows.bytes);
+		report(deed, dry, conf_flag(conf, "json"), (dry ? (int64_t)rows.count : changed) + parts.count, rows.bytes + parts.bytes);
 	free(rows.ids);
 	buf_fini(&why);
-	return rc != 0 ? VERB_TROUBLE : rows.count == 0 ? VERB_NOTHING : VERB_DONE;
+	return rc != 0 ? VERB_TROUBLE : rows.count == 0 && parts.count == 0 ? VERB_NOTHING : VERB_DONE;
 }
 
 static int run(enum conf_verb verb, const struct deed *deed, int argc, char **argv)

@@ -35,10 +35,10 @@ static void add_span(struct buf *out, int64_t s)
 	} scale[] = {{120, 1, "s"}, {7200, 60, "min"}, {172800, 3600, "h"}, {63072000, 86400, "days"}, {INT64_MAX, 31536000, "years"}};
 	if (s < 0) {
 		buf_addc(out, '-');
-		s = -s;
+		s = s == INT64_MIN ? INT64_MAX : -s;
 	}
 	size_t i = 0;
-	while (s >= scale[i].below)
+	while (i + 1 < sizeof scale / sizeof scale[0] && s >= scale[i].below)
 		i++;
 	buf_addf(out, "%" PRId64 " %s", s / scale[i].unit, scale[i].name);
 }
@@ -86,8 +86,10 @@ void table_humane(struct buf *out, enum table_kind kind, const char *text)
 void table_clean(FILE *out, const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i];
-		putc(c == '\t' || c == '\n' ? ' ' : c < 0x20 || c == 0x7f ? '?' : c, out);
+		unsigned char c = (unsigned char)text[i], next = i + 1 < n ? (unsigned char)text[i + 1] : 0;
+		bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0; /* U+0080 to U+009F, which terminals obey too */
+		putc(c == '\t' || c == '\n' ? ' ' : c1 || c < 0x20 || c == 0x7f ? '?' : c, out);
+		i += c1 ? 1 : 0;
 	}
 }
 

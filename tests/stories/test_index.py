@@ -5,6 +5,8 @@ import re
 import subprocess
 import time
 
+import pytest
+
 from wire import PATIENCE, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
@@ -243,3 +245,22 @@ def test_bodies_beyond_the_limit_are_not_stored(launch, origin):
             assert len(answer.body) == 11_000 and not answer.hit
         assert curlew.rows(url) == []
     eventually(lambda: len(curlew.files()) == 1)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_is_larger_than_the_cache_is_not_stored_and_drives_nobody_out(launch, origin, told):
+    curlew = launch("--size", "1M")
+    small = origin.at("/small", "hello", FRESH)
+    curlew.stored(small)
+
+    def page(visit):
+        visit.start(FRESH, length=3 << 20 if told else None)
+        for _ in range(48):
+            visit.write(b"x" * 65536)
+        if not told:
+            visit.end()
+    url = origin.at("/large", page)
+    assert len(curlew.get(url).body) == 3 << 20
+    reason = eventually(lambda: curlew.value(f"SELECT reason FROM refusal WHERE url = '{url}'"))
+    assert "--size" in reason and not curlew.rows(url) and curlew.get(small).hit
+    assert not any("index cannot take" in line for line in curlew.lines)

@@ -524,3 +524,22 @@ def test_the_age_of_what_completes_a_body_counts(curlew, origin):
     assert curlew.get(url).body == shelf.body
     curlew.row(url)
     assert int(curlew.get(url)["Age"]) >= 3000
+
+
+def test_what_a_rest_brings_beyond_its_range_reaches_nobody(curlew, origin):
+    body = bytes_of(200)
+
+    def page(visit):
+        if "Range" not in visit.fields:
+            visit.start(TAGGED, length=len(body))
+            visit.write(body[:100])
+            return visit.cut()
+        visit.start(TAGGED | {"Content-Range": "bytes 100-199/200"}, status=206)
+        visit.write(body[100:])
+        visit.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nEVIL!")
+        visit.end()
+    url = origin.at("/x", page)
+    with curlew.connect() as client:
+        assert client.ask("GET", "/" + url.removeprefix("http://")).body == body
+        assert client.closed()
+    assert not curlew.rows(url)

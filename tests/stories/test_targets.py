@@ -1,5 +1,8 @@
 """Every way to name what is wanted, and who may ask."""
 
+import socket
+import threading
+
 import pytest
 
 from wire import Connection, Reader
@@ -240,3 +243,24 @@ def test_one_port_may_be_allowed_alone(launch, origin, refuser):
     curlew = launch(allow=f"127.0.0.1:{origin.port}")
     assert curlew.get(origin.url("/x")).text == "that one"
     assert curlew.get(refuser.url()).status == 403
+
+
+def test_a_tunnel_goes_on_when_both_sides_are_full(launch):
+    """Whoever answers more than it is told, told by somebody who reads and writes at once."""
+    total, times = 1 << 20, 16
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def amplify():
+            sock, _ = listener.accept()
+            with sock:
+                while piece := sock.recv(4096):
+                    sock.sendall(piece * times)
+        threading.Thread(target=amplify, daemon=True).start()
+        port = listener.getsockname()[1]
+        curlew = launch("--connect-ports", port)
+        with curlew.connect() as client:
+            client.send(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            assert client.head("CONNECT").status == 200
+            writer = threading.Thread(target=lambda: (client.send(b"x" * total), client.half_close()), daemon=True)
+            writer.start()
+            assert len(client.reader.rest()) == total * times
+            writer.join()

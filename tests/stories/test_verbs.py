@@ -740,3 +740,13 @@ def test_who_may_not_write_can_read_a_stopped_cache(launch, origin, tmp_path):
     assert shell("file:index.db?immutable=1") == url + "\n"
     assert url.encode() in somebody("ls").stdout
     assert len(curlew.rows(url)) == 1
+
+
+def test_a_purge_counts_pieces_of_bodies_too(curlew, origin):
+    url = origin.at("/x", lambda visit: visit.reply(b"0123456789", FRESH | {"ETag": '"1"', "Content-Range": "bytes 5000000-5000009/9000000"}, status=206))
+    curlew.get(url, {"Range": "bytes=5000000-5000009"})
+    eventually(lambda: curlew.value(f"SELECT count(*) FROM part WHERE url = '{url}'") == 1)
+    assert verb(curlew, "purge", url, "-n") == "would be removed\t1\t10\n"
+    assert verb(curlew, "purge", url) == "removed\t1\t10\n"
+    assert curlew.value(f"SELECT count(*) FROM part WHERE url = '{url}'") == 0
+    assert "nothing stored matches" in said(curlew, "purge", url, status=3)

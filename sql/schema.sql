@@ -320,6 +320,14 @@ CREATE TRIGGER purge_inserted AFTER INSERT ON purge BEGIN
 	DELETE FROM purge WHERE id <= NEW.id - 1000;
 END;
 
+CREATE TRIGGER rule_glob BEFORE INSERT ON rule WHEN NEW.url_glob <> '' AND NEW.url_glob NOT GLOB 'http*' AND NEW.url_glob NOT GLOB '[[*?]*' BEGIN
+	SELECT RAISE(ABORT, 'url_glob is matched with the whole URL: begin it with http://, https:// or *');
+END;
+CREATE TRIGGER rule_glob_edited BEFORE UPDATE OF url_glob ON rule
+WHEN NEW.url_glob <> '' AND NEW.url_glob NOT GLOB 'http*' AND NEW.url_glob NOT GLOB '[[*?]*' BEGIN
+	SELECT RAISE(ABORT, 'url_glob is matched with the whole URL: begin it with http://, https:// or *');
+END;
+
 CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;

@@ -2,6 +2,7 @@
 #include "fetch/engine.h"
 #include "verbs/verbs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,16 @@ static void print_help(FILE *to)
 		    "  sqlite3 ~/.cache/curlew/index.db 'select * from v_entry'\n");
 }
 
-int main(int argc, char **argv)
+/* What was printed must have arrived: a full disk is no success. */
+static int finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "curlew: standard output: %s\n", strerror(errno));
+	return status == 0 ? 1 : status;
+}
+
+static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		print_help(stderr);
@@ -59,4 +69,9 @@ int main(int argc, char **argv)
 	}
 	fprintf(stderr, "curlew: %s: no such verb (see `curlew --help`)\n", argv[1]);
 	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	return finish(run(argc, argv));
 }

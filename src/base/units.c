@@ -59,11 +59,15 @@ int units_span(const char *text, double *seconds)
 	static const struct {
 		const char *name;
 		double seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
+	} units[] = {{"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
 	char *end;
 	if (!isdigit((unsigned char)text[0]))
 		return -1;
 	double n = strtod(text, &end);
+	if (n == 0 && *end == '\0') {
+		*seconds = 0;
+		return 0;
+	}
 	end += strspn(end, " ");
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
 		if (strcmp(end, units[i].name) == 0) {

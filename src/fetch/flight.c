@@ -247,6 +247,8 @@ void flight_leave(struct seat *s)
 	if (give_up) {
 		f->given_up = true;
 		engine_cancel(f->fetch);
+		if (f->storing && strcmp(f->method, "GET") == 0)
+			store_refuse(f->flights->config.store, f->url, "the client left, and nobody waited for the rest", f->status, flight_now());
 	} else {
 		forget_read(f);
 	}

@@ -348,9 +348,12 @@ static void refresh_over(struct store_refresh *refresh)
 
 static void put_over(struct store_put *put, enum store_put_outcome outcome)
 {
+	struct flight *f = (struct flight *)(void *)((char *)put - offsetof(struct flight, put));
 	if (outcome == STORE_PUT_DONE)
 		stats_add(STATS_STORED, 1);
-	landing_over((struct flight *)(void *)((char *)put - offsetof(struct flight, put)), outcome == STORE_PUT_DONE);
+	if (outcome == STORE_PUT_PURGED && !f->is_part)
+		refuse(f, "purged while it was fetched", flight_now());
+	landing_over(f, outcome == STORE_PUT_DONE);
 }
 
 /* Nothing more comes from the origin: all that is stored of it is here. */

@@ -336,19 +336,22 @@ static void explain_storing(
 	char where[POLICY_REASON / 3] = "";
 	if (d->field != NULL)
 		snprintf(where, sizeof where, " in %.24s (RFC 9213)", d->field);
+	char by[40] = "";
+	if (out->rule_id != 0)
+		snprintf(by, sizeof by, "rule %lld: store=1; ", (long long)out->rule_id);
 	if (life->kind == LIFETIME_RULED)
 		say(out->reason, "%s, %s", life->text, life->section);
 	else if (d->no_cache)
-		say(out->reason, "no-cache%s: asked at each use, RFC 9111 5.2.2.4", where);
+		say(out->reason, "%sno-cache%s: asked at each use, RFC 9111 5.2.2.4", by, where);
 	else if (life->kind == LIFETIME_NONE && out->rule_id != 0)
-		say(out->reason, "rule %lld: store=1; no lifetime, asked at each use", (long long)out->rule_id);
+		say(out->reason, "%sno lifetime, asked at each use", by);
 	else if (life->kind == LIFETIME_NONE)
 		say(out->reason, "no lifetime but a validator: asked at each use, RFC 9111 4.3");
 	else if (life->seconds > 0 && out->fresh_for_s <= 0)
-		say(out->reason, "%s%s, and %lld s old on arrival, RFC 9111 4.2.3", life->text,
+		say(out->reason, "%s%s%s, and %lld s old on arrival, RFC 9111 4.2.3", by, life->text,
 		    where, (long long)out->initial_age_s);
 	else
-		say(out->reason, "%s%s, %s", life->text, where, life->section);
+		say(out->reason, "%s%s%s, %s", by, life->text, where, life->section);
 }
 
 void policy_judge_storing(
@@ -447,7 +450,10 @@ static void judge_stale(const struct policy_demand *demand, const struct directi
 		    (long long)stale_s, (long long)d->stale_while_revalidate_s);
 	} else {
 		conclude(out, POLICY_REVALIDATE, "stale");
-		say(out->reason, "stale for %lld s, RFC 9111 4.2.4", (long long)stale_s);
+		if (out->fresh_until <= 0)
+			say(out->reason, "stale, whatever its age, RFC 9111 4.2.4");
+		else
+			say(out->reason, "stale for %lld s, RFC 9111 4.2.4", (long long)stale_s);
 	}
 }
 

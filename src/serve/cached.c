@@ -294,8 +294,12 @@ static bool answer_failed(struct exchange *x, const struct lookup *l, const stru
 	if (l->entry != NULL && !l->broken_body && !reached && !l->use.stale_if_unreachable && a->outcome != ENGINE_NOT_ALLOWED) {
 		x->outcome = a->outcome;
 		x->curl_code = a->curl_code;
-		own_text(x, 504, cache, "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
-		    x->target.url, a->message);
+		if (x->ruling.stale_rule != 0)
+			own_text(x, 504, cache, "%s: rule %lld: stale_ok_s=%lld lets nothing older be served, and asking failed: %s", x->target.url,
+			    (long long)x->ruling.stale_rule, (long long)x->ruling.stale_ok_s, a->message);
+		else
+			own_text(x, 504, cache, "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
+			    x->target.url, a->message);
 		return true;
 	}
 	own_failure(x, a, cache);

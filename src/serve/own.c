@@ -94,11 +94,12 @@ int own_failure(struct exchange *x, const struct flight_answer *a, const char *c
 
 int own_offline(struct exchange *x)
 {
-	char reason[64];
+	char reason[64], cache[48];
+	snprintf(cache, sizeof cache, "detail=\"rule %lld: offline\"", (long long)x->ruling.offline_rule);
 	snprintf(reason, sizeof reason, "rule %lld: offline, and it is not stored", (long long)x->ruling.offline_rule);
 	store_refuse(x->service->store, x->target.url, reason, 0, x->now);
 	x->outcome = ENGINE_OFFLINE;
 	x->curl_code = 7;
-	return own_text(x, 504, "detail=\"a rule says offline\"", "%s: not stored, and rule %lld keeps it off the network (see `curlew rule ls`)", x->target.url,
+	return own_text(x, 504, cache, "%s: not stored, and rule %lld keeps it off the network (see `curlew rule ls`)", x->target.url,
 	    (long long)x->ruling.offline_rule);
 }

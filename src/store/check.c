@@ -203,7 +203,7 @@ int check_cache(struct check *check, const char *dir, struct buf *why)
 	w.buffer = malloc(READ);
 	struct lock *lock = NULL;
 	if (w.buffer == NULL || w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
-		buf_addf(why, "no cache in %s: %s (--cache DIR names another)", dir, strerror(errno));
+		index_say_absence(dir, why);
 	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL && (lock = lock_open(w.dir_fd)) == NULL)
 		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir, strerror(errno));
 	else if (w.ix != NULL)

@@ -66,6 +66,9 @@ int index_totals(struct index *, struct index_totals *);
 /* The edit counter. -1: broken. */
 int64_t index_edits(struct index *);
 
+/* Why index.db cannot be opened: errno in words. */
+void index_say_absence(const char *dir, struct buf *why);
+
 /* Who owns a body file. */
 struct index_owner {
 	int64_t entry_id; /* 0: a part owns it */

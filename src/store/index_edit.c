@@ -54,7 +54,7 @@ static sqlite3 *connect_to_write(const char *dir, struct buf *why)
 	sqlite3 *db = NULL;
 	char *path = index_path(dir, "index.db");
 	if (path == NULL || access(path, F_OK) != 0) {
-		buf_addf(why, "no cache in %s: %s (--cache DIR names another)", dir, strerror(errno));
+		index_say_absence(dir, why);
 		free(path);
 		return NULL;
 	}

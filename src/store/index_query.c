@@ -9,6 +9,14 @@
 #define COLUMNS_MAX 64
 
 /* A stopped cache that we may not write, whose -shm is gone, opens only as an immutable file: nobody else can be at it. */
+void index_say_absence(const char *dir, struct buf *why)
+{
+	if (errno == ENOENT)
+		buf_addf(why, "no cache in %s yet (`curlew serve` or `curlew get` makes one; --cache DIR names another)", dir);
+	else
+		buf_addf(why, "the cache in %s cannot be opened: %s (it may be somebody else's; --cache DIR names another)", dir, strerror(errno));
+}
+
 int index_connect_to_read(const char *dir, sqlite3 **db)
 {
 	int rc = index_connect(dir, SQLITE_OPEN_READONLY, false, db);
@@ -51,7 +59,7 @@ int index_query(const char *dir, const char *sql, const char *const *params, siz
 	char *path = index_path(dir, "index.db");
 	int result = -1;
 	if (path == NULL || stat(path, &s) < 0) {
-		buf_addf(why, "no cache in %s: %s (--cache DIR names another)", dir, strerror(errno));
+		index_say_absence(dir, why);
 		goto out;
 	}
 	int rc = index_connect_to_read(dir, &db);

@@ -210,8 +210,32 @@ static void add_words(struct buf *b, const char *mode)
 		buf_addc(b, *p == '\n' ? ' ' : *p);
 }
 
+static bool is_empty(sqlite3 *db)
+{
+	int64_t rows = 0;
+	return number(db, "SELECT EXISTS (SELECT 1 FROM entry) OR EXISTS (SELECT 1 FROM part)", &rows) == SQLITE_OK && rows == 0;
+}
+
+/* What holds nothing, and nobody uses, was not filled in any way. */
+static int set_mode(const char *dir, const char *mode)
+{
+	sqlite3 *db;
+	sqlite3_stmt *st = NULL;
+	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(db, "UPDATE setting SET value = ?1 WHERE name = 'mode' AND NOT EXISTS (SELECT 1 FROM entry)", -1, &st, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(st, 1, mode, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	bool changed = rc == SQLITE_DONE && sqlite3_changes(db) == 1;
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return changed ? 0 : -1;
+}
+
 /* A cache filled one way must not be read another way: a private answer would go to everybody. */
-static int check_mode(const char *dir, const char *mode, struct buf *why)
+static int check_mode(const char *dir, const char *mode, bool alone, struct buf *why)
 {
 	if (mode == NULL)
 		return 0; /* who fills nothing does not care */
@@ -226,7 +250,7 @@ static int check_mode(const char *dir, const char *mode, struct buf *why)
 	const char *was = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
 	if (was == NULL) {
 		buf_addf(why, "%s/index.db: the way it was filled cannot be read: %s", dir, message(db, rc));
-	} else if (strcmp(was, mode) != 0) {
+	} else if (strcmp(was, mode) != 0 && !(alone && is_empty(db) && set_mode(dir, mode) == 0)) {
 		buf_addf(why, "%s: this cache was filled as \"", dir);
 		add_words(why, was);
 		buf_adds(why, "\" and would now be used as \"");
@@ -278,7 +302,7 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 		if (version < INDEX_VERSION && !alone)
 			buf_addf(why, "%s/index.db: made by an older curlew, which still uses it (end that one first)", dir);
 		else if (version >= INDEX_VERSION || index_migrate(dir, version, why) == 0)
-			result = check_mode(dir, mode, why);
+			result = check_mode(dir, mode, alone, why);
 		break;
 	case FOUND_NOTHING:
 		if (!alone)

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int copy_out(int fd)
@@ -29,11 +30,18 @@ static int print_body(const char *dir, const struct entry *e)
 {
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = dir_fd >= 0 && e->body_file != NULL ? openat(dir_fd, e->body_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	int status = VERB_DONE;
-	if (e->body_file != NULL && (fd < 0 || copy_out(fd) != 0)) {
+	int status = VERB_TROUBLE;
+	struct stat s;
+	if (e->body_file == NULL)
+		status = VERB_DONE;
+	else if (fd < 0 || fstat(fd, &s) != 0)
 		log_say("cat: %s: %s/%s: %s (`curlew verify` tells more)", e->url, dir, e->body_file, strerror(errno));
-		status = VERB_TROUBLE;
-	}
+	else if (s.st_size != e->body_bytes)
+		log_say("cat: %s: %s/%s: has another size than its row says (`curlew verify --repair` drops it)", e->url, dir, e->body_file);
+	else if (copy_out(fd) != 0)
+		log_say("cat: %s: %s", e->url, strerror(errno));
+	else
+		status = VERB_DONE;
 	if (fd >= 0)
 		close(fd);
 	if (dir_fd >= 0)

@@ -141,9 +141,14 @@ static void say_arithmetic(struct page *p, const struct ask *a)
 	say(p, "stored", "%s, %s", when(e->fetched_at, at), e->reason != NULL ? e->reason : "no reason noted");
 	say(p, "age", "%" PRId64 " s: %" PRId64 " on arrival and %" PRId64 " since, RFC 9111 4.2.3", u->age_s, e->initial_age_s,
 	    u->age_s - e->initial_age_s);
-	say(p, "fresh_until", "%s, %" PRId64 " s after it was stored%s", when(u->fresh_until, at), u->fresh_until - e->fetched_at,
-	    whose_lifetime(a));
-	say(p, "freshness", "%s %" PRId64 " s, RFC 9111 4.2", u->ttl_s > 0 ? "fresh for" : "stale for", u->ttl_s > 0 ? u->ttl_s : -u->ttl_s);
+	if (u->fresh_until <= 0) {
+		say(p, "fresh_until", "%s", e->edited ? "0: the origin is asked before the next use (`curlew purge --soft`, or written by hand)"
+		    : "never: what the origin forbids to keep, and the rule that kept it is gone");
+	} else {
+		say(p, "fresh_until", "%s, %" PRId64 " s after it was stored%s", when(u->fresh_until, at), u->fresh_until - e->fetched_at,
+		    whose_lifetime(a));
+		say(p, "freshness", "%s %" PRId64 " s, RFC 9111 4.2", u->ttl_s > 0 ? "fresh for" : "stale for", u->ttl_s > 0 ? u->ttl_s : -u->ttl_s);
+	}
 	say(p, "if_it_fails", "%s", !u->stale_if_unreachable ? "not served when asking the origin fails"
 	    : u->stale_if_5xx ? "served when the origin cannot be reached or answers 5xx" : "served when the origin cannot be reached");
 }

@@ -100,13 +100,25 @@ static int say_refusal(void *ctx, const struct store_column *v, size_t count)
 	return 0;
 }
 
+static int say_parts(void *ctx, const struct store_column *v, size_t count)
+{
+	(void)count;
+	*(bool *)ctx = true;
+	log_say("%s: not stored whole: %s bytes%s in parts (%s; table part)", v[0].text, v[2].text, v[3].text, v[1].text);
+	return 0;
+}
+
 /* Nothing is stored: perhaps it is known why. */
 static int explain_absence(const char *dir, const char *url, struct buf *why)
 {
 	bool refused = false;
 	int rc = store_query(dir, "SELECT url, reason, status, datetime(at, 'unixepoch', 'localtime'), times FROM refusal WHERE url = ?1",
 	    &url, 1, say_refusal, &refused, why);
-	if (rc == 0 && !refused)
+	bool in_parts = false;
+	if (rc == 0)
+		rc = store_query(dir, "SELECT ?1, count(*), sum(body_bytes), coalesce(' of ' || max(whole_bytes), '') FROM part WHERE url = ?1 HAVING count(*) > 0",
+		    &url, 1, say_parts, &in_parts, why);
+	if (rc == 0 && !refused && !in_parts)
 		log_say("%s: not stored", url);
 	return rc;
 }

@@ -37,8 +37,7 @@ static int open_shell(const struct conf *conf)
 	argv[n++] = "/dev/null";
 	argv[n++] = "-cmd";
 	argv[n++] = ".timeout 5000";
-	if (isatty(STDOUT_FILENO))
-		argv[n++] = "-box";
+	argv[n++] = isatty(STDOUT_FILENO) ? "-box" : "-tabs";
 	if (!conf_flag(conf, "write"))
 		argv[n++] = "-readonly";
 	argv[n++] = buf_str(&path);

@@ -321,10 +321,12 @@ def test_secrets_are_not_carried_to_another_origin(curlew, origin, tls_origin, r
     other.finish()
 
 
-def test_a_denied_url_is_not_reached_by_a_redirect(curlew, origin, rule):
+@pytest.mark.parametrize("location", ["/end", "/end?utm_a=1"])
+def test_a_denied_url_is_not_reached_by_a_redirect(curlew, origin, rule, location):
+    rule(url_glob=f"{origin.url()}/*", ignore_query="utm_*")
     rule(url_glob=f"{origin.url()}/start", follow_redirects=1)
     rule(url_glob=f"{origin.url()}/end", deny=1)
-    origin.at("/start", "moved", {"Location": "/end"}, status=302)
+    origin.at("/start", "moved", {"Location": location}, status=302)
     origin.at("/end", "secret")
     assert curlew.get(origin.url("/start")).status == 302
     assert origin.count("/end") == 0
@@ -347,6 +349,8 @@ def test_what_matches_carries_the_tag(curlew, origin, rule):
     ("(url_glob, deny) VALUES ('', 1)", "url_glob must not be empty: * matches every URL"),
     ("(url_glob, store) VALUES ('*', 2)", "store must be 1 (store), 0 (never store) or NULL (says nothing)"),
     ("(url_glob, ignore_query) VALUES ('*', ' ')", "ignore_query must name a parameter"),
+    ("(url_glob, deny) VALUES ('example.com/*', 1)", "url_glob is matched with the whole URL: begin it with http://, https:// or *"),
+    ("(url_glob, deny) VALUES ('ftp://example.com/*', 1)", "url_glob is matched with the whole URL"),
 ])
 def test_a_rule_that_makes_no_sense_is_refused_in_words(curlew, columns, sentence):
     done = subprocess.run(["sqlite3", "-cmd", ".timeout 5000", str(curlew.index), f"INSERT INTO rule {columns}"],

@@ -152,9 +152,21 @@ def test_an_index_of_a_newer_curlew_is_refused_untouched(launch, cache):
 
 
 def test_a_cache_filled_another_way_is_refused(launch, cache, origin):
-    launch("--origin", origin.url()).stop()
+    curlew = launch("--origin", origin.url())
+    origin.at("/x", "hello", FRESH)
+    curlew.get("/x")
+    curlew.row(origin.url("/x"))
+    curlew.stop()
     done = run("serve", "--listen", "127.0.0.1:0", "--cache", cache.dir)
     assert done.returncode == 1 and b"origin" in done.stderr
+
+
+def test_an_empty_cache_may_be_filled_another_way_when_nobody_uses_it(launch, cache, origin):
+    curlew = launch("--private")
+    done = run("get", "--cache", cache.dir, "--offline", "http://127.0.0.1/x")
+    assert b"private" in done.stderr and done.returncode == 1, "somebody fills it"
+    curlew.stop()
+    assert launch().get(origin.at("/x", "hello")).text == "hello"
 
 
 def test_a_cache_directory_that_cannot_be(tmp_path):

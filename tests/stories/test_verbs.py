@@ -750,3 +750,56 @@ def test_a_purge_counts_pieces_of_bodies_too(curlew, origin):
     assert verb(curlew, "purge", url) == "removed\t1\t10\n"
     assert curlew.value(f"SELECT count(*) FROM part WHERE url = '{url}'") == 0
     assert "nothing stored matches" in said(curlew, "purge", url, status=3)
+
+
+# --- honest words ---
+
+def test_cat_prints_no_body_that_is_not_the_stored_one(launch, origin):
+    curlew = launch()
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    curlew.body_path(url).write_bytes(b"hell")
+    assert "another size" in said(curlew, "cat", url, status=1)
+    curlew.shell("DELETE FROM entry")
+
+
+@pytest.mark.parametrize("args", [["ls"], ["ls", "--json"], ["stats"], ["show", "{url}"], ["explain", "{url}"], ["config"], ["ls", "--help"]])
+def test_a_full_disk_is_no_success(filled, origin, args):
+    url = filled.stored(origin.at("/x", "hello", FRESH)) and origin.url("/x")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BINARY, *[arg.format(url=url) for arg in args], *([] if "--help" in args else ["--cache", filled.dir])], stdout=full,
+                              stderr=subprocess.PIPE, env=clean_environment(), timeout=PATIENCE)
+    assert done.returncode == 1 and b"No space left on device" in done.stderr
+
+
+def test_explain_says_what_a_soft_purge_did(curlew, origin):
+    url = origin.at("/x", "hello", FRESH | {"ETag": '"1"'})
+    curlew.stored(url)
+    verb(curlew, "purge", url, "--soft")
+    told = run("explain", url, "--cache", curlew.dir).stdout.decode()
+    assert "the origin is asked before the next use" in told and "1970" not in told and "whether it still holds" in told
+
+
+def test_show_tells_of_parts_and_of_what_was_purged_on_its_way(curlew, origin):
+    part = origin.at("/part", lambda visit: visit.reply(b"0123456789", FRESH | {"ETag": '"1"', "Content-Range": "bytes 5000000-5000009/9000000"}, status=206))
+    curlew.get(part, {"Range": "bytes=5000000-5000009"})
+    eventually(lambda: "10 bytes of 9000000 in parts" in run("show", part, "--cache", curlew.dir).stderr.decode())
+    gate = origin.gate("the rest")
+
+    def page(visit):
+        visit.start(FRESH, length=4)
+        visit.write("be")
+        gate.wait()
+        visit.write("en")
+    url = origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("GET", "/" + url.removeprefix("http://"))
+        head = client.head()
+        said(curlew, "purge", url, status=3)
+        gate.open()
+        assert client.finish(head).text == "been"
+    eventually(lambda: "purged while it was fetched" in run("show", url, "--cache", curlew.dir).stderr.decode())
+
+
+def test_a_span_of_time_needs_its_unit(curlew):
+    assert "--older-than: '30' is not understood (give a time: 90s" in said(curlew, "ls", "--older-than", "30", status=2)

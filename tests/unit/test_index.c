@@ -194,9 +194,14 @@ static void another_mode_is_refused(void **state)
 	struct house *h = *state;
 	store_close(h->store);
 	struct store_config config = {.dir = h->dir, .mode = "private"};
+	h->store = store_open(&config, &h->why); /* an empty one was filled in no way */
+	assert_non_null(h->store);
+	put(h->store, "http://a/1", "one");
+	store_close(h->store);
+	config.mode = "shared";
 	h->store = store_open(&config, &h->why);
 	assert_null(h->store);
-	assert_non_null(strstr(buf_str(&h->why), "filled as \"shared\" and would now be used as \"private\""));
+	assert_non_null(strstr(buf_str(&h->why), "filled as \"private\" and would now be used as \"shared\""));
 }
 
 static void scribble(const struct house *h, off_t at, size_t n)

@@ -31,7 +31,7 @@ static void times_have_units(void **state)
 	static const struct {
 		const char *text;
 		int64_t seconds; /* -1: refused */
-	} rows[] = {{"90", 90}, {"90s", 90}, {"90 s", 90}, {"45m", 2700}, {"45 min", 2700}, {"12h", 43200}, {"30d", 2592000}, {"2w", 1209600},
+	} rows[] = {{"0", 0}, {"90", -1}, {"90s", 90}, {"90 s", 90}, {"45m", 2700}, {"45 min", 2700}, {"12h", 43200}, {"30d", 2592000}, {"2w", 1209600},
 	    {"1y", 31536000}, {"0.5h", 1800}, {"", -1}, {"d", -1}, {"-1d", -1}, {"1 month", -1}, {"1dd", -1}, {"99999999999y", -1}};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		double seconds = -2;

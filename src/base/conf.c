@@ -101,7 +101,7 @@ static const struct verb_row {
     {CONF_GET, "get", "URL", "Get a URL through the cache, with or without a server running.",
 	"  curlew get https://example.com/x > x\n"
 	"  curlew get -i -H 'Accept-Language: de' example.com/\n"},
-    {CONF_LS, "ls", "[GLOB]", "List what is stored.",
+    {CONF_LS, "ls", "[GLOB]", "List what is stored. In a pipe, parted by tabs: state, status, bytes, age in seconds, hits, pinned, tag, URL.",
 	"  curlew ls\n  curlew ls 'example.com/*.iso' --sort size\n  curlew ls --host example.com --stale --json\n"},
     {CONF_SHOW, "show", "URL", "Show all that is known about a stored URL.",
 	"  curlew show example.com/data.json\n  curlew show -H 'Accept-Language: de' example.com/          the variant for such a request\n"},
@@ -110,17 +110,19 @@ static const struct verb_row {
     {CONF_EXPLAIN, "explain", "URL", "Say what the next request for a URL would find, and why; nobody is asked. Exit status 3: it would not hit.",
 	"  curlew explain example.com/data.json\n  curlew explain -H 'Cache-Control: no-cache' https://example.com/ --at +2h\n"},
     {CONF_PURGE, "purge", "[GLOB...]", "Remove what matches all that is said; in short transactions, also beside a server. Answers on their way are not "
-	"stored either.", "  curlew purge example.com/data.json\n  curlew purge 'example.com/*' --older-than 30d --dry-run\n"
+	"stored either. In a pipe: what was done, responses, bytes.", "  curlew purge example.com/data.json\n  curlew purge 'example.com/*' --older-than 30d --dry-run\n"
 	"  curlew purge --host example.com --soft\n  curlew purge '*'\n"},
     {CONF_PIN, "pin", "[GLOB...]", "Keep what matches: pinned responses are never evicted.", "  curlew pin 'example.com/*.iso'\n  curlew pin --tag keep\n"},
     {CONF_UNPIN, "unpin", "[GLOB...]", "Let what matches be evicted again.", "  curlew unpin 'example.com/*.iso'\n"},
     {CONF_RULE, "rule", "ls | add GLOB COLUMN=VALUE... | rm ID... | test GLOB|ID",
 	"Policy as rows. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects pin tag note. "
-	"A GLOB without a scheme is for both; without * and [ it is a URL and means that one.",
+	"A GLOB without a scheme is for both; without * and [ it is a URL and means that one. In a pipe: id, "
+	"priority, what it says, note, glob.",
 	"  curlew rule add 'http*://example.com/*' fresh_for_s=1d note='changes daily'\n"
 	"  curlew rule add '*' ignore_query='utm_* fbclid'\n  curlew rule add 'ads.example/*' deny=yes --dry-run\n  curlew rule test 'http*://example.com/*'\n  curlew rule rm 3\n"},
     {CONF_GC, "gc", "", "Reclaim the files of deleted rows, and what dead processes left. A running server does this by itself.", "  curlew gc\n"},
-    {CONF_VERIFY, "verify", "", "Check every row against its file, by size and SHA-256, and every file against its row. Exit status 3: something is wrong.",
+    {CONF_VERIFY, "verify", "", "Check every row against its file, by size and SHA-256, and every file against its row. Exit status 3: something is wrong. Each fault "
+	"is a line: what, file, URL.",
 	"  curlew verify\n  curlew verify --repair\n"},
     {CONF_SQL, "sql", "[STATEMENT]", "Open the index with the sqlite3 shell, or run one statement. Read-only unless --write.",
 	"  curlew sql 'SELECT url, state, size FROM v_entry'\n  curlew sql --write \"UPDATE entry SET tag = 'x' WHERE host = 'example.com'\"\n"},

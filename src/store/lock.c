@@ -34,7 +34,7 @@ struct lock *lock_open(int dir_fd)
 	struct lock *l = calloc(1, sizeof *l);
 	if (l == NULL)
 		return NULL;
-	l->fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+	l->fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (l->fd < 0)
 		goto out;
 	/* A number somebody else holds is as good as impossible, and then simply not taken. */

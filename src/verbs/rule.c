@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct table_column columns[] = {
     {"ID", TABLE_NUMBER, 4}, {"PRIO", TABLE_NUMBER, 4}, {"SAYS", TABLE_TEXT, 48}, {"NOTE", TABLE_TEXT, 20}, {"GLOB", TABLE_TEXT, 0}};
@@ -151,6 +152,13 @@ static int make_insert(const struct conf *conf, struct buf *sql, char *values[VA
 	return count;
 }
 
+/* In a pipe the rows themselves are the answer. */
+static void say_done(const struct conf *conf, const char *done)
+{
+	if (isatty(STDERR_FILENO))
+		log_say("rule: %s%s", conf_flag(conf, "dry-run") ? "would be " : "", done);
+}
+
 /* A dry run is the run itself, taken back: what the table's checks refuse is refused. */
 static int change(const struct conf *conf, const char *sql, const char *const *params, size_t count, struct table *t)
 {
@@ -181,6 +189,8 @@ static int add(const struct conf *conf)
 		table_start(&t, conf);
 		status = change(conf, buf_str(&sql), params, (size_t)count, &t);
 		table_end(&t);
+		if (status == VERB_DONE)
+			say_done(conf, "added");
 	}
 	for (int i = 0; i < VALUES; i++)
 		free(values[i]);
@@ -219,7 +229,8 @@ static int rm(const struct conf *conf)
 		}
 		status = done != VERB_DONE ? done : status;
 	}
-	table_end(&t);
+	if (table_end(&t) > 0)
+		say_done(conf, "removed");
 	return status;
 }
 

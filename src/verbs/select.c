@@ -2,6 +2,8 @@
 
 #include "base/log.h"
 #include "http/key.h"
+#include "http/rule.h"
+#include "store/glimpse.h"
 #include "verbs/table.h"
 
 #include <inttypes.h>
@@ -80,7 +82,25 @@ static int add_url(struct select *s, struct buf *any, char *url, bool wild)
 	return glob != NULL && n > 0 ? 0 : -1;
 }
 
-static int add_operand(struct select *s, struct buf *any, const char *operand, const char *verb)
+/* What the cache calls that URL: a rule may leave parameters out. The url is taken. */
+static char *key_of(const char *dir, char *url)
+{
+	struct glimpse g;
+	struct buf why;
+	int64_t rule;
+	char *key = NULL;
+	buf_init(&why, BUF_LINE);
+	if (glimpse_open(&g, dir, &why) == 0) /* where there is no cache, whoever asks next says so */
+		key = rules_key(g.rules, url, &rule);
+	glimpse_close(&g);
+	buf_fini(&why);
+	if (key == NULL)
+		return url;
+	free(url);
+	return key;
+}
+
+static int add_operand(struct select *s, struct buf *any, const char *operand, const char *dir, const char *verb)
 {
 	bool wild = strpbrk(operand, "*?[") != NULL && strchr(operand, '*') != NULL;
 	char *url = wild ? NULL : key_normalise(operand, "http");
@@ -88,6 +108,8 @@ static int add_operand(struct select *s, struct buf *any, const char *operand, c
 		log_say("%s: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", verb, operand);
 		return -1;
 	}
+	if (!wild)
+		url = key_of(dir, url);
 	buf_addf(&s->words, " %s", wild ? operand : url);
 	int rc;
 	if (!wild)
@@ -107,7 +129,7 @@ static int add_urls(struct select *s, const struct conf *conf, const char *verb)
 	buf_init(&any, BUF_PAGE);
 	int rc = 0;
 	for (size_t i = 0; i < conf_operands(conf) && rc == 0; i++)
-		rc = add_operand(s, &any, conf_operand(conf, i), verb);
+		rc = add_operand(s, &any, conf_operand(conf, i), conf_cache_dir(conf), verb);
 	if (rc == 0 && any.len > 0) {
 		buf_addc(&any, ')');
 		add_condition(s, buf_str(&any));

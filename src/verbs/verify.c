@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct found {
@@ -47,7 +48,11 @@ static void note_fault(void *ctx, enum check_fault fault, const char *table, int
 		fputs(f->faults > 0 ? ",\n " : "", stdout);
 		table_json_object(stdout, columns, sizeof columns / sizeof columns[0]);
 	} else {
-		printf("%s\t%s\t%s\n", words[fault], file, url != NULL ? url : "-");
+		printf("%s\t", words[fault]);
+		table_clean(stdout, file, strlen(file));
+		putchar('\t');
+		table_clean(stdout, url != NULL ? url : "-", url != NULL ? strlen(url) : 1);
+		putchar('\n');
 	}
 	f->faults++;
 	if (f->repair)

@@ -803,3 +803,21 @@ def test_show_tells_of_parts_and_of_what_was_purged_on_its_way(curlew, origin):
 
 def test_a_span_of_time_needs_its_unit(curlew):
     assert "--older-than: '30' is not understood (give a time: 90s" in said(curlew, "ls", "--older-than", "30", status=2)
+
+
+def test_a_url_is_selected_by_what_the_cache_calls_it(launch, origin):
+    curlew = launch()
+    url = origin.at("/x", "hello", FRESH)
+    curlew.shell("INSERT INTO rule (url_glob, ignore_query) VALUES ('*', 'utm_*')")
+    curlew.get(url + "?utm_source=a")
+    eventually(lambda: len(curlew.rows(url)) == 1)
+    assert verb(curlew, "ls", url + "?utm_source=b").count("\n") == 1
+    assert verb(curlew, "purge", url + "?utm_source=c") == "removed\t1\t5\n"
+
+
+def test_a_backup_goes_nowhere_where_others_may_write(filled, tmp_path):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert "others may write there" in run("backup", folder, "--cache", filled.dir).stderr.decode()
+    assert not list(folder.iterdir())

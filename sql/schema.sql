@@ -292,6 +292,20 @@ CREATE TRIGGER entry_id_stays BEFORE UPDATE OF id ON entry WHEN NEW.id IS NOT OL
 	SELECT RAISE(ABORT, 'entry.id never changes: it stands for one stored response');
 END;
 
+-- The next id is one more than the largest there ever was: one at the end of the numbers would be the last.
+CREATE TRIGGER entry_id_sane BEFORE INSERT ON entry WHEN NEW.id > 1152921504606846976 BEGIN
+	SELECT RAISE(ABORT, 'entry.id is given by the index: leave it out');
+END;
+CREATE TRIGGER part_id_sane BEFORE INSERT ON part WHEN NEW.id > 1152921504606846976 BEGIN
+	SELECT RAISE(ABORT, 'part.id is given by the index: leave it out');
+END;
+CREATE TRIGGER purge_id_sane BEFORE INSERT ON purge WHEN NEW.id > 1152921504606846976 BEGIN
+	SELECT RAISE(ABORT, 'purge.id is given by the index: leave it out');
+END;
+CREATE TRIGGER rule_id_sane AFTER INSERT ON rule WHEN NEW.id < 1 OR NEW.id > 1152921504606846976 BEGIN
+	SELECT RAISE(ABORT, 'rule.id must be 1 or more, or left out');
+END;
+
 -- As with entry: what INSERT OR REPLACE replaces goes as if it were deleted.
 CREATE TRIGGER part_replacing BEFORE INSERT ON part WHEN EXISTS (SELECT 1 FROM part WHERE id = NEW.id) BEGIN
 	DELETE FROM part WHERE id = NEW.id;

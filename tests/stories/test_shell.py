@@ -1,9 +1,11 @@
 """Whatever somebody writes at the shell: the server goes on, its books agree, and clients get whole messages of its own."""
 
+import subprocess
+
 import pytest
 
 from curlew import run
-from wire import eventually
+from wire import PATIENCE, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
 
@@ -116,3 +118,18 @@ def test_a_version_that_never_was_is_refused(launch, origin):
         done = run("get", "--cache", curlew.dir, "--offline", "http://127.0.0.1/")
         assert done.returncode not in (0, 7) and f"version {version}".encode() in done.stderr
     curlew.shell("PRAGMA user_version = 2")
+
+
+@pytest.mark.parametrize("row", [
+    "entry (id, url, status, headers, fetched_at, fresh_until, used_at) VALUES ({id}, 'http://a/', 200, '', 1, 1, 1)",
+    "part (id, url, status, first_byte, body_bytes, body_file, fetched_at, fresh_until, used_at) VALUES ({id}, 'http://a/', 200, 0, 1, 'x', 1, 1, 1)",
+    "purge (id, url_glob) VALUES ({id}, '*')",
+    "rule (id, url_glob, deny) VALUES ({id}, '*', 1)",
+    "rule (id, url_glob, deny) VALUES (0, '*', 1)",
+])
+def test_an_id_that_would_be_the_last_is_refused_in_words(launch, origin, row):
+    curlew = launch()
+    done = subprocess.run(["sqlite3", "-cmd", ".timeout 5000", str(curlew.index), "INSERT INTO " + row.format(id=(1 << 63) - 1)],
+                          capture_output=True, timeout=PATIENCE)
+    assert done.returncode != 0 and (b"leave it out" in done.stderr or b"left out" in done.stderr)
+    curlew.stored(origin.at("/x", "hello", FRESH))

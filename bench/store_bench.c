@@ -245,7 +245,8 @@ int main(int argc, char **argv)
 	say("1 KiB body and row, amortised", (now_s() - began) / 20000 * 1e6, "us");
 	shell_beside(argv[1], "full load, rows alone", &(struct load){rows + 20000, 150000, false, 0});
 	shell_beside(argv[1], "full load, rows and bodies", &(struct load){rows + 170000, 60000, true, 0});
-	shell_beside(argv[1], "2,000/s, rows and bodies", &(struct load){rows + 230000, 10000, true, 2000});
+	shell_beside(argv[1], "5,000/s, rows and bodies", &(struct load){rows + 230000, 25000, true, 5000});
+	shell_beside(argv[1], "2,000/s, rows and bodies", &(struct load){rows + 255000, 10000, true, 2000});
 	say("resident", (double)resident_kib() / 1024, "MiB");
 
 	began = now_s();

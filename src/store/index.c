@@ -403,7 +403,8 @@ int index_totals(struct index *ix, struct index_totals *t)
 	sqlite3_stmt *st = ix->statements[TOTALS];
 	enum store_found found = index_ask(ix, TOTALS, "reading the counters");
 	if (found == STORE_FOUND)
-		*t = (struct index_totals){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2)};
+		*t = (struct index_totals){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
+		    sqlite3_column_int(st, 3) != 0, sqlite3_column_int(st, 4) != 0};
 	sqlite3_reset(st);
 	return found == STORE_FOUND ? 0 : -1;
 }

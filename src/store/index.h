@@ -61,6 +61,7 @@ int64_t index_version(struct index *);
 
 struct index_totals {
 	int64_t edits, entries, bytes;
+	bool parts, ghosts; /* are there any */
 };
 int index_totals(struct index *, struct index_totals *);
 /* The edit counter. -1: broken. */

@@ -57,6 +57,8 @@ int index_queue(struct index *ix, const struct entry *e, const char **queue, int
 {
 	*queue = "new";
 	*place = 0;
+	if (!ix->ghosts)
+		return 0;
 	sqlite3_bind_int64(ix->statements[GHOST_TAKE], 1, ghost_of(e->url, e->vary));
 	if (index_run(ix, GHOST_TAKE, "looking for a ghost") < 0)
 		return -1;
@@ -127,6 +129,7 @@ static int evict(struct index *ix, const struct limits *l, const struct candidat
 		return -1;
 	if (!is_new)
 		return 0;
+	ix->ghosts = true;
 	sqlite3_bind_int64(ix->statements[GHOST_ADD], 1, c->ghost);
 	if (index_run(ix, GHOST_ADD, "remembering what was evicted") < 0)
 		return -1;

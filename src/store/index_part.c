@@ -178,6 +178,7 @@ static int freshen_parts(struct index *ix, const struct entry *e)
 
 static int insert_part(struct index *ix, const struct entry *e, const struct part_place *place)
 {
+	ix->parts = true;
 	sqlite3_stmt *st = of_response(ix, PART_INSERT, e);
 	sqlite3_bind_int(st, 3, e->status);
 	index_bind_text(st, 4, e->headers);
@@ -230,6 +231,8 @@ int index_drop_part(struct index *ix, const char *body_file)
 int index_drop_parts(struct index *ix, const char *url, const char *vary)
 {
 	assert(ix->who != NULL);
+	if (!ix->parts)
+		return 0;
 	index_bind_text(ix->statements[PARTS_DROP], 1, url);
 	index_bind_text(ix->statements[PARTS_DROP], 2, vary);
 	return index_run(ix, PARTS_DROP, "dropping parts");

@@ -93,6 +93,7 @@ struct index {
 	enum index_role role;
 	const char *who; /* who opened the transaction; NULL outside */
 	int64_t begun_edits;
+	bool parts, ghosts; /* of the open transaction: may there be any? Most caches have none, and need not be asked for each row */
 	atomic_int wal_frames;
 	sqlite3_stmt *statements[STATEMENTS]; /* NULL: not of this role */
 };

@@ -17,7 +17,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, pin, ignore_query, "
 		       "tag FROM rule"},
     [GENERATION] = {READER, "SELECT rules, coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
-    [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes FROM counter"},
+    [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes, part_bytes > 0, ghosts > 0 FROM counter"},
     [NAMES] = {KEEPER, "SELECT names FROM counter"},
     [OWNER] = {READER | KEEPER, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
 		       "UNION ALL SELECT 0, body_bytes, sha256 FROM part WHERE body_file = ?1 LIMIT 1"},

@@ -27,11 +27,14 @@ enum index_begun index_begin(struct index *ix, const char *who)
 		return INDEX_FAILED;
 	}
 	ix->who = who;
-	ix->begun_edits = index_edits(ix);
-	if (ix->begun_edits < 0) {
+	struct index_totals t;
+	if (index_totals(ix, &t) < 0) {
 		index_abort(ix);
 		return INDEX_FAILED;
 	}
+	ix->begun_edits = t.edits;
+	ix->parts = t.parts;
+	ix->ghosts = t.ghosts;
 	return INDEX_BEGUN;
 }
 

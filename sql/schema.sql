@@ -176,8 +176,8 @@ CREATE TABLE lease (
 	CONSTRAINT "a lease is a range" CHECK (first <= synced AND synced <= behind)
 ) STRICT;
 
--- What is true of the whole cache: how it was filled (mode), how the running server is set (server), why nothing is stored at the moment
--- (stopped), and work left over from an earlier index (sweep_outside).
+-- What is true of the whole cache: how it was filled (mode), how each running server is set (server N, of the byte N of the file
+-- lock it holds), why nothing is stored at the moment (stopped), and work left over from an earlier index (sweep_outside).
 CREATE TABLE setting (
 	name  TEXT PRIMARY KEY NOT NULL,
 	value TEXT NOT NULL

@@ -28,19 +28,31 @@ static char *ask_text(const char *dir, const char *sql, const char *param, struc
 	return text;
 }
 
-/* The server's own words about itself count while it lives. */
-static void read_server(const char *dir, struct glimpse *g, struct buf *why)
+struct living {
+	struct glimpse *g;
+	struct lock *lock;
+};
+
+static int keep_living(void *ctx, const struct store_column *c, size_t count)
 {
-	char *text = ask_text(dir, "SELECT value FROM setting WHERE name = 'server'", NULL, why);
+	struct living *l = ctx;
+	if (count < 2 || c[0].text == NULL || c[1].text == NULL || !lock_alive(l->lock, strtoll(c[0].text, NULL, 10)))
+		return 0;
+	if (l->g->servers++ == 0)
+		l->g->server = strdup(c[1].text);
+	return 0;
+}
+
+/* A server's own words about itself count while it lives. */
+static void read_servers(const char *dir, struct glimpse *g, struct buf *why)
+{
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct lock *lock = dir_fd >= 0 && text != NULL ? lock_open(dir_fd) : NULL;
-	char *rest = text != NULL ? strchr(text, '\n') : NULL;
-	if (lock != NULL && rest != NULL && lock_alive(lock, strtoll(text, NULL, 10)))
-		g->server = strdup(rest + 1);
-	lock_close(lock);
+	struct living l = {g, dir_fd >= 0 ? lock_open(dir_fd) : NULL};
+	if (l.lock != NULL)
+		store_query(dir, "SELECT substr(name, 8), value FROM setting WHERE name GLOB 'server *' ORDER BY name", NULL, 0, keep_living, &l, why);
+	lock_close(l.lock);
 	if (dir_fd >= 0)
 		close(dir_fd);
-	free(text);
 }
 
 int glimpse_open(struct glimpse *g, const char *dir, struct buf *why)
@@ -49,7 +61,7 @@ int glimpse_open(struct glimpse *g, const char *dir, struct buf *why)
 	g->mode = ask_text(dir, "SELECT value FROM setting WHERE name = 'mode'", NULL, why);
 	if (g->mode == NULL)
 		return -1;
-	read_server(dir, g, why);
+	read_servers(dir, g, why);
 	g->ix = index_open(dir, INDEX_GUEST, why);
 	g->rules = g->ix != NULL ? index_rules(g->ix) : NULL;
 	return g->rules != NULL ? 0 : -1;

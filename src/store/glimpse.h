@@ -14,7 +14,8 @@ struct glimpse {
 	struct index *ix;
 	struct rules *rules;
 	char *mode;   /* as in store_config */
-	char *server; /* the settings of the server that is running, "name value" a line; NULL: none is */
+	char *server; /* the settings of a server that is running, "name value" a line; NULL: none is */
+	unsigned servers; /* so many are */
 };
 
 /* 0, or -1 with why; glimpse_close() is always allowed. dir stays the caller's. */

@@ -160,7 +160,7 @@ int index_lease_synced(struct index *, int64_t id, int64_t synced);
 int index_lease_settle(struct index *, int64_t id, int64_t behind);
 int index_lease_remove(struct index *, int64_t id);
 int index_setting_set(struct index *, const char *name, const char *value);
-int index_setting_remove(struct index *, const char *name);
+int index_setting_remove(struct index *, const char *names); /* a GLOB */
 /* Gives up to pages free pages back to the file system. */
 int index_vacuum(struct index *, int pages);
 

@@ -13,7 +13,7 @@ static int make_its_own(sqlite3 *db, const char *boot)
 	}
 	sqlite3_finalize(st);
 	return rc != SQLITE_DONE ? rc : sqlite3_exec(db, "UPDATE lease SET owner = 0; DELETE FROM trash; "
-		"DELETE FROM setting WHERE name IN ('server', 'stopped'); PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
+		"DELETE FROM setting WHERE name = 'stopped' OR name GLOB 'server*'; PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
 }
 
 int index_backup(const char *from_dir, const char *to_dir, const char *boot, struct buf *why)

@@ -104,5 +104,5 @@ const struct index_statement index_statements[STATEMENTS] = {
     [LEASE_SETTLE] = {WRITER, "UPDATE lease SET owner = 0, behind = ?2, synced = min(synced, ?2) WHERE id = ?1"},
     [LEASE_REMOVE] = {WRITER, "DELETE FROM lease WHERE id = ?1"},
     [SETTING_SET] = {WRITER, "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value"},
-    [SETTING_REMOVE] = {WRITER, "DELETE FROM setting WHERE name = ?1"},
+    [SETTING_REMOVE] = {WRITER, "DELETE FROM setting WHERE name GLOB ?1"},
 };

@@ -319,10 +319,10 @@ int index_setting_set(struct index *ix, const char *name, const char *value)
 	return index_run(ix, SETTING_SET, "noting a setting");
 }
 
-int index_setting_remove(struct index *ix, const char *name)
+int index_setting_remove(struct index *ix, const char *names)
 {
 	assert(ix->who != NULL);
-	index_bind_text(ix->statements[SETTING_REMOVE], 1, name);
+	index_bind_text(ix->statements[SETTING_REMOVE], 1, names);
 	return index_run(ix, SETTING_REMOVE, "removing a setting");
 }
 

@@ -275,6 +275,22 @@ static void note_stopped(struct keep *k, const char *who)
 	writer_queue(k->at.writer, &s->op, false);
 }
 
+static int dead_run(struct store_op *op, struct index *ix)
+{
+	(void)op;
+	return index_setting_remove(ix, "stopped") < 0 ? -1 : index_setting_remove(ix, "server*");
+}
+
+/* Nobody else uses the cache: what others wrote down of themselves is of the dead. */
+static void forget_the_dead(struct keep *k)
+{
+	struct store_op *op = malloc(sizeof *op);
+	if (op == NULL)
+		return;
+	*op = (struct store_op){.run = dead_run, .done = keep_op_free};
+	writer_queue(k->at.writer, op, false);
+}
+
 static void watch_wal(struct keep *k)
 {
 	int frames = writer_wal_frames(k->at.writer), log = 0, done = 0;
@@ -412,8 +428,6 @@ static void *run(void *arg)
 	struct keep *k = arg;
 	pthread_setname_np(pthread_self(), "keeper");
 	int64_t ticked = 0;
-	if (k->at.alone)
-		note_stopped(k, ""); /* whoever wrote it down is dead */
 	bodies_sweep_spool(k->at.bodies);
 	keep_sweep_leases(k);
 	keep_sweep_earlier_index(k);
@@ -463,6 +477,8 @@ struct keep *keep_start(const struct keep_config *config, struct buf *why)
 	pthread_mutex_init(&k->mutex, NULL);
 	pthread_cond_init(&k->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	if (config->alone)
+		forget_the_dead(k);
 	if (pthread_create(&k->thread, NULL, run, k) != 0) {
 		buf_adds(why, "no thread for the keeper");
 		keep_free(k);

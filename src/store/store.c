@@ -505,13 +505,14 @@ void store_refuse(struct store *s, const char *url, const char *reason, int stat
 
 struct note {
 	struct store_op op;
+	char name[32];
 	char text[]; /* "" to remove it */
 };
 
 static int note_run(struct store_op *op, struct index *ix)
 {
 	const struct note *n = OF(struct note, op, op);
-	return n->text[0] != '\0' ? index_setting_set(ix, "server", n->text) : index_setting_remove(ix, "server");
+	return n->text[0] != '\0' ? index_setting_set(ix, n->name, n->text) : index_setting_remove(ix, n->name);
 }
 
 static void note_done(struct store_op *op, bool committed)
@@ -522,12 +523,12 @@ static void note_done(struct store_op *op, bool committed)
 
 void store_note_server(struct store *s, const char *settings)
 {
-	struct note *n = calloc(1, sizeof *n + strlen(settings) + 32);
+	struct note *n = calloc(1, sizeof *n + strlen(settings) + 1);
 	if (n == NULL)
 		return;
 	n->op = (struct store_op){.run = note_run, .done = note_done};
-	if (settings[0] != '\0')
-		sprintf(n->text, "%lld\n%s", (long long)lock_owner(s->lock), settings);
+	snprintf(n->name, sizeof n->name, "server %lld", (long long)lock_owner(s->lock));
+	strcpy(n->text, settings);
 	s->noted = settings[0] != '\0';
 	writer_queue(s->writer, &n->op, false);
 }

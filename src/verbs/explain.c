@@ -297,6 +297,16 @@ static int read_time(const char *text, int64_t *at)
 	return -1;
 }
 
+static void say_cache(struct page *p, const struct ask *a, const struct conf *conf)
+{
+	const struct glimpse *g = &a->glimpse;
+	char *listen = ask_server(a, "listen"), many[128] = "";
+	if (g->servers > 1)
+		snprintf(many, sizeof many, " by %u servers (this is what the one at %s would do)", g->servers, listen != NULL ? listen : "?");
+	say(p, "cache", "%s, %s, %s%s", conf_cache_dir(conf), g->mode, g->servers > 0 ? "being served" : "no server is running", many);
+	free(listen);
+}
+
 static int explain(struct ask *a, const struct conf *conf)
 {
 	struct page p = {.json = conf_flag(conf, "json"), .people = isatty(STDOUT_FILENO)};
@@ -314,7 +324,7 @@ static int explain(struct ask *a, const struct conf *conf)
 	if (!file)
 		say(&p, "key", "%s", a->key);
 	say(&p, "as_of", "%s", when(a->now, text));
-	say(&p, "cache", "%s, %s, %s", conf_cache_dir(conf), a->glimpse.mode, a->glimpse.server != NULL ? "being served" : "no server is running");
+	say_cache(&p, a, conf);
 	if (file) {
 		say(&p, "next", "the local file of that name (--root), which goes before every host");
 	} else {

@@ -228,11 +228,28 @@ def test_explain_knows_the_running_servers_settings(launch, origin, tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "hello.html").write_text("local")
     curlew = launch("--root", tmp_path / "site")
-    eventually(lambda: curlew.sql("SELECT * FROM setting WHERE name = 'server'"))
+    eventually(lambda: curlew.sql("SELECT * FROM setting WHERE name GLOB 'server *'"))
     assert "local file" in explained(curlew, "hello.html", status=0)["next"]
     curlew.stop()
     told = explained(curlew, "hello.html", status=3)
     assert "no server is running" in told["cache"] and "local file" not in told["next"]
+
+
+def test_of_two_servers_of_one_cache_the_one_that_runs_is_told_of(launch, origin, tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "hello.html").write_text("local")
+    first = launch("--root", tmp_path / "site")
+    second = launch()
+    eventually(lambda: len(first.sql("SELECT * FROM setting WHERE name GLOB 'server *'")) == 2)
+    told = json.loads(run("explain", "hello.html", "--json", "--cache", first.dir).stdout)
+    assert "being served by 2 servers (this is what the one at 127.0.0.1:" in told["cache"]
+    second.stop()
+    told = explained(first, "hello.html", status=0)
+    assert told["cache"].endswith(", being served") and "local file" in told["next"]
+    first.kill()
+    assert "no server is running" in explained(first, "hello.html", status=3)["cache"], "what the killed one left behind does not count"
+    third = launch()
+    eventually(lambda: len(third.sql("SELECT * FROM setting WHERE name GLOB 'server *'")) == 1)
 
 
 # --- purge ---

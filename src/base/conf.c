@@ -40,7 +40,7 @@ static const struct option_row {
     {"listen", 0, LIST, SETTINGS, "ADDR:PORT", "127.0.0.1:8899", "where to listen (repeatable; port 0 picks one and prints it)"},
     {"cache", 0, TEXT, CACHES, "DIR", NULL, "cache directory ($XDG_CACHE_HOME/curlew or ~/.cache/curlew)"},
     {"root", 0, TEXT, SETTINGS, "DIR", NULL, "serve /name from DIR when it holds such a file"},
-    {"origin", 0, TEXT, SETTINGS, "URL", NULL, "be a reverse proxy of this one origin"},
+    {"origin", 0, TEXT, SETTINGS | CONF_GET, "URL", NULL, "be a reverse proxy of this one origin (get: use the cache of one)"},
     {"private", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL, "one user's cache: may keep private and authorised answers"},
     {"targets", 0, LIST, FETCHES | CONF_CONFIG, "FIELD", NULL, "a targeted field to obey before Cache-Control (repeatable; RFC 9213)"},
     {"default-scheme", 0, TEXT, FETCHES | CONF_CONFIG, "SCHEME", "http", "http or https, for /host/path"},
@@ -100,7 +100,8 @@ static const struct verb_row {
 	"  curlew serve --listen 0.0.0.0:80 --origin http://127.0.0.1:8080\n"},
     {CONF_GET, "get", "URL", "Get a URL through the cache, with or without a server running.",
 	"  curlew get https://example.com/x > x\n"
-	"  curlew get -i -H 'Accept-Language: de' example.com/\n"},
+	"  curlew get -i -H 'Accept-Language: de' example.com/\n"
+	"  curlew get --cache ~/site-cache --origin http://127.0.0.1:8080 /x\n"},
     {CONF_LS, "ls", "[GLOB]", "List what is stored. In a pipe, parted by tabs: state, status, bytes, age in seconds, hits, pinned, tag, URL.",
 	"  curlew ls\n  curlew ls 'example.com/*.iso' --sort size\n  curlew ls --host example.com --stale --json\n"},
     {CONF_SHOW, "show", "URL", "Show all that is known about a stored URL.",

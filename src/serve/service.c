@@ -20,9 +20,9 @@ static int open_allow(struct service *s, struct buf *why)
 	return 0;
 }
 
-static int read_origin(struct service *s, bool serving, struct buf *why)
+static int read_origin(struct service *s, struct buf *why)
 {
-	const char *origin = serving ? conf_text(s->conf, "origin") : NULL;
+	const char *origin = conf_text(s->conf, "origin");
 	if (origin == NULL)
 		return 0;
 	s->origin = key_normalise(origin, "http");
@@ -135,7 +135,7 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
 		memset(id, 0, sizeof id);
 	snprintf(s->via, sizeof s->via, "curlew-%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
-	int status = open_allow(s, why) != 0 || read_origin(s, serving, why) != 0 ? 2 : 0;
+	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 ? 2 : 0;
 	read_targets(s);
 	if (status == 0 && (open_root(s, serving, why) != 0 || open_store(s, why) != 0 || open_flights(s, why) != 0))
 		status = 1;

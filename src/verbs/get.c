@@ -120,6 +120,29 @@ static void print_verbose(struct span text, char mark)
 	}
 }
 
+/* A URL as a person types it, or before one origin (not NULL) a path of it. NULL: neither. */
+static char *read_url(const char *origin, const char *scheme, const char *text)
+{
+	char *joined = NULL;
+	if (origin == NULL || text[0] != '/')
+		return key_normalise(text, scheme);
+	size_t n = strlen(origin);
+	if (asprintf(&joined, "%.*s%s", (int)(n > 0 && origin[n - 1] == '/' ? n - 1 : n), origin, text) < 0)
+		return NULL;
+	char *url = key_normalise(joined, scheme);
+	free(joined);
+	return url;
+}
+
+/* The request target that means the URL: before one origin a path of it. NULL: it is no URL of that. */
+static const char *target_of(const struct service *s, const char *url)
+{
+	size_t n = s->origin != NULL ? strlen(s->origin) : 0;
+	if (n == 0)
+		return url;
+	return strncmp(url, s->origin, n) == 0 && (url[n] == '/' || url[n] == '?') ? url + n : NULL;
+}
+
 static void find_redirect(struct get *g, const struct reply *r)
 {
 	struct head h;
@@ -128,7 +151,12 @@ static void find_redirect(struct get *g, const struct reply *r)
 	message_init(&h);
 	if (message_parse_fields(&h, r->fields) == 0) {
 		struct span to = message_find(&h, "Location");
-		g->location = to.at != NULL ? key_resolve(g->x->target.url, to) : NULL;
+		char *reference = to.at != NULL ? strndup(to.at, to.len) : NULL;
+		const char *origin = g->x->service->origin;
+		if (reference != NULL) /* before one origin, Location came as a path of ours where it is one */
+			g->location = origin != NULL && reference[0] == '/' && reference[1] != '/' ? read_url(origin, "http", reference)
+												     : key_resolve(g->x->target.url, to);
+		free(reference);
 		g->drop = g->location != NULL;
 	}
 	message_fini(&h);
@@ -234,10 +262,10 @@ static void sink_go_on(struct sink *s)
 
 /* --- one request --- */
 
-static int write_request(const struct conf *conf, const char *url, struct buf *out)
+static int write_request(const struct conf *conf, const char *url, const char *target, struct buf *out)
 {
 	bool agent = false, accept = false;
-	buf_addf(out, "%s %s HTTP/1.1\r\n", conf_flag(conf, "head") ? "HEAD" : "GET", url);
+	buf_addf(out, "%s %s HTTP/1.1\r\n", conf_flag(conf, "head") ? "HEAD" : "GET", target);
 	const char *host = strstr(url, "//") + 2;
 	buf_adds(out, "Host: ");
 	buf_add(out, host, strcspn(host, "/?"));
@@ -272,7 +300,13 @@ static int get_one(struct service *service, struct get *g, const char *url)
 	g->x = &x;
 	g->drop = false;
 	int code = 2;
-	if (write_request(g->conf, url, &text) != 0)
+	const char *target = target_of(service, url);
+	if (target == NULL) {
+		log_say("get: %s: not of the origin %s (--origin)", url, service->origin);
+		code = CURL_URL;
+		goto out;
+	}
+	if (write_request(g->conf, url, target, &text) != 0)
 		goto out;
 	if (message_parse_request(&head, buf_span(&text), &fault) != MESSAGE_WHOLE ||
 	    key_of_target(&service->ways, head.method, head.target, &x.target, &fault) != 0) {
@@ -343,7 +377,7 @@ int verb_get(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (conf_operands(conf) != 1) {
 		log_say("get: one URL is wanted (see `curlew get --help`)");
-	} else if ((url = key_normalise(conf_operand(conf, 0), conf_text(conf, "default-scheme"))) == NULL) {
+	} else if ((url = read_url(conf_text(conf, "origin"), conf_text(conf, "default-scheme"), conf_operand(conf, 0))) == NULL) {
 		log_say("get: '%s' is no http or https URL", conf_operand(conf, 0));
 		status = CURL_URL;
 	} else if ((status = service_open(&service, conf, &why)) != 0) {

@@ -17,6 +17,26 @@ def curl(cache):
     return lambda *args, **options: run("get", "--cache", cache.dir, "--allow-to", "loopback", *args, **options)
 
 
+def test_get_uses_the_cache_of_a_reverse_proxy(curl, launch, origin):
+    """--origin makes it one: paths, and the targeted field that counts only there (RFC 9213)."""
+    origin.at("/a/x", "hello", {"Cache-Control": "no-store", "CDN-Cache-Control": "max-age=3600"})
+    origin.at("/a/to", "", {"Location": origin.url("/a/x")}, status=302)
+    base = ("--origin", origin.url("/a"))
+    curlew = launch(*base)
+    assert curlew.get("/x").text == "hello"
+    eventually(lambda: curlew.rows(origin.url("/a/x")))
+    for name in ("/x", origin.url("/a/x")):
+        assert curl(*base, name).stdout == b"hello", "beside the server"
+    assert curl(*base, "-L", "/to").stdout == b"hello"
+    curlew.stop()
+    assert curl(*base, "/x").stdout == b"hello"
+    assert origin.count("/a/x") == 1
+    for other in (origin.url("/b/x"), "http://other.example/a/x", origin.url("/ab")):
+        done = curl(*base, other)
+        assert done.returncode == 3 and b"not of the origin" in done.stderr
+    assert b'filled as "shared --origin' in curl(origin.url("/a/x")).stderr
+
+
 def test_get_writes_the_body_to_stdout(curl, origin):
     done = curl(origin.at("/x", b"\0binary\n", FRESH))
     assert (done.returncode, done.stdout, done.stderr) == (0, b"\0binary\n", b"")

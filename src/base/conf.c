@@ -42,7 +42,7 @@ static const struct option_row {
     {"root", 0, TEXT, SETTINGS, "DIR", NULL, "serve /name from DIR when it holds such a file"},
     {"origin", 0, TEXT, SETTINGS | CONF_GET, "URL", NULL, "be a reverse proxy of this one origin (get: use the cache of one)"},
     {"private", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL, "one user's cache: may keep private and authorised answers"},
-    {"targets", 0, LIST, FETCHES | CONF_CONFIG, "FIELD", NULL, "a targeted field to obey before Cache-Control (repeatable; RFC 9213)"},
+    {"targets", 0, LIST, FETCHES | CONF_CONFIG, "[FIELD]", NULL, "obey FIELD, or CDN-Cache-Control, before Cache-Control (repeatable; RFC 9213)"},
     {"default-scheme", 0, TEXT, FETCHES | CONF_CONFIG, "SCHEME", "http", "http or https, for /host/path"},
     {"size", 0, BYTES, FETCHES | CONF_CONFIG, "BYTES", "10G", "quota of the bodies (suffixes K M G T; 0: none)"},
     {"max-entries", 0, COUNT, FETCHES | CONF_CONFIG, "N", "0", "quota of stored responses (0: none)"},
@@ -336,6 +336,23 @@ static void print_help(const struct verb_row *verb)
 	printf("%-32s %s\n\nExamples:\n%s", "      --help", "print this", verb->examples);
 }
 
+/* The one option whose value may be left out. */
+static bool may_stand_alone(const struct option_row *row)
+{
+	return strcmp(row->name, "targets") == 0;
+}
+
+/* Its value: the next word, if that can be the name of a field and no host, path or option. */
+static const char *value_or_standard(int argc, char **argv)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+	const char *next = optind < argc ? argv[optind] : "";
+	if (next[0] == '\0' || next[0] == '-' || next[strspn(next, letters)] != '\0')
+		return "CDN-Cache-Control";
+	optind++;
+	return next;
+}
+
 static void make_getopt(const struct conf *c, struct option *longs, char *shorts)
 {
 	size_t n = 0, s = 0;
@@ -343,7 +360,7 @@ static void make_getopt(const struct conf *c, struct option *longs, char *shorts
 	for (size_t i = 0; i < ROWS; i++) {
 		if (!(table[i].verbs & (int)c->verb->verb))
 			continue;
-		int has = table[i].argument != NULL ? required_argument : no_argument;
+		int has = may_stand_alone(&table[i]) ? optional_argument : table[i].argument != NULL ? required_argument : no_argument;
 		longs[n++] = (struct option){table[i].name, has, NULL, 256 + (int)i};
 		if (table[i].letter != 0) {
 			shorts[s++] = table[i].letter;
@@ -392,10 +409,11 @@ static enum parsed read_flags(struct conf *c, int argc, char **argv, bool apply,
 		}
 		size_t i = row_of(code);
 		char called[64];
+		const char *value = optarg != NULL ? optarg : may_stand_alone(&table[i]) ? value_or_standard(argc, argv) : "";
 		snprintf(called, sizeof called, "--%s", table[i].name);
 		if (strcmp(table[i].name, "config") == 0)
 			*config = optarg;
-		if (apply && set(c, i, optarg != NULL ? optarg : "", "flag", called) != 0)
+		if (apply && set(c, i, value, "flag", called) != 0)
 			return MISTAKE;
 	}
 	c->operands = argv + optind;

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from curlew import run
 from origin import http_date
 from wire import eventually
 
@@ -451,13 +452,21 @@ def test_a_private_cache_keeps_what_is_its_users(launch, origin):
     assert curlew.get(url, {"Authorization": "Basic x"}).hit
 
 
-def test_a_targeted_field_goes_before_cache_control(launch, origin):
+@pytest.mark.parametrize("targets", [["--targets", "CDN-Cache-Control"], ["--targets=CDN-Cache-Control"], ["--targets"]])
+def test_a_targeted_field_goes_before_cache_control(launch, origin, targets):
     fields = {"Cache-Control": "no-store", "CDN-Cache-Control": "max-age=600", "Fastly-Cache-Control": "no-store"}
     url = origin.at("/x", "hello", fields)
-    curlew = launch("--targets", "CDN-Cache-Control")
+    curlew = launch(*targets)
     answer = curlew.stored(url)
     assert answer["CDN-Cache-Control"] == "max-age=600"  # passed on all the same
     assert curlew.get(url).hit
+
+
+def test_targets_alone_takes_no_url_for_a_field(cache, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "no-store", "CDN-Cache-Control": "max-age=600"})
+    for n in range(2):
+        assert run("get", "--cache", cache.dir, "--allow-to", "loopback", "--targets", url.removeprefix("http://")).stdout == b"hello"
+    assert origin.count("/x") == 1
 
 
 def test_before_an_origin_the_field_of_all_cdns_counts(launch, origin):

@@ -100,6 +100,7 @@ static enum flight_news tell_answer(const struct seat *s, struct flight_answer *
 	a->body_bytes = f->body_bytes;
 	a->entry = f->entry;
 	a->stored = f->storing;
+	a->stopped = f->storing ? store_stopped(f->flights->config.store) : NULL;
 	int64_t since = flight_now() - f->answered_at;
 	a->age_s = f->aged || s->late ? f->verdict.initial_age_s + (since > 0 ? since : 0) : -1; /* RFC 9111 5.1 */
 	a->reason = f->verdict.reason;

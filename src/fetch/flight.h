@@ -95,6 +95,7 @@ struct flight_answer {
 	int64_t body_bytes;        /* -1: not known */
 	const struct entry *entry; /* REFRESHED, or ANSWER when it is being stored (headers as stored); else NULL; as the fields */
 	bool stored;               /* it goes into the store if all goes well */
+	const char *stopped;       /* why it will not be stored all the same, because nothing is at the moment; NULL: it will */
 	int64_t age_s;             /* what Age is to say of an ANSWER; -1: nothing, the origin has just made it */
 	const char *reason;        /* the policy's, about storing */
 	enum engine_outcome outcome;

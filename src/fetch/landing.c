@@ -353,6 +353,10 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 		stats_add(STATS_STORED, 1);
 	if (outcome == STORE_PUT_PURGED && !f->is_part)
 		refuse(f, "purged while it was fetched", flight_now());
+	if (outcome == STORE_PUT_STOPPED) {
+		const char *why = store_stopped(f->flights->config.store);
+		refuse(f, why != NULL ? why : "nothing was stored at that moment", flight_now());
+	}
 	landing_over(f, outcome == STORE_PUT_DONE);
 }
 

@@ -241,12 +241,13 @@ static bool answer_condition(struct exchange *x, struct seat *seat, const struct
 static void describe(const struct lookup *l, const struct flight_answer *a, bool follows, char out[REPLY_STATUS])
 {
 	int n = snprintf(out, REPLY_STATUS, "fwd=%s; fwd-status=%d", forward_reason(l), a->status);
-	if (a->stored)
+	const char *unstored = a->stopped != NULL ? a->stopped : !a->stored ? a->reason : "";
+	if (a->stored && a->stopped == NULL)
 		n += snprintf(out + n, REPLY_STATUS - (size_t)n, "; stored");
 	if (follows)
 		n += snprintf(out + n, REPLY_STATUS - (size_t)n, "; collapsed");
-	if (!a->stored && a->reason[0] != '\0')
-		snprintf(out + n, REPLY_STATUS - (size_t)n, "; detail=\"%.160s\"", a->reason);
+	if (unstored[0] != '\0')
+		snprintf(out + n, REPLY_STATUS - (size_t)n, "; detail=\"%.160s\"", unstored);
 }
 
 /* A final head has come. Takes the seat. True when the client has its answer. */

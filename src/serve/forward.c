@@ -179,7 +179,7 @@ static void answer_news(struct exchange *x, struct seat *seat, enum flight_news 
 	if (news == FLIGHT_ANSWER) {
 		x->verdict = "pass";
 		stats_add(STATS_PASSED, 1);
-		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status, a->stored ? "; stored" : "");
+		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status, a->stored && a->stopped == NULL ? "; stored" : "");
 		forward_stream(x, seat, a, cache);
 	} else if (news == FLIGHT_FAILED && x->bad_body != 0) {
 		x->close = true;

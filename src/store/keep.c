@@ -4,8 +4,7 @@
  *
  *	trash        found by data_version, so within half a second of a commit by any process; 64 files at a time, half of the time
  *	             pausing; not while another process reclaims or makes a backup (lock_reclaim_begin)
- *	bounds       --size, --max-entries, --min-free: each row stored above the first two evicts up to four (keep_make_room); what
- *	             that leaves, and the disk, one eviction of at most 100 rows in the writer's queue at a time
+ *	bounds       --size, --max-entries, --min-free (keep_room.c)
  *	WAL          checkpointed from 4,096 frames on. A writer that never rests keeps a checkpoint from ever being complete, so from
  *	             16,384 frames on the writer itself does one between two transactions. From 32,768 frames on that cannot be copied,
  *	             somebody reads and does not finish: storing stops, and the reader is named
@@ -25,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,8 +34,6 @@
 #define TRASH_ITEMS 64
 #define TRASH_ROUND_US 100000
 #define TRASH_ASKED_MAX 16 /* removals in the writer's queue */
-#define EVICT_ROWS 100
-#define EVICT_FOR_ONE 4
 #define WAL_CHECKPOINT 4096
 #define WAL_PRESS 16384
 #define WAL_FULL 32768
@@ -45,7 +41,7 @@
 #define VACUUM_PAGES 500
 #define VACUUM_ABOVE 1024 /* free pages that are not worth it */
 
-static void kick(struct keep *k)
+void keep_kick(struct keep *k)
 {
 	pthread_mutex_lock(&k->mutex);
 	k->kicked = true;
@@ -159,102 +155,11 @@ static void empty_trash(struct keep *k)
 	}
 }
 
-/* --- quota --- */
-
-struct eviction {
-	struct store_op op;
-	struct keep *keep;
-	int64_t size_bytes; /* what all bodies may take now */
-	int evicted;
-	bool over;
-};
-
-static int eviction_run(struct store_op *op, struct index *ix)
-{
-	struct eviction *e = (struct eviction *)op;
-	e->evicted = index_evict(ix, e->size_bytes, e->keep->at.max_entries, EVICT_ROWS, &e->over);
-	return e->evicted < 0 ? -1 : 0;
-}
-
-static void eviction_done(struct store_op *op, bool committed)
-{
-	struct eviction *e = (struct eviction *)op;
-	struct keep *k = e->keep;
-	if (committed) {
-		stats_add(STATS_EVICTED, e->evicted);
-		if (e->over && e->evicted < EVICT_ROWS)
-			log_trouble("quota", "%s: what is pinned alone exceeds --size, --max-entries or what --min-free leaves (unpin some, or allow "
-				"more)", k->at.dir);
-	}
-	bool again = committed && e->over && e->evicted == EVICT_ROWS;
-	atomic_store(&k->evicting, false);
-	free(e);
-	if (again)
-		kick(k);
-}
-
-/* What all bodies may take now: --size, and less while the disk has not the room that --min-free wants. Files of evicted rows are still on
- * the disk while they are in the trash, so nothing more goes for the disk's sake until that is empty. */
-static int64_t allowed_bytes(struct keep *k, int64_t bytes)
-{
-	struct statvfs disk;
-	int64_t size = k->at.size_bytes;
-	if ((k->at.min_free_bytes <= 0 && k->at.min_free_percent <= 0) || k->trash_left || fstatvfs(k->at.dir_fd, &disk) != 0)
-		return size;
-	int64_t all = (int64_t)(disk.f_blocks * disk.f_frsize), free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
-	int64_t wanted = k->at.min_free_bytes > 0 ? k->at.min_free_bytes : (int64_t)((double)all / 100 * k->at.min_free_percent);
-	if (free_bytes >= wanted)
-		return size;
-	log_trouble("min-free", "%s: its disk has %lld MiB free and --min-free wants %lld (evicting; answers go on)", k->at.dir,
-	    (long long)(free_bytes >> 20), (long long)(wanted >> 20));
-	int64_t less = bytes - (wanted - free_bytes);
-	if (less < 1)
-		less = 1;
-	return size > 0 && size < less ? size : less;
-}
-
-static void keep_quota(struct keep *k)
-{
-	struct index_totals t;
-	if (atomic_load(&k->evicting) || index_totals(k->ix, &t) < 0)
-		return;
-	atomic_store(&k->stored, t.bytes);
-	int64_t size = allowed_bytes(k, t.bytes);
-	bool over = (size > 0 && t.bytes > size) || (k->at.max_entries > 0 && t.entries > k->at.max_entries);
-	struct eviction *e = over ? calloc(1, sizeof *e) : NULL;
-	if (e == NULL)
-		return;
-	e->op = (struct store_op){.run = eviction_run, .done = eviction_done};
-	e->keep = k;
-	e->size_bytes = size;
-	atomic_store(&k->evicting, true);
-	writer_queue(k->at.writer, &e->op, false);
-}
-
-void keep_stored(struct keep *k, int64_t bytes)
-{
-	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes && !atomic_load(&k->evicting))
-		kick(k);
-}
-
-void keep_make_room(struct keep *k, struct index *ix, int64_t bytes)
-{
-	int64_t size = k->at.size_bytes, most = k->at.max_entries;
-	bool over, full = size > 0 && atomic_load(&k->stored) + bytes > size;
-	if (!full && most <= 1)
-		return;
-	int evicted = index_evict(ix, !full ? 0 : size > bytes ? size - bytes : 1, most > 1 ? most - 1 : 0, EVICT_FOR_ONE, &over);
-	if (evicted > 0)
-		stats_add(STATS_EVICTED, evicted);
-	if (full && evicted >= 0 && !over)
-		atomic_store(&k->stored, size > bytes ? size - bytes : 0);
-}
-
 /* --- the WAL --- */
 
 struct stopped {
 	struct store_op op;
-	char why[320]; /* "" when it goes on */
+	char why[400]; /* "" when it goes on */
 };
 
 static int stopped_run(struct store_op *op, struct index *ix)
@@ -264,15 +169,25 @@ static int stopped_run(struct store_op *op, struct index *ix)
 }
 
 /* For `curlew stats`: why nothing is stored. */
-static void note_stopped(struct keep *k, const char *who)
+static void note_stopped(struct keep *k)
 {
 	struct stopped *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return;
 	s->op = (struct store_op){.run = stopped_run, .done = keep_op_free};
-	if (who[0] != '\0')
-		snprintf(s->why, sizeof s->why, "no: an open transaction keeps the write-ahead log from being emptied: %s", who);
+	const char *why = keep_stopped(k);
+	if (why != NULL)
+		snprintf(s->why, sizeof s->why, "no: %s%s%s", why, k->reader[0] != '\0' ? ": " : "", k->reader);
 	writer_queue(k->at.writer, &s->op, false);
+}
+
+const char *keep_stopped(const struct keep *k)
+{
+	if (atomic_load(&k->full))
+		return "an open transaction keeps the write-ahead log from being emptied";
+	if (atomic_load(&k->starved))
+		return "the disk has less free than --min-free leaves, and nothing is left to evict";
+	return NULL;
 }
 
 static int dead_run(struct store_op *op, struct index *ix)
@@ -295,8 +210,8 @@ static void watch_wal(struct keep *k)
 {
 	int frames = writer_wal_frames(k->at.writer), log = 0, done = 0;
 	if (frames < WAL_CHECKPOINT || frames == k->checkpointed) {
-		if (frames < WAL_FULL && atomic_exchange(&k->full, false))
-			note_stopped(k, "");
+		if (frames < WAL_FULL)
+			atomic_store(&k->full, false);
 		return;
 	}
 	if (index_checkpoint(k->ix, &log, &done) < 0)
@@ -305,14 +220,13 @@ static void watch_wal(struct keep *k)
 	if (log > WAL_PRESS)
 		writer_checkpoint(k->at.writer);
 	bool full = log - done > WAL_FULL;
-	char who[256] = "";
+	k->reader[0] = '\0';
 	if (full) {
-		keep_name_readers(k->at.dir, who, sizeof who);
+		keep_name_readers(k->at.dir, k->reader, sizeof k->reader);
 		log_trouble("wal", "%s/index.db-wal: a reader with an open transaction keeps it from being emptied: %s (nothing is stored "
-			"until that ends)", k->at.dir, who);
+			"until that ends)", k->at.dir, k->reader);
 	}
-	if (full != atomic_exchange(&k->full, full))
-		note_stopped(k, who);
+	atomic_store(&k->full, full);
 }
 
 bool keep_swept(const struct keep *k)
@@ -320,7 +234,7 @@ bool keep_swept(const struct keep *k)
 	return atomic_load(&k->swept);
 }
 
-bool keep_full(const struct keep *k)
+bool keep_log_full(const struct keep *k)
 {
 	return atomic_load(&k->full);
 }
@@ -433,6 +347,7 @@ static void *run(void *arg)
 	keep_sweep_earlier_index(k);
 	atomic_store(&k->swept, true);
 	k->synced_at = time(NULL) - SYNC_S + FIRST_SYNC_S;
+	const char *stopped = NULL;
 	while (wait_round(k)) {
 		keep_quota(k);
 		empty_trash(k);
@@ -441,6 +356,10 @@ static void *run(void *arg)
 		ticked = clock_us();
 		k->at.tick(k->at.ctx);
 		watch_wal(k);
+		if (keep_stopped(k) != stopped) {
+			stopped = keep_stopped(k);
+			note_stopped(k);
+		}
 		give_pages_back(k);
 		bodies_settle(k->at.bodies);
 		if (time(NULL) - k->synced_at >= SYNC_S) {

@@ -44,7 +44,9 @@ void keep_stored(struct keep *, int64_t bytes);
 void keep_make_room(struct keep *, struct index *, int64_t bytes);
 /* True once what dead processes left before the start has been looked for. Any thread. */
 bool keep_swept(const struct keep *);
-/* True while nothing may be stored because a reader keeps the WAL from being emptied. Any thread. */
-bool keep_full(const struct keep *);
+/* Why nothing may be stored at the moment, in words; NULL: it may. Any thread. */
+const char *keep_stopped(const struct keep *);
+/* True while that is a reader who keeps the WAL from being emptied: then nothing may be written that can wait. Any thread. */
+bool keep_log_full(const struct keep *);
 
 #endif

@@ -1,4 +1,4 @@
-/* keep_internal: what keep.c and keep_sweep.c share. */
+/* keep_internal: what keep.c, keep_room.c and keep_sweep.c share. */
 #ifndef CURLEW_STORE_KEEP_INTERNAL_H
 #define CURLEW_STORE_KEEP_INTERNAL_H
 
@@ -14,7 +14,10 @@ struct keep {
 	struct keep_config at;
 	struct index *ix;
 	pthread_t thread;
-	atomic_bool full, swept;
+	atomic_bool swept;
+	atomic_bool full;      /* the log */
+	atomic_bool starved;   /* the disk, with nothing left to evict */
+	atomic_bool exhausted; /* the last eviction left nothing that may go */
 	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
 	atomic_bool evicting;
 	atomic_int trash_asked;
@@ -29,12 +32,16 @@ struct keep {
 	bool trash_left;
 	int checkpointed; /* frames at the last complete checkpoint */
 	time_t synced_at;
+	char reader[256]; /* who keeps the log from being emptied */
 };
 
 bool keep_is_stopping(struct keep *);
+void keep_kick(struct keep *); /* a round at once */
 /* done() of an operation that is nobody's after it. */
 void keep_op_free(struct store_op *, bool committed);
 
+/* Asks for an eviction when there is more than there may be. */
+void keep_quota(struct keep *);
 /* Sweeps leases whose owner is dead. */
 void keep_sweep_leases(struct keep *);
 /* Removes bodies that an earlier index in this directory left. */

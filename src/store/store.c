@@ -416,7 +416,11 @@ static int put_run(struct store_op *op, struct index *ix)
 	struct store_put *put = OF(struct store_put, op, op);
 	struct store *s = put->store;
 	put->outcome = STORE_PUT_TROUBLE;
-	if (keep_full(s->keep) || name_body(put->entry, put->body) < 0)
+	if (keep_stopped(s->keep) != NULL) {
+		put->outcome = STORE_PUT_STOPPED;
+		return 0;
+	}
+	if (name_body(put->entry, put->body) < 0)
 		return -1;
 	if (s->size_bytes > 0 && put->entry->body_bytes > s->size_bytes) {
 		log_trouble("size", "%s: larger than the whole cache may be (--size), so not stored", put->entry->url);
@@ -500,7 +504,8 @@ void store_fetched(struct store *s, const char *url, int64_t bytes, int64_t at)
 
 void store_refuse(struct store *s, const char *url, const char *reason, int status, int64_t at)
 {
-	usage_refusal(s->usage, url, reason, status, at);
+	if (!keep_log_full(s->keep))
+		usage_refusal(s->usage, url, reason, status, at);
 }
 
 struct note {
@@ -537,6 +542,11 @@ void store_settle(struct store *s)
 {
 	usage_flush(s->usage, true);
 	writer_settle(s->writer);
+}
+
+const char *store_stopped(const struct store *s)
+{
+	return keep_stopped(s->keep);
 }
 
 bool store_swept(const struct store *s)

@@ -93,6 +93,7 @@ struct body *body_begin(struct store *, bool whole);
 enum store_put_outcome {
 	STORE_PUT_DONE,    /* committed; entry->id is set */
 	STORE_PUT_PURGED,  /* the row it was to replace is gone: somebody purged the URL meanwhile (invariant 8) */
+	STORE_PUT_STOPPED, /* nothing is stored at the moment (store_stopped) */
 	STORE_PUT_TROUBLE  /* not stored; logged */
 };
 
@@ -136,6 +137,8 @@ void store_note_server(struct store *, const char *settings);
 
 /* Waits until everything queued before is committed (verbs, tests). */
 void store_settle(struct store *);
+/* Why nothing is stored at the moment, in words; NULL: it is. Cheap. */
+const char *store_stopped(const struct store *);
 /* Has all been swept that dead processes left before store_open()? (gc) */
 bool store_swept(const struct store *);
 

@@ -1,12 +1,14 @@
 """The index is for people: its names, its views, what SQL may do to it, and how it is kept small."""
 
 import hashlib
+import json
 import re
 import subprocess
 import time
 
 import pytest
 
+from curlew import run
 from wire import PATIENCE, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
@@ -209,12 +211,32 @@ def test_the_number_of_entries_is_kept(launch, origin):
 
 
 def test_a_disk_that_is_too_full_is_relieved_and_answers_go_on(launch, origin):
-    curlew = launch("--min-free", "100%")
+    first = launch()
     for n in range(3):
-        assert curlew.get(origin.at(f"/{n}", "hello", FRESH)).text == "hello"
-    eventually(lambda: "--min-free" in curlew.stderr, what="the reason is said")
+        first.stored(origin.at(f"/{n}", "hello", FRESH))
+    first.stop()
+    curlew = launch("--min-free", "100%")
     eventually(lambda: curlew.value("SELECT count(*) FROM entry") == 0)
-    assert sum("--min-free" in line for line in curlew.lines) == 1, "once"
+    for n in range(3):
+        assert curlew.get(origin.url(f"/{n}")).text == "hello"
+    for word in ("(evicting;", "nothing is left to evict"):
+        assert eventually(lambda: sum("--min-free" in line and word in line for line in curlew.lines)) == 1, "once"
+
+
+def test_on_a_disk_that_others_have_filled_it_is_said_why_nothing_is_stored(launch, origin):
+    curlew = launch("--min-free", "100%")
+    url = origin.at("/x", "hello", FRESH)
+    why = "the disk has less free than --min-free leaves, and nothing is left to evict"
+    storing = lambda: json.loads(run("stats", "--json", "--cache", curlew.dir).stdout)["storing"]  # noqa: E731
+    eventually(lambda: storing() == f"no: {why}")
+    answer = curlew.get(url)
+    assert answer.text == "hello" and why in answer["Cache-Status"] and "; stored" not in answer["Cache-Status"]
+    eventually(lambda: why in run("explain", url, "--cache", curlew.dir).stdout.decode(), what="explain knows")
+    assert not curlew.rows(url) and not list((curlew.dir / "body").glob("*/*"))
+    curlew.stop()
+    curlew = launch()
+    eventually(lambda: storing() == "yes")
+    curlew.stored(url)
 
 
 def test_what_is_pinned_stays(launch, origin):

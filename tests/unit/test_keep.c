@@ -117,6 +117,15 @@ static void a_disk_without_room_is_relieved(void **state)
 	reopen(h, 0);
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM entry") == 1);
 	assert_true(is_stored(h->store, "http://a/0"));
+	struct entry *e = make_entry("http://a/9", "");
+	EVENTUALLY(put_entry(h->store, e, "nine", 0) == STORE_PUT_STOPPED); /* what is pinned cannot make room */
+	entry_free(e);
+	assert_counted(h);
+	sql(h, "UPDATE entry SET pinned = 0");
+	EVENTUALLY(sql_number(h, "SELECT count(*) FROM entry") == 0);
+	h->min_free_percent = 0;
+	reopen(h, 0);
+	assert_null(store_stopped(h->store));
 	store_some(h, 9, 10); /* and things go on */
 	assert_counted(h);
 }
@@ -366,7 +375,7 @@ static void storing_stops_while_a_forgotten_reader_fills_the_disk_and_resumes(vo
 	       "SELECT 'http://big/' || i, 200, 1, 2, 3, printf('%.100000c', 'x') FROM n");
 	put(h->store, "http://a/2", "two");
 	struct entry *e = make_entry("http://a/3", "");
-	EVENTUALLY(put_entry(h->store, e, "three", 0) == STORE_PUT_TROUBLE);
+	EVENTUALLY(put_entry(h->store, e, "three", 0) == STORE_PUT_STOPPED);
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM setting WHERE name = 'stopped' AND value GLOB 'no: *sqlite3*'") == 1);
 	/* Purging and looking up go on. */
 	store_invalidate(h->store, "http://a/2");

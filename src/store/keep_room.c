@@ -1,0 +1,119 @@
+/*
+ * Within bounds. Each row stored above --size or --max-entries evicts up to four (keep_make_room); what that leaves, and what the disk
+ * wants (--min-free), one eviction of at most 100 rows in the writer's queue at a time. Who goes is index_evict()'s to say.
+ */
+#include "base/log.h"
+#include "base/stats.h"
+#include "store/keep_internal.h"
+
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#define EVICT_ROWS 100
+#define EVICT_FOR_ONE 4
+
+struct eviction {
+	struct store_op op;
+	struct keep *keep;
+	int64_t size_bytes; /* what all bodies may take now */
+	int evicted;
+	bool over;
+};
+
+static int eviction_run(struct store_op *op, struct index *ix)
+{
+	struct eviction *e = (struct eviction *)op;
+	e->evicted = index_evict(ix, e->size_bytes, e->keep->at.max_entries, EVICT_ROWS, &e->over);
+	return e->evicted < 0 ? -1 : 0;
+}
+
+static void eviction_done(struct store_op *op, bool committed)
+{
+	struct eviction *e = (struct eviction *)op;
+	struct keep *k = e->keep;
+	if (committed) {
+		stats_add(STATS_EVICTED, e->evicted);
+		atomic_store(&k->exhausted, e->over && e->evicted < EVICT_ROWS);
+		if (e->over && e->evicted < EVICT_ROWS)
+			log_trouble("quota", "%s: what is pinned alone exceeds --size, --max-entries or what --min-free leaves (unpin some, or allow "
+				"more)", k->at.dir);
+	}
+	bool again = committed && e->over && e->evicted == EVICT_ROWS;
+	atomic_store(&k->evicting, false);
+	free(e);
+	if (again)
+		keep_kick(k);
+}
+
+/* By how many bytes the disk has less free than --min-free wants. */
+static int64_t shortage(const struct keep *k, int64_t *free_bytes)
+{
+	struct statvfs disk;
+	if ((k->at.min_free_bytes <= 0 && k->at.min_free_percent <= 0) || fstatvfs(k->at.dir_fd, &disk) != 0)
+		return 0;
+	int64_t all = (int64_t)(disk.f_blocks * disk.f_frsize);
+	*free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
+	int64_t wanted = k->at.min_free_bytes > 0 ? k->at.min_free_bytes : (int64_t)((double)all / 100 * k->at.min_free_percent);
+	return wanted > *free_bytes ? wanted - *free_bytes : 0;
+}
+
+/* What all bodies may take now: --size, and less while the disk is short. Files of evicted rows are still on the disk while they are in
+ * the trash, so nothing more goes for the disk's sake until that is empty; and when nothing is left to go, nothing more comes. */
+static int64_t allowed_bytes(struct keep *k, int64_t bytes)
+{
+	int64_t size = k->at.size_bytes, free_bytes = 0;
+	if (k->trash_left)
+		return size;
+	int64_t short_of = shortage(k, &free_bytes);
+	bool starved = short_of > 0 && (bytes == 0 || atomic_load(&k->exhausted));
+	atomic_store(&k->starved, starved);
+	if (short_of == 0) {
+		atomic_store(&k->exhausted, false);
+		return size;
+	}
+	if (starved)
+		log_trouble("starved", "%s: its disk has %.1f MiB less free than --min-free leaves, and nothing is left to evict (answers go "
+			"unstored until there is room, or --min-free is set lower)", k->at.dir, (double)short_of / (1 << 20));
+	else
+		log_trouble("min-free", "%s: its disk has %.1f MiB free, %.1f MiB less than --min-free leaves (evicting; answers go on)",
+		    k->at.dir, (double)free_bytes / (1 << 20), (double)short_of / (1 << 20));
+	int64_t less = bytes > short_of ? bytes - short_of : 1;
+	return size > 0 && size < less ? size : less;
+}
+
+void keep_quota(struct keep *k)
+{
+	struct index_totals t;
+	if (atomic_load(&k->evicting) || index_totals(k->ix, &t) < 0)
+		return;
+	atomic_store(&k->stored, t.bytes);
+	int64_t size = allowed_bytes(k, t.bytes);
+	bool over = (size > 0 && t.bytes > size) || (k->at.max_entries > 0 && t.entries > k->at.max_entries);
+	struct eviction *e = over ? calloc(1, sizeof *e) : NULL;
+	if (e == NULL)
+		return;
+	e->op = (struct store_op){.run = eviction_run, .done = eviction_done};
+	e->keep = k;
+	e->size_bytes = size;
+	atomic_store(&k->evicting, true);
+	writer_queue(k->at.writer, &e->op, false);
+}
+
+void keep_stored(struct keep *k, int64_t bytes)
+{
+	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes && !atomic_load(&k->evicting))
+		keep_kick(k);
+}
+
+void keep_make_room(struct keep *k, struct index *ix, int64_t bytes)
+{
+	int64_t size = k->at.size_bytes, most = k->at.max_entries;
+	bool over, full = size > 0 && atomic_load(&k->stored) + bytes > size;
+	if (!full && most <= 1)
+		return;
+	int evicted = index_evict(ix, !full ? 0 : size > bytes ? size - bytes : 1, most > 1 ? most - 1 : 0, EVICT_FOR_ONE, &over);
+	if (evicted > 0)
+		stats_add(STATS_EVICTED, evicted);
+	if (full && evicted >= 0 && !over)
+		atomic_store(&k->stored, size > bytes ? size - bytes : 0);
+}

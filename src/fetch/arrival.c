@@ -137,6 +137,9 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 		int64_t most = f->flights->config.max_body;
 		if (f->storing && most > 0 && f->received > most)
 			landing_give_up(f, f->flights->config.too_large);
+		/* What arrives takes room before it is a row, and others are evicted for it. */
+		if (f->storing && f->body_bytes < 0 && f->received > FLIGHT_ENDLESS && store_short(f->flights->config.store))
+			landing_give_up(f, "its length is unknown, and the disk has less free than --min-free leaves");
 		landing_step(f);
 	}
 	bool more = f->window.end - f->window.start < FLIGHT_WINDOW;

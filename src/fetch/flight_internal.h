@@ -31,6 +31,7 @@ enum {
 	FLIGHT_WINDOW = 1 << 20,    /* bytes of a body in memory before the origin has to wait */
 	FLIGHT_SMALL = 64 << 10,    /* smaller bodies are written in one go, when whole */
 	FLIGHT_KEEP = 256 << 10,    /* bytes kept in memory for readers although the disk has them */
+	FLIGHT_ENDLESS = 16 << 20,  /* bytes from which a body of unknown length is suspected of having no end */
 	FLIGHT_UPLOAD = 256 << 10,  /* bytes of a request body on their way */
 	FLIGHT_INTERIMS = 32,       /* interim answers passed on; more are dropped */
 	FLIGHT_SETTLE_MS = 100, /* that somebody waits for a row on its way rather than ask the origin for what has just come */

@@ -46,7 +46,9 @@ void keep_make_room(struct keep *, struct index *, int64_t bytes);
 bool keep_swept(const struct keep *);
 /* Why nothing may be stored at the moment, in words; NULL: it may. Any thread. */
 const char *keep_stopped(const struct keep *);
-/* True while that is a reader who keeps the WAL from being emptied: then nothing may be written that can wait. Any thread. */
+/* True while the disk has less free than --min-free leaves. Any thread. */
+bool keep_short(const struct keep *);
+/* True while nothing may be stored because a reader keeps the WAL from being emptied: then nothing is written that can wait. Any thread. */
 bool keep_log_full(const struct keep *);
 
 #endif

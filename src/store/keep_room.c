@@ -66,6 +66,7 @@ static int64_t allowed_bytes(struct keep *k, int64_t bytes)
 		return size;
 	int64_t short_of = shortage(k, &free_bytes);
 	bool starved = short_of > 0 && (bytes == 0 || atomic_load(&k->exhausted));
+	atomic_store(&k->is_short, short_of > 0);
 	atomic_store(&k->starved, starved);
 	if (short_of == 0) {
 		atomic_store(&k->exhausted, false);
@@ -79,6 +80,11 @@ static int64_t allowed_bytes(struct keep *k, int64_t bytes)
 		    k->at.dir, (double)free_bytes / (1 << 20), (double)short_of / (1 << 20));
 	int64_t less = bytes > short_of ? bytes - short_of : 1;
 	return size > 0 && size < less ? size : less;
+}
+
+bool keep_short(const struct keep *k)
+{
+	return atomic_load(&k->is_short);
 }
 
 void keep_quota(struct keep *k)

@@ -549,6 +549,11 @@ const char *store_stopped(const struct store *s)
 	return keep_stopped(s->keep);
 }
 
+bool store_short(const struct store *s)
+{
+	return keep_short(s->keep);
+}
+
 bool store_swept(const struct store *s)
 {
 	return keep_swept(s->keep);

@@ -139,6 +139,8 @@ void store_note_server(struct store *, const char *settings);
 void store_settle(struct store *);
 /* Why nothing is stored at the moment, in words; NULL: it is. Cheap. */
 const char *store_stopped(const struct store *);
+/* Is the disk short of room? Then what may have no end is better not stored. Cheap. */
+bool store_short(const struct store *);
 /* Has all been swept that dead processes left before store_open()? (gc) */
 bool store_swept(const struct store *);
 

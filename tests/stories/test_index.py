@@ -239,6 +239,29 @@ def test_on_a_disk_that_others_have_filled_it_is_said_why_nothing_is_stored(laun
     curlew.stored(url)
 
 
+def test_a_body_without_end_does_not_empty_the_cache(launch, origin):
+    """What arrives takes room on the disk as well, and on one that is short others would be evicted for it."""
+    gate = origin.gate("it has sent 32 MiB")
+
+    def endless(visit):
+        visit.start(FRESH)
+        for _ in range(32):
+            visit.write(b"x" * (1 << 20))
+        gate.wait()
+        visit.write(b"the end")
+        visit.end()
+    url = origin.at("/x", endless)
+    curlew = launch("--min-free", "100%")
+    eventually(lambda: "--min-free" in curlew.stderr)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        client.head()
+        client.read(32 << 20)
+        assert sum((curlew.dir / name).stat().st_size for name in curlew.files("spool")) < 20 << 20
+        gate.open()
+    eventually(lambda: "its length is unknown" in (curlew.value(f"SELECT max(reason) FROM refusal WHERE url = '{url}'") or ""))
+
+
 def test_what_is_pinned_stays(launch, origin):
     curlew = launch("--size", "500K")
     pinned = origin.at("/pinned", b"x" * 100_000, FRESH)

@@ -3,6 +3,7 @@
 #include "verbs/verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,7 +72,18 @@ static int run(int argc, char **argv)
 	return 2;
 }
 
+/* Descriptors 0 to 2 that are closed would be given to files of the cache, and what is printed would go into them. */
+static int hold_standard_descriptors(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) /* so that using them fails */
+			return -1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (hold_standard_descriptors() < 0)
+		return 1;
 	return finish(run(argc, argv));
 }

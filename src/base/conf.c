@@ -174,6 +174,8 @@ static int set(struct conf *c, size_t i, const char *text, const char *source, c
 		form = "bytes, with K, M, G or T if you like: 512M";
 	if (row->type == SECONDS && units_seconds(text, &fresh.seconds) != 0)
 		form = "seconds: 10 or 2.5";
+	else if (row->type == SECONDS && fresh.seconds <= 0 && strstr(row->name, "-timeout") != NULL)
+		form = "seconds, more than 0: 10 or 2.5";
 	if (row->type == COUNT && units_count(text, &fresh.bytes) != 0)
 		form = "a number: 100000";
 	if (row->type == SHARE && units_share(text, &fresh.bytes, &fresh.seconds) != 0)

@@ -41,7 +41,7 @@ int units_seconds(const char *text, double *out)
 	*out = strtod(text, &end);
 	if (strcmp(end, "s") == 0)
 		end++;
-	return *end == '\0' && errno == 0 && *out <= 1e7 ? 0 : -1;
+	return *end == '\0' && errno == 0 && *out <= 1e6 ? 0 : -1;
 }
 
 int units_share(const char *text, int64_t *bytes, double *percent)

@@ -57,7 +57,7 @@ enum { ENGINE_UPLOAD_WAIT = -1, ENGINE_UPLOAD_ABORT = -2 };
 struct fetch_ops {
 	/* An interim (1xx) head: status, field lines. May be NULL. */
 	void (*interim)(void *ctx, int status, struct span fields);
-	/* The final head: status, HTTP/1 minor version (1 for HTTP/2), field lines as received; body_bytes -1 when not known. */
+	/* The final head: status, HTTP/1 minor version (2 for HTTP/2), field lines as received; body_bytes -1 when not known. */
 	void (*head)(void *ctx, int status, int minor, struct span fields, int64_t body_bytes);
 	/* Body bytes, always taken; false asks for a pause until engine_resume_data(). */
 	bool (*data)(void *ctx, const char *bytes, size_t n);

@@ -104,7 +104,7 @@ static void add_line(struct buf *to, struct span line)
 static void read_status_line(struct fetch *f, struct span line)
 {
 	buf_clear(&f->head);
-	f->minor = line.len > 8 && memcmp(line.at, "HTTP/1.0", 8) == 0 ? 0 : 1;
+	f->minor = line.len > 8 && memcmp(line.at, "HTTP/1.0", 8) == 0 ? 0 : line.len > 6 && memcmp(line.at, "HTTP/2", 6) == 0 ? 2 : 1;
 	f->status = 0;
 	const char *space = memchr(line.at, ' ', line.len);
 	size_t at = space != NULL ? (size_t)(space - line.at) + 1 : line.len;

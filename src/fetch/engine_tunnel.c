@@ -44,6 +44,7 @@ struct engine_tunnel *engine_connect(struct engine *e, const char *host, int por
 	CURLcode code = curl_easy_perform(t->easy);
 	if (code == CURLE_OK)
 		curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &s);
+	curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, NULL); /* the handle outlives it */
 	if (s != CURL_SOCKET_BAD) {
 		*outcome = ENGINE_OK;
 		*fd = s;

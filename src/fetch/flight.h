@@ -50,6 +50,7 @@ struct flight_ask {
 	const struct ruling *ruling; /* copied; NULL: no rule */
 	struct reserve *reserve; /* stored parts that fields ask to be completed; the flight's once FLIGHT_LEADS is returned. Or NULL */
 	bool conditional;        /* fields carry the validators of was or of the variants: a 304 is about one of them */
+	bool odd;                /* fetch_url is not what others mean by url: the answer is not stored */
 	bool shared;             /* others may join, this may join others: a plain GET */
 	int64_t max_age_s;       /* an answer in the air that is older is not joined; -1: any that is fresh is */
 	bool background;         /* goes on without seats (stale-while-revalidate) */

@@ -65,6 +65,7 @@ struct flight {
 	struct entry *chosen;       /* of the variants, by a 304: taken out of them; fixed once STREAMING */
 	bool conditional, shared, background;
 	bool has_body; /* the request has a body, of which the key knows nothing */
+	bool odd;      /* nor of the spelling of the path */
 	int64_t asked_ms; /* monotonic */
 	uint64_t hash;
 

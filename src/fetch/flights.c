@@ -281,6 +281,7 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	buf_init(&f->upload, FLIGHT_UPLOAD);
 	message_init(&f->request);
 	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
+	f->odd = ask->odd;
 	f->fetch_url = strdup(ask->fetch_url != NULL ? ask->fetch_url : ask->url);
 	rules_judge(NULL, ask->url, &f->ruling);
 	if (ask->ruling != NULL)

@@ -50,7 +50,7 @@ static bool has_scheme(struct span s)
 	return n < s.len && s.at[n] == ':';
 }
 
-/* RFC 3986 5.2.2 on normalised text; what is merged here, url_url_parse() rids of its dot segments.
+/* RFC 3986 5.2.2 on normalised text; what is merged here, url_parse() rids of its dot segments.
  */
 char *key_resolve(const char *base, struct span reference)
 {

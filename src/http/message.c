@@ -165,9 +165,7 @@ static enum message_parsed read_request_field(
 	return MESSAGE_WHOLE;
 }
 
-/* uri-host [":" port] (RFC 9110 7.2), loosely: what matters is that nobody downstream can see two
- * hosts, a path or a user in it. */
-static bool is_host(struct span value)
+bool message_is_host(struct span value)
 {
 	static const char marks[] = "-._~%!$&'()*+;=:[]";
 	for (size_t i = 0; i < value.len; i++) {
@@ -188,7 +186,7 @@ static enum message_parsed check_host(const struct head *head, struct fault *fau
 		if (!span_is_nocase(head->fields[i].name, "Host"))
 			continue;
 		hosts++;
-		if (!is_host(head->fields[i].value))
+		if (!message_is_host(head->fields[i].value))
 			return refuse(fault, 400, "Host is no host (RFC 9112 3.2)");
 	}
 	if (hosts > 1)

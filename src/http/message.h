@@ -60,7 +60,7 @@ void message_init(struct head *);
 void message_fini(struct head *);
 
 /* Parses a request head at the start of bytes. Leading empty lines are skipped (RFC 9112 2.2) and counted in head->bytes.
- * 400, 414, 431, 505 as fault. May be called again with more bytes; earlier content of head is replaced. Linear time. */
+ * 400, 414, 431, 503, 505 as fault. May be called again with more bytes; earlier content of head is replaced. Linear time. */
 enum message_parsed message_parse_request(struct head *, struct span bytes, struct fault *);
 
 /* Parses field lines, "Name: value" each ended by LF or CRLF, as kept in entry.headers or received from an origin; stops at
@@ -96,5 +96,7 @@ bool message_keeps_alive(const struct head *);
 const char *message_reason(int status);
 
 bool message_is_token(struct span);
+/* uri-host [":" port] (RFC 9110 7.2), loosely: what matters is that nobody downstream can see two hosts, a path or a user in it. */
+bool message_is_host(struct span);
 
 #endif

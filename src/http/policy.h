@@ -93,9 +93,10 @@ void policy_judge_use(const struct policy *, const struct policy_demand *, const
 /* --- conditions (RFC 9110 13) --- */
 enum policy_condition {
 	POLICY_GO_ON,        /* answer with the representation */
-	POLICY_NOT_MODIFIED, /* answer 304 */
-	POLICY_FAILED        /* answer 412 */
+	POLICY_NOT_MODIFIED  /* answer 304 */
 };
+/* For what is our own and not an origin's: an If-Match, else an If-Unmodified-Since, that this representation does not meet. Answer 412. */
+bool policy_precondition_fails(const struct head *request, const struct head *response, int64_t now);
 /* A GET or HEAD's If-None-Match, else If-Modified-Since, against a stored 200 response. */
 enum policy_condition policy_judge_condition(const struct head *request, const struct head *response, int64_t now);
 /* True when the request's If-Range lets a range be taken of that response, or there is no If-Range. */

@@ -134,7 +134,8 @@ static char *normalise_host(const char *host)
 	if (host[0] != '[' && !is_host_name(host))
 		return NULL;
 	if (host[0] != '[') {
-		char *copy = strdup(host);
+		size_t len = strlen(host);
+		char *copy = strndup(host, len - (len > 1 && host[len - 1] == '.')); /* the root's dot names no other host */
 		for (char *p = copy; p != NULL && *p != '\0'; p++)
 			if (*p >= 'A' && *p <= 'Z')
 				*p = (char)(*p + ('a' - 'A'));

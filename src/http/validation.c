@@ -2,7 +2,8 @@
  * The other half of policy.h: conditions a request carries (RFC 9110 13), and what becomes of
  * stored fields when they are kept and when a 304 freshens them (RFC 9111 3.1, 3.2, 4.3.4).
  *
- * If-Match and If-Unmodified-Since are not judged here: a cache must not (RFC 9111 4.3.2).
+ * If-Match and If-Unmodified-Since are an origin's to judge, and a cache must not (RFC 9111 4.3.2): policy_precondition_fails() is for
+ * files of our own.
  */
 #include "http/date.h"
 #include "http/directives.h"
@@ -48,6 +49,31 @@ static size_t count_lines(const struct head *head, const char *name)
 	for (size_t i = 0; i < head->count; i++)
 		n += span_is_nocase(head->fields[i].name, name) ? 1 : 0;
 	return n;
+}
+
+/* RFC 9110 13.1.1: strongly compared. */
+static bool match_fails(const struct head *request, struct span current)
+{
+	for (size_t i = 0; i < request->count; i++) {
+		if (!span_is_nocase(request->fields[i].name, "If-Match"))
+			continue;
+		struct span rest = request->fields[i].value, member;
+		if (span_is(rest, "*"))
+			return false;
+		while (field_next(&rest, &member))
+			if (field_tags_match_strong(member, current))
+				return false;
+	}
+	return true;
+}
+
+bool policy_precondition_fails(const struct head *request, const struct head *response, int64_t now)
+{
+	int64_t since, modified;
+	if (message_has(request, "If-Match")) /* goes before the other (RFC 9110 13.2.2) */
+		return match_fails(request, message_find(response, "ETag"));
+	return count_lines(request, "If-Unmodified-Since") == 1 && find_date(request, "If-Unmodified-Since", now, &since) &&
+	    find_date(response, "Last-Modified", now, &modified) && modified > since;
 }
 
 enum policy_condition policy_judge_condition(

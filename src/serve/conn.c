@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { LINGER_MS = 500, LINGER_IN_ALL_MS = 2000, LINGER_BYTES = 256 << 10 };
+enum { LINGER_MS = 500, LINGER_IN_ALL_MS = 2000 };
 
 int conn_send_rest(struct conn *c)
 {
@@ -30,8 +30,7 @@ int conn_send_rest(struct conn *c)
 
 void conn_linger(struct conn *c)
 {
-	char page[4096];
-	size_t read_away = 0;
+	char page[16 << 10];
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
 	int64_t until = clock_ms() + LINGER_IN_ALL_MS;
 	if (c->reset) {
@@ -41,11 +40,10 @@ void conn_linger(struct conn *c)
 	}
 	if (shutdown(c->fd, SHUT_WR) != 0)
 		return;
-	while (read_away < LINGER_BYTES && clock_ms() < until && poll(&p, 1, LINGER_MS) > 0) {
+	while (clock_ms() < until && poll(&p, 1, LINGER_MS) > 0) {
 		ssize_t n = recv(c->fd, page, sizeof page, MSG_DONTWAIT);
 		if (n <= 0)
 			break;
-		read_away += (size_t)n;
 	}
 }
 

@@ -76,6 +76,51 @@ bool files_has(int root_fd, const char *path)
 	return fd >= 0;
 }
 
+/* A page's relative links are read from where its URL ends: a directory's begins with its slash. True when sent there. */
+static bool send_into(struct exchange *x)
+{
+	struct span target = x->request->target;
+	const char *query = memchr(target.at, '?', target.len);
+	struct span path = span_make(target.at, query != NULL ? (size_t)(query - target.at) : target.len);
+	if (path.len == 0 || path.at[path.len - 1] == '/')
+		return false;
+	const char *slash = memrchr(path.at, '/', path.len);
+	struct span name = slash != NULL ? span_from(path, (size_t)(slash + 1 - path.at)) : path;
+	struct buf fields;
+	buf_init(&fields, BUF_HEAD);
+	buf_adds(&fields, "Location: ./");
+	buf_addspan(&fields, name);
+	buf_addc(&fields, '/');
+	if (query != NULL)
+		buf_addspan(&fields, span_from(target, path.len));
+	buf_addc(&fields, '\n');
+	struct representation rep = {.status = 301, .fields = buf_span(&fields), .bytes = 0, .fd = -1, .age_s = -1};
+	represent(x, &rep);
+	buf_fini(&fields);
+	return true;
+}
+
+static void answer_file(struct exchange *x, int fd, const struct stat *st, bool index)
+{
+	struct buf fields;
+	struct head head;
+	char date[DATE_BYTES], modified[DATE_BYTES];
+	date_format(x->now, date);
+	date_format(st->st_mtim.tv_sec, modified);
+	buf_init(&fields, BUF_HEAD);
+	buf_addf(&fields, "Date: %s\nContent-Type: %s\nLast-Modified: %s\nETag: \"%" PRIx64 "-%" PRIx64 "\"\nAccept-Ranges: bytes\n",
+	    date, type_of(index ? "index.html" : x->target.path), modified, (uint64_t)st->st_size,
+	    (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec);
+	struct representation rep = {.status = 200, .fields = buf_span(&fields), .bytes = st->st_size, .fd = fd, .age_s = -1};
+	message_init(&head);
+	if (message_parse_fields(&head, buf_span(&fields)) == 0 && policy_precondition_fails(x->request, &head, x->now))
+		own_text(x, 412, NULL, "/%s is no longer what If-Match or If-Unmodified-Since says", x->target.path);
+	else
+		represent(x, &rep);
+	message_fini(&head);
+	buf_fini(&fields);
+}
+
 bool files_answer(struct exchange *x)
 {
 	struct stat st;
@@ -84,23 +129,11 @@ bool files_answer(struct exchange *x)
 	if (fd < 0)
 		return false;
 	x->verdict = "file";
-	if (!span_is(x->request->method, "GET") && !span_is(x->request->method, "HEAD")) {
-		close(fd);
-		own_text(x, 405, NULL, "/%s is a local file: only GET and HEAD", x->target.path);
-		return true;
-	}
-	struct buf fields;
-	char date[DATE_BYTES], modified[DATE_BYTES];
-	date_format(x->now, date);
-	date_format(st.st_mtim.tv_sec, modified);
-	buf_init(&fields, BUF_HEAD);
-	buf_addf(&fields, "Date: %s\nContent-Type: %s\nLast-Modified: %s\nETag: \"%" PRIx64 "-%" PRIx64 "\"\nAccept-Ranges: bytes\n",
-	    date, type_of(index ? "index.html" : x->target.path), modified, (uint64_t)st.st_size,
-	    (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec);
-	struct representation rep = {.status = 200, .fields = buf_span(&fields), .bytes = st.st_size, .fd = fd, .age_s = -1};
 	stats_add(STATS_FILES, 1);
-	represent(x, &rep);
-	buf_fini(&fields);
+	if (!span_is(x->request->method, "GET") && !span_is(x->request->method, "HEAD"))
+		own_text(x, 405, NULL, "/%s is a local file: only GET and HEAD", x->target.path);
+	else if (!index || !send_into(x))
+		answer_file(x, fd, &st, index);
 	close(fd);
 	return true;
 }

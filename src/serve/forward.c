@@ -36,13 +36,13 @@ static bool counts_hops(struct span method)
 	return span_is(method, "OPTIONS") || span_is(method, "TRACE"); /* RFC 9110 7.6.2 */
 }
 
-/* RFC 9111 4.3.1: of one response or of all variants there are. */
 /* Whoever writes rows may write anything into them. */
 static bool is_one_line(const char *text)
 {
 	return text != NULL && strpbrk(text, "\r\n") == NULL;
 }
 
+/* RFC 9111 4.3.1: of one response or of all variants there are. */
 static void add_tags(struct buf *out, const struct store_rows *stored)
 {
 	size_t tags = 0;
@@ -138,6 +138,7 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = a->age_s,
 	    .via = x->service->via,
+	    .received = a->minor == 0 ? "1.0" : a->minor == 2 ? "2" : "1.1",
 	    .close = x->close,
 	};
 	char *location = represent_location(x, a->status, a->fields);
@@ -154,6 +155,9 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 
 static int64_t upload_size(const struct exchange *x)
 {
+	/* libcurl sends no body with HEAD; a framing without one would make the next request on that connection its body. */
+	if (span_is(x->request->method, "HEAD"))
+		return ENGINE_NO_UPLOAD;
 	switch (x->framing) {
 	case MESSAGE_LENGTH:
 		return x->length;
@@ -199,6 +203,7 @@ void forward_answer(struct exchange *x)
 	    .method = x->request->method,
 	    .url = x->target.url,
 	    .fetch_url = x->fetch_url,
+	    .odd = x->odd,
 	    .ruling = &x->ruling,
 	    .purge_id = x->rules->purge_id,
 	    .upload_bytes = upload_size(x),

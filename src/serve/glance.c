@@ -1,5 +1,7 @@
 #include "serve/glance.h"
 
+#include "http/message.h"
+
 #include <stdint.h>
 
 /* What a byte may be part of: 1 a token (RFC 9110 5.6.2), 2 a field value, 4 a target. */
@@ -46,7 +48,7 @@ static bool asks_for_thought(struct span name)
 static bool take_field(struct glance *g, struct span name, struct span value)
 {
 	if (name.len == 4 && span_is_nocase(name, "host")) {
-		if (g->host.at != NULL)
+		if (g->host.at != NULL || !message_is_host(value))
 			return false;
 		g->host = value;
 		return true;
@@ -76,6 +78,7 @@ static const char *take_request_line(const char *at, const char *end, struct gla
 enum glance_verdict glance(struct span bytes, struct glance *g)
 {
 	const char *at = bytes.at, *end = bytes.at + bytes.len;
+	size_t lines = 0;
 	memset(g, 0, sizeof *g);
 	at = take_request_line(at, end, g);
 	while (at != NULL && end - at >= 2) {
@@ -92,7 +95,7 @@ enum glance_verdict glance(struct span bytes, struct glance *g)
 		if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
 			break;
 		struct span value = span_trim(span_make(colon + 1, (size_t)(at - colon) - 1));
-		if (!take_field(g, span_make(name, (size_t)(colon - name)), value))
+		if (++lines > MESSAGE_FIELDS_MAX || !take_field(g, span_make(name, (size_t)(colon - name)), value))
 			break;
 		at += 2;
 	}

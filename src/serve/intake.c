@@ -11,6 +11,7 @@ void intake_init(struct intake *in, struct conn *c, size_t head_bytes, enum mess
 	in->framing = framing;
 	in->left = framing == MESSAGE_LENGTH ? length : 0;
 	in->timeout_s = timeout_s;
+	in->stop_fd = -1;
 	in->ready = span_from(buf_span(&c->in), head_bytes);
 	in->consumed = 0;
 	chunked_init(&in->chunks);
@@ -35,15 +36,15 @@ static bool from_page(const struct intake *in)
 /* INTAKE_DATA when something came. */
 static enum intake_step receive(struct intake *in)
 {
-	struct pollfd p = {.fd = in->conn->fd, .events = POLLIN};
+	struct pollfd p[2] = {{.fd = in->conn->fd, .events = POLLIN}, {.fd = in->stop_fd, .events = POLLIN}};
 	int ready;
 	ssize_t n = -1;
 	do
-		ready = poll(&p, 1, (int)(in->timeout_s * 1000));
+		ready = poll(p, 2, (int)(in->timeout_s * 1000));
 	while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		return INTAKE_LATE;
-	if (ready > 0)
+	if (ready > 0 && p[1].revents == 0)
 		n = recv(in->conn->fd, in->page, sizeof in->page, MSG_DONTWAIT);
 	if (n <= 0)
 		return INTAKE_BAD;

@@ -16,6 +16,7 @@ struct intake {
 	int64_t left;
 	struct chunked chunks;
 	double timeout_s;
+	int stop_fd; /* becomes readable when nobody wants the rest; -1: there is none */
 	struct span ready; /* received and not yet looked at: behind the head, then in `page` */
 	size_t consumed;   /* bytes of conn->in that were body */
 	char page[32 << 10];

@@ -163,30 +163,35 @@ static void answer(struct lane *l, struct received *r)
 /* --- once a second --- */
 
 /* A head that does not come is answered with 408; an idle connection is closed without a word. */
+static bool is_over(const struct lane *l, const struct conn *c, bool draining)
+{
+	const struct lanes_config *config = &l->lanes->config;
+	bool begun = c->in.len > 0;
+	double waited = (double)(l->now_ms - c->since_ms) / 1000;
+	return (draining && !begun) || waited >= (begun ? config->head_timeout_s : config->idle_timeout_s);
+}
+
 static void check_timeouts(struct lane *l, bool draining)
 {
+	enum { AT_A_TIME = 256 };
 	static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n"
 				   "Content-Length: 40\r\nConnection: close\r\n\r\n"
 				   "the request's head did not come in time\n";
-	const struct lanes_config *config = &l->lanes->config;
-	pthread_mutex_lock(&l->lock);
-	struct conn *next;
-	for (struct conn *c = l->conns; c != NULL; c = next) {
-		next = c->next;
-		if (c->busy)
-			continue;
-		bool begun = c->in.len > 0;
-		double waited = (double)(l->now_ms - c->since_ms) / 1000;
-		if (!(draining && !begun) && waited < (begun ? config->head_timeout_s : config->idle_timeout_s))
-			continue;
-		if (begun && !draining)
-			send(c->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-		pthread_mutex_unlock(&l->lock);
-		lane_close(l, c); /* it is ours: workers only ever take conns out of the list */
+	struct conn *over[AT_A_TIME];
+	size_t n;
+	do {
+		n = 0;
 		pthread_mutex_lock(&l->lock);
-		next = l->conns; /* the list may have changed meanwhile */
-	}
-	pthread_mutex_unlock(&l->lock);
+		for (struct conn *c = l->conns; c != NULL && n < AT_A_TIME; c = c->next)
+			if (!c->busy && is_over(l, c, draining))
+				over[n++] = c;
+		pthread_mutex_unlock(&l->lock);
+		for (size_t i = 0; i < n; i++) { /* they are ours: workers only ever take conns out of the list */
+			if (over[i]->in.len > 0 && !draining)
+				send(over[i]->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+			lane_close(l, over[i]);
+		}
+	} while (n == AT_A_TIME);
 }
 
 /* --- the loop --- */
@@ -292,7 +297,7 @@ struct lanes *lanes_new(const struct lanes_config *config, struct buf *why)
 		all->all[i].started = rc == 0;
 	}
 	if (rc != 0) {
-		buf_addf(why, "lanes: cannot start: %s", strerror(errno));
+		buf_addf(why, "lanes: cannot start: %s", strerror(rc > 0 ? rc : errno));
 		lanes_stop(all);
 		lanes_free(all);
 		return NULL;

@@ -20,6 +20,7 @@ static void release(struct conn *c, bool keep)
 		return;
 	}
 	if (atomic_load(c->draining) && c->in.len == 0) {
+		conn_linger(c); /* what we have not read would reset what the client has not read */
 		lane_close(l, c);
 		return;
 	}

@@ -14,7 +14,7 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 	date_format(x->now, date);
 	buf_addf(&fields, "Date: %s\nContent-Type: %s\n", date, type);
 	if (status == 405)
-		buf_adds(&fields, "Allow: GET, HEAD\n");
+		buf_addf(&fields, "Allow: GET, HEAD%s\n", span_is(x->request->method, "CONNECT") ? ", POST, PUT, PATCH, DELETE, OPTIONS, TRACE" : "");
 	if (cache == NULL)
 		buf_adds(&fields, "Cache-Control: no-store\n");
 	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
@@ -83,7 +83,7 @@ int own_failure(struct exchange *x, const struct flight_answer *a, const char *c
 	case ENGINE_BAD:
 		return own_text(x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
 	case ENGINE_OFFLINE:
-		return own_text(x, 504, cache, "%s is not stored, and --offline is set", x->target.url);
+		return own_text(x, 504, cache, "%s is not stored, and --offline is set", x->target.url != NULL ? x->target.url : host);
 	case ENGINE_CANCELLED:
 	case ENGINE_TROUBLE:
 	case ENGINE_OK:

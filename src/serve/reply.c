@@ -56,17 +56,20 @@ bool reply_is_bodiless(int status)
 }
 
 /* Whoever writes rows may write anything into them: how the body is framed is said by us alone, and once. */
-static bool may_pass(struct span line)
+bool reply_is_framing(struct span name)
 {
 	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Connection"};
-	const char *colon = memchr(line.at, ':', line.len);
-	struct span name = colon != NULL ? span_make(line.at, (size_t)(colon - line.at)) : span_make(NULL, 0);
-	if (!message_is_token(name) || memchr(line.at, '\r', line.len) != NULL)
-		return false;
 	for (size_t i = 0; i < sizeof framing / sizeof framing[0]; i++)
 		if (span_is_nocase(name, framing[i]))
-			return false;
-	return true;
+			return true;
+	return false;
+}
+
+static bool may_pass(struct span line)
+{
+	const char *colon = memchr(line.at, ':', line.len);
+	struct span name = colon != NULL ? span_make(line.at, (size_t)(colon - line.at)) : span_make(NULL, 0);
+	return message_is_token(name) && memchr(line.at, '\r', line.len) == NULL && !reply_is_framing(name);
 }
 
 static void add_lines(struct buf *out, struct span lines, const char *location)
@@ -110,7 +113,7 @@ void reply_write(struct buf *out, const struct reply *r)
 	if (r->location != NULL)
 		buf_addf(out, "Location: %s\r\n", r->location);
 	if (r->via != NULL)
-		buf_addf(out, "Via: 1.1 %s\r\n", r->via);
+		buf_addf(out, "Via: %s %s\r\n", r->received != NULL ? r->received : "1.1", r->via);
 	if (r->age_s >= 0)
 		buf_addf(out, "Age: %" PRId64 "\r\n", r->age_s);
 	if (r->cache_status[0] != '\0')

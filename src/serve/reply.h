@@ -19,6 +19,7 @@ struct reply {
 	int64_t age_s;        /* -1: no Age */
 	bool close;           /* the connection ends with this answer */
 	const char *via;      /* our name, or NULL: the answer is our own */
+	const char *received; /* protocol of the origin's answer, for Via ("1.0"); NULL: 1.1, or not known any more */
 	char cache_status[REPLY_STATUS]; /* our member, "curlew; hit; ttl=10"; '' for none */
 };
 
@@ -36,6 +37,8 @@ void reply_detail(struct reply *, const char *text);
 /* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A fresh hit needs none:
  * there it costs bytes on every answer and tells nothing. */
 void reply_key(struct reply *, const char *url);
+/* True of the fields that say how a body is framed. */
+bool reply_is_framing(struct span name);
 /* True when an answer of this status never has a body (RFC 9110 6.4.1). */
 bool reply_is_bodiless(int status);
 

@@ -156,7 +156,7 @@ int represent(struct exchange *x, const struct representation *rep)
 			return rc;
 	}
 	struct reply r = make_reply(x, rep);
-	char *location = represent_location(x, rep->status, rep->fields);
+	char *location = rep->cache != NULL ? represent_location(x, rep->status, rep->fields) : NULL; /* a file of ours says it as it is */
 	r.location = location;
 	x->status = rep->status;
 	rc = x->sink->begin(x->sink, &r);

@@ -29,7 +29,7 @@ static bool is_loop(const struct exchange *x)
 
 static bool must_forward(const struct exchange *x)
 {
-	return lookup_is_for_origin(x->request) || x->framing != MESSAGE_NO_BODY;
+	return lookup_is_for_origin(x->request) || x->framing == MESSAGE_CHUNKED || (x->framing == MESSAGE_LENGTH && x->length > 0);
 }
 
 /* OPTIONS and TRACE count hops (RFC 9110 7.6.2). True when we are the last. */
@@ -59,11 +59,39 @@ static char *url_as_asked(const struct exchange *x)
 	return NULL;
 }
 
+/* A segment "." or "..", however escaped. */
+static bool is_dots(struct span segment)
+{
+	size_t dots = 0;
+	while (segment.len > 0 && dots < 3) {
+		size_t n = segment.at[0] == '.' ? 1 : span_starts_nocase(segment, "%2e") ? 3 : 0;
+		if (n == 0)
+			return false;
+		segment = span_from(segment, n);
+		dots++;
+	}
+	return dots == 1 || dots == 2;
+}
+
+/* What an origin makes of /a/../b when it comes like that is its own affair: who asks so must not choose the answer of those who ask
+ * for /b. */
+static bool has_dots(const char *url)
+{
+	for (const char *at = strchr(strstr(url, "://") + 3, '/'); at != NULL && *at == '/';) {
+		size_t n = strcspn(++at, "/?");
+		if (is_dots(span_make(at, n)))
+			return true;
+		at += n;
+	}
+	return false;
+}
+
 /* From here on target.url is the key. */
 static void take_rules(struct exchange *x)
 {
 	if (x->target.way == KEY_ABSOLUTE)
 		x->fetch_url = url_as_asked(x);
+	x->odd = x->fetch_url != NULL && has_dots(x->fetch_url);
 	x->rules = store_rules_take(x->service->store);
 	char *key = rules_key(x->rules->rules, x->target.url, &x->key_rule);
 	if (key != NULL) {
@@ -89,7 +117,7 @@ static void route(struct exchange *x)
 	} else if (x->ruling.deny) {
 		snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->ruling.deny_rule);
 		own_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url, (long long)x->ruling.deny_rule);
-	} else if (cacheable && !must_forward(x)) {
+	} else if (cacheable && !must_forward(x) && !x->odd) {
 		cached_answer(x);
 	} else {
 		forward_answer(x);
@@ -107,6 +135,12 @@ void request_route(struct exchange *x)
 
 /* --- one exchange on a connection --- */
 
+static bool is_for_us(const struct exchange *x, const struct conn *c)
+{
+	struct span host = message_find(x->request, "Host");
+	return host.at == NULL || names_is_ours(x->service->conf, host, c->fd);
+}
+
 static bool check_host(struct exchange *x, const struct conn *c)
 {
 	struct span host = message_find(x->request, "Host");
@@ -114,7 +148,7 @@ static bool check_host(struct exchange *x, const struct conn *c)
 		return true;
 	if (x->target.way == KEY_OWN && x->service->origin != NULL)
 		return true;
-	if (host.at == NULL || names_is_ours(x->service->conf, host, c->fd))
+	if (is_for_us(x, c))
 		return true;
 	x->close = true;
 	own_text(x, 421, NULL, "%.*s is not a name of this server (name it with --server-name, or use http://localhost)",
@@ -151,7 +185,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a)
 	if (bad == 0 && !check_host(x, c))
 		return;
 	if (x->target.way == KEY_PREFIX && x->target.path != NULL && x->service->root_fd >= 0 &&
-	    (bad == 0 || names_is_ours(x->service->conf, message_find(x->request, "Host"), c->fd)) && files_answer(x))
+	    (bad == 0 || is_for_us(x, c)) && files_answer(x))
 		return;
 	if (bad != 0) {
 		refuse(x, &fault);

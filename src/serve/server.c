@@ -37,7 +37,7 @@ static int split_address(const char *at, char host[256], char port[16])
 	const char *colon = strrchr(at, ':');
 	size_t n = colon != NULL ? (size_t)(colon - at) : 0;
 	snprintf(port, 16, "%s", colon != NULL ? colon + 1 : "");
-	if (n == 0 || port[0] == '\0' || port[strspn(port, "0123456789")] != '\0' || atoi(port) > 65535 || n >= 255)
+	if (n == 0 || port[0] == '\0' || port[strspn(port, "0123456789")] != '\0' || strlen(port) > 5 || atoi(port) > 65535 || n >= 255)
 		return -1;
 	if (n > 1 && at[0] == '[' && at[n - 1] == ']') {
 		at++;

@@ -37,18 +37,24 @@ static int read_origin(struct service *s, struct buf *why)
 }
 
 /* The targeted fields looked at, the first wins (RFC 9213 2.2): our own, those named, and before an origin the one all CDNs share. */
-static void read_targets(struct service *s)
+static int read_targets(struct service *s, struct buf *why)
 {
 	static const char own[] = "Curlew-Cache-Control", cdn[] = "CDN-Cache-Control";
 	size_t n = 0;
 	const char *name;
 	s->targets[n++] = own;
-	for (size_t i = 0; (name = conf_item(s->conf, "targets", i)) != NULL && n < SERVICE_TARGETS - 1; i++)
+	for (size_t i = 0; (name = conf_item(s->conf, "targets", i)) != NULL; i++) {
+		if (n == SERVICE_TARGETS - 1) {
+			buf_addf(why, "--targets %s: too many (%d at most)", name, SERVICE_TARGETS - 2);
+			return -1;
+		}
 		s->targets[n++] = name;
+	}
 	if (s->origin != NULL)
 		s->targets[n++] = cdn;
 	s->policy.targets = s->targets;
 	s->policy.target_count = n;
+	return 0;
 }
 
 /* How the cache is filled; it is recorded in it. */
@@ -136,7 +142,8 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 		memset(id, 0, sizeof id);
 	snprintf(s->via, sizeof s->via, "curlew-%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
 	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 ? 2 : 0;
-	read_targets(s);
+	if (status == 0 && read_targets(s, why) != 0)
+		status = 2;
 	if (status == 0 && (open_root(s, serving, why) != 0 || open_store(s, why) != 0 || open_flights(s, why) != 0))
 		status = 1;
 	if (status != 0) {

@@ -5,7 +5,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct upload {
 	struct work work;
@@ -69,10 +70,12 @@ struct upload *upload_begin(struct exchange *x, struct seat *seat, bool expects)
 		u->x = x;
 		u->seat = seat;
 		u->expects = expects;
+		x->body->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		pthread_mutex_init(&u->lock, NULL);
 		pthread_cond_init(&u->done, NULL);
-		if (workers_run_now(x->service->workers, &u->work))
+		if (x->body->stop_fd >= 0 && workers_run_now(x->service->workers, &u->work))
 			return u;
+		close(x->body->stop_fd);
 		pthread_mutex_destroy(&u->lock);
 		pthread_cond_destroy(&u->done);
 		free(u);
@@ -89,12 +92,13 @@ void upload_end(struct upload *u)
 	pthread_mutex_lock(&u->lock);
 	if (!u->over) { /* answered before the body was through: nobody wants the rest */
 		flight_upload_stop(u->seat);
-		shutdown(u->x->body->conn->fd, SHUT_RD);
+		eventfd_write(u->x->body->stop_fd, 1); /* not shutdown(): what still comes would reset our answer */
 	}
 	while (!u->over)
 		pthread_cond_wait(&u->done, &u->lock);
 	u->x->close = !u->whole || u->x->close;
 	pthread_mutex_unlock(&u->lock);
+	close(u->x->body->stop_fd);
 	pthread_mutex_destroy(&u->lock);
 	pthread_cond_destroy(&u->done);
 	free(u);

@@ -41,7 +41,7 @@ static int read_request(struct ask *a, const struct conf *conf, const char *verb
 	buf_adds(&a->request_text, "Host: localhost\r\n\r\n");
 	if (message_parse_request(&a->request, buf_span(&a->request_text), &fault) == MESSAGE_WHOLE)
 		return 0;
-	log_say("%s: -H: not a request field (give 'Name: value')", verb);
+	log_say("%s: -H: not a request field (give 'Name: value'): %s", verb, fault.why);
 	return -1;
 }
 

@@ -1,3 +1,4 @@
+#include "verbs/table.h"
 #include "verbs/verbs.h"
 
 #include "base/conf.h"
@@ -17,16 +18,7 @@ static void print_text(void *ctx, const char *name, const char *value, const cha
 
 static void print_quoted(const char *text)
 {
-	putchar('"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			printf("\\%c", *text);
-		else if ((unsigned char)*text < ' ')
-			printf("\\u%04x", (unsigned char)*text);
-		else
-			putchar(*text);
-	}
-	putchar('"');
+	table_json(stdout, &(struct store_column){.text = text});
 }
 
 static void print_json(void *ctx, const char *name, const char *value, const char *source)

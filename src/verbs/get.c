@@ -262,7 +262,18 @@ static void sink_go_on(struct sink *s)
 
 /* --- one request --- */
 
-static int write_request(const struct conf *conf, const char *url, const char *target, struct buf *out)
+/* What tells who asks: for the origin it was typed for, and not for where that one sends us. */
+static bool is_secret(const char *line)
+{
+	static const char *const names[] = {"Authorization:", "Cookie:", "Proxy-Authorization:"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strncasecmp(line, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* asked: the URL of the command line. */
+static int write_request(const struct conf *conf, const char *asked, const char *url, const char *target, struct buf *out)
 {
 	bool agent = false, accept = false;
 	buf_addf(out, "%s %s HTTP/1.1\r\n", conf_flag(conf, "head") ? "HEAD" : "GET", target);
@@ -276,6 +287,8 @@ static int write_request(const struct conf *conf, const char *url, const char *t
 			log_say("--header: '%s' is not understood (give 'Name: value')", line);
 			return -1;
 		}
+		if (is_secret(line) && !key_same_origin(asked, url))
+			continue;
 		agent = agent || strncasecmp(line, "User-Agent:", 11) == 0;
 		accept = accept || strncasecmp(line, "Accept:", 7) == 0;
 		buf_addf(out, "%s\r\n", line);
@@ -289,7 +302,7 @@ static int write_request(const struct conf *conf, const char *url, const char *t
 }
 
 /* Returns curl's number; a redirect to follow is left in g->location. */
-static int get_one(struct service *service, struct get *g, const char *url)
+static int get_one(struct service *service, struct get *g, const char *asked, const char *url)
 {
 	struct buf text;
 	struct head head;
@@ -306,7 +319,7 @@ static int get_one(struct service *service, struct get *g, const char *url)
 		code = CURL_URL;
 		goto out;
 	}
-	if (write_request(g->conf, url, target, &text) != 0)
+	if (write_request(g->conf, asked, url, target, &text) != 0)
 		goto out;
 	if (message_parse_request(&head, buf_span(&text), &fault) != MESSAGE_WHOLE ||
 	    key_of_target(&service->ways, head.method, head.target, &x.target, &fault) != 0) {
@@ -345,7 +358,7 @@ static int get_all(struct service *service, const struct conf *conf, const char 
 	char *next = strdup(url);
 	int code = 0;
 	for (int hop = 0; next != NULL; hop++) {
-		code = get_one(service, &g, next);
+		code = get_one(service, &g, url, next);
 		free(next);
 		next = g.location;
 		g.location = NULL;

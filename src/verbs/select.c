@@ -102,7 +102,7 @@ static char *key_of(const char *dir, char *url)
 
 static int add_operand(struct select *s, struct buf *any, const char *operand, const char *dir, const char *verb)
 {
-	bool wild = strpbrk(operand, "*?[") != NULL && strchr(operand, '*') != NULL;
+	bool wild = strchr(operand, '*') != NULL;
 	char *url = wild ? NULL : key_normalise(operand, "http");
 	if (!wild && url == NULL) {
 		log_say("%s: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", verb, operand);
@@ -149,8 +149,10 @@ static int add_text(struct select *s, const struct conf *conf, const char *optio
 		if (*c >= 'A' && *c <= 'Z')
 			*c = (char)(*c - 'A' + 'a');
 	size_t n = add_param(s, text);
-	if (n == 0)
+	if (n == 0) {
+		log_say("--%s: too much is asked for at once (leave out a GLOB or two)", option);
 		return -1;
+	}
 	snprintf(condition, sizeof condition, "%s = ?%zu", column, n);
 	add_condition(s, condition);
 	buf_addf(&s->words, " --%s %s", option, value);

@@ -159,7 +159,8 @@ static void json_text(FILE *out, const char *text)
 
 void table_json(FILE *out, const struct store_column *c)
 {
-	if (c->text == NULL)
+	bool infinite = c->text != NULL && c->is_number && c->text[strcspn(c->text, "0123456789")] == '\0'; /* Inf, -Inf: JSON has none */
+	if (c->text == NULL || infinite)
 		fputs("null", out);
 	else if (c->is_number)
 		fputs(c->text, out);
@@ -192,10 +193,19 @@ static bool to_the_right(enum table_kind kind)
 	return kind == TABLE_NUMBER || kind == TABLE_BYTES || kind == TABLE_SPAN;
 }
 
+/* Characters, as far as each takes one column. */
+static int width_of(const char *text)
+{
+	int n = 0;
+	for (; *text != '\0'; text++)
+		n += (*text & 0xc0) != 0x80 ? 1 : 0;
+	return n;
+}
+
 static void put_padded(struct table *t, size_t i, enum table_kind kind, const char *text)
 {
 	bool last = i + 1 == t->column_count;
-	int n = (int)strlen(text), width = last ? 0 : t->columns[i].width;
+	int n = width_of(text), width = last ? 0 : t->columns[i].width;
 	bool right = to_the_right(t->columns[i].kind);
 	if (right && n < width)
 		fprintf(t->out, "%*s", width - n, "");

@@ -230,3 +230,20 @@ def test_no_descriptors_leak(launch, origin):
     round()
     before = round()
     eventually(lambda: round() <= before + 2, what=f"no more than {before} descriptors")
+
+
+def test_the_drain_cuts_no_answer_because_of_what_came_behind_it(launch, origin):
+    """Unread bytes on a closed socket reset it, and what the client has not read goes with that."""
+    size = 6_000_000
+    origin.at("/large", b"x" * size, {"Cache-Control": "max-age=60"})
+    curlew = launch("--drain", "60")
+    curlew.stored(origin.url("/large"))
+    with curlew.connect() as client:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.request("GET", f"/{origin.host}/large")
+        client.head()
+        client.read(100_000)
+        client.send(f"GET /{origin.host}/large HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        curlew.signal(signal.SIGTERM)
+        eventually(lambda: refuses(curlew), what="it drains")
+        client.read(size - 100_000)

@@ -217,3 +217,26 @@ def test_looking_into_no_cache_says_so(tmp_path):
     done = run("ls", "--cache", tmp_path / "nothing")
     assert done.returncode in (1, 3) and b"no cache" in done.stderr
     assert not (tmp_path / "nothing").exists()
+
+
+def test_what_tells_who_asks_stays_with_whom_it_was_meant_for(curl, origin):
+    """As curl has it: Authorization and Cookie are not for where a redirect leads."""
+    away = f"http://localhost:{origin.port}/there"
+    origin.at("/here", "", {"Location": away}, status=302)
+    origin.at("/near", "", {"Location": origin.url("/there")}, status=302)
+    origin.at("/there", "hello")
+    secrets = ("-H", "Authorization: Bearer x", "-H", "cookie: sid=x", "-H", "X-Mine: 1")
+    for start, kept in (("/here", False), ("/near", True)):
+        assert curl("-L", *secrets, origin.url(start)).stdout == b"hello"
+        fields = origin.asked("/there")[-1].fields
+        assert ("Authorization" in fields, "Cookie" in fields, "X-Mine" in fields) == (kept, kept, True)
+
+
+def test_closed_descriptors_are_not_given_to_the_cache(cache, origin):
+    url = origin.at("/x", "hello", FRESH)
+    for closed in ("<&- >&-", ">&-", "<&- >&- 2>&-"):
+        done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", BINARY, "get", "--cache", cache.dir, "--allow-to", "loopback", url],
+                              env=clean_environment(), capture_output=True, check=False)
+        assert done.returncode == 23, "its output went nowhere"
+        assert b"hello" not in (cache.dir / "lock").read_bytes()
+    cache.verify()

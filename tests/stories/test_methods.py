@@ -1,6 +1,8 @@
 """Everything that is not GET: bodies up, bodies down, and the questions asked before sending."""
 
+import contextlib
 import hashlib
+import select
 
 import pytest
 
@@ -179,3 +181,47 @@ def test_options_invalidates_nothing(curlew, origin):
     curlew.stored(url)
     curlew.ask("OPTIONS", url)
     assert curlew.get(url).hit
+
+
+def test_a_body_with_head_goes_no_further(curlew, origin):
+    """Nobody sends one on with HEAD, so a framing that promised it would take the next request for it."""
+    origin.at("/x", "hello")
+    for fields, body in (({"Transfer-Encoding": "chunked"}, b"0\r\n\r\n"), ({"Content-Length": "5"}, b"12345")):
+        with curlew.connect() as client:
+            assert client.ask("HEAD", f"/{origin.host}/x", fields, body).status == 200
+        assert curlew.get(origin.url("/x")).text == "hello"
+    for visit in origin.asked("/x", "HEAD"):
+        assert "Transfer-Encoding" not in visit.fields and "Content-Length" not in visit.fields
+
+
+def test_an_answer_that_comes_before_the_upload_is_through_arrives_whole(curlew, origin):
+    refusal = b"no" * 1_500_000
+
+    def page(visit):
+        visit.body_read = True
+        visit.reply(refusal, status=413)
+        with contextlib.suppress(OSError):
+            visit.reader.rest()
+    origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("POST", f"/{origin.host}/x", {"Content-Length": "100000000"})
+        client.sock.setblocking(False)
+        got = b""
+        while not got.endswith(refusal):
+            try:
+                client.sock.send(b"x" * 65536)
+            except BlockingIOError:
+                pass
+            readable, _, _ = select.select([client.sock], [], [], 0.01)
+            if readable:
+                part = client.sock.recv(1 << 20)
+                assert part, "cut off"
+                got += part
+        assert got.startswith(b"HTTP/1.1 413")
+
+
+def test_an_empty_body_is_none(curlew, origin):
+    """Content-Length: 0 with GET is no reason to keep away from the cache."""
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=60"})
+    curlew.stored(url)
+    assert curlew.ask("GET", url, {"Content-Length": "0"}).hit

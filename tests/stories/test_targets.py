@@ -267,3 +267,72 @@ def test_a_tunnel_goes_on_when_both_sides_are_full(launch):
                 got += len(piece)
             assert got == total * times
             writer.join()
+
+
+def test_a_path_with_dots_is_nobody_elses(curlew, origin):
+    """A proxy passes a path as it came (RFC 9110 7.7); what the origin makes of /a/../b must not become what others get for /b."""
+    fields = {"Cache-Control": "max-age=600"}
+    origin.at("/b", "right", fields)
+    for path in ("/x/../b", "/x/%2e%2e/b", "/./b", "/x/.%2E/b", "/%2E/b?"):
+        origin.at(path.partition("?")[0], "wrong", fields)
+        with curlew.connect() as client:
+            answer = client.ask("GET", origin.url(path), {"Host": origin.host})
+            assert answer.text == "wrong" and "fwd=bypass" in answer["Cache-Status"] and "stored" not in answer["Cache-Status"]
+    assert curlew.get(origin.url("/b")).text == "right"
+    assert curlew.get(f"/{origin.host}/x/../b").text == "right", "a prefix request asks for the usual spelling"
+
+
+def test_the_roots_dot_names_no_other_host(curlew, origin):
+    url = f"http://localhost:{origin.port}/x"
+    origin.at("/x", "hello", {"Cache-Control": "max-age=600"})
+    curlew.get(url)
+    curlew.row(url)
+    assert curlew.get(f"http://localhost.:{origin.port}/x").hit
+    curlew.change(f"INSERT INTO rule (url_glob, deny) VALUES ('http://localhost:{origin.port}/*', 1)")
+    assert curlew.get(f"http://localhost.:{origin.port}/x").status == 403
+
+
+def test_what_is_hot_is_no_more_lenient(curlew, origin):
+    url = origin.at("/x", "hello", {"Cache-Control": "max-age=600"})
+    curlew.stored(url)
+    for _ in range(3):
+        assert curlew.get(url).hit
+    with curlew.connect() as client:
+        assert client.ask("GET", url, {"Host": "a/b c@d"}).status == 400
+    with curlew.connect() as client:
+        assert client.ask("GET", url, [("Host", origin.host)] + [(f"X-{n}", "1") for n in range(300)]).status == 431
+
+
+@pytest.fixture
+def served_site(launch, tmp_path):
+    folder = tmp_path / "site"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "page.html").write_text("a page")
+    (folder / "sub" / "index.html").write_text("an index")
+    return launch("--root", folder)
+
+
+def test_a_local_file_keeps_the_conditions_an_origin_must(served_site):
+    tag = served_site.get("/page.html")["ETag"]
+    old, now = "Mon, 05 Sep 1994 10:00:00 GMT", "Sun, 05 Sep 2094 10:00:00 GMT"
+    for fields, status in (({"If-Match": tag}, 200), ({"If-Match": "*"}, 200), ({"If-Match": f'"x", {tag}'}, 200), ({"If-Match": '"x"'}, 412),
+                           ({"If-Match": f"W/{tag}"}, 412), ({"If-Unmodified-Since": old}, 412), ({"If-Unmodified-Since": now}, 200),
+                           ({"If-Unmodified-Since": "soon"}, 200), ({"If-Match": tag, "If-Unmodified-Since": old}, 200),
+                           ({"If-Unmodified-Since": old, "Range": "bytes=2-"}, 412), ({"If-Match": '"x"', "If-None-Match": tag}, 412)):
+        assert served_site.get("/page.html", fields).status == status, fields
+
+
+def test_a_directory_is_entered_by_its_slash(served_site):
+    """Else its relative links would be read from outside."""
+    for target, location in (("/sub", "./sub/"), ("/sub?a=/b", "./sub/?a=/b")):
+        answer = served_site.get(target)
+        assert (answer.status, answer["Location"]) == (301, location)
+    assert served_site.get("/sub/").text == "an index"
+
+
+def test_local_files_answer_http_1_0_without_a_host(served_site):
+    (index,) = [path for path in served_site.dir.parent.glob("site")]
+    (index / "index.html").write_text("the front page")
+    for target, text in (("/page.html", "a page"), ("/", "the front page")):
+        with served_site.connect() as client:
+            assert client.ask("GET", target, version="HTTP/1.0").text == text

@@ -66,7 +66,7 @@ static int put(struct index *ix, const char *url, int64_t bytes, int64_t now)
 	snprintf(file, sizeof file, "body/00/%012" PRIx64, (uint64_t)now);
 	struct entry e = {.url = (char *)url, .vary = (char *)"", .headers = (char *)"", .status = 200, .body_file = file, .body_bytes = bytes,
 	    .fetched_at = now, .fresh_until = now, .dns_ms = -1, .connect_ms = -1, .ttfb_ms = -1, .total_ms = -1};
-	return index_put(ix, &e, 0) == INDEX_STORED ? 0 : -1;
+	return index_put(ix, &e) == INDEX_STORED ? 0 : -1;
 }
 
 /* The id of the row of that URL; 0: none. */

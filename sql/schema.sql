@@ -8,7 +8,7 @@
 -- is refused with the reason instead of being stored.
 
 PRAGMA application_id = 1668443255;  -- "crlw": tells a curlew index from any other database
-PRAGMA user_version = 2;             -- the version of this schema; a newer one is refused, an older one carried along
+PRAGMA user_version = 3;             -- the version of this schema; a newer one is refused, an older one carried along
 
 -- One row a stored response. DELETE a row to purge it: the next request misses and its body file is reclaimed.
 -- Set fresh_until to 0 to have it revalidated before its next use, pinned to 1 to keep it.
@@ -227,7 +227,7 @@ END;
 CREATE TRIGGER entry_replacing BEFORE INSERT ON entry
 WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary)
 	OR EXISTS (SELECT 1 FROM entry WHERE id = NEW.id)
-	OR (SELECT replaced_entries FROM counter)
+	OR (SELECT replaced_entries + replaced_bytes + replaced_new FROM counter)
 BEGIN
 	INSERT INTO trash (file) SELECT body_file FROM entry
 		WHERE ((url = NEW.url AND vary = NEW.vary) OR id = NEW.id) AND body_file IS NOT NULL;
@@ -251,7 +251,7 @@ END;
 -- entry: UPDATE OR REPLACE may remove a row in the same silent way.
 CREATE TRIGGER entry_replacing_by_update BEFORE UPDATE OF url, vary ON entry
 WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id)
-	OR (SELECT replaced_entries FROM counter)
+	OR (SELECT replaced_entries + replaced_bytes + replaced_new FROM counter)
 BEGIN
 	INSERT INTO trash (file) SELECT body_file FROM entry
 		WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id AND body_file IS NOT NULL;

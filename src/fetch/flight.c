@@ -103,7 +103,7 @@ static enum flight_news tell_answer(const struct seat *s, struct flight_answer *
 	a->stopped = f->storing ? store_stopped(f->flights->config.store) : NULL;
 	int64_t since = flight_now() - f->answered_at;
 	a->age_s = f->aged || s->late ? f->verdict.initial_age_s + (since > 0 ? since : 0) : -1; /* RFC 9111 5.1 */
-	a->reason = f->verdict.reason;
+	a->reason = f->gave_up != NULL ? f->gave_up : f->verdict.reason;
 	return f->refreshed ? FLIGHT_REFRESHED : FLIGHT_ANSWER;
 }
 
@@ -255,8 +255,6 @@ void flight_leave(struct seat *s)
 	}
 	pthread_mutex_unlock(&f->lock);
 	piece_drop(s->piece);
-	if (give_up)
-		flights_close(f);
 	flight_drop(f);
 	free(s);
 }

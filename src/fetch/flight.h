@@ -36,8 +36,10 @@ struct engine *flights_engine(struct flights *);
 uint64_t flights_landed(struct flights *, const char *url);
 /* True when the URL's last answer could not be shared: asking for it with the client's own conditions costs the store nothing. */
 bool flights_passes(struct flights *, const char *url);
-/* The URL changed at its origin (RFC 9111 4.4): what is in the air for it is neither stored nor joined any more. */
-void flights_forget(struct flights *, const char *url);
+struct flight;
+/* The URL changed at its origin (RFC 9111 4.4): what is in the air for it, but for the one that brought the news (or NULL), is neither
+ * stored nor joined any more. */
+void flights_forget(struct flights *, const char *url, const struct flight *but);
 
 struct flight_ask {
 	struct span method;

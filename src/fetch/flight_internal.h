@@ -107,6 +107,7 @@ struct flight {
 	bool paused;
 
 	/* the way to the store */
+	const char *gave_up; /* why it is not stored after all; a literal or the configuration's. NULL: it is, or the verdict tells */
 	bool storing; /* set before STREAMING; cleared under the lock once trouble or a limit ends it */
 	bool forgotten; /* may not be stored any more (flights_forget) */
 	bool given_up;  /* cancelled for want of seats: not to be joined */

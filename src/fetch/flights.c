@@ -156,12 +156,12 @@ uint64_t flights_landed(struct flights *t, const char *url)
 	return landed;
 }
 
-void flights_forget(struct flights *t, const char *url)
+void flights_forget(struct flights *t, const char *url, const struct flight *but)
 {
 	uint64_t hash = flights_hash(url);
 	pthread_mutex_lock(&t->lock);
 	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
-		if (f->hash != hash || strcmp(f->url, url) != 0)
+		if (f == but || f->hash != hash || strcmp(f->url, url) != 0)
 			continue;
 		pthread_mutex_lock(&f->lock);
 		f->forgotten = true;
@@ -394,7 +394,7 @@ enum flight_joined flight_join(struct flights *t, const struct flight_ask *ask, 
 	if (f != NULL) {
 		t->alive++;
 		take_seat(f, s, &mine, true);
-		if (span_is(mine.method, "GET"))
+		if (span_is(mine.method, "GET") || span_is(mine.method, "POST")) /* what may be stored can be forgotten */
 			table_add(t, f);
 	}
 	pthread_mutex_unlock(&t->lock);

@@ -186,7 +186,7 @@ static bool represents_target(const struct flight *f, const struct head *respons
 /* key: as the cache calls it. */
 static void forget(const struct flight *f, const char *key)
 {
-	flights_forget(f->flights, key);
+	flights_forget(f->flights, key, f);
 	store_invalidate(f->flights->config.store, key);
 }
 
@@ -325,7 +325,7 @@ void landing_give_up(struct flight *f, const char *why)
 		return;
 	f->storing = false;
 	f->shareable = false; /* what is no longer in memory or on disk cannot be read from the start */
-	snprintf(f->verdict.reason, sizeof f->verdict.reason, "%s", why);
+	f->gave_up = why;
 	refuse(f, why, flight_now());
 	flight_unpause(f);
 	flight_end_if_idle(f);
@@ -357,6 +357,8 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 		stats_add(STATS_STORED, 1);
 	if (outcome == STORE_PUT_PURGED && !f->is_part)
 		refuse(f, "purged while it was fetched", flight_now());
+	if (outcome == STORE_PUT_CHANGED && !f->is_part)
+		refuse(f, "what is stored was given another lifetime while this was fetched", flight_now());
 	if (outcome == STORE_PUT_STOPPED) {
 		const char *why = store_stopped(f->flights->config.store);
 		refuse(f, why != NULL ? why : "nothing was stored at that moment", flight_now());
@@ -462,19 +464,21 @@ static void run_job(struct store_job *job)
 	}
 	f->disk_busy = false;
 	pthread_cond_broadcast(&f->news);
-	pthread_mutex_unlock(&f->lock);
 	if (put) { /* the job's reference becomes the put's */
 		f->put = (struct store_put){
 		    .entry = f->entry,
 		    .body = f->body,
 		    .place = f->is_part ? &f->place : NULL,
 		    .purge_id = f->purge_id,
-		    .replaces_id = f->was != NULL ? f->was->id : 0,
+		    .replaces = f->was,
 		    .done = put_over,
 		};
+		/* Under the lock: flights_forget() comes before, or its store_invalidate() is queued behind. */
 		store_put(f->flights->config.store, &f->put);
+		pthread_mutex_unlock(&f->lock);
 		return;
 	}
+	pthread_mutex_unlock(&f->lock);
 	if (over)
 		flights_close(f);
 	flight_drop(f);

@@ -155,7 +155,7 @@ static bool try_stale(struct exchange *x, const struct lookup *l, bool allowed, 
 
 static const char *forward_reason(const struct lookup *l)
 {
-	if (l->entry != NULL)
+	if (l->entry != NULL && l->use.fwd[0] != '\0') /* else it was fresh, and has lost its body */
 		return l->use.fwd;
 	if (l->parts.of != NULL)
 		return "partial";

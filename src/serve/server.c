@@ -207,6 +207,7 @@ static void server_close(struct server *s)
 		lanes_stop(s->lanes);
 	bool quiet = workers_end(s->service.workers, BREAK_S);
 	if (!quiet) { /* a thread hangs in a call we cannot end: keep what is queued and go */
+		store_hurry(s->service.store);
 		store_settle(s->service.store);
 		log_access_close();
 		_exit(0);

@@ -157,6 +157,8 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 
 void service_close(struct service *s)
 {
+	if (s->store != NULL)
+		store_hurry(s->store); /* flights_free() waits for the writer */
 	flights_free(s->flights);
 	if (s->store != NULL)
 		store_close(s->store);

@@ -196,9 +196,17 @@ void index_rest(struct index *ix, enum statement s)
 	sqlite3_clear_bindings(ix->statements[s]);
 }
 
+/* Some errors make SQLite roll the whole transaction back; what comes behind must not be done outside of any. */
+static bool has_lost_its_transaction(const struct index *ix, enum statement s)
+{
+	return ix->who != NULL && s != COMMIT && s != ROLLBACK && !index_in_transaction(ix);
+}
+
 int index_run(struct index *ix, enum statement s, const char *what)
 {
 	int rc;
+	if (has_lost_its_transaction(ix, s))
+		return -1;
 	do
 		rc = sqlite3_step(ix->statements[s]);
 	while (rc == SQLITE_ROW);
@@ -215,6 +223,8 @@ void index_bind_text(sqlite3_stmt *st, int at, const char *text)
 
 enum store_found index_ask(struct index *ix, enum statement s, const char *what)
 {
+	if (has_lost_its_transaction(ix, s))
+		return STORE_BROKEN;
 	int rc = sqlite3_step(ix->statements[s]);
 	if (rc == SQLITE_ROW)
 		return STORE_FOUND;
@@ -521,8 +531,9 @@ int index_wal_frames(const struct index *ix)
 int index_checkpoint(struct index *ix, int *log, int *done)
 {
 	int rc = sqlite3_wal_checkpoint_v2(ix->db, "main", SQLITE_CHECKPOINT_PASSIVE, log, done);
-	/* Busy: somebody else is checkpointing, which is as good. */
-	if ((rc & 0xff) == SQLITE_BUSY || rc == SQLITE_OK)
+	if (rc == SQLITE_OK)
 		return 0;
+	if ((rc & 0xff) == SQLITE_BUSY) /* somebody else is checkpointing, which is as good; the numbers say nothing then */
+		return -1;
 	return index_trouble(ix, "checkpoint");
 }

@@ -123,9 +123,13 @@ int64_t index_begun_edits(const struct index *);
 enum index_stored {
 	INDEX_STORED, /* e->id is set */
 	INDEX_PURGED, /* the row to be replaced is gone, or the URL was purged since (index_purged) */
+	INDEX_CHANGED, /* somebody has given the row to be replaced another lifetime */
 	INDEX_UNSTORED
 };
-enum index_stored index_put(struct index *, struct entry *e, int64_t replaces_id);
+/* STORED: the row is still there, and as it was read (fetched_at, fresh_until). */
+enum index_stored index_replaceable(struct index *, const struct entry *was);
+/* A new row, or over that of the same URL and variant. */
+enum index_stored index_put(struct index *, struct entry *e);
 /* Was the URL purged after that purge, or may it have been, because purges since then are forgotten? Where SQLite fails, no. */
 bool index_purged(struct index *, const char *url, int64_t purge_id);
 /* What a host gave and cost within an hour is added up. */

@@ -137,12 +137,13 @@ static int evict(struct index *ix, const struct limits *l, const struct candidat
 }
 
 /* One row out of the queues. 1: evicted; 0: nothing that may be; -1. */
-static int evict_one(struct index *ix, struct limits *l, int64_t size_bytes)
+static int evict_one(struct index *ix, struct limits *l)
 {
 	struct candidate c;
-	int64_t share = (size_bytes > 0 ? size_bytes : l->bytes) / NEW_SHARE;
+	int64_t share = l->bytes / NEW_SHARE;
+	bool other = false; /* behind a row that a rule keeps, the other queue is asked: one queue may hold nothing else */
 	for (int turn = 0; turn < TURNS; turn++) {
-		bool is_new = l->new_bytes > share;
+		bool is_new = (l->new_bytes > share) != other;
 		enum store_found found = next_candidate(ix, is_new ? "new" : "main", &c);
 		if (found == STORE_ABSENT) {
 			is_new = !is_new;
@@ -156,6 +157,7 @@ static int evict_one(struct index *ix, struct limits *l, int64_t size_bytes)
 			return -1;
 		if (is_new)
 			l->new_bytes -= c.body_bytes;
+		other = c.pinned && !other;
 	}
 	/* Visited all of them, or pinned: the last one looked at stands for the rest, unless a rule keeps it. */
 	return c.pinned ? 0 : evict(ix, l, &c, false) < 0 ? -1 : 1;
@@ -174,7 +176,7 @@ int index_evict(struct index *ix, int64_t size_bytes, int64_t max_entries, int m
 			return n;
 		int evicted = 0;
 		if (!too_large || l.part_bytes <= l.bytes / PART_SHARE)
-			evicted = evict_one(ix, &l, size_bytes);
+			evicted = evict_one(ix, &l);
 		if (evicted == 0 && l.part_bytes > 0 && too_large)
 			evicted = index_run(ix, PART_EVICT, "evicting a part") < 0 ? -1 : sqlite3_changes(ix->db) > 0;
 		if (evicted <= 0)

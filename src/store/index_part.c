@@ -139,7 +139,7 @@ static int drop_others(struct index *ix, const struct entry *e, const struct par
 }
 
 /* The fields of the ranges that are here, updated by those of the new one, are the fields of all (RFC 9111 3.4, 3.2). */
-static int update_fields(struct index *ix, struct entry *e)
+static int update_fields(struct index *ix, const struct entry *e, char **headers)
 {
 	struct head stored, news;
 	struct buf text;
@@ -151,12 +151,8 @@ static int update_fields(struct index *ix, struct entry *e)
 	int rc = found == STORE_BROKEN ? -1 : 0;
 	if (found == STORE_FOUND && message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
 	    message_parse_fields(&news, span_of(e->headers)) == 0 && policy_update_fields(&stored, &news, &text) == 0) {
-		char *headers = strdup(buf_str(&text));
-		rc = headers != NULL ? 0 : -1;
-		if (headers != NULL) {
-			free(e->headers);
-			e->headers = headers;
-		}
+		*headers = strdup(buf_str(&text));
+		rc = *headers != NULL ? 0 : -1;
 	}
 	index_rest(ix, PART_HEADERS);
 	buf_fini(&text);
@@ -198,11 +194,10 @@ static int insert_part(struct index *ix, const struct entry *e, const struct par
 	return index_run(ix, PART_INSERT, "storing a part");
 }
 
-enum index_stored index_put_part(struct index *ix, struct entry *e, const struct part_place *place)
+static enum index_stored put_part(struct index *ix, const struct entry *e, const struct part_place *place)
 {
-	assert(ix->who != NULL);
 	int64_t behind = place->first_byte + e->body_bytes;
-	if (e->body_file == NULL || drop_others(ix, e, place) < 0 || update_fields(ix, e) < 0 || freshen_parts(ix, e) < 0)
+	if (freshen_parts(ix, e) < 0)
 		return INDEX_UNSTORED;
 	sqlite3_stmt *st = of_response(ix, PART_COVERED, e);
 	sqlite3_bind_int64(st, 3, place->first_byte);
@@ -218,7 +213,22 @@ enum index_stored index_put_part(struct index *ix, struct entry *e, const struct
 		return INDEX_UNSTORED;
 	index_bind_text(ix->statements[PARTS_TRIM], 1, e->url);
 	sqlite3_bind_int(ix->statements[PARTS_TRIM], 2, PARTS_MAX);
-	return index_run(ix, PARTS_TRIM, "trimming parts") < 0 ? INDEX_UNSTORED : INDEX_STORED;
+	index_run(ix, PARTS_TRIM, "trimming parts"); /* if not, there is one too many */
+	return INDEX_STORED;
+}
+
+enum index_stored index_put_part(struct index *ix, struct entry *e, const struct part_place *place)
+{
+	assert(ix->who != NULL);
+	char *headers = NULL;
+	if (e->body_file == NULL || drop_others(ix, e, place) < 0 || update_fields(ix, e, &headers) < 0)
+		return INDEX_UNSTORED;
+	struct entry with = *e; /* seats may read the entry's own fields */
+	if (headers != NULL)
+		with.headers = headers;
+	enum index_stored stored = put_part(ix, &with, place);
+	free(headers);
+	return stored;
 }
 
 int index_drop_part(struct index *ix, const char *body_file)

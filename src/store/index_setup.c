@@ -46,14 +46,6 @@ static int64_t size_of(const char *dir, const char *name)
 	return size;
 }
 
-static void remove_file(const char *dir, const char *name)
-{
-	char *path = index_path(dir, name);
-	if (path != NULL)
-		unlink(path);
-	free(path);
-}
-
 static const char *message(sqlite3 *db, int rc)
 {
 	return db != NULL && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
@@ -110,21 +102,27 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 	return FOUND_OURS;
 }
 
-/* Ours by its header: is it sound, as far as a quick look tells? */
+static void remove_file(const char *dir, const char *name)
+{
+	char *path = index_path(dir, name);
+	if (path != NULL)
+		unlink(path);
+	free(path);
+}
+
+/* Ours by its header: is it sound, as far as a quick look tells? A mark says that SQLite found it damaged in use, which a disk that could not
+ * be read for a moment also looks like: then the look is a long one, and its word counts. */
 static enum found examine(const char *dir, struct buf *what)
 {
-	if (size_of(dir, "damaged") >= 0) {
-		buf_adds(what, "SQLite found it damaged while it was in use");
-		return FOUND_DAMAGED;
-	}
+	bool marked = size_of(dir, "damaged") >= 0;
 	sqlite3 *db;
 	int64_t n;
 	sqlite3_stmt *st = NULL;
 	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
 	if (rc == SQLITE_OK)
 		rc = number(db, "SELECT edits FROM counter WHERE id = 1", &n);
-	if (rc == SQLITE_OK && size_of(dir, "index.db") <= FULL_CHECK_BYTES) {
-		rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL);
+	if (rc == SQLITE_OK && (marked || size_of(dir, "index.db") <= FULL_CHECK_BYTES)) {
+		rc = sqlite3_prepare_v2(db, marked ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)", -1, &st, NULL);
 		if (rc == SQLITE_OK)
 			rc = sqlite3_step(st);
 		if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0) {
@@ -137,6 +135,8 @@ static enum found examine(const char *dir, struct buf *what)
 		buf_adds(what, message(db, rc));
 	sqlite3_finalize(st);
 	sqlite3_close(db);
+	if (rc == SQLITE_OK && marked)
+		remove_file(dir, "damaged");
 	return rc == SQLITE_OK ? FOUND_OURS : index_is_damage(rc) ? FOUND_DAMAGED : FOUND_TROUBLE;
 }
 

@@ -32,7 +32,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [BEGIN] = {WRITER, "BEGIN IMMEDIATE"},
     [COMMIT] = {WRITER, "COMMIT"},
     [ROLLBACK] = {WRITER, "ROLLBACK"},
-    [HAS_ID] = {WRITER, "SELECT 1 FROM entry WHERE id = ?1"},
+    [HAS_ROW] = {WRITER, "SELECT id, fetched_at = ?2 AND fresh_until = ?3 FROM entry WHERE id = ?1"},
     [HAS_KEY] = {WRITER, "SELECT id FROM entry WHERE url = ?1 AND vary = ?2"},
     [INSERT] = {WRITER, "INSERT INTO entry (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, "
 			"fetched_at, initial_age_s, fresh_until, stale_until, used_at, rule_id, reason, dns_ms, connect_ms, "
@@ -87,7 +87,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [NEXT_PLACE] = {WRITER, "UPDATE counter SET places = places + 1 RETURNING places"},
     [GHOST_ADD] = {WRITER, "INSERT INTO ghost (key) VALUES (?1) ON CONFLICT DO NOTHING"},
     [GHOST_TAKE] = {WRITER, "DELETE FROM ghost WHERE key = ?1"},
-    [GHOST_TRIM] = {WRITER, "DELETE FROM ghost WHERE id = (SELECT min(id) FROM ghost)"},
+    [GHOST_TRIM] = {WRITER, "DELETE FROM ghost WHERE id IN (SELECT id FROM ghost ORDER BY id LIMIT 2)"},
     [PART_EVICT] = {WRITER, "DELETE FROM part WHERE id = (SELECT id FROM part ORDER BY used_at, id LIMIT 1)"},
     [TRAFFIC] = {WRITER, "INSERT INTO traffic (hour, host, hits, misses, hit_bytes, miss_bytes) VALUES (?1, iif("
 			 "EXISTS (SELECT 1 FROM traffic WHERE hour = ?1 AND host = ?2) OR "

@@ -132,15 +132,16 @@ static int overwrite(struct index *ix, struct entry *e, int64_t id)
 	return 0;
 }
 
-/* 1, 0, or -1; *id is the row's. */
-static int has(struct index *ix, enum statement s, int64_t *id)
+/* The row of the same URL and variant; *id is its. */
+static enum store_found find_same(struct index *ix, const struct entry *e, int64_t *id)
 {
-	int rc = sqlite3_step(ix->statements[s]);
-	int result = rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : index_trouble(ix, "looking for the row to replace");
-	if (result == 1)
-		*id = sqlite3_column_int64(ix->statements[s], 0);
-	index_rest(ix, s);
-	return result;
+	index_bind_text(ix->statements[HAS_KEY], 1, e->url);
+	index_bind_text(ix->statements[HAS_KEY], 2, e->vary);
+	enum store_found found = index_ask(ix, HAS_KEY, "looking for the row to replace");
+	if (found == STORE_FOUND)
+		*id = sqlite3_column_int64(ix->statements[HAS_KEY], 0);
+	index_rest(ix, HAS_KEY);
+	return found;
 }
 
 /* Whoever varies on what each client says anew must not fill the cache with one page. */
@@ -151,22 +152,27 @@ static int trim_variants(struct index *ix, const char *url)
 	return index_run(ix, VARIANTS_TRIM, "trimming variants");
 }
 
-enum index_stored index_put(struct index *ix, struct entry *e, int64_t replaces_id)
+enum index_stored index_replaceable(struct index *ix, const struct entry *was)
+{
+	assert(ix->who != NULL);
+	sqlite3_stmt *st = ix->statements[HAS_ROW];
+	sqlite3_bind_int64(st, 1, was->id);
+	sqlite3_bind_int64(st, 2, was->fetched_at);
+	sqlite3_bind_int64(st, 3, was->fresh_until);
+	enum store_found found = index_ask(ix, HAS_ROW, "looking for the row to replace");
+	bool as_it_was = found == STORE_FOUND && sqlite3_column_int(st, 1) != 0;
+	index_rest(ix, HAS_ROW);
+	return found == STORE_BROKEN ? INDEX_UNSTORED : found == STORE_ABSENT ? INDEX_PURGED : as_it_was ? INDEX_STORED : INDEX_CHANGED;
+}
+
+enum index_stored index_put(struct index *ix, struct entry *e)
 {
 	assert(ix->who != NULL);
 	int64_t id = 0;
-	if (replaces_id != 0) {
-		sqlite3_bind_int64(ix->statements[HAS_ID], 1, replaces_id);
-		int there = has(ix, HAS_ID, &id);
-		if (there <= 0)
-			return there == 0 ? INDEX_PURGED : INDEX_UNSTORED;
-	}
-	index_bind_text(ix->statements[HAS_KEY], 1, e->url);
-	index_bind_text(ix->statements[HAS_KEY], 2, e->vary);
-	int there = has(ix, HAS_KEY, &id);
-	if (there < 0 || (there > 0 ? overwrite(ix, e, id) : insert(ix, e)) < 0)
+	enum store_found same = find_same(ix, e, &id);
+	if (same == STORE_BROKEN || (same == STORE_FOUND ? overwrite(ix, e, id) : insert(ix, e)) < 0)
 		return INDEX_UNSTORED;
-	if (there == 0 && e->vary[0] != '\0')
+	if (same == STORE_ABSENT && e->vary[0] != '\0')
 		trim_variants(ix, e->url);
 	index_drop_parts(ix, e->url, e->vary);
 	index_bind_text(ix->statements[REFUSAL_FORGET], 1, e->url);

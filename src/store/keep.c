@@ -140,7 +140,7 @@ static void empty_trash(struct keep *k)
 	if (!k->trash_left || !lock_reclaim_begin(k->at.lock))
 		return;
 	int64_t began = clock_us(), piece_began = began;
-	bool more = true;
+	bool more = true, from_the_first = k->trash_after == 0;
 	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX && !keep_is_stopping(k)) {
 		more = empty_piece(k);
 		int64_t now = clock_us();
@@ -151,7 +151,7 @@ static void empty_trash(struct keep *k)
 	lock_reclaim_end(k->at.lock);
 	if (!more) {
 		k->trash_after = 0;
-		k->trash_left = false;
+		k->trash_left = !from_the_first; /* what came meanwhile may have taken lower numbers */
 	}
 }
 
@@ -188,22 +188,6 @@ const char *keep_stopped(const struct keep *k)
 	if (atomic_load(&k->starved))
 		return "the disk has less free than --min-free leaves, and nothing is left to evict";
 	return NULL;
-}
-
-static int dead_run(struct store_op *op, struct index *ix)
-{
-	(void)op;
-	return index_setting_remove(ix, "stopped") < 0 ? -1 : index_setting_remove(ix, "server*");
-}
-
-/* Nobody else uses the cache: what others wrote down of themselves is of the dead. */
-static void forget_the_dead(struct keep *k)
-{
-	struct store_op *op = malloc(sizeof *op);
-	if (op == NULL)
-		return;
-	*op = (struct store_op){.run = dead_run, .done = keep_op_free};
-	writer_queue(k->at.writer, op, false);
 }
 
 static void watch_wal(struct keep *k)
@@ -320,11 +304,11 @@ static void forget_traffic(struct keep *k)
 /* --- the thread --- */
 
 /* False when it is time to stop. */
-static bool wait_round(struct keep *k)
+static bool wait_round(struct keep *k, bool soon)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (k->trash_left ? PAUSE_MS : ROUND_MS) * 1000000L;
+	until.tv_nsec += (k->trash_left || soon ? PAUSE_MS : ROUND_MS) * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&k->mutex);
@@ -344,19 +328,23 @@ static void *run(void *arg)
 	int64_t ticked = 0;
 	bodies_sweep_spool(k->at.bodies);
 	keep_sweep_leases(k);
-	keep_sweep_earlier_index(k);
-	atomic_store(&k->swept, true);
+	bool outside = keep_sweep_outside(k);
 	k->synced_at = time(NULL) - SYNC_S + FIRST_SYNC_S;
 	const char *stopped = NULL;
-	while (wait_round(k)) {
+	bool noted = !k->at.alone; /* else what stands there is of the dead */
+	while (wait_round(k, outside)) {
+		if (outside)
+			outside = keep_sweep_outside(k);
+		atomic_store(&k->swept, !outside);
+		empty_trash(k); /* first: what has gone already must not be asked for again */
 		keep_quota(k);
-		empty_trash(k);
 		if (clock_us() - ticked < ROUND_MS * 1000)
 			continue;
 		ticked = clock_us();
 		k->at.tick(k->at.ctx);
 		watch_wal(k);
-		if (keep_stopped(k) != stopped) {
+		if (!noted || keep_stopped(k) != stopped) {
+			noted = true;
 			stopped = keep_stopped(k);
 			note_stopped(k);
 		}
@@ -364,6 +352,7 @@ static void *run(void *arg)
 		bodies_settle(k->at.bodies);
 		if (time(NULL) - k->synced_at >= SYNC_S) {
 			forget_traffic(k);
+			bodies_sweep_spool(k->at.bodies);
 			keep_sweep_leases(k);
 			sync_bodies(k);
 			k->synced_at = time(NULL);
@@ -396,8 +385,6 @@ struct keep *keep_start(const struct keep_config *config, struct buf *why)
 	pthread_mutex_init(&k->mutex, NULL);
 	pthread_cond_init(&k->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	if (config->alone)
-		forget_the_dead(k);
 	if (pthread_create(&k->thread, NULL, run, k) != 0) {
 		buf_adds(why, "no thread for the keeper");
 		keep_free(k);

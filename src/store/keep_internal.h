@@ -31,6 +31,7 @@ struct keep {
 	/* the thread's own */
 	int64_t version, trash_after;
 	bool trash_left;
+	int outside; /* the next directory to sweep for an earlier index's bodies; 256: done */
 	int checkpointed; /* frames at the last complete checkpoint */
 	time_t synced_at;
 	char reader[256]; /* who keeps the log from being emptied */
@@ -45,7 +46,7 @@ void keep_op_free(struct store_op *, bool committed);
 void keep_quota(struct keep *);
 /* Sweeps leases whose owner is dead. */
 void keep_sweep_leases(struct keep *);
-/* Removes bodies that an earlier index in this directory left. */
-void keep_sweep_earlier_index(struct keep *);
+/* Removes bodies that an earlier index in this directory left, a directory or a few in a round. True while there is more to do. */
+bool keep_sweep_outside(struct keep *);
 
 #endif

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define SWEEP_PIECE 64 /* names between two pauses */
+#define SWEEP_ROUND_US 50000 /* of directories in a round; one at least */
 
 struct torn {
 	struct store_op op;
@@ -199,18 +200,21 @@ static int sweep_directory(struct keep *k, int ab, int64_t from)
 	return result;
 }
 
-void keep_sweep_earlier_index(struct keep *k)
+bool keep_sweep_outside(struct keep *k)
 {
-	int64_t from = index_setting(k->ix, "sweep_outside");
+	int64_t from = k->outside > 255 ? 0 : index_setting(k->ix, "sweep_outside");
 	if (from <= 0)
-		return;
-	for (int ab = 0; ab < 256; ab++)
-		if (sweep_directory(k, ab, from) < 0)
-			return;
+		return false;
+	int64_t began = clock_us();
+	for (; k->outside < 256 && clock_us() - began < SWEEP_ROUND_US; k->outside++)
+		if (sweep_directory(k, k->outside, from) < 0)
+			return true;
+	if (k->outside < 256)
+		return true;
 	struct store_op *f = calloc(1, sizeof *f);
 	if (f == NULL)
-		return;
+		return false;
 	*f = (struct store_op){.run = forgotten_run, .done = keep_op_free};
 	writer_queue(k->at.writer, f, false);
+	return false;
 }
-

@@ -83,7 +83,6 @@ void pool_give(struct pool *p, struct index *ix)
 {
 	pthread_mutex_lock(&p->mutex);
 	p->idle[p->idle_count++] = ix;
-	if (p->open_count == POOL_MAX)
-		pthread_cond_signal(&p->given);
+	pthread_cond_signal(&p->given);
 	pthread_mutex_unlock(&p->mutex);
 }

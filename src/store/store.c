@@ -13,7 +13,7 @@
  * the URL stands in `gone` until its rows are deleted: look-ups here find nothing, and `bumps`, a part of every edit counter
  * this process hands out, moves so that answers held in memory are confirmed. Order matters and is noted where it does.
  *
- * Locks: none is held while another is taken, nor across SQLite or the disk.
+ * It has no locks of its own.
  */
 #include "store/store_private.h"
 
@@ -32,15 +32,6 @@
 #include <unistd.h>
 
 #define OF(type, member, pointer) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
-
-/* A URL whose rows are to be deleted. */
-struct gone {
-	struct store_op op;
-	struct store *store;
-	struct gone *next;
-	bool failed; /* to be queued again by tick() */
-	char url[];
-};
 
 /* --- opening and closing --- */
 
@@ -108,6 +99,16 @@ static int find_suspects(struct store *s, struct buf *why)
 
 static void tick(void *ctx);
 
+/* Nobody else uses the cache: the servers that wrote down how they are set are dead. Where a shell has the lock it is left to the next. */
+static void forget_the_dead(struct index *ix)
+{
+	if (index_begin(ix, "forgetting dead servers") != INDEX_BEGUN)
+		return;
+	index_setting_remove(ix, "server*");
+	if (index_commit(ix) < 0)
+		index_abort(ix);
+}
+
 /* Everything from the directory up to the threads; what there is of it is undone by store_close(). */
 static int start(struct store *s, const struct store_config *config, struct buf *why)
 {
@@ -130,13 +131,15 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	bool alone = lock_join(s->lock);
 	if (index_setup(s->dir, config->mode, alone, why) == 0)
 		ix = index_open(s->dir, INDEX_WRITER, why);
+	if (ix != NULL && alone)
+		forget_the_dead(ix);
 	lock_setup_end(s->lock);
 	if (ix == NULL)
 		return -1;
 	tag_directory(s->dir_fd);
 
 	s->writer = writer_start(ix);
-	if (s->writer == NULL || (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
+	if (s->writer == NULL || (s->gone = gone_new(s->writer)) == NULL || (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
 		buf_adds(why, "no memory or threads for the cache");
 		return -1;
 	}
@@ -164,12 +167,16 @@ struct store *store_open(const struct store_config *config, struct buf *why)
 	}
 	s->dir_fd = -1;
 	s->size_bytes = config->size_bytes;
-	pthread_mutex_init(&s->gone_mutex, NULL);
 	if (start(s, config, why) < 0) {
 		store_close(s);
 		return NULL;
 	}
 	return s;
+}
+
+void store_hurry(struct store *s)
+{
+	writer_hurry(s->writer);
 }
 
 void store_close(struct store *s)
@@ -199,13 +206,7 @@ void store_close(struct store *s)
 	usage_free(s->usage);
 	suspects_free(s->suspects);
 	lock_close(s->lock);
-	while (s->gone != NULL) {
-		struct gone *g = s->gone;
-		s->gone = g->next;
-		log_say("%s: %s is stored though its origin has changed it: somebody kept the index locked (delete its row)", s->dir, g->url);
-		free(g);
-	}
-	pthread_mutex_destroy(&s->gone_mutex);
+	gone_free(s->gone, s->dir);
 	if (s->dir_fd >= 0)
 		close(s->dir_fd);
 	free(s->dir);
@@ -216,74 +217,28 @@ void store_close(struct store *s)
 
 bool store_is_gone(struct store *s, const char *url)
 {
-	if (atomic_load(&s->gone_count) == 0)
-		return false;
-	pthread_mutex_lock(&s->gone_mutex);
-	const struct gone *g = s->gone;
-	while (g != NULL && strcmp(g->url, url) != 0)
-		g = g->next;
-	pthread_mutex_unlock(&s->gone_mutex);
-	return g != NULL;
+	return gone_has(s->gone, url);
 }
 
-static int gone_run(struct store_op *op, struct index *ix)
+/* After the URL is in its place, see store_find(). */
+static void bump(void *ctx)
 {
-	return index_invalidate(ix, OF(struct gone, op, op)->url);
-}
-
-/* It must not be forgotten: a stored answer the origin has disowned would be served. */
-static void gone_done(struct store_op *op, bool committed)
-{
-	struct gone *g = OF(struct gone, op, op);
-	struct store *s = g->store;
-	pthread_mutex_lock(&s->gone_mutex);
-	g->failed = !committed;
-	if (committed) {
-		struct gone **at = &s->gone;
-		while (*at != g)
-			at = &(*at)->next;
-		*at = g->next;
-		atomic_fetch_sub(&s->gone_count, 1);
-	}
-	pthread_mutex_unlock(&s->gone_mutex);
-	if (committed)
-		free(g);
+	struct store *s = ctx;
+	atomic_fetch_add(&s->bumps, 1);
 }
 
 void store_invalidate(struct store *s, const char *url)
 {
-	struct gone *g = calloc(1, sizeof *g + strlen(url) + 1);
-	if (g == NULL) {
-		log_trouble("memory", "no memory to invalidate %s", url);
-		return;
-	}
-	strcpy(g->url, url);
-	g->store = s;
-	g->op = (struct store_op){.run = gone_run, .done = gone_done};
-	pthread_mutex_lock(&s->gone_mutex);
-	g->next = s->gone;
-	s->gone = g;
-	atomic_fetch_add(&s->gone_count, 1);
-	pthread_mutex_unlock(&s->gone_mutex);
-	atomic_fetch_add(&s->bumps, 1); /* after the URL is in its place, see store_find() */
-	writer_queue(s->writer, &g->op, false);
+	gone_add(s->gone, url, bump, s);
 }
 
 /* On the keeper's thread. */
 static void tick(void *ctx)
 {
 	struct store *s = ctx;
-	usage_flush(s->usage, false);
-	if (atomic_load(&s->gone_count) == 0)
-		return;
-	pthread_mutex_lock(&s->gone_mutex);
-	for (struct gone *g = s->gone; g != NULL; g = g->next) {
-		if (g->failed) {
-			g->failed = false;
-			writer_queue(s->writer, &g->op, false);
-		}
-	}
-	pthread_mutex_unlock(&s->gone_mutex);
+	if (!keep_log_full(s->keep)) /* that can wait, and would make the log longer */
+		usage_flush(s->usage, false);
+	gone_retry(s->gone);
 }
 
 /* --- looking up --- */
@@ -371,7 +326,7 @@ int store_open_body(struct store *s, const struct entry *e)
 		log_trouble("body", "%s/%s: %s", s->dir, e->body_file, strerror(errno));
 		return -1;
 	}
-	if (fd >= 0 && is_suspect(s, e)) {
+	if (fd >= 0 && (e->suspect || is_suspect(s, e))) { /* the sweep may have decided meanwhile, and not for this file */
 		if (e->has_sha256 && bodies_verify(s->bodies, fd, e->sha256)) {
 			suspects_clear(s->suspects, body_number(e->body_file));
 		} else {
@@ -430,9 +385,12 @@ static int put_run(struct store_op *op, struct index *ix)
 		put->outcome = STORE_PUT_PURGED;
 		return 0;
 	}
-	keep_make_room(s->keep, ix, put->entry->body_bytes);
-	switch (put->place != NULL ? index_put_part(ix, put->entry, put->place)
-				   : index_put(ix, put->entry, put->replaces_id)) {
+	enum index_stored stored = put->replaces != NULL ? index_replaceable(ix, put->replaces) : INDEX_STORED;
+	if (put->replaces == NULL) /* what is to be replaced must not be evicted for what replaces it */
+		keep_make_room(s->keep, ix, put->entry->body_bytes);
+	if (stored == INDEX_STORED)
+		stored = put->place != NULL ? index_put_part(ix, put->entry, put->place) : index_put(ix, put->entry);
+	switch (stored) {
 	case INDEX_STORED:
 		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it counts. */
 		put->entry->edits = index_begun_edits(ix) + atomic_load(&s->bumps);
@@ -440,6 +398,9 @@ static int put_run(struct store_op *op, struct index *ix)
 		return 0;
 	case INDEX_PURGED:
 		put->outcome = STORE_PUT_PURGED;
+		return 0;
+	case INDEX_CHANGED:
+		put->outcome = STORE_PUT_CHANGED;
 		return 0;
 	case INDEX_UNSTORED:
 		break;

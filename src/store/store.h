@@ -40,6 +40,8 @@ struct store_config {
 struct store *store_open(const struct store_config *, struct buf *why);
 /* Finishes what is queued, ends the threads, checkpoints, closes. All watches must have been freed. */
 void store_close(struct store *);
+/* From now on others' locks are waited for five seconds in all. */
+void store_hurry(struct store *);
 
 /* --- looking up: any thread --- */
 
@@ -93,6 +95,7 @@ struct body *body_begin(struct store *, bool whole);
 enum store_put_outcome {
 	STORE_PUT_DONE,    /* committed; entry->id is set */
 	STORE_PUT_PURGED,  /* the row it was to replace is gone: somebody purged the URL meanwhile (invariant 8) */
+	STORE_PUT_CHANGED, /* the row it was to replace has been given another lifetime meanwhile (invariant 8) */
 	STORE_PUT_STOPPED, /* nothing is stored at the moment (store_stopped) */
 	STORE_PUT_TROUBLE  /* not stored; logged */
 };
@@ -104,8 +107,9 @@ struct store_put {
 	struct body *body;
 	const struct part_place *place; /* NULL: a whole response; else entry and body are a range of one */
 	int64_t purge_id;    /* the last purge known when it set out (store_rules); one of its URL since: PURGED */
-	int64_t replaces_id; /* id of the row (same url) the flight set out to replace or 0. If it is gone by now: PURGED. The row with
-	                        the same url and vary is overwritten in place: id, pinned, tag, note, hits stay */
+	const struct entry *replaces; /* the row (same url) the flight set out to replace, as it was read, or NULL. If it is gone by now:
+	                        PURGED, and if it has another lifetime: CHANGED. The row with the same url and vary is overwritten in
+	                        place: id, pinned, tag, note, hits stay */
 	void (*done)(struct store_put *, enum store_put_outcome);
 	struct store_op op; /* private, like the next two */
 	struct store *store;

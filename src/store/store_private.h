@@ -4,6 +4,7 @@
 
 #include "store/body_files.h"
 #include "store/disk.h"
+#include "store/gone.h"
 #include "store/index.h"
 #include "store/keep.h"
 #include "store/lock.h"
@@ -16,8 +17,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-struct gone;
 
 struct store {
 	char *dir;
@@ -35,10 +34,8 @@ struct store {
 	struct keep *keep;
 
 	bool noted; /* store_note_server() */
-	atomic_int gone_count;
 	atomic_llong bumps;
-	pthread_mutex_t gone_mutex;
-	struct gone *gone; /* guarded by gone_mutex */
+	struct gone *gone;
 };
 
 /* True while the rows of an invalidated URL wait for their deletion. */

@@ -242,8 +242,9 @@ void usage_hits(struct usage *u, int64_t id, int64_t hits, int64_t used_at)
 	while (u->slots[at] != 0 && u->gathering->of[u->slots[at] - 1].id != id)
 		at = (at + 1) % SLOTS;
 	if (u->slots[at] == 0 && u->gathering->count == GATHERED) {
-		flush_hits(u, u->draining->count - u->drained);
-		at = (uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> 48;
+		flush_hits(u, u->draining->count - u->drained); /* which empties the slots, where there is memory */
+		while (u->slots[at] != 0)
+			at = (at + 1) % SLOTS;
 	}
 	if (u->gathering->count == GATHERED && u->slots[at] == 0) { /* no memory to flush with */
 		pthread_mutex_unlock(&u->mutex);

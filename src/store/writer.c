@@ -27,6 +27,7 @@
 #define GAP_US 10000
 #define GAP_TIMES 2 /* as long as the transaction */
 #define GAP_MIN_US 200
+#define GAP_MAX_US 100000
 #define GAP_FULL_BELOW 2048 /* queued operations up to which the gap is not shortened */
 #define NICE (-20)
 #define QUEUE_MAX 16384     /* droppable ones beyond this are dropped; fewer where descriptors are few */
@@ -137,6 +138,8 @@ static void gap(struct writer *w, int64_t took_us)
 	clock_pause_us(GAP_MIN_US);
 	pthread_mutex_lock(&w->mutex);
 	int64_t us = GAP_TIMES * took_us > GAP_US ? GAP_TIMES * took_us : GAP_US;
+	if (us > GAP_MAX_US)
+		us = GAP_MAX_US;
 	if (w->queued > GAP_FULL_BELOW)
 		us = GAP_TIMES * took_us * GAP_FULL_BELOW / w->queued;
 	struct timespec until;

@@ -72,25 +72,26 @@ def test_a_migrated_index_is_what_a_new_one_is(older, launch):
 
 
 def test_a_migration_that_fails_changes_nothing(older):
-    older.shell("ALTER TABLE entry ADD COLUMN computed_until INTEGER")  # in the way of one that is to come
+    older.shell("DROP VIEW v_entry; CREATE TABLE v_entry (mine)")  # in the way of what is to come
+    version = older.value("PRAGMA user_version")
     before = older.sql("SELECT type, name, sql FROM sqlite_schema ORDER BY name")
     done = run("serve", "--listen", "127.0.0.1:0", "--cache", older.dir)
     assert done.returncode == 1 and b"cannot be carried" in done.stderr
     assert older.sql("SELECT type, name, sql FROM sqlite_schema ORDER BY name") == before
-    assert older.value("PRAGMA user_version") == int(VERSIONS[0].stem)
+    assert older.value("PRAGMA user_version") == version
 
 
 def test_a_crash_in_the_middle_leaves_one_version_or_the_other(older, launch, origin):
     older.shell("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) INSERT INTO entry (url, status, fetched_at, "
                 "fresh_until, used_at) SELECT 'http://many.example/' || i, 200, 1, 2, 3 FROM n")
+    version, before = older.value("PRAGMA user_version"), shape(older)
     crashing = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--cache", str(older.dir)], stderr=subprocess.PIPE,
                                 env=clean_environment())
     assert b"carrying it from version" in crashing.stderr.readline()
     crashing.kill()
     crashing.communicate()
     assert older.value("PRAGMA integrity_check") == "ok"
-    new = older.value("PRAGMA user_version") != int(VERSIONS[0].stem)
-    assert (("entry", "computed_until") in shape(older)[1]) == new
+    assert (shape(older) != before) == (older.value("PRAGMA user_version") != version)
     test_what_an_older_curlew_stored_is_served(older, launch, origin)
     assert older.value("SELECT count(*) FROM entry") == 50003
 
@@ -98,12 +99,13 @@ def test_a_crash_in_the_middle_leaves_one_version_or_the_other(older, launch, or
 def test_an_older_index_in_use_is_left_alone(older, launch):
     with open(older.dir / "lock", "w"):
         pass
+    version = older.value("PRAGMA user_version")
     holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLD, str(older.dir / "lock")], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"held\n"
         done = run("serve", "--listen", "127.0.0.1:0", "--cache", older.dir)
         assert done.returncode == 1 and b"older curlew" in done.stderr
-        assert older.value("PRAGMA user_version") == int(VERSIONS[0].stem)
+        assert older.value("PRAGMA user_version") == version
     finally:
         holder.stdin.close()
         holder.wait()

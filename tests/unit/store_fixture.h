@@ -290,9 +290,9 @@ static inline void put_is_done(struct store_put *put, enum store_put_outcome out
 }
 
 /* Puts the entry, which stays the caller's, with that body (NULL: none), and waits. */
-static inline enum store_put_outcome put_entry(struct store *s, struct entry *e, const char *body, int64_t replaces_id)
+static inline enum store_put_outcome put_entry(struct store *s, struct entry *e, const char *body, const struct entry *replaces)
 {
-	struct waited_put w = {.put = {.entry = e, .replaces_id = replaces_id, .done = put_is_done}};
+	struct waited_put w = {.put = {.entry = e, .replaces = replaces, .done = put_is_done}};
 	if (body != NULL) {
 		w.put.body = make_body(s, body, strlen(body), strlen(body) % 2 == 0, true);
 		assert_non_null(w.put.body);
@@ -308,7 +308,7 @@ static inline enum store_put_outcome put_entry(struct store *s, struct entry *e,
 static inline int64_t put(struct store *s, const char *url, const char *body)
 {
 	struct entry *e = make_entry(url, "");
-	assert_int_equal(put_entry(s, e, body, 0), STORE_PUT_DONE);
+	assert_int_equal(put_entry(s, e, body, NULL), STORE_PUT_DONE);
 	int64_t id = e->id;
 	entry_free(e);
 	return id;

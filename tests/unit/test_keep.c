@@ -118,7 +118,7 @@ static void a_disk_without_room_is_relieved(void **state)
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM entry") == 1);
 	assert_true(is_stored(h->store, "http://a/0"));
 	struct entry *e = make_entry("http://a/9", "");
-	EVENTUALLY(put_entry(h->store, e, "nine", 0) == STORE_PUT_STOPPED); /* what is pinned cannot make room */
+	EVENTUALLY(put_entry(h->store, e, "nine", NULL) == STORE_PUT_STOPPED); /* what is pinned cannot make room */
 	entry_free(e);
 	assert_counted(h);
 	sql(h, "UPDATE entry SET pinned = 0");
@@ -164,7 +164,7 @@ static void a_body_larger_than_the_quota_is_not_stored(void **state)
 	put(h->store, "http://a/1", "0123");
 	reopen(h, 8);
 	struct entry *e = make_entry("http://a/2", "");
-	assert_int_equal(put_entry(h->store, e, "0123456789", 0), STORE_PUT_TROUBLE);
+	assert_int_equal(put_entry(h->store, e, "0123456789", NULL), STORE_PUT_TROUBLE);
 	entry_free(e);
 	assert_true(is_stored(h->store, "http://a/1"));
 	assert_int_equal(count_files(h, "body"), 1);
@@ -375,7 +375,7 @@ static void storing_stops_while_a_forgotten_reader_fills_the_disk_and_resumes(vo
 	       "SELECT 'http://big/' || i, 200, 1, 2, 3, printf('%.100000c', 'x') FROM n");
 	put(h->store, "http://a/2", "two");
 	struct entry *e = make_entry("http://a/3", "");
-	EVENTUALLY(put_entry(h->store, e, "three", 0) == STORE_PUT_STOPPED);
+	EVENTUALLY(put_entry(h->store, e, "three", NULL) == STORE_PUT_STOPPED);
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM setting WHERE name = 'stopped' AND value GLOB 'no: *sqlite3*'") == 1);
 	/* Purging and looking up go on. */
 	store_invalidate(h->store, "http://a/2");
@@ -383,7 +383,7 @@ static void storing_stops_while_a_forgotten_reader_fills_the_disk_and_resumes(vo
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry WHERE url = 'http://a/2'"), 0);
 	assert_true(is_stored(h->store, "http://a/1"));
 	rise(&s);
-	EVENTUALLY(put_entry(h->store, e, "three", 0) == STORE_PUT_DONE);
+	EVENTUALLY(put_entry(h->store, e, "three", NULL) == STORE_PUT_DONE);
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM setting WHERE name = 'stopped'") == 0);
 	entry_free(e);
 }

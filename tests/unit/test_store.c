@@ -16,7 +16,7 @@ static void what_was_put_is_found_with_all_its_columns(void **state)
 	e->rule_id = 3;
 	e->dns_ms = 1.5;
 	e->total_ms = 20;
-	assert_int_equal(put_entry(h->store, e, "a body", 0), STORE_PUT_DONE);
+	assert_int_equal(put_entry(h->store, e, "a body", NULL), STORE_PUT_DONE);
 
 	struct entry *f = find(h->store, "http://a/1");
 	assert_non_null(f);
@@ -84,7 +84,7 @@ static void variants_come_with_the_most_recent_response_first(void **state)
 		struct entry *e = make_entry("http://a/1", rows[i].vary);
 		e->fetched_at = rows[i].fetched_at;
 		e->initial_age_s = rows[i].initial_age_s;
-		assert_int_equal(put_entry(h->store, e, NULL, 0), STORE_PUT_DONE);
+		assert_int_equal(put_entry(h->store, e, NULL, NULL), STORE_PUT_DONE);
 		entry_free(e);
 	}
 	struct store_rows found;
@@ -101,10 +101,12 @@ static void a_replaced_row_keeps_its_id_and_what_the_user_wrote(void **state)
 {
 	struct house *h = *state;
 	int64_t id = put(h->store, "http://a/1", "old");
+	struct entry *was = find(h->store, "http://a/1");
 	sql(h, "UPDATE entry SET pinned = 1, tag = 't', note = 'n', hits = 5");
 	struct entry *e = make_entry("http://a/1", "");
 	e->status = 203;
-	assert_int_equal(put_entry(h->store, e, "new body", id), STORE_PUT_DONE);
+	assert_int_equal(put_entry(h->store, e, "new body", was), STORE_PUT_DONE);
+	entry_free(was);
 	assert_int_equal(e->id, id);
 	entry_free(e);
 	e = find(h->store, "http://a/1");
@@ -120,13 +122,29 @@ static void a_replaced_row_keeps_its_id_and_what_the_user_wrote(void **state)
 	assert_counted(h);
 }
 
+static void a_lifetime_the_user_wrote_is_not_overwritten(void **state)
+{
+	struct house *h = *state;
+	put(h->store, "http://a/1", "old");
+	struct entry *was = find(h->store, "http://a/1");
+	sql(h, "UPDATE entry SET fresh_until = 0"); /* a soft purge */
+	struct entry *e = make_entry("http://a/1", "");
+	assert_int_equal(put_entry(h->store, e, "fetched before it", was), STORE_PUT_CHANGED);
+	assert_int_equal(sql_number(h, "SELECT fresh_until FROM entry"), 0);
+	EVENTUALLY(count_files(h, "body") == 1);
+	entry_free(was);
+	entry_free(e);
+}
+
 static void an_answer_does_not_come_back_when_its_row_was_purged_meanwhile(void **state)
 {
 	struct house *h = *state;
-	int64_t id = put(h->store, "http://a/1", "old");
+	put(h->store, "http://a/1", "old");
+	struct entry *was = find(h->store, "http://a/1");
 	sql(h, "DELETE FROM entry WHERE url = 'http://a/1'");
 	struct entry *e = make_entry("http://a/1", "");
-	assert_int_equal(put_entry(h->store, e, "fetched before the purge", id), STORE_PUT_PURGED);
+	assert_int_equal(put_entry(h->store, e, "fetched before the purge", was), STORE_PUT_PURGED);
+	entry_free(was);
 	entry_free(e);
 	assert_false(is_stored(h->store, "http://a/1"));
 	EVENTUALLY(count_files(h, "body") == 0);
@@ -508,7 +526,7 @@ static void *walk(void *arg)
 			store_invalidate(me->house->store, url);
 		} else {
 			struct entry *e = make_entry(url, "");
-			put_entry(me->house->store, e, "crowded", 0);
+			put_entry(me->house->store, e, "crowded", NULL);
 			entry_free(e);
 		}
 	}
@@ -568,6 +586,7 @@ int main(void)
 	    WITH_STORE(an_empty_body_has_no_file),
 	    WITH_STORE(variants_come_with_the_most_recent_response_first),
 	    WITH_STORE(a_replaced_row_keeps_its_id_and_what_the_user_wrote),
+	    WITH_STORE(a_lifetime_the_user_wrote_is_not_overwritten),
 	    WITH_STORE(an_answer_does_not_come_back_when_its_row_was_purged_meanwhile),
 	    WITH_STORE(a_refresh_freshens_the_row_it_read),
 	    WITH_STORE(a_refresh_never_overwrites_what_was_written_meanwhile),

@@ -1,0 +1,1 @@
+-- From version 2 to 3: triggers alone, which are made anew from schema.sql.

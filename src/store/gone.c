@@ -1,0 +1,135 @@
+/* A hash table, because with the index locked there may be thousands of them, and every look-up asks. */
+#include "store/gone.h"
+
+#include "base/log.h"
+#include "store/index.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 1024
+
+struct url {
+	struct store_op op; /* first */
+	struct gone *gone;
+	struct url *next;
+	bool failed; /* to be queued again */
+	char text[];
+};
+
+struct gone {
+	struct writer *writer;
+	atomic_int count; /* so that asking costs one load where there is none */
+	pthread_mutex_t mutex; /* guards the rest */
+	struct url *buckets[BUCKETS];
+};
+
+static size_t bucket_of(const char *text)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * 16777619u;
+	return h % BUCKETS;
+}
+
+struct gone *gone_new(struct writer *writer)
+{
+	struct gone *g = calloc(1, sizeof *g);
+	if (g == NULL)
+		return NULL;
+	g->writer = writer;
+	pthread_mutex_init(&g->mutex, NULL);
+	return g;
+}
+
+void gone_free(struct gone *g, const char *dir)
+{
+	if (g == NULL)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (g->buckets[i] != NULL) {
+			struct url *u = g->buckets[i];
+			g->buckets[i] = u->next;
+			log_say("%s: %s is stored though its origin has changed it: somebody kept the index locked (delete its row)", dir, u->text);
+			free(u);
+		}
+	}
+	pthread_mutex_destroy(&g->mutex);
+	free(g);
+}
+
+bool gone_has(struct gone *g, const char *url)
+{
+	if (atomic_load(&g->count) == 0)
+		return false;
+	pthread_mutex_lock(&g->mutex);
+	const struct url *u = g->buckets[bucket_of(url)];
+	while (u != NULL && strcmp(u->text, url) != 0)
+		u = u->next;
+	pthread_mutex_unlock(&g->mutex);
+	return u != NULL;
+}
+
+static int url_run(struct store_op *op, struct index *ix)
+{
+	return index_invalidate(ix, ((struct url *)(void *)op)->text);
+}
+
+/* It must not be forgotten: a stored answer the origin has disowned would be served. */
+static void url_done(struct store_op *op, bool committed)
+{
+	struct url *u = (struct url *)(void *)op;
+	struct gone *g = u->gone;
+	pthread_mutex_lock(&g->mutex);
+	u->failed = !committed;
+	if (committed) {
+		struct url **at = &g->buckets[bucket_of(u->text)];
+		while (*at != u)
+			at = &(*at)->next;
+		*at = u->next;
+		atomic_fetch_sub(&g->count, 1);
+	}
+	pthread_mutex_unlock(&g->mutex);
+	if (committed)
+		free(u);
+}
+
+void gone_add(struct gone *g, const char *url, void (*listed)(void *ctx), void *ctx)
+{
+	size_t n = strlen(url) + 1;
+	struct url *u = calloc(1, sizeof *u + n);
+	if (u == NULL) {
+		log_trouble("memory", "no memory to invalidate %s", url);
+		return;
+	}
+	memcpy(u->text, url, n);
+	u->gone = g;
+	u->op = (struct store_op){.run = url_run, .done = url_done};
+	pthread_mutex_lock(&g->mutex);
+	struct url **at = &g->buckets[bucket_of(url)];
+	u->next = *at;
+	*at = u;
+	atomic_fetch_add(&g->count, 1);
+	pthread_mutex_unlock(&g->mutex);
+	listed(ctx);
+	writer_queue(g->writer, &u->op, false);
+}
+
+void gone_retry(struct gone *g)
+{
+	if (atomic_load(&g->count) == 0)
+		return;
+	pthread_mutex_lock(&g->mutex);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct url *u = g->buckets[i]; u != NULL; u = u->next) {
+			if (u->failed) {
+				u->failed = false;
+				writer_queue(g->writer, &u->op, false);
+			}
+		}
+	}
+	pthread_mutex_unlock(&g->mutex);
+}

@@ -309,3 +309,45 @@ def test_what_is_larger_than_the_cache_is_not_stored_and_drives_nobody_out(launc
     reason = eventually(lambda: curlew.value(f"SELECT reason FROM refusal WHERE url = '{url}'"))
     assert "--size" in reason and not curlew.rows(url) and curlew.get(small).hit
     assert not any("index cannot take" in line for line in curlew.lines)
+
+
+@pytest.mark.parametrize("bound", ["--max-entries=50", "--size=60K"])
+def test_rows_a_rule_pins_stop_no_eviction(launch, origin, bound):
+    """One of them alone in the queue main must not stand before all that are in the other."""
+    curlew = launch(bound)
+    pinned = origin.at("/pinned", b"x" * 1000, FRESH)
+    curlew.change(f"INSERT INTO rule (url_glob, pin) VALUES ('{pinned}', 1)")
+    curlew.stored(pinned)
+    curlew.change(f"UPDATE entry SET queue = 'main' WHERE url = '{pinned}'")
+    for n in range(150):
+        curlew.get(origin.at(f"/{n}", b"x" * 1000, FRESH))
+    eventually(lambda: curlew.value("SELECT count(*) FROM entry") <= 62, what="the bound is kept")
+    assert curlew.rows(pinned)
+    assert curlew.value("SELECT places FROM counter") < 5000, "and it was not asked again and again"
+
+
+@pytest.mark.parametrize("bound", ["--max-entries=3", "--size=3K"])
+def test_what_is_replaced_is_not_evicted_for_what_replaces_it(launch, origin, bound):
+    curlew = launch(bound)
+    version = iter(range(10))
+    url = origin.at("/x", lambda visit: visit.reply(b"%1000d" % next(version), {"Cache-Control": "max-age=0"}))
+    curlew.stored(url)
+    curlew.change("UPDATE entry SET tag = 'mine'")
+    for n in range(2):
+        curlew.stored(origin.at(f"/{n}", b"x" * 1000, FRESH))
+    assert curlew.get(url).text.endswith("1")
+    eventually(lambda: curlew.value(f"SELECT reason FROM refusal WHERE url = '{url}'") or curlew.body_path(url).read_bytes().endswith(b"1"))
+    assert curlew.row(url)["tag"] == "mine"
+    assert not curlew.sql("SELECT * FROM refusal")
+
+
+def test_a_mark_of_damage_is_looked_into(launch, origin):
+    """A disk that could not be read for a moment looks like damage too: nothing is thrown away on that word alone."""
+    curlew = launch()
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    curlew.stop()
+    (curlew.dir / "damaged").touch()
+    curlew = launch()
+    assert curlew.get(url).hit and origin.count("/x") == 1
+    assert not (curlew.dir / "damaged").exists()

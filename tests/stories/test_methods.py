@@ -225,3 +225,28 @@ def test_an_empty_body_is_none(curlew, origin):
     url = origin.at("/x", "hello", {"Cache-Control": "max-age=60"})
     curlew.stored(url)
     assert curlew.ask("GET", url, {"Content-Length": "0"}).hit
+
+
+def test_an_answer_to_post_can_be_outdated_while_it_comes(curlew, origin):
+    gate = origin.gate("half of the answer has come")
+
+    def page(visit):
+        visit.body()
+        if visit.method == "PUT":
+            visit.reply("put")
+            return
+        visit.start({"Cache-Control": "max-age=1000", "Content-Location": visit.target}, length=4)
+        visit.write(b"po")
+        if visit.method == "POST":
+            gate.wait()
+        visit.write(b"st")
+    url = origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("POST", f"/{origin.host}/x", body=b"")
+        answer = client.head()
+        gate.await_reached()
+        assert curlew.ask("PUT", url, body=b"").status == 200
+        gate.open()
+        assert client.finish(answer).text == "post"
+    eventually(lambda: not curlew.files("spool"))
+    assert not curlew.get(url).hit

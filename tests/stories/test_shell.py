@@ -133,3 +133,14 @@ def test_an_id_that_would_be_the_last_is_refused_in_words(launch, origin, row):
                           capture_output=True, timeout=PATIENCE)
     assert done.returncode != 0 and (b"leave it out" in done.stderr or b"left out" in done.stderr)
     curlew.stored(origin.at("/x", "hello", FRESH))
+
+
+def test_an_ignored_insert_leaves_the_books_right(curlew, origin):
+    for n in range(2):
+        curlew.stored(origin.at(f"/{n}", b"x" * (1000 if n else 10), {"Cache-Control": "max-age=3600"}))
+    large, small = origin.url("/1"), origin.url("/0")
+    row = "INSERT OR IGNORE INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('%s', 200, 1, 2, 3)"
+    curlew.shell(row % large)
+    curlew.change(f"DELETE FROM entry WHERE url = '{small}'")
+    curlew.change(row % "http://other.example/")
+    assert curlew.value("SELECT bytes = (SELECT sum(body_bytes) FROM entry) AND entries = (SELECT count(*) FROM entry) FROM counter") == 1

@@ -1,5 +1,6 @@
 """Disks fill, files vanish, indexes rot. A cache may lose its content, never its service."""
 
+import signal
 import subprocess
 
 import pytest
@@ -184,3 +185,21 @@ def test_an_index_that_breaks_while_running_stops_no_answer(launch, origin):
     assert curlew.get(origin.url("/kept")).text == "kept"
     curlew.shell("ALTER TABLE gone RENAME TO entry")
     eventually(lambda: curlew.get(origin.url("/0")).hit, what="it recovers by itself")
+
+
+def test_it_ends_although_somebody_keeps_the_index_locked(launch, origin):
+    """Who asks it to end waits for nobody's transaction, or five seconds at most."""
+    curlew = launch()
+    shell = subprocess.Popen(["sqlite3", str(curlew.index)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    try:
+        shell.stdin.write("BEGIN IMMEDIATE;\nSELECT 'locked';\n")
+        assert shell.stdout.readline() == "locked\n"
+        assert curlew.get(origin.at("/x", "hello", FRESH)).text == "hello"
+        curlew.signal(signal.SIGTERM)
+        assert curlew.wait() == 0
+        curlew.checked = True
+    finally:
+        shell.stdin.close()
+        shell.stdout.close()
+        shell.wait()
+    curlew.verify()

@@ -838,3 +838,57 @@ def test_a_backup_goes_nowhere_where_others_may_write(filled, tmp_path):
     folder.chmod(0o777)
     assert "others may write there" in run("backup", folder, "--cache", filled.dir).stderr.decode()
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("how", ["verb", "shell"])
+def test_a_soft_purge_is_not_undone_by_what_was_on_its_way(launch, origin, how):
+    gate = origin.gate("the new one is half sent")
+    answers = [("old", {"Cache-Control": "max-age=0", "ETag": '"1"'}), ("new", FRESH | {"ETag": '"2"'}), ("newer", FRESH | {"ETag": '"3"'})]
+
+    def page(visit):
+        text, fields = answers[min(origin.count("/x"), 3) - 1]
+        visit.start(fields, length=len(text))
+        visit.write(text[:1].encode())
+        if text == "new":
+            gate.wait()
+        visit.write(text[1:].encode())
+    curlew = launch()
+    url = origin.at("/x", page)
+    curlew.stored(url)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        answer = client.head()
+        gate.await_reached()
+        if how == "verb":
+            verb(curlew, "purge", url, "--soft")
+        else:
+            curlew.change(f"UPDATE entry SET fresh_until = 0 WHERE url = '{url}'")
+        gate.open()
+        assert client.finish(answer).text == "new"
+    eventually(lambda: curlew.get(url).text == "newer", what="it is asked for before its next use")
+
+
+def test_deleting_a_row_also_keeps_away_what_would_become_a_part(launch, origin):
+    gate = origin.gate("half of it has come")
+    body = os.urandom(400_000)
+
+    def page(visit):
+        visit.start({"Cache-Control": "max-age=0", "ETag": '"1"'} if origin.count("/x") == 1 else FRESH | {"ETag": '"2"'}, length=len(body))
+        visit.write(body[:200_000])
+        if origin.count("/x") > 1:
+            gate.wait()
+            visit.reset()
+        else:
+            visit.write(body[200_000:])
+    curlew = launch()
+    url = origin.at("/x", page)
+    curlew.stored(url)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        client.head()
+        gate.await_reached()
+        curlew.change(f"DELETE FROM entry WHERE url = '{url}'")
+        gate.open()
+        client.reader.rest()
+    curlew.stop()
+    assert curlew.sql("SELECT * FROM part") == []

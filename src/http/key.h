@@ -71,8 +71,11 @@ int key_vary(const struct head *response, const struct head *request, struct buf
 
 /* True when the request would have made that variant text. */
 bool key_vary_matches(const char *variant, const struct head *request);
-/* The same, but a response in this language (its Content-Language) is also what a request wants that prefers it to all others: who
- * has the best there can be asks for no better. */
-bool key_vary_matches_language(const char *variant, struct span content_language, const struct head *request);
+/* The same, but such a response is also what a request wants that prefers its language to all others, or asks for its coding as much as
+ * for any other, or leaves its origin fewer codings to choose from than the one it sent a plain body to: who can have as good as
+ * anything asks for no better. */
+bool key_vary_suits(const char *variant, const struct head *response, const struct head *request);
+/* The same of Accept-Encoding alone: may the body be sent to who asks so, whatever else differs? */
+bool key_vary_coding_suits(const char *variant, const struct head *response, const struct head *request);
 
 #endif

@@ -177,6 +177,12 @@ static const struct field *same_name(
 	return NULL;
 }
 
+/* Where the 200 said W/ of these bytes, a 304 that leaves it out may mean what they were made of: another coding of the same. */
+static bool is_strengthened(const struct field *stored, const struct field *newer)
+{
+	return span_is_nocase(stored->name, "ETag") && span_starts_nocase(stored->value, "W/") && !span_starts_nocase(newer->value, "W/");
+}
+
 bool policy_freshens(const struct head *not_modified, const struct head *stored)
 {
 	struct span theirs = message_find(not_modified, "ETag"),
@@ -199,7 +205,7 @@ int policy_update_fields(
 	for (size_t i = 0; i < stored->count; i++) {
 		const struct field *field = &stored->fields[i];
 		const struct field *newer = same_name(not_modified, not_modified->count, field);
-		if (newer == NULL || !is_updated(not_modified, newer)) {
+		if (newer == NULL || !is_updated(not_modified, newer) || is_strengthened(field, newer)) {
 			add_line(out, field);
 			continue;
 		}

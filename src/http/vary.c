@@ -210,36 +210,95 @@ static bool prefers(const struct head *request, struct span name, struct span la
 	       (count == 1 || preferences[1].weight < preferences[0].weight);
 }
 
-bool key_vary_matches(const char *variant, const struct head *request)
+static bool is_coding(struct span a, const char *b)
 {
-	return key_vary_matches_language(variant, span_make(NULL, 0), request);
+	return span_is_nocase(a, b) || (span_starts_nocase(a, "x-") && span_is_nocase(span_from(a, 2), b)); /* RFC 9110 8.4.1.3 */
 }
 
-bool key_vary_matches_language(
-    const char *variant, struct span content_language, const struct head *request)
+/* Is a response in this coding what such preferences ask for as much as for any other? */
+static bool wants(const struct preference *p, int count, struct span coding)
 {
-	struct span rest = span_of(variant);
-	if (rest.len == 0)
-		return true;
+	int weight = 0, highest = 0;
+	for (int i = 0; i < count; i++) {
+		if (span_same_nocase(p[i].name, coding) || (p[i].name.len + 2 == coding.len && span_starts_nocase(coding, "x-") &&
+			span_same_nocase(span_from(coding, 2), p[i].name)) || (p[i].name.len == coding.len + 2 &&
+			span_starts_nocase(p[i].name, "x-") && span_same_nocase(span_from(p[i].name, 2), coding)))
+			weight = p[i].weight;
+		if (p[i].weight > highest)
+			highest = p[i].weight;
+	}
+	return weight > 0 && weight == highest;
+}
+
+/* Would an origin that sent a response as it is to a request with those choices do so with these as well? Who could have had it coded and got
+ * it plain gets it plain with fewer choices, too. */
+static bool leaves_plain(const struct preference *asked, int count, const struct preference *then, int then_count)
+{
+	for (int i = 0; i < count; i++) {
+		bool identity = is_coding(asked[i].name, "identity"), known = identity || asked[i].weight == 0;
+		if (asked[i].weight == 0 && (identity || span_is(asked[i].name, "*")))
+			return false; /* plain is what it will not have */
+		for (int k = 0; k < then_count && !known; k++)
+			known = then[k].weight > 0 && span_same_nocase(then[k].name, asked[i].name);
+		if (!known)
+			return false;
+	}
+	return true;
+}
+
+/* line: of a variant text, "accept-encoding" or "accept-encoding: preferences". */
+static bool accepts_coding(struct span line, struct span coding, const struct head *request)
+{
+	static const char name[] = "accept-encoding";
+	struct preference asked[PREFERENCES_MAX], then[PREFERENCES_MAX];
+	int count = read_preferences(request, span_of(name), asked);
+	if (count < 0)
+		return false;
+	if (coding.len > 0)
+		return message_is_token(coding) && wants(asked, count, coding);
+	struct field stored = {span_of(name), span_from(line, line.len > sizeof name ? sizeof name : line.len)};
+	struct head then_head = {.fields = &stored, .count = 1};
+	int then_count = read_preferences(&then_head, span_of(name), then);
+	return then_count >= 0 && leaves_plain(asked, count, then, then_count);
+}
+
+/* Does the request make that line of a variant text, or, with a response, is it as good? */
+static bool line_matches(struct span line, const struct head *response, const struct head *request)
+{
+	const char *colon = memchr(line.at, ':', line.len);
+	struct span name = span_make(line.at, colon != NULL ? (size_t)(colon - line.at) : line.len);
 	struct buf made;
 	buf_init(&made, BUF_VARY);
-	bool matches = true;
-	while (matches && rest.len > 0) {
-		const char *lf = memchr(rest.at, '\n', rest.len);
-		struct span line =
-		    span_make(rest.at, lf == NULL ? rest.len : (size_t)(lf - rest.at));
-		const char *colon = memchr(line.at, ':', line.len);
-		struct span name = line;
-		if (colon != NULL)
-			name.len = (size_t)(colon - line.at);
-		buf_clear(&made);
-		add_line(&made, request, name);
-		matches = !made.failed && span_same(buf_span(&made), line);
-		if (!matches && content_language.len > 0 &&
-		    span_is_nocase(name, "Accept-Language"))
-			matches = prefers(request, name, content_language);
-		rest = span_from(rest, lf == NULL ? line.len : line.len + 1);
-	}
+	add_line(&made, request, name);
+	bool matches = !made.failed && span_same(buf_span(&made), line);
 	buf_fini(&made);
-	return matches;
+	if (matches || response == NULL)
+		return matches;
+	if (span_is_nocase(name, "Accept-Encoding"))
+		return accepts_coding(line, message_find(response, "Content-Encoding"), request);
+	struct span language = message_find(response, "Content-Language");
+	return span_is_nocase(name, "Accept-Language") && language.len > 0 && prefers(request, name, language);
+}
+
+bool key_vary_matches(const char *variant, const struct head *request)
+{
+	return key_vary_suits(variant, NULL, request);
+}
+
+bool key_vary_suits(const char *variant, const struct head *response, const struct head *request)
+{
+	struct span rest = span_of(variant), line;
+	while (span_next_line(&rest, &line))
+		if (!line_matches(line, response, request))
+			return false;
+	return true;
+}
+
+bool key_vary_coding_suits(const char *variant, const struct head *response, const struct head *request)
+{
+	struct span rest = span_of(variant), line;
+	while (span_next_line(&rest, &line))
+		if (span_starts_nocase(line, "accept-encoding") && !line_matches(line, response, request))
+			return false;
+	return true;
 }

@@ -179,8 +179,8 @@ static bool can_validate(const struct lookup *l, const struct turn *t)
 		return false;
 	if (l->entry != NULL)
 		return l->use.verdict != POLICY_MISS && (l->entry->etag != NULL || l->entry->last_modified != NULL);
-	for (size_t i = 0; i < l->rows.count; i++)
-		if (l->rows.entries[i]->etag != NULL)
+	for (size_t i = 0; i < l->asked.count; i++)
+		if (l->asked.entries[i]->etag != NULL)
 			return true;
 	return false;
 }

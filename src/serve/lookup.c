@@ -15,30 +15,47 @@ void lookup_fini(struct lookup *l)
 	store_parts_free(&l->parts);
 }
 
-bool lookup_matches(const struct entry *e, const struct head *request, bool by_language)
+bool lookup_matches(const struct entry *e, const struct head *request, enum lookup_way way)
 {
 	struct head head;
-	if (!by_language)
+	if (way == LOOKUP_EXACTLY)
 		return key_vary_matches(e->vary, request);
 	message_init(&head);
 	bool matches = message_parse_fields(&head, span_of(e->headers)) == 0 &&
-	    key_vary_matches_language(e->vary, message_find(&head, "Content-Language"), request);
+	    (way == LOOKUP_AS_GOOD ? key_vary_suits : key_vary_coding_suits)(e->vary, &head, request);
 	message_fini(&head);
 	return matches;
 }
 
-/* The most recent variant that matches (RFC 9111 4.1): of those that say Vary, then of those that do not, then by language. */
+/* No variant matches: those whose coding the request can have come first, and their validators may go along (RFC 9111 4.3.1). What the
+ * origin confirms of another's tag would be sent in a coding that nobody asked for. */
+static struct store_rows rows_to_ask(struct store_rows *rows, const struct head *request)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < rows->count; i++) {
+		struct entry *e = rows->entries[i];
+		if (!lookup_matches(e, request, LOOKUP_CODING))
+			continue;
+		rows->entries[i] = rows->entries[n];
+		rows->entries[n++] = e;
+	}
+	return (struct store_rows){rows->entries, n};
+}
+
+/* The most recent variant that matches (RFC 9111 4.1): of those that say Vary, then of those that do not, then one as good. */
 static void select_variant(struct lookup *l, const struct head *request)
 {
-	l->asked = l->rows;
 	for (size_t i = 0; i < 3 * l->rows.count && l->entry == NULL; i++) {
 		struct entry **at = &l->rows.entries[i % l->rows.count];
 		size_t turn = i / l->rows.count;
-		if ((turn < 2 && ((*at)->vary[0] == '\0') != (turn == 1)) || !lookup_matches(*at, request, turn == 2))
+		if ((turn < 2 && ((*at)->vary[0] == '\0') != (turn == 1)) ||
+		    !lookup_matches(*at, request, turn == 2 ? LOOKUP_AS_GOOD : LOOKUP_EXACTLY))
 			continue;
 		l->entry = *at;
 		l->asked = (struct store_rows){at, 1};
 	}
+	if (l->entry == NULL)
+		l->asked = rows_to_ask(&l->rows, request);
 }
 
 void lookup_choose(struct lookup *l, const struct policy *policy, const struct policy_demand *demand, const struct ruling *ruling,

@@ -29,8 +29,12 @@ void lookup_choose(struct lookup *l, const struct policy *, const struct policy_
     int64_t now);
 /* Judges the row that was selected once more: time has passed. */
 void lookup_judge(struct lookup *l, const struct policy *, const struct policy_demand *, const struct ruling *, int64_t now);
-/* True when the row's Vary fields match the request's, or it is in the language the request prefers (RFC 9111 4.1). */
-bool lookup_matches(const struct entry *, const struct head *request, bool by_language);
+enum lookup_way {
+	LOOKUP_EXACTLY, /* by its Vary fields (RFC 9111 4.1) */
+	LOOKUP_AS_GOOD, /* key_vary_suits() */
+	LOOKUP_CODING   /* key_vary_coding_suits() */
+};
+bool lookup_matches(const struct entry *, const struct head *request, enum lookup_way);
 
 /* Questions whose answer must come from the origin itself (RFC 9110 13.1.1, 13.1.4). */
 bool lookup_is_for_origin(const struct head *request);

@@ -95,7 +95,7 @@ static void find_difference(const struct entry *e, const struct head *request, c
 		char one[512];
 		snprintf(one, sizeof one, "%.*s", (int)line.len, line.at);
 		struct entry probe = {.vary = one};
-		if (lookup_matches(&probe, request, false))
+		if (lookup_matches(&probe, request, LOOKUP_EXACTLY))
 			continue;
 		snprintf(out, size, "not chosen: it is for \"%.300s\"", one);
 		return;
@@ -112,7 +112,7 @@ static void say_variants(struct page *p, const struct ask *a)
 		snprintf(name, sizeof name, "variant_%zu", i + 1);
 		if (e == a->lookup.entry)
 			snprintf(why, sizeof why, "chosen: the most recent that matches, RFC 9111 4.1");
-		else if (lookup_matches(e, &a->request, false) || lookup_matches(e, &a->request, true))
+		else if (lookup_matches(e, &a->request, LOOKUP_EXACTLY) || lookup_matches(e, &a->request, LOOKUP_AS_GOOD))
 			snprintf(why, sizeof why, "not chosen: it matches, but another goes before it");
 		else
 			find_difference(e, &a->request, why, sizeof why);

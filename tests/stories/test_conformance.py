@@ -1,5 +1,6 @@
 """What the caching RFCs ask for and what needs a wire to be seen; and that docs/CONFORMANCE.md names tests that are there."""
 
+import gzip
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -263,6 +264,38 @@ def test_what_one_request_forbids_leaves_what_is_stored(curlew, origin):
 def test_conditions_are_not_judged_by_who_keeps_nothing(curlew, origin):
     url = origin.at("/x", "hello", {"Cache-Control": "no-store", "ETag": '"1"'})
     assert curlew.get(url, {"If-None-Match": '"1"'}).status == 200
+
+
+def compressing(tags):
+    """An origin that compresses for who asks for it. tags: what it says of the plain one, of the compressed one, and in a 304."""
+    def page(visit):
+        gzipped = "gzip" in visit.fields.get("Accept-Encoding", "")
+        asked = visit.fields.get("If-None-Match", "").replace("W/", "")
+        fields = FRESH | {"Vary": "Accept-Encoding"}
+        if tags[0].replace("W/", "") in asked:  # it cannot tell which of the two is meant
+            return visit.reply(b"", fields | {"ETag": tags[2]}, status=304)
+        if gzipped:
+            return visit.reply(gzip.compress(b"hello"), fields | {"ETag": tags[1], "Content-Encoding": "gzip"})
+        return visit.reply(b"hello", fields | {"ETag": tags[0]})
+    return page
+
+
+@pytest.mark.parametrize("tags", [('"1"', 'W/"1"', '"1"'), ('W/"1"', 'W/"1"', 'W/"1"')], ids=["nginx", "express"])
+def test_nobody_gets_a_coding_that_was_not_asked_for(curlew, origin, tags):
+    """Tags that are the same for both codings must not lead from one to the other."""
+    url = origin.at("/x", compressing(tags))
+    wishes = [({"Accept-Encoding": "gzip, br"}, True), ({}, False), ({"Accept-Encoding": "identity"}, False), ({"Accept-Encoding": "gzip"}, True),
+              ({"Accept-Encoding": "gzip, deflate"}, True)]
+    for turn in range(2):
+        for wish, gzipped in wishes:
+            answer = curlew.get(url, wish)
+            assert answer.fields.get("Content-Encoding") == ("gzip" if gzipped else None), (wish, answer)
+            assert (gzip.decompress(answer.body) if gzipped else answer.body) == b"hello"
+            eventually(lambda: len(curlew.rows(url)) == (1 if turn == 0 and wish is wishes[0][0] else 2))
+            eventually(lambda: curlew.get(url, wish).hit)
+        curlew.age(url, 7200)
+    assert origin.count("/x") == 4, "one of each coding, and each was confirmed once"
+    assert {row["etag"] for row in curlew.rows(url)} == set(tags[:2]), "what was said of the bytes stays"
 
 
 # --- Age (RFC 9111 4.2.3, 5.1) ---

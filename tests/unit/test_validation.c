@@ -190,6 +190,7 @@ static void a_304_replaces_fields_of_the_same_name(void **state)
 		"ETag: W/\"a\"\nCache-Control: no-store\n",
 		"ETag: W/\"a\"\nCache-Control: no-store\n",
 		"directives of two answers are never mixed"},
+	    {"8.8.3", "ETag: W/\"a\"\nA: 1\n", "ETag: \"a\"\nA: 2\n", "ETag: W/\"a\"\nA: 2\n", "a weak tag stays one"},
 	    {"3.2", "A: 1\n", "", "A: 1\n", "nothing new"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -110,14 +110,15 @@ static const struct verb_row {
 	"  curlew cat example.com/data.json\n  curlew cat -H 'Accept-Language: de' example.com/\n"},
     {CONF_EXPLAIN, "explain", "URL", "Say what the next request for a URL would find, and why; nobody is asked. Exit status 3: it would not hit.",
 	"  curlew explain example.com/data.json\n  curlew explain -H 'Cache-Control: no-cache' https://example.com/ --at +2h\n"},
-    {CONF_PURGE, "purge", "[GLOB...]", "Remove what matches all that is said; in short transactions, also beside a server. Answers on their way are not "
-	"stored either. In a pipe: what was done, responses, bytes.", "  curlew purge example.com/data.json\n  curlew purge 'example.com/*' --older-than 30d --dry-run\n"
+    {CONF_PURGE, "purge", "[GLOB...]", "Remove what matches all that is said; in short transactions, also beside a server. By age or size, what is pinned "
+	"stays. Answers on their way are not stored either. In a pipe: what was done, responses, bytes.", "  curlew purge example.com/data.json\n  curlew purge 'example.com/*' --older-than 30d --dry-run\n"
 	"  curlew purge --host example.com --soft\n  curlew purge '*'\n"},
     {CONF_PIN, "pin", "[GLOB...]", "Keep what matches: pinned responses are never evicted.", "  curlew pin 'example.com/*.iso'\n  curlew pin --tag keep\n"},
     {CONF_UNPIN, "unpin", "[GLOB...]", "Let what matches be evicted again.", "  curlew unpin 'example.com/*.iso'\n"},
     {CONF_RULE, "rule", "ls | add GLOB COLUMN=VALUE... | rm ID... | test GLOB|ID",
 	"Policy as rows. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects pin tag note. "
-	"A GLOB without a scheme is for both; without * and [ it is a URL and means that one. In a pipe: id, "
+	"A GLOB without a scheme is for both; without * and [ it is a URL and means that one. Of all that match, the highest priority "
+	"decides each column, and of equals the one added first. In a pipe: id, "
 	"priority, what it says, note, glob.",
 	"  curlew rule add 'http*://example.com/*' fresh_for_s=1d note='changes daily'\n"
 	"  curlew rule add '*' ignore_query='utm_* fbclid'\n  curlew rule add 'ads.example/*' deny=yes --dry-run\n  curlew rule test 'http*://example.com/*'\n  curlew rule rm 3\n"},
@@ -181,7 +182,7 @@ static int set(struct conf *c, size_t i, const char *text, const char *source, c
 	if (row->type == SHARE && units_share(text, &fresh.bytes, &fresh.seconds) != 0)
 		form = "a share of the disk, 5%, or bytes, 2G";
 	if (row->type == SPAN && units_span(text, &fresh.seconds) != 0)
-		form = "a time: 90s, 45m, 12h, 30d or 2w";
+		form = "a time: 90s, 45m, 12h, 30d, 2w or 1y";
 	if (row->type == FLAG && units_flag(text, &fresh.flag) != 0)
 		form = "yes or no";
 	if (strcmp(row->name, "default-scheme") == 0 && strcmp(text, "http") != 0 && strcmp(text, "https") != 0)

@@ -18,6 +18,7 @@
 
 static const int64_t day_s = 86400;
 static const int64_t heuristic_cap_s = 7 * 86400;
+static const int64_t heuristic_least_s = 2; /* so that all who want what has just been published get it with one fetch */
 static const int64_t unreachable_s =
     30 * 86400; /* served stale without an origin, RFC 9111 4.2.4 */
 static const int64_t lifetime_cap_s = (int64_t)1 << 31;
@@ -207,18 +208,20 @@ static void add_span_of_time(char *text, size_t size, int64_t seconds)
 static void guess(struct lifetime *life, const struct policy_exchange *x, int64_t date)
 {
 	int64_t modified;
-	if (!find_date(x->response, "Last-Modified", x->answered_at, &modified) || modified >= date)
+	if (!find_date(x->response, "Last-Modified", x->answered_at, &modified) || modified > date)
 		return;
 	char unchanged[32];
 	add_span_of_time(unchanged, sizeof unchanged, date - modified);
 	life->kind = LIFETIME_GUESSED;
 	life->seconds = (date - modified) / 10;
 	life->section = "RFC 9111 4.2.2";
-	bool capped = life->seconds > heuristic_cap_s;
+	bool capped = life->seconds > heuristic_cap_s, raised = life->seconds < heuristic_least_s;
 	if (capped)
 		life->seconds = heuristic_cap_s;
+	if (raised)
+		life->seconds = heuristic_least_s;
 	snprintf(life->text, sizeof life->text, "heuristic, %s %s since Last-Modified",
-	    capped ? "a week for" : "10 % of", unchanged);
+	    capped ? "a week for" : raised ? "2 s for" : "10 % of", unchanged);
 }
 
 /* A rule's lifetime counts from the fetch on, whatever the origin says; an error page does not become a page by it. */

@@ -72,7 +72,7 @@ static bool read_number(const char *text, bool seconds, int64_t *n)
 	static const struct {
 		const char *name;
 		int64_t seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}, {"y", 31536000}};
 	char *end;
 	errno = 0;
 	*n = strtoll(text, &end, 10);
@@ -87,7 +87,7 @@ static bool read_number(const char *text, bool seconds, int64_t *n)
 /* The value as the column takes it, the caller's. NULL: it has another form (said). */
 static char *make_value(const struct column *c, const char *text)
 {
-	static const char *const forms[] = {[WHOLE] = "a whole number: 10", [SECONDS] = "a time: 90s, 45m, 12h, 30d or 2w",
+	static const char *const forms[] = {[WHOLE] = "a whole number: 10", [SECONDS] = "a time: 90s, 45m, 12h, 30d, 2w or 1y",
 	    [SWITCH] = "1 or 0, yes or no", [WORDS] = ""};
 	char *value = NULL;
 	int64_t n = 1;

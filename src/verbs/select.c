@@ -170,6 +170,14 @@ static void add_age(struct select *s, const struct conf *conf, const char *optio
 	s->by_url_alone = false;
 }
 
+/* What is pinned is kept from age and size, and goes only when it is named. */
+static void spare_pinned(struct select *s, const struct conf *conf)
+{
+	bool by_age_or_size = conf_given(conf, "older-than") || conf_given(conf, "unused-for") || conf_given(conf, "larger-than") || conf_flag(conf, "stale");
+	if (conf_is(conf, CONF_PURGE) && by_age_or_size && !conf_flag(conf, "soft"))
+		add_condition(s, "pinned = 0");
+}
+
 int select_make(struct select *s, const struct conf *conf, const char *verb)
 {
 	*s = (struct select){.by_url_alone = true};
@@ -197,6 +205,7 @@ int select_make(struct select *s, const struct conf *conf, const char *verb)
 		buf_adds(&s->words, " --stale");
 		s->by_url_alone = false;
 	}
+	spare_pinned(s, conf);
 	if (!s->where.failed)
 		return 0;
 	log_say("%s: too much is said (give fewer GLOBs)", verb);

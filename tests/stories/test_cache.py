@@ -149,12 +149,12 @@ def test_the_clients_own_condition_is_answered_here(curlew, origin):
     ({"Cache-Control": "max-age=100"}, 100),
     ({"Cache-Control": "max-age=100, s-maxage=300"}, 300),
     ({"Cache-Control": 'max-age="100"'}, 100),
-    ({"Cache-Control": "max-age=100", "Expires": http_date(9999)}, 100),
-    ({"Expires": http_date(500)}, 500),
-    ({"Last-Modified": http_date(-864000)}, 86400),  # a tenth of ten days, RFC 9111 4.2.2
+    ({"Cache-Control": "max-age=100", "Expires": 9999}, 100),
+    ({"Expires": 500}, 500),
+    ({"Last-Modified": -864000}, 86400),  # a tenth of ten days, RFC 9111 4.2.2
 ])
 def test_how_long_an_answer_is_fresh(curlew, origin, fields, ttl):
-    url = origin.at("/x", "hello", fields)
+    url = origin.at("/x", "hello", {name: http_date(value) if isinstance(value, int) else value for name, value in fields.items()})
     curlew.stored(url)
     answer = curlew.get(url)
     assert answer.hit and ttl - 20 <= answer.cache["ttl"] <= ttl + 2

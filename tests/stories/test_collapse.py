@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from curlew import SANITIZED
+from origin import http_date
 from wire import PATIENCE, Truncated, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
@@ -339,3 +340,18 @@ def test_all_who_wait_see_the_cut(curlew, origin):
     assert curlew.rows(url) == []
     origin.at("/x", "whole again", FRESH)
     eventually(lambda: curlew.get(url).text == "whole again")
+
+
+def test_what_has_just_been_published_is_fetched_once(curlew, origin):
+    """Nobody states a lifetime, and a tenth of no age is none: a job that sets twenty others off must not have each fetch by itself."""
+    gate = origin.gate("half sent")
+    body = b"a" * 500 + b"b" * 500
+    origin.at("/x", halves(gate, body, {"Last-Modified": http_date()}))
+    clients = [ask_for(curlew, origin)]
+    clients[0].head()
+    clients += [ask_for(curlew, origin) for _ in range(4)]
+    gate.open()
+    for n, client in enumerate(clients):
+        assert (client.read(1000) if n == 0 else client.finish(client.head()).body) == body
+        client.close()
+    assert origin.count("/x") == 1

@@ -102,7 +102,7 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
 
 @pytest.mark.parametrize("args, words", [
     (["ls", "--sort", "colour"], "--sort colour: not a key"),
-    (["ls", "--older-than", "soon"], "--older-than: 'soon' is not understood (give a time: 90s, 45m, 12h, 30d or 2w)"),
+    (["ls", "--older-than", "soon"], "--older-than: 'soon' is not understood (give a time: 90s, 45m, 12h, 30d, 2w or 1y)"),
     (["purge", "--larger-than", "big", "*"], "--larger-than: 'big' is not understood"),
     (["purge"], "purge: what?"),
     (["purge", "gopher://x/"], "not a URL that can be stored"),
@@ -110,7 +110,7 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
     (["explain", "--at", "later", "example.com"], "--at later: not a time"),
     (["rule", "add", "*", "colour=red"], "colour=red: not understood"),
     (["rule", "add", "*", "deny=maybe"], "deny: 'maybe' is not understood (give 1 or 0, yes or no)"),
-    (["rule", "add", "*", "fresh_for_s=soon"], "fresh_for_s: 'soon' is not understood (give a time: 90s, 45m, 12h, 30d or 2w)"),
+    (["rule", "add", "*", "fresh_for_s=soon"], "fresh_for_s: 'soon' is not understood (give a time: 90s, 45m, 12h, 30d, 2w or 1y)"),
     (["rule", "add", "*", "fresh_for_s=99999999999999999w"], "fresh_for_s: '99999999999999999w' is not understood"),
     (["rule", "add", "*", "priority=1.5"], "priority: '1.5' is not understood (give a whole number: 10)"),
     (["rule", "add", "*", "deny=1", "deny=0"], "deny=0: the column is given twice"),
@@ -892,3 +892,15 @@ def test_deleting_a_row_also_keeps_away_what_would_become_a_part(launch, origin)
         client.reader.rest()
     curlew.stop()
     assert curlew.sql("SELECT * FROM part") == []
+
+
+@pytest.mark.parametrize("age", [["--unused-for", "1h"], ["--older-than", "1h"], ["--larger-than", "3"], ["--stale"]])
+def test_a_purge_by_age_or_size_leaves_what_is_pinned(launch, origin, age):
+    curlew = launch()
+    for n in range(3):
+        curlew.stored(origin.at(f"/{n}", "hello", FRESH))
+    curlew.change("UPDATE entry SET used_at = 1, fetched_at = 1, fresh_until = 1, computed_until = 1, pinned = url GLOB '*/1'")
+    assert verb(curlew, "purge", *age, "--dry-run").startswith("would be removed\t2\t")
+    assert verb(curlew, "purge", *age).startswith("removed\t2\t")
+    assert [row["pinned"] for row in curlew.sql("SELECT pinned FROM entry")] == [1]
+    assert verb(curlew, "purge", "*/1").startswith("removed\t1\t"), "when it is named it goes"

@@ -437,6 +437,8 @@ static void a_reason_is_a_sentence_with_its_section(void **state)
 		"no-cache: asked at each use, RFC 9111 5.2.2.4"},
 	    {"Date: " AT_NOW "\nLast-Modified: " DAYS_AGO_20 "\n",
 		"heuristic, 10 % of 20 days since Last-Modified, RFC 9111 4.2.2"},
+	    {"Date: " AT_NOW "\nLast-Modified: " AT_NOW "\n",
+		"heuristic, 2 s for 0 s since Last-Modified, RFC 9111 4.2.2"},
 	    {"Date: " AT_NOW "\nExpires: " IN_AN_HOUR "\n",
 		"Expires 3600 s after Date, RFC 9111 5.3"},
 	    {"Cache-Control: max-age=60\nAge: 90\n",

@@ -5,8 +5,10 @@
 #include "store/index_private.h"
 
 #include "base/clock.h"
+#include "store/ballast.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +51,16 @@ int index_check(sqlite3 *db, const char *dir, struct buf *why)
 	return -1;
 }
 
+/* On a full disk nothing could be deleted, and so nothing be freed. */
+static void make_room(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	ballast_drop(fd);
+	close(fd);
+}
+
 static sqlite3 *connect_to_write(const char *dir, struct buf *why)
 {
 	sqlite3 *db = NULL;
@@ -59,6 +71,7 @@ static sqlite3 *connect_to_write(const char *dir, struct buf *why)
 		return NULL;
 	}
 	free(path);
+	make_room(dir);
 	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
 	if (rc != SQLITE_OK)
 		buf_addf(why, "%s/index.db: %s", dir, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "store/ballast.h"
 #include "store/keep_internal.h"
 #include "store/keep_reader.h"
 
@@ -326,6 +327,7 @@ static void *run(void *arg)
 	struct keep *k = arg;
 	pthread_setname_np(pthread_self(), "keeper");
 	int64_t ticked = 0;
+	ballast_fill(k->at.dir_fd);
 	bodies_sweep_spool(k->at.bodies);
 	keep_sweep_leases(k);
 	bool outside = keep_sweep_outside(k);
@@ -351,6 +353,7 @@ static void *run(void *arg)
 		give_pages_back(k);
 		bodies_settle(k->at.bodies);
 		if (time(NULL) - k->synced_at >= SYNC_S) {
+			ballast_fill(k->at.dir_fd);
 			forget_traffic(k);
 			bodies_sweep_spool(k->at.bodies);
 			keep_sweep_leases(k);

@@ -18,6 +18,7 @@ struct keep {
 	atomic_bool full;      /* the log */
 	atomic_bool is_short;  /* the disk, of what --min-free leaves */
 	atomic_bool starved;   /* the disk, with nothing left to evict */
+	atomic_bool careful;   /* the last eviction could not be committed */
 	atomic_bool exhausted; /* the last eviction left nothing that may go */
 	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
 	atomic_bool evicting;

@@ -4,26 +4,28 @@
  */
 #include "base/log.h"
 #include "base/stats.h"
+#include "store/ballast.h"
 #include "store/keep_internal.h"
 
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
 #define EVICT_ROWS 100
+#define EVICT_ROWS_CAREFULLY 10 /* after one that could not be committed: the disk may have room for no more */
 #define EVICT_FOR_ONE 4
 
 struct eviction {
 	struct store_op op;
 	struct keep *keep;
 	int64_t size_bytes; /* what all bodies may take now */
-	int evicted;
+	int rows, evicted;
 	bool over;
 };
 
 static int eviction_run(struct store_op *op, struct index *ix)
 {
 	struct eviction *e = (struct eviction *)op;
-	e->evicted = index_evict(ix, e->size_bytes, e->keep->at.max_entries, EVICT_ROWS, &e->over);
+	e->evicted = index_evict(ix, e->size_bytes, e->keep->at.max_entries, e->rows, &e->over);
 	return e->evicted < 0 ? -1 : 0;
 }
 
@@ -33,12 +35,13 @@ static void eviction_done(struct store_op *op, bool committed)
 	struct keep *k = e->keep;
 	if (committed) {
 		stats_add(STATS_EVICTED, e->evicted);
-		atomic_store(&k->exhausted, e->over && e->evicted < EVICT_ROWS);
-		if (e->over && e->evicted < EVICT_ROWS)
+		atomic_store(&k->exhausted, e->over && e->evicted < e->rows);
+		if (e->over && e->evicted < e->rows)
 			log_trouble("quota", "%s: what is pinned alone exceeds --size, --max-entries or what --min-free leaves (unpin some, or allow "
 				"more)", k->at.dir);
 	}
-	bool again = committed && e->over && e->evicted == EVICT_ROWS;
+	atomic_store(&k->careful, !committed);
+	bool again = committed ? e->over && e->evicted == e->rows : ballast_drop(k->at.dir_fd);
 	atomic_store(&k->evicting, false);
 	free(e);
 	if (again)
@@ -101,6 +104,7 @@ void keep_quota(struct keep *k)
 	e->op = (struct store_op){.run = eviction_run, .done = eviction_done};
 	e->keep = k;
 	e->size_bytes = size;
+	e->rows = atomic_load(&k->careful) ? EVICT_ROWS_CAREFULLY : EVICT_ROWS;
 	atomic_store(&k->evicting, true);
 	writer_queue(k->at.writer, &e->op, false);
 }

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "store/ballast.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,6 +128,7 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		buf_addf(why, "%s/lock: another curlew has been setting up this cache for ten seconds: %s", s->dir, strerror(errno));
 		return -1;
 	}
+	ballast_drop(s->dir_fd); /* SQLite wants some room to begin with */
 	struct index *ix = NULL;
 	bool alone = lock_join(s->lock);
 	if (index_setup(s->dir, config->mode, alone, why) == 0)

@@ -1,7 +1,9 @@
 """Disks fill, files vanish, indexes rot. A cache may lose its content, never its service."""
 
+import contextlib
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -203,3 +205,49 @@ def test_it_ends_although_somebody_keeps_the_index_locked(launch, origin):
         shell.stdout.close()
         shell.wait()
     curlew.verify()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 40 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(place)], capture_output=True).returncode != 0:
+        pytest.skip("mounting needs root")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(place):
+    """Another program takes all there is."""
+    with open(place / f"log {time.monotonic_ns()}", "wb", buffering=0) as log:
+        with contextlib.suppress(OSError):
+            while log.write(b"x" * 65536) > 0:
+                pass
+
+
+def test_a_disk_that_others_fill_to_the_last_byte_is_relieved(small_disk, launch, origin):
+    """Rows can be deleted only by writing: what is kept back for that is given up then."""
+    cache = small_disk / "cache"
+    curlew = launch(cache=cache)
+    for n in range(20):
+        curlew.stored(origin.at(f"/{n}", b"x" * 500_000, FRESH))
+    fill(small_disk)
+    eventually(lambda: curlew.counter("evicted") > 0, what="the server makes room")
+    assert curlew.get(origin.at("/other", "hello")).text == "hello"
+    assert not (cache / "ballast").exists()
+
+
+def test_a_full_disk_can_be_purged_and_served(small_disk, launch, origin):
+    cache = small_disk / "cache"
+    curlew = launch(cache=cache)
+    for n in range(3):
+        curlew.stored(origin.at(f"/{n}", b"x" * 500_000, FRESH))
+    eventually(lambda: (cache / "ballast").exists(), what="room is kept back")
+    curlew.stop()
+    fill(small_disk)
+    done = run("purge", origin.url("/0"), "--cache", cache)
+    assert done.returncode == 0, done
+    curlew = launch("--min-free", "0", cache=cache)
+    assert curlew.get(origin.url("/1")).hit
+    eventually(lambda: len(curlew.files("body")) == 2)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -258,6 +259,11 @@ static int read_line(struct conf *c, const char *path, unsigned number, char *li
 	if (*value != '\0')
 		*value++ = '\0';
 	value += strspn(value, " \t=");
+	for (char *mark = value; (mark = strchr(mark, '#')) != NULL; mark++) /* a remark, where white space comes before it */
+		if (mark == value || mark[-1] == ' ' || mark[-1] == '\t') {
+			*mark = '\0';
+			break;
+		}
 	for (size_t n = strlen(value); n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'); n--)
 		value[n - 1] = '\0';
 	snprintf(called, sizeof called, "%s:%u: %s", path, number, name);
@@ -428,6 +434,9 @@ static int find_cache_dir(struct conf *c)
 {
 	const char *dir = conf_text(c, "cache");
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	const struct passwd *user = home == NULL || home[0] == '\0' ? getpwuid(getuid()) : NULL;
+	if (user != NULL)
+		home = user->pw_dir; /* cron and services give no environment */
 	struct buf path;
 	buf_init(&path, BUF_LINE);
 	if (dir != NULL)

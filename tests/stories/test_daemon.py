@@ -149,7 +149,7 @@ def test_help_and_version():
 
 def test_settings_flag_before_variable_before_file(tmp_path):
     settings = tmp_path / "curlew.conf"
-    settings.write_text("# comment\nsize 1G\ndrain 7\ndefault-scheme https\n")
+    settings.write_text("# comment\nsize 1G # remark\ndrain 7\ndefault-scheme https\n")
     env = clean_environment(CURLEW_DRAIN="8", CURLEW_DEFAULT_SCHEME="http")
     done = run("config", "--config", settings, "--default-scheme", "https", "--json", env=env)
     assert done.returncode == 0

@@ -130,6 +130,7 @@ def test_every_line_of_cron_runs_with_an_empty_environment_beside_a_busy_server(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "curlew").symlink_to(BINARY)
     told = command.replace("/var/cache/curlew", str(curlew.dir)).replace("sql/cron/", str(TOP / "sql" / "cron") + "/")
+    told = told.replace("/var/backups", str(tmp_path)).replace("\\%", "%")  # as cron itself does
     try:
         done = subprocess.run(["env", "-i", f"PATH={tmp_path / 'bin'}:/usr/bin:/bin", "/bin/sh", "-c", told], capture_output=True,
                               timeout=PATIENCE * 2)

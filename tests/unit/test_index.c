@@ -150,7 +150,7 @@ static void the_views_read(void **state)
 	assert_int_equal(sql_number(h, "SELECT group_concat(id) = '2,1' FROM v_big"), 1);
 	assert_int_equal(sql_number(h, "SELECT group_concat(id) = '2' FROM v_stale"), 1);
 	assert_int_equal(sql_number(h, "PRAGMA application_id"), 0x63726c77);
-	assert_int_equal(sql_number(h, "PRAGMA user_version"), 2);
+	assert_int_equal(sql_number(h, "PRAGMA user_version"), 3);
 	assert_int_equal(sql_number(h, "PRAGMA auto_vacuum"), 2);
 	assert_int_equal(sql_number(h, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 }
@@ -260,11 +260,12 @@ static void a_damaged_index_somebody_uses_is_left_alone(void **state)
 	struct house second = *h;
 	put(h->store, "http://a/1", "one");
 	write_file(h, "damaged", "");
+	sql(h, "PRAGMA wal_checkpoint(TRUNCATE)");
+	scribble(h, 4096 * 3, 4096);
 	buf_init(&second.why, BUF_LINE);
 	assert_null(open_store(&second, 0));
 	assert_non_null(strstr(buf_str(&second.why), "another curlew uses it"));
 	buf_fini(&second.why);
-	assert_true(is_stored(h->store, "http://a/1"));
 	/* Alone at the next start, it is set aside. */
 	reopen(h, 0);
 	assert_true(count_set_aside(h) >= 1);

@@ -346,11 +346,12 @@ CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits
 CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 
--- For people: the entries, with times that read well (local time) and what a request would find.
+-- For people: the entries, with times that read well (local time) and what a request would find: fresh, also by a rule. (Where a rule is
+-- gone that decided, the origin's own word is read again at the next use, and that is in no column: curlew explain tells.)
 CREATE VIEW v_entry AS
 SELECT
 	id, url, host, status,
-	CASE WHEN now < fresh_until THEN 'fresh' ELSE 'stale' END AS state,
+	CASE WHEN now < until THEN 'fresh' ELSE 'stale' END AS state,
 	CASE WHEN body_bytes < 1024 THEN body_bytes || ' B'
 		WHEN body_bytes < 1048576 THEN format('%.1f KiB', body_bytes / 1024.0)
 		WHEN body_bytes < 1073741824 THEN format('%.1f MiB', body_bytes / 1048576.0)
@@ -358,13 +359,19 @@ SELECT
 	CASE WHEN age_s < 120 THEN age_s || ' s' WHEN age_s < 7200 THEN (age_s / 60) || ' min'
 		WHEN age_s < 172800 THEN (age_s / 3600) || ' h' ELSE (age_s / 86400) || ' d' END AS age,
 	datetime(fetched_at, 'unixepoch', 'localtime') AS fetched,
-	datetime(fresh_until, 'unixepoch', 'localtime') AS expires,
+	datetime(until, 'unixepoch', 'localtime') AS expires,
 	datetime(used_at, 'unixepoch', 'localtime') AS used,
 	hits, pinned,
 	coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, id LIMIT 1)) AS tag,
 	note, vary, reason,
 	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
-FROM (SELECT *, unixepoch() AS now, unixepoch() - fetched_at + initial_age_s AS age_s FROM entry) AS entry;
+FROM (
+	SELECT *, unixepoch() AS now, unixepoch() - fetched_at + initial_age_s AS age_s,
+		coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule
+			WHERE fresh_for_s IS NOT NULL AND entry.url GLOB url_glob AND entry.fresh_until IS entry.computed_until
+			AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) ORDER BY priority DESC, id LIMIT 1), fresh_until) AS until
+	FROM entry
+) AS entry;
 
 -- Who is evicted next when room is needed, the first first (docs/EVICTION.md). A row of the queue it stands in goes unless it has as many
 -- visits as its size asks for; else it gets another turn in the queue main. Pinned rows are not among them.

@@ -62,11 +62,6 @@ const char *stats_help(enum stats_counter c)
 	return table[c].help;
 }
 
-bool stats_is_gauge(enum stats_counter c)
-{
-	return table[c].gauge;
-}
-
 void stats_metrics(struct buf *out)
 {
 	for (enum stats_counter c = 0; c < STATS_COUNTERS; c++) {

@@ -44,7 +44,6 @@ int64_t stats_get(enum stats_counter);
 /* The counter's name in snake case and a sentence about it, as used in metrics and stats. */
 const char *stats_name(enum stats_counter);
 const char *stats_help(enum stats_counter);
-bool stats_is_gauge(enum stats_counter);
 /* All of them in Prometheus text format. */
 void stats_metrics(struct buf *out);
 

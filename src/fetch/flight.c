@@ -206,13 +206,6 @@ struct span flight_trailers(struct seat *s)
 	return span_of(s->flight->trailers);
 }
 
-void flight_failure(struct seat *s, struct flight_answer *a)
-{
-	pthread_mutex_lock(&s->flight->lock);
-	tell_failure(s->flight, a);
-	pthread_mutex_unlock(&s->flight->lock);
-}
-
 /* --- leaving --- */
 
 /* With nobody waiting: is the rest worth fetching for the store? */

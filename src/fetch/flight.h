@@ -111,7 +111,7 @@ enum flight_read {
 	FLIGHT_BYTES, /* bytes[0..n) in memory */
 	FLIGHT_FILE,  /* n bytes of fd from offset at on */
 	FLIGHT_END,
-	FLIGHT_BROKEN, /* it broke off: what was sent is not whole; flight_failure() tells */
+	FLIGHT_BROKEN, /* it broke off: what was sent is not whole */
 	FLIGHT_LEFT,   /* your client is gone */
 	FLIGHT_QUIET   /* nothing now (only with wait false) */
 };
@@ -127,7 +127,6 @@ enum flight_read flight_read(struct seat *, bool wait, struct flight_piece *);
 void flight_seek(struct seat *, int64_t at);
 /* Trailer field lines; after FLIGHT_END. */
 struct span flight_trailers(struct seat *);
-void flight_failure(struct seat *, struct flight_answer *);
 
 /* --- the request body: by any one thread, while the seat is held --- */
 

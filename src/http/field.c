@@ -87,12 +87,6 @@ static struct span opaque(struct span tag, bool *weak)
 	return span_make(s.at + 1, s.len - 2);
 }
 
-bool field_tag_valid(struct span tag)
-{
-	bool weak;
-	return opaque(tag, &weak).at != NULL;
-}
-
 bool field_tags_match_weak(struct span a, struct span b)
 {
 	bool weak;

@@ -22,7 +22,6 @@ void field_directive(struct span member, struct span *name, struct span *value);
 int64_t field_seconds(struct span);
 
 /* Entity tags (RFC 9110 8.8.3.2). A tag is given as written, W/"x" or "x". */
-bool field_tag_valid(struct span tag);
 bool field_tags_match_weak(struct span a, struct span b);
 bool field_tags_match_strong(struct span a, struct span b);
 

@@ -293,21 +293,6 @@ bool message_has(const struct head *head, const char *name)
 	return message_find(head, name).at != NULL;
 }
 
-bool message_join(const struct head *head, const char *name, struct buf *out)
-{
-	bool found = false;
-	buf_clear(out);
-	for (size_t i = 0; i < head->count; i++) {
-		if (!span_is_nocase(head->fields[i].name, name))
-			continue;
-		if (found)
-			buf_adds(out, ", ");
-		buf_addspan(out, head->fields[i].value);
-		found = true;
-	}
-	return found;
-}
-
 static bool line_lists(struct span value, struct span token)
 {
 	struct span member;

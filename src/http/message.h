@@ -80,8 +80,6 @@ int message_response_framing(
 /* The first line of that name; {NULL, 0} when there is none. Names match without case. */
 struct span message_find(const struct head *, const char *name);
 bool message_has(const struct head *, const char *name);
-/* All lines of that name joined with ", " (RFC 9110 5.3) into out, which is cleared first. False when there is none. */
-bool message_join(const struct head *, const char *name, struct buf *out);
 /* True when the comma list `name` has the member token (without case; parameters ignored). */
 bool message_lists(const struct head *, const char *name, const char *token);
 

@@ -62,11 +62,6 @@ void rules_sort(struct rules *s)
 		qsort(s->rules, s->count, sizeof *s->rules, by_precedence);
 }
 
-size_t rules_count(const struct rules *s)
-{
-	return s == NULL ? 0 : s->count;
-}
-
 /* --- globs --- */
 
 /* The next character, as SQLite reads UTF-8: what is no UTF-8 is taken byte by byte as best it can. */

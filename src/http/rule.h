@@ -31,7 +31,6 @@ void rules_free(struct rules *);
 int rules_add(struct rules *, struct rule *);
 /* After the last rules_add(). */
 void rules_sort(struct rules *);
-size_t rules_count(const struct rules *);
 
 /* What all matching rules say together. Texts are borrowed from the set. Beside each value the rule that decided it, 0: none. */
 struct ruling {

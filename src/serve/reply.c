@@ -31,14 +31,6 @@ static bool make_safe(const char *text, char *safe, size_t size)
 	return *text == '\0';
 }
 
-void reply_detail(struct reply *r, const char *text)
-{
-	char safe[256];
-	make_safe(text, safe, sizeof safe);
-	if (safe[0] != '\0')
-		reply_say(r, "detail=\"%s\"", safe);
-}
-
 void reply_key(struct reply *r, const char *url)
 {
 	char safe[256];

@@ -32,8 +32,6 @@ size_t reply_hit(char out[REPLY_HIT], int64_t ttl_s, int64_t rule);
 size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule);
 /* Starts or goes on with the Cache-Status member: appends "; item" formatted. */
 void reply_say(struct reply *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Appends "; detail=\"text\"" with the text made safe for a structured string (RFC 8941 3.3.3). */
-void reply_detail(struct reply *, const char *text);
 /* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A fresh hit needs none:
  * there it costs bytes on every answer and tells nothing. */
 void reply_key(struct reply *, const char *url);

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A tag of a row is its own, or the one that its rules give. */
-#define TAG "coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, id LIMIT 1))"
-
 /* The number of the parameter that will hold text, which is taken; 0: too many, or no memory. */
 static size_t add_param(struct select *s, char *text)
 {
@@ -187,7 +184,7 @@ int select_make(struct select *s, const struct conf *conf, const char *verb)
 		return -1;
 	if (conf_text(conf, "host") != NULL)
 		s->host = s->params[s->param_count - 1];
-	if (add_text(s, conf, "tag", TAG, false) != 0)
+	if (add_text(s, conf, "tag", SELECT_TAG, false) != 0)
 		return -1;
 	if (conf_text(conf, "tag") != NULL)
 		s->by_url_alone = false;
@@ -201,7 +198,7 @@ int select_make(struct select *s, const struct conf *conf, const char *verb)
 		s->by_url_alone = false;
 	}
 	if (conf_flag(conf, "stale")) {
-		add_condition(s, "fresh_until <= unixepoch()");
+		add_condition(s, SELECT_FRESH_UNTIL " <= unixepoch()");
 		buf_adds(&s->words, " --stale");
 		s->by_url_alone = false;
 	}

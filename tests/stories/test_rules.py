@@ -1,7 +1,9 @@
 """Policy as rows: what a rule says holds for the next request after its commit, for what is stored and for what is new."""
 
+import json
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -377,3 +379,25 @@ def test_a_thousand_rules_are_no_burden(curlew, origin, rule):
         assert curlew.get("http://host77.example/").status == 403
     finally:
         curlew.shell("DELETE FROM rule WHERE note = 'many'")
+
+
+def test_what_looks_at_rows_knows_of_rules(launch, origin):
+    """ls, v_entry, purge --stale and the purge for cron take a row for what the next request would."""
+    curlew = launch()
+    for n in range(3):
+        curlew.stored(origin.at(f"/{n}", "hello", {"Cache-Control": "max-age=60"}))
+        curlew.age(origin.url(f"/{n}"), 365 * 86400)
+    state = lambda n: curlew.value(f"SELECT state FROM v_entry WHERE url = '{origin.url(f'/{n}')}'")  # noqa: E731
+    assert [state(n) for n in range(3)] == ["stale"] * 3
+    curlew.change(f"INSERT INTO rule (url_glob, fresh_for_s, tag) VALUES ('*/0', {400 * 86400}, 'kept')")
+    curlew.change(f"INSERT INTO rule (url_glob, fresh_for_s) VALUES ('*/1', {400 * 86400})")
+    curlew.change(f"UPDATE entry SET fresh_until = 5 WHERE url = '{origin.url('/1')}'")
+    assert [state(n) for n in range(3)] == ["fresh", "stale", "stale"], "what was written by hand goes before"
+    assert curlew.get(origin.url("/0")).hit and origin.count() == 3
+    listed = json.loads(run("ls", "--json", "--cache", curlew.dir).stdout)
+    assert sorted((row["state"], row["tag"]) for row in listed) == [("fresh", "kept"), ("stale", None), ("stale", None)]
+    cron = (Path(__file__).parents[2] / "sql" / "cron" / "expired.sql").read_text()
+    curlew.stop()
+    curlew.shell("DELETE FROM rule WHERE url_glob = '*/1'; BEGIN;" + cron + "SELECT count(*) FROM entry; ROLLBACK;")
+    assert curlew.shell("BEGIN;" + cron + "SELECT group_concat(url) FROM entry; ROLLBACK;").strip() == origin.url("/0")
+    assert run("purge", "--stale", "--cache", curlew.dir).stdout.startswith(b"removed\t2\t")

@@ -126,8 +126,6 @@ static void entity_tags_compare_weakly_and_strongly(void **state)
 			fail_msg(
 			    "%s: %s %s: %s", rows[i].section, rows[i].a, rows[i].b, rows[i].reason);
 	}
-	assert_true(field_tag_valid(span_of("W/\"x\"")));
-	assert_false(field_tag_valid(span_of("W/x")));
 }
 
 /* A dictionary as "key:kind=value " words, "BAD" at the first error. */

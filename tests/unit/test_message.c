@@ -36,12 +36,6 @@ static void a_request_head_is_taken_apart(void **state)
 	assert_true(message_has(&head, "Empty"));
 	assert_int_equal(message_find(&head, "Empty").len, 0);
 	assert_false(message_has(&head, "B"));
-	struct buf joined;
-	buf_init(&joined, BUF_LINE);
-	assert_true(message_join(&head, "A", &joined));
-	assert_string_equal(buf_str(&joined), "b c, \xe9");
-	assert_false(message_join(&head, "B", &joined));
-	buf_fini(&joined);
 }
 
 static void well_formed_requests_are_taken(void **state)

@@ -1,4 +1,4 @@
-/* index_private: what index.c, index_setup.c and index_write.c share. With index_query.c they are the only users of SQLite. */
+/* index_private: what the files index*.c share, the only users of SQLite. */
 #ifndef CURLEW_STORE_INDEX_PRIVATE_H
 #define CURLEW_STORE_INDEX_PRIVATE_H
 
@@ -120,12 +120,12 @@ void index_bind_text(sqlite3_stmt *, int at, const char *text_or_null);
 enum store_found index_ask(struct index *, enum statement, const char *what);
 /* Column c as a string of its own; NULL for NULL, and *lost says when memory was the reason. */
 char *index_text(sqlite3_stmt *, int c, bool *lost);
-/* Column c as a checksum; false when it is none. */
 /* Seconds, as anybody may have written them, within what can be reckoned with: +-2^60. */
 int64_t index_time(sqlite3_stmt *, int c);
+/* Column c as a checksum; false when it is none. */
 bool index_sha256(sqlite3_stmt *, int c, unsigned char sha256[32]);
 
-/* The same for reading alone, also where nothing may be written. */
+/* As index_connect(), for reading alone, also where nothing may be written. */
 int index_connect_to_read(const char *dir, sqlite3 **db);
 /* Steps through a statement, each row to row() until that is not 0. SQLITE_DONE, or what SQLite says. */
 int index_give_rows(sqlite3_stmt *, int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx);

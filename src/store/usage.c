@@ -129,7 +129,7 @@ static int hits_run(struct store_op *op, struct index *ix)
 
 static int misses_run(struct store_op *op, struct index *ix)
 {
-	struct traffic traffic = ((struct misses_op *)op)->traffic; /* run() may come again */
+	struct traffic traffic = ((struct misses_op *)op)->traffic;
 	return traffic_write(&traffic, ix);
 }
 

@@ -22,8 +22,8 @@ void writer_hurry(struct writer *);
 void writer_stop(struct writer *);
 
 /* Queues op, which is the caller's memory until its done() has returned. On the writer's thread run() is called within a transaction
- * (0, or -1 when it failed alone), then done() after the end of it; committed: run() said 0 and the transaction stands. run() may
- * be called again when a transaction was lost. A droppable op is failed unrun when too many are waiting. */
+ * (0, or -1 when it failed alone), then done() after the end of it; committed: run() said 0 and the transaction stands. Either
+ * is called once at the most. A droppable op is failed unrun when too many are waiting. */
 void writer_queue(struct writer *, struct store_op *op, bool droppable);
 /* Has the thread checkpoint once between two transactions, so that the WAL can begin anew. */
 void writer_checkpoint(struct writer *);

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LISTENERS = 32, BACKLOG = 4096, POLL_MS = 20, BREAK_S = 2 };
+enum { LISTENERS = 32, BACKLOG = 4096, POLL_MS = 20, BREAK_S = 2, LISTENER_NAME = NI_MAXHOST + NI_MAXSERV + 4 };
 
 struct server {
 	struct service service;
@@ -68,16 +68,25 @@ static int listen_on(const struct addrinfo *ai, double send_timeout_s)
 	return -1;
 }
 
-static void say_listening(int fd)
+/* ADDR:PORT of a listener as it is, which port 0 does not say. */
+static int name_listener(int fd, char *text, size_t size)
 {
 	struct sockaddr_storage at;
 	socklen_t n = sizeof at;
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 	if (getsockname(fd, (struct sockaddr *)&at, &n) != 0 ||
 	    getnameinfo((struct sockaddr *)&at, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		return;
+		return -1;
 	bool v6 = at.ss_family == AF_INET6;
-	log_say("listening on %s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+	snprintf(text, size, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+	return 0;
+}
+
+static void say_listening(int fd)
+{
+	char name[LISTENER_NAME];
+	if (name_listener(fd, name, sizeof name) == 0)
+		log_say("listening on %s", name);
 }
 
 static int check_listeners(const struct conf *conf)
@@ -186,7 +195,7 @@ static void add_setting(void *ctx, const char *name, const char *value, const ch
 	(void)source;
 	/* Who reads it stands elsewhere. */
 	char *place = strcmp(name, "root") == 0 ? realpath(value, NULL) : NULL;
-	if (value[0] != '\0')
+	if (value[0] != '\0' && strcmp(name, "listen") != 0)
 		buf_addf(ctx, "%s %s\n", name, place != NULL ? place : value);
 	free(place);
 }
@@ -196,6 +205,10 @@ static void note_settings(const struct server *s)
 {
 	struct buf settings;
 	buf_init(&settings, BUF_PAGE);
+	char name[LISTENER_NAME];
+	for (size_t i = 0; i < s->listener_count; i++)
+		if (name_listener(s->listeners[i], name, sizeof name) == 0)
+			buf_addf(&settings, "listen %s\n", name);
 	conf_each(s->service.conf, add_setting, &settings);
 	store_note_server(s->service.store, buf_str(&settings));
 	buf_fini(&settings);

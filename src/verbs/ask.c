@@ -88,22 +88,39 @@ bool ask_is_file(const struct ask *a, const struct conf *conf)
 	return is;
 }
 
-/* As the server would read it: a path for its one origin, or a URL as a person types it. */
+/* A URL of the running server itself, as one pastes it from where it was asked: what follows its authority; else NULL. */
+static const char *behind_own_name(const struct ask *a, const char *url)
+{
+	static const char *const names[] = {"http://localhost:", "http://127.0.0.1:", "http://[::1]:"};
+	char *listen = ask_server(a, "listen");
+	const char *port = listen != NULL ? strrchr(listen, ':') : NULL, *path = NULL;
+	for (size_t i = 0; port != NULL && i < sizeof names / sizeof names[0] && path == NULL; i++) {
+		const char *at = url + strlen(names[i]);
+		if (strncmp(url, names[i], strlen(names[i])) == 0 && strncmp(at, port + 1, strlen(port + 1)) == 0 && at[strlen(port + 1)] == '/')
+			path = at + strlen(port + 1);
+	}
+	free(listen);
+	return path;
+}
+
+/* As the server would read it: a path for its one origin, a URL as a person types it, or one of the server's own. */
 static char *read_url(const struct ask *a, const char *text)
 {
-	char *scheme = ask_server(a, "default-scheme"), *url = NULL;
+	char *scheme = ask_server(a, "default-scheme");
 	struct key_target target;
-	if (a->origin != NULL && text[0] == '/') {
-		if (read_target(a, text, &target) == 0) {
-			url = target.url;
-			target.url = NULL;
-		}
-		key_fini(&target);
-	} else {
-		url = key_normalise(text, scheme != NULL ? scheme : "http");
-	}
+	char *url = a->origin != NULL && text[0] == '/' ? strdup(text) : key_normalise(text, scheme != NULL ? scheme : "http");
+	const char *path = url != NULL && url[0] == '/' ? url : url != NULL ? behind_own_name(a, url) : NULL;
 	free(scheme);
-	return url;
+	if (path == NULL)
+		return url;
+	char *meant = NULL;
+	if (read_target(a, path, &target) == 0) {
+		meant = target.url;
+		target.url = NULL;
+	}
+	key_fini(&target);
+	free(url);
+	return meant;
 }
 
 int ask_begin(struct ask *a, const struct conf *conf, const char *verb)

@@ -167,3 +167,15 @@ def test_every_rule_that_matters_is_named(curlew, origin):
         "follow_rule": "rule 106: follow_redirects=1", "pin_rule": "rule 107: pin=1", "tag_rule": "rule 108: tag=docs"}
     assert "by rule 101" in told["next"]
     curlew.shell("DELETE FROM rule WHERE id > 100")
+
+
+def test_a_url_pasted_from_a_request_is_understood(curlew, origin):
+    url = origin.at("/x", "hello", FRESH)
+    curlew.stored(url)
+    eventually(lambda: curlew.sql("SELECT * FROM setting WHERE name GLOB 'server *'"))
+    port = curlew.address[1]
+    for name in (f"localhost:{port}/{origin.host}/x", f"http://127.0.0.1:{port}/http://{origin.host}/x"):
+        told, hits = explained(curlew, name)
+        assert hits and told["key"] == url
+    assert run("cat", f"localhost:{port}/{origin.host}/x", "--cache", curlew.dir).stdout == b"hello"
+    assert not explained(curlew, f"localhost:{port + 1}/{origin.host}/x")[1]

@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from curlew import clean_environment, run
+from curlew import BINARY, clean_environment, run
 from wire import Truncated, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
@@ -247,3 +250,27 @@ def test_the_drain_cuts_no_answer_because_of_what_came_behind_it(launch, origin)
         curlew.signal(signal.SIGTERM)
         eventually(lambda: refuses(curlew), what="it drains")
         client.read(size - 100_000)
+
+
+# --- as a service ---
+
+def test_the_unit_for_systemd_starts_a_server_and_ends_it(tmp_path):
+    unit = Path(__file__).parents[2] / "docs" / "curlew.service"
+    command = re.search(r"^ExecStart=/usr/local/bin/curlew (.*)$", unit.read_text(), re.M)[1].replace("/var/cache/curlew", str(tmp_path / "cache"))
+    server = subprocess.Popen([BINARY, *command.split(), "--listen", "127.0.0.1:0"], env={}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL, text=True, cwd="/")
+    try:
+        assert "listening on 127.0.0.1:" in server.stderr.readline()
+    finally:
+        server.terminate()
+        server.communicate()
+    assert server.returncode == 0
+
+
+def test_systemd_understands_the_unit(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is missing")
+    unit = (Path(__file__).parents[2] / "docs" / "curlew.service").read_text().replace("/usr/local/bin/curlew", BINARY)
+    (tmp_path / "curlew.service").write_text(unit)
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(tmp_path / "curlew.service")], capture_output=True, text=True)
+    assert done.returncode == 0 and "curlew.service:" not in done.stderr, done

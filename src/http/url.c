@@ -125,7 +125,7 @@ static bool is_host_name(const char *host)
 		if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') && !(*p >= '0' && *p <= '9') && *p != '.' &&
 		    *p != '-' && *p != '_')
 			return false;
-	return host[0] != '\0';
+	return host[0] != '\0' && host[0] != '.' && strstr(host, "..") == NULL; /* labels have letters (RFC 1123 2.1) */
 }
 
 /* A host in its one spelling; NULL: no memory, no name or no address. */
@@ -134,8 +134,14 @@ static char *normalise_host(const char *host)
 	if (host[0] != '[' && !is_host_name(host))
 		return NULL;
 	if (host[0] != '[') {
-		size_t len = strlen(host);
-		char *copy = strndup(host, len - (len > 1 && host[len - 1] == '.')); /* the root's dot names no other host */
+		/* The root's dot names no other host; behind a number it would hide an address. */
+		size_t len = strlen(host), rooted = host[len - 1] == '.' ? 1 : 0;
+		char *copy = strndup(host, len - rooted);
+		const char *dot = copy != NULL ? strrchr(copy, '.') : NULL, *last = dot != NULL ? dot + 1 : copy;
+		if (rooted && copy != NULL && *last >= '0' && *last <= '9') {
+			free(copy);
+			return NULL;
+		}
 		for (char *p = copy; p != NULL && *p != '\0'; p++)
 			if (*p >= 'A' && *p <= 'Z')
 				*p = (char)(*p + ('a' - 'A'));

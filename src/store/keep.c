@@ -343,7 +343,7 @@ static void *run(void *arg)
 		if (clock_us() - ticked < ROUND_MS * 1000)
 			continue;
 		ticked = clock_us();
-		k->at.tick(k->at.ctx);
+		k->at.tick(k->at.ctx, atomic_load(&k->full));
 		watch_wal(k);
 		if (!noted || keep_stopped(k) != stopped) {
 			noted = true;

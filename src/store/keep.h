@@ -26,7 +26,7 @@ struct keep_config {
 	struct writer *writer;
 	struct bodies *bodies;
 	struct suspects *suspects;
-	void (*tick)(void *ctx); /* called twice a second on the keeper's thread */
+	void (*tick)(void *ctx, bool log_full); /* called twice a second on the keeper's thread; log_full: as keep_log_full() */
 	void *ctx;
 };
 

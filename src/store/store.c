@@ -98,7 +98,7 @@ static int find_suspects(struct store *s, struct buf *why)
 	return n < 0 ? -1 : result;
 }
 
-static void tick(void *ctx);
+static void tick(void *ctx, bool log_full);
 
 /* Nobody else uses the cache: the servers that wrote down how they are set are dead. Where a shell has the lock it is left to the next. */
 static void forget_the_dead(struct index *ix)
@@ -235,10 +235,10 @@ void store_invalidate(struct store *s, const char *url)
 }
 
 /* On the keeper's thread. */
-static void tick(void *ctx)
+static void tick(void *ctx, bool log_full)
 {
 	struct store *s = ctx;
-	if (!keep_log_full(s->keep)) /* that can wait, and would make the log longer */
+	if (!log_full) /* that can wait, and would make the log longer */
 		usage_flush(s->usage, false);
 	gone_retry(s->gone);
 }

@@ -1,4 +1,5 @@
 #include "serve/exchange.h"
+#include "serve/intake.h"
 
 #include "base/stats.h"
 #include "http/date.h"
@@ -10,6 +11,8 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 {
 	struct buf fields;
 	char date[DATE_BYTES];
+	if (!x->close && x->body != NULL && !intake_is_here(x->body)) /* nobody reads on to its end */
+		x->close = true;
 	buf_init(&fields, BUF_HEAD);
 	date_format(x->now, date);
 	buf_addf(&fields, "Date: %s\nContent-Type: %s\n", date, type);

@@ -250,3 +250,16 @@ def test_an_answer_to_post_can_be_outdated_while_it_comes(curlew, origin):
         assert client.finish(answer).text == "post"
     eventually(lambda: not curlew.files("spool"))
     assert not curlew.get(url).hit
+
+
+def test_a_refused_body_that_is_still_to_come_ends_the_connection(launch, tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "page.html").write_text("a page")
+    curlew = launch("--root", tmp_path / "site")
+    with curlew.connect() as client:
+        client.request("POST", "/page.html", {"Content-Length": "10"})
+        answer = client.finish(client.head())
+        assert (answer.status, answer["Connection"]) == (405, "close")
+    with curlew.connect() as client:
+        assert client.ask("POST", "/page.html", body=b"0123456789").status == 405
+        assert client.ask("GET", "/page.html").text == "a page"

@@ -336,7 +336,7 @@ def test_what_is_replaced_is_not_evicted_for_what_replaces_it(launch, origin, bo
     for n in range(2):
         curlew.stored(origin.at(f"/{n}", b"x" * 1000, FRESH))
     assert curlew.get(url).text.endswith("1")
-    eventually(lambda: curlew.value(f"SELECT reason FROM refusal WHERE url = '{url}'") or curlew.body_path(url).read_bytes().endswith(b"1"))
+    eventually(lambda: run("cat", url, "--cache", curlew.dir).stdout.endswith(b"1"), what="the new one is stored")
     assert curlew.row(url)["tag"] == "mine"
     assert not curlew.sql("SELECT * FROM refusal")
 

@@ -194,6 +194,8 @@ static void on_done(void *ctx, const struct engine_end *end)
 		keep_timings(f->entry, end);
 	if (!landed)
 		f->storing = landing_salvage(f);
+	else if (f->storing && f->body == NULL)
+		landing_wait_for_disk(f);
 	bool over = !f->storing && (!landed || !f->refreshing);
 	flight_enter(f, !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED);
 	if (!over && landed && f->refreshing)

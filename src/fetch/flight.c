@@ -31,10 +31,10 @@ void flight_end_if_idle(struct flight *f)
 	}
 }
 
-/* Bodies that are not written to disk stay in memory just as long as the slowest seat needs them. Under the lock. */
-static void forget_read(struct flight *f)
+void flight_forget_read(struct flight *f)
 {
-	if (f->state == FLIGHT_ASKING || f->storing)
+	bool on_disk = f->state == FLIGHT_LANDED && f->on_disk == f->received; /* and waits for its row: who comes now reads the file */
+	if (f->state == FLIGHT_ASKING || (f->storing && !on_disk))
 		return;
 	int64_t least = f->received;
 	for (const struct seat *s = f->seats; s != NULL; s = s->next)
@@ -171,7 +171,7 @@ enum flight_read flight_read(struct seat *s, bool wait, struct flight_piece *out
 	struct piece *done_with = s->piece;
 	s->piece = NULL;
 	pthread_mutex_lock(&f->lock);
-	forget_read(f);
+	flight_forget_read(f);
 	while (!find_piece(s, out, &what)) {
 		if (f->state == FLIGHT_LANDED || f->state == FLIGHT_OVER) {
 			what = FLIGHT_END;
@@ -187,7 +187,7 @@ enum flight_read flight_read(struct seat *s, bool wait, struct flight_piece *out
 		}
 		if (!wait_a_while(s))
 			break;
-		forget_read(f); /* storing may have ended meanwhile: then all that waits for us is what we have read */
+		flight_forget_read(f); /* storing may have ended meanwhile: then all that waits for us is what we have read */
 	}
 	pthread_mutex_unlock(&f->lock);
 	piece_drop(done_with);
@@ -244,7 +244,7 @@ void flight_leave(struct seat *s)
 		if (f->storing && strcmp(f->method, "GET") == 0)
 			store_refuse(f->flights->config.store, f->url, "the client left, and nobody waited for the rest", f->status, flight_now());
 	} else {
-		forget_read(f);
+		flight_forget_read(f);
 	}
 	pthread_mutex_unlock(&f->lock);
 	piece_drop(s->piece);

@@ -26,6 +26,7 @@
 #include "fetch/window.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum {
 	FLIGHT_WINDOW = 1 << 20,    /* bytes of a body in memory before the origin has to wait */
@@ -36,6 +37,8 @@ enum {
 	FLIGHT_INTERIMS = 32,       /* interim answers passed on; more are dropped */
 	FLIGHT_SETTLE_MS = 100, /* that somebody waits for a row on its way rather than ask the origin for what has just come */
 	FLIGHT_BUCKETS = 1024,
+	FLIGHT_BEHIND = 128 << 20, /* bytes of landed flights that wait for the disk; more are not stored */
+	FLIGHT_ITSELF = 8 << 10,   /* what one takes besides its body */
 	FLIGHT_PASSES = 4096,
 	FLIGHT_PASS_S = 60 /* how long a URL found unshareable is not collapsed */
 };
@@ -113,6 +116,7 @@ struct flight {
 	bool given_up;  /* cancelled for want of seats: not to be joined */
 	bool committed; /* a row owns the body */
 	int64_t on_disk;
+	int64_t behind; /* its part of flights->behind; 0: the disk has all of it */
 	struct body *body;
 	bool disk_busy; /* the job is queued or running */
 	struct store_job job;
@@ -163,6 +167,7 @@ struct flights {
 		uint64_t hash;
 		int64_t until;
 	} passes[FLIGHT_PASSES];
+	atomic_llong behind; /* bytes that wait for the disk, however slow that is */
 	size_t alive; /* flights whose memory is still in use */
 	pthread_cond_t none_alive;
 	struct flight *notices; /* the engine's thread only */
@@ -176,6 +181,8 @@ void flight_hold(struct flight *); /* under its lock */
 void flight_drop(struct flight *); /* without its lock; may free */
 /* Gives up a fetch that nobody reads and nothing stores: its bytes would only fill the window. Under the lock. */
 void flight_end_if_idle(struct flight *);
+/* Bodies that are not written to disk, or wholly, stay in memory just as long as the slowest seat needs them. Under the lock. */
+void flight_forget_read(struct flight *);
 /* Lets the origin go on when the window has room again. Under the lock. */
 void flight_unpause(struct flight *);
 
@@ -195,6 +202,8 @@ void landing_judge(struct flight *, const struct head *response, const struct he
 void landing_step(struct flight *); /* there is something for the disk thread to do; under the lock */
 void landing_refresh(struct flight *); /* a 304 is complete: writes the row; under the lock */
 void landing_give_up(struct flight *, const char *why); /* no more storing; under the lock */
+/* A whole body of which the disk has nothing yet: waits for it, or, where too many do, is not stored; under the lock, before LANDED. */
+void landing_wait_for_disk(struct flight *);
 /* It broke off: may what there is be stored as a part? Then it is; under the lock, before DEAD. */
 bool landing_salvage(struct flight *);
 

@@ -433,6 +433,13 @@ static bool is_as_told(const struct flight *f)
 	return f->body_bytes < 0 || f->is_part || f->on_disk == f->body_bytes;
 }
 
+/* The disk has it, or will never have it. */
+static void no_longer_behind(struct flight *f)
+{
+	atomic_fetch_sub(&f->flights->behind, f->behind);
+	f->behind = 0;
+}
+
 /* The disk thread's part: as far as there is something to do. */
 static void run_job(struct store_job *job)
 {
@@ -444,6 +451,7 @@ static void run_job(struct store_job *job)
 		store_on_disk(f->flights->config.store, job);
 		return;
 	}
+	no_longer_behind(f);
 	if (f->storing && is_complete(f)) {
 		if (f->forgotten)
 			landing_give_up(f, "invalidated while it was fetched, RFC 9111 4.4");
@@ -473,6 +481,7 @@ static void run_job(struct store_job *job)
 		    .replaces = f->was,
 		    .done = put_over,
 		};
+		flight_forget_read(f);
 		/* Under the lock: flights_forget() comes before, or its store_invalidate() is queued behind. */
 		store_put(f->flights->config.store, &f->put);
 		pthread_mutex_unlock(&f->lock);
@@ -489,6 +498,17 @@ void landing_refresh(struct flight *f)
 	f->refs++;
 	f->refresh = (struct store_refresh){.was = base_of(f), .now = f->entry, .done = refresh_over};
 	store_refresh(f->flights->config.store, &f->refresh);
+}
+
+void landing_wait_for_disk(struct flight *f)
+{
+	int64_t bytes = f->received + FLIGHT_ITSELF;
+	if (atomic_fetch_add(&f->flights->behind, bytes) + bytes <= FLIGHT_BEHIND) {
+		f->behind = bytes;
+		return;
+	}
+	atomic_fetch_sub(&f->flights->behind, bytes);
+	landing_give_up(f, "the cache's disk is too slow for all that comes");
 }
 
 bool landing_salvage(struct flight *f)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from curlew import run
+from curlew import SANITIZED, run
 from wire import eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
@@ -251,3 +251,44 @@ def test_a_full_disk_can_be_purged_and_served(small_disk, launch, origin):
     curlew = launch("--min-free", "0", cache=cache)
     assert curlew.get(origin.url("/1")).hit
     eventually(lambda: len(curlew.files("body")) == 2)
+
+
+# The disk thread of the server waits before each write while the file named by HOLD is there.
+HOLD_THE_DISK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+ssize_t write(int fd, const void *bytes, size_t n)
+{
+	static ssize_t (*real)(int, const void *, size_t);
+	char name[16] = "";
+	if (real == NULL)
+		real = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+	pthread_getname_np(pthread_self(), name, sizeof name);
+	while (strcmp(name, "disk") == 0 && access(getenv("HOLD"), F_OK) == 0)
+		usleep(1000);
+	return real(fd, bytes, n);
+}
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer wants to be loaded first")
+def test_what_waits_for_a_slow_disk_is_bounded(launch, origin, tmp_path, monkeypatch):
+    """However slow it is, nobody's answer waits, and memory has an end: what is too much goes unstored, and says so."""
+    (tmp_path / "hold.c").write_text(HOLD_THE_DISK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "hold.so", tmp_path / "hold.c"], check=True)
+    hold = tmp_path / "hold"
+    hold.touch()
+    curlew = launch(env={"LD_PRELOAD": str(tmp_path / "hold.so"), "HOLD": str(hold)})
+    for n in range(2400):  # 60,000 bytes each: 144 MB
+        url = origin.at(f"/{n}", b"x" * 60_000, FRESH)
+        assert len(curlew.get(url).body) == 60_000
+    eventually(lambda: "too slow" in (curlew.value(f"SELECT max(reason) FROM refusal WHERE url = '{url}'") or ""))
+    hold.unlink()
+    eventually(lambda: curlew.value("SELECT count(*) FROM entry") > 1500, what="what had waited is stored")
+    assert curlew.value("SELECT count(*) FROM entry") < 2400
+    curlew.stored(origin.at("/later", "hello", FRESH))

@@ -430,20 +430,25 @@ static enum parsed read_flags(struct conf *c, int argc, char **argv, bool apply,
 	return PARSED;
 }
 
+/* Cron and services give no environment. */
+static const char *home_dir(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *user = home == NULL || home[0] == '\0' ? getpwuid(getuid()) : NULL;
+	return user != NULL ? user->pw_dir : home != NULL && home[0] != '\0' ? home : NULL;
+}
+
 static int find_cache_dir(struct conf *c)
 {
 	const char *dir = conf_text(c, "cache");
-	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	const struct passwd *user = home == NULL || home[0] == '\0' ? getpwuid(getuid()) : NULL;
-	if (user != NULL)
-		home = user->pw_dir; /* cron and services give no environment */
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home;
 	struct buf path;
 	buf_init(&path, BUF_LINE);
 	if (dir != NULL)
 		buf_adds(&path, dir);
 	else if (xdg != NULL && xdg[0] == '/')
 		buf_addf(&path, "%s/curlew", xdg);
-	else if (home != NULL && home[0] != '\0')
+	else if ((home = home_dir()) != NULL)
 		buf_addf(&path, "%s/.cache/curlew", home);
 	else
 		fprintf(stderr, "curlew: cache: neither $HOME nor $CURLEW_CACHE is set (give --cache DIR)\n");

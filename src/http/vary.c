@@ -210,9 +210,10 @@ static bool prefers(const struct head *request, struct span name, struct span la
 	       (count == 1 || preferences[1].weight < preferences[0].weight);
 }
 
-static bool is_coding(struct span a, const char *b)
+/* x-gzip is another name of gzip (RFC 9110 8.4.1.3). */
+static struct span coding_name(struct span s)
 {
-	return span_is_nocase(a, b) || (span_starts_nocase(a, "x-") && span_is_nocase(span_from(a, 2), b)); /* RFC 9110 8.4.1.3 */
+	return span_starts_nocase(s, "x-") ? span_from(s, 2) : s;
 }
 
 /* Is a response in this coding what such preferences ask for as much as for any other? */
@@ -220,9 +221,7 @@ static bool wants(const struct preference *p, int count, struct span coding)
 {
 	int weight = 0, highest = 0;
 	for (int i = 0; i < count; i++) {
-		if (span_same_nocase(p[i].name, coding) || (p[i].name.len + 2 == coding.len && span_starts_nocase(coding, "x-") &&
-			span_same_nocase(span_from(coding, 2), p[i].name)) || (p[i].name.len == coding.len + 2 &&
-			span_starts_nocase(p[i].name, "x-") && span_same_nocase(span_from(p[i].name, 2), coding)))
+		if (span_same_nocase(coding_name(p[i].name), coding_name(coding)))
 			weight = p[i].weight;
 		if (p[i].weight > highest)
 			highest = p[i].weight;
@@ -235,7 +234,7 @@ static bool wants(const struct preference *p, int count, struct span coding)
 static bool leaves_plain(const struct preference *asked, int count, const struct preference *then, int then_count)
 {
 	for (int i = 0; i < count; i++) {
-		bool identity = is_coding(asked[i].name, "identity"), known = identity || asked[i].weight == 0;
+		bool identity = span_is_nocase(coding_name(asked[i].name), "identity"), known = identity || asked[i].weight == 0;
 		if (asked[i].weight == 0 && (identity || span_is(asked[i].name, "*")))
 			return false; /* plain is what it will not have */
 		for (int k = 0; k < then_count && !known; k++)

@@ -162,7 +162,6 @@ static void answer(struct lane *l, struct received *r)
 
 /* --- once a second --- */
 
-/* A head that does not come is answered with 408; an idle connection is closed without a word. */
 static bool is_over(const struct lane *l, const struct conn *c, bool draining)
 {
 	const struct lanes_config *config = &l->lanes->config;
@@ -171,6 +170,7 @@ static bool is_over(const struct lane *l, const struct conn *c, bool draining)
 	return (draining && !begun) || waited >= (begun ? config->head_timeout_s : config->idle_timeout_s);
 }
 
+/* A head that does not come is answered with 408; an idle connection is closed without a word. */
 static void check_timeouts(struct lane *l, bool draining)
 {
 	enum { AT_A_TIME = 256 };

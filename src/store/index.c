@@ -469,7 +469,6 @@ enum store_found index_owner(struct index *ix, const char *body_file, struct ind
 	return found;
 }
 
-/* Into a field of fixed size; "" when it does not fit. */
 int64_t index_time(sqlite3_stmt *st, int c)
 {
 	const int64_t most = INT64_C(1) << 60;
@@ -477,6 +476,7 @@ int64_t index_time(sqlite3_stmt *st, int c)
 	return t > most ? most : t < -most ? -most : t;
 }
 
+/* Into a field of fixed size; "" when it does not fit. */
 static void copy_text(char *to, size_t room, sqlite3_stmt *st, int c)
 {
 	const unsigned char *text = sqlite3_column_text(st, c);

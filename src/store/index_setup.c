@@ -46,6 +46,14 @@ static int64_t size_of(const char *dir, const char *name)
 	return size;
 }
 
+static void remove_file(const char *dir, const char *name)
+{
+	char *path = index_path(dir, name);
+	if (path != NULL)
+		unlink(path);
+	free(path);
+}
+
 static const char *message(sqlite3 *db, int rc)
 {
 	return db != NULL && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
@@ -100,14 +108,6 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 	}
 	*found_version = (int)version;
 	return FOUND_OURS;
-}
-
-static void remove_file(const char *dir, const char *name)
-{
-	char *path = index_path(dir, name);
-	if (path != NULL)
-		unlink(path);
-	free(path);
 }
 
 /* Ours by its header: is it sound, as far as a quick look tells? A mark says that SQLite found it damaged in use, which a disk that could not

@@ -32,7 +32,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [BEGIN] = {WRITER, "BEGIN IMMEDIATE"},
     [COMMIT] = {WRITER, "COMMIT"},
     [ROLLBACK] = {WRITER, "ROLLBACK"},
-    [HAS_ROW] = {WRITER, "SELECT id, fetched_at = ?2 AND fresh_until = ?3 FROM entry WHERE id = ?1"},
+    [HAS_ROW] = {WRITER, "SELECT fetched_at = ?2 AND fresh_until = ?3 FROM entry WHERE id = ?1"},
     [HAS_KEY] = {WRITER, "SELECT id FROM entry WHERE url = ?1 AND vary = ?2"},
     [INSERT] = {WRITER, "INSERT INTO entry (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, "
 			"fetched_at, initial_age_s, fresh_until, stale_until, used_at, rule_id, reason, dns_ms, connect_ms, "

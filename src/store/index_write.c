@@ -160,7 +160,7 @@ enum index_stored index_replaceable(struct index *ix, const struct entry *was)
 	sqlite3_bind_int64(st, 2, was->fetched_at);
 	sqlite3_bind_int64(st, 3, was->fresh_until);
 	enum store_found found = index_ask(ix, HAS_ROW, "looking for the row to replace");
-	bool as_it_was = found == STORE_FOUND && sqlite3_column_int(st, 1) != 0;
+	bool as_it_was = found == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
 	index_rest(ix, HAS_ROW);
 	return found == STORE_BROKEN ? INDEX_UNSTORED : found == STORE_ABSENT ? INDEX_PURGED : as_it_was ? INDEX_STORED : INDEX_CHANGED;
 }

@@ -137,11 +137,13 @@ static void gap(struct writer *w, int64_t took_us)
 {
 	clock_pause_us(GAP_MIN_US);
 	pthread_mutex_lock(&w->mutex);
-	int64_t us = GAP_TIMES * took_us > GAP_US ? GAP_TIMES * took_us : GAP_US;
+	int64_t us = GAP_TIMES * took_us;
+	if (w->queued > GAP_FULL_BELOW)
+		us = us * GAP_FULL_BELOW / w->queued;
+	else if (us < GAP_US)
+		us = GAP_US;
 	if (us > GAP_MAX_US)
 		us = GAP_MAX_US;
-	if (w->queued > GAP_FULL_BELOW)
-		us = GAP_TIMES * took_us * GAP_FULL_BELOW / w->queued;
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += (us - GAP_MIN_US) * 1000;

@@ -1,6 +1,7 @@
 """Disks fill, files vanish, indexes rot. A cache may lose its content, never its service."""
 
 import contextlib
+import fcntl
 import signal
 import subprocess
 import time
@@ -253,13 +254,15 @@ def test_a_full_disk_can_be_purged_and_served(small_disk, launch, origin):
     eventually(lambda: len(curlew.files("body")) == 2)
 
 
-# The disk thread of the server waits before each write while the file named by HOLD is there.
+# The disk thread of the server waits before each write for whoever has locked the file named by HOLD.
 HOLD_THE_DISK = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 ssize_t write(int fd, const void *bytes, size_t n)
@@ -269,26 +272,29 @@ ssize_t write(int fd, const void *bytes, size_t n)
 	if (real == NULL)
 		real = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
 	pthread_getname_np(pthread_self(), name, sizeof name);
-	while (strcmp(name, "disk") == 0 && access(getenv("HOLD"), F_OK) == 0)
-		usleep(1000);
+	if (strcmp(name, "disk") == 0) {
+		int hold = open(getenv("HOLD"), O_RDONLY);
+		flock(hold, LOCK_SH);
+		close(hold);
+	}
 	return real(fd, bytes, n);
 }
 """
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer wants to be loaded first")
-def test_what_waits_for_a_slow_disk_is_bounded(launch, origin, tmp_path, monkeypatch):
+def test_what_waits_for_a_slow_disk_is_bounded(launch, origin, tmp_path):
     """However slow it is, nobody's answer waits, and memory has an end: what is too much goes unstored, and says so."""
     (tmp_path / "hold.c").write_text(HOLD_THE_DISK)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "hold.so", tmp_path / "hold.c"], check=True)
-    hold = tmp_path / "hold"
-    hold.touch()
-    curlew = launch(env={"LD_PRELOAD": str(tmp_path / "hold.so"), "HOLD": str(hold)})
+    hold = open(tmp_path / "hold", "w")
+    fcntl.flock(hold, fcntl.LOCK_EX)
+    curlew = launch(env={"LD_PRELOAD": str(tmp_path / "hold.so"), "HOLD": hold.name})
     for n in range(2400):  # 60,000 bytes each: 144 MB
         url = origin.at(f"/{n}", b"x" * 60_000, FRESH)
         assert len(curlew.get(url).body) == 60_000
     eventually(lambda: "too slow" in (curlew.value(f"SELECT max(reason) FROM refusal WHERE url = '{url}'") or ""))
-    hold.unlink()
+    hold.close()
     eventually(lambda: curlew.value("SELECT count(*) FROM entry") > 1500, what="what had waited is stored")
     assert curlew.value("SELECT count(*) FROM entry") < 2400
     curlew.stored(origin.at("/later", "hello", FRESH))

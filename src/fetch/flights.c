@@ -6,6 +6,7 @@
 #include "fetch/flight_internal.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -23,9 +24,7 @@ int64_t flight_asked_at(const struct flight *f, int64_t now)
 
 uint64_t flights_hash(const char *url)
 {
-	uint64_t h = 14695981039346656037u; /* FNV-1a */
-	for (; *url != '\0'; url++)
-		h = (h ^ (unsigned char)*url) * 1099511628211u;
+	uint64_t h = hash_text(HASH_BEGIN, url);
 	return h ^ h >> 32;
 }
 

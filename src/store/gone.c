@@ -1,12 +1,12 @@
 /* A hash table, because with the index locked there may be thousands of them, and every look-up asks. */
 #include "store/gone.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "store/index.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +29,7 @@ struct gone {
 
 static size_t bucket_of(const char *text)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-	for (; *text != '\0'; text++)
-		h = (h ^ (unsigned char)*text) * 16777619u;
-	return h % BUCKETS;
+	return hash_text(HASH_BEGIN, text) % BUCKETS;
 }
 
 struct gone *gone_new(struct writer *writer)

@@ -12,6 +12,8 @@
  */
 #include "store/index_private.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -41,16 +43,10 @@ static int read_limits(struct index *ix, struct limits *l)
 	return found == STORE_FOUND ? 0 : -1;
 }
 
-/* FNV-1a of both texts. Two responses of one number share a ghost, which costs a better place, nothing else. */
+/* Two responses of one number share a ghost, which costs a better place, nothing else. */
 static int64_t ghost_of(const char *url, const char *vary)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	for (const char *p = url; *p != '\0'; p++)
-		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-	h = (h ^ '\n') * UINT64_C(0x100000001b3);
-	for (const char *p = vary; *p != '\0'; p++)
-		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-	return (int64_t)h;
+	return (int64_t)hash_text(hash_text(hash_text(HASH_BEGIN, url), "\n"), vary);
 }
 
 int index_queue(struct index *ix, const struct entry *e, const char **queue, int64_t *place)

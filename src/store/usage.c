@@ -7,6 +7,7 @@
  */
 #include "store/usage.h"
 
+#include "base/hash.h"
 #include "store/traffic.h"
 
 #include <limits.h>
@@ -274,17 +275,9 @@ void usage_miss(struct usage *u, const char *url, int64_t bytes, int64_t at)
 	pthread_mutex_unlock(&u->mutex);
 }
 
-static uint64_t hash_of(const char *text)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	for (; *text != '\0'; text++)
-		h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 void usage_refusal(struct usage *u, const char *url, const char *reason, int status, int64_t at)
 {
-	uint64_t hash = hash_of(url);
+	uint64_t hash = hash_text(HASH_BEGIN, url);
 	char *why = strdup(reason);
 	pthread_mutex_lock(&u->mutex);
 	int i = 0;

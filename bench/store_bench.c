@@ -5,13 +5,11 @@
 #include "base/stats.h"
 #include "store/store.h"
 
-#include <pthread.h>
 #include <semaphore.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,51 +158,6 @@ static void watch(long times)
 	store_watch_free(w);
 }
 
-/* --- a shell without patience beside a busy writer --- */
-
-struct load {
-	long from, count;
-	bool bodies;
-	long per_s; /* 0: as fast as it goes */
-};
-
-static void *be_busy(void *arg)
-{
-	const struct load *l = arg;
-	if (l->per_s == 0) {
-		put_many(l->from, l->count, l->bodies);
-		return NULL;
-	}
-	double began = now_s();
-	for (long done = 0; done < l->count;) {
-		long due = (long)((now_s() - began) * (double)l->per_s) + 1;
-		for (; done < due && done < l->count; done++)
-			put_one(l->from + done, l->bodies);
-		usleep(500);
-	}
-	put_many(0, 0, false);
-	return NULL;
-}
-
-static void shell_beside(const char *dir, const char *what, struct load *l)
-{
-	char command[512];
-	pthread_t thread;
-	int tries = 0, lucky = 0;
-	double began = now_s();
-	pthread_create(&thread, NULL, be_busy, l);
-	snprintf(command, sizeof command, "sqlite3 '%s/index.db' \"UPDATE entry SET note = 'x' WHERE id = 5\" 2>/dev/null", dir);
-	while (pthread_tryjoin_np(thread, NULL) != 0) {
-		tries++;
-		lucky += system(command) == 0;
-	}
-	char line[128];
-	snprintf(line, sizeof line, "%s: puts", what);
-	say(line, (double)l->count / (now_s() - began), "/s");
-	snprintf(line, sizeof line, "%s: shell at the first try (of %d)", what, tries);
-	say(line, 100.0 * lucky / (tries > 0 ? tries : 1), "%");
-}
-
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -243,10 +196,6 @@ int main(int argc, char **argv)
 	began = now_s();
 	put_many(rows, 20000, true);
 	say("1 KiB body and row, amortised", (now_s() - began) / 20000 * 1e6, "us");
-	shell_beside(argv[1], "full load, rows alone", &(struct load){rows + 20000, 150000, false, 0});
-	shell_beside(argv[1], "full load, rows and bodies", &(struct load){rows + 170000, 60000, true, 0});
-	shell_beside(argv[1], "5,000/s, rows and bodies", &(struct load){rows + 230000, 25000, true, 5000});
-	shell_beside(argv[1], "2,000/s, rows and bodies", &(struct load){rows + 255000, 10000, true, 2000});
 	say("resident", (double)resident_kib() / 1024, "MiB");
 
 	began = now_s();

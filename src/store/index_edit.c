@@ -1,11 +1,13 @@
 /*
  * What verbs change: a connection of its own, no threads, beside a server or without one. Transactions are bounded in rows, with gaps as
- * long as they were, so that whoever else writes gets its turn; others' are waited for up to five seconds.
+ * long as they were and longer for who has just opened the index, so that whoever else writes gets its turn; others' are waited for up to
+ * five seconds.
  */
 #include "store/index_private.h"
 
 #include "base/clock.h"
 #include "store/ballast.h"
+#include "store/visitors.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -173,6 +175,12 @@ static void keep_wal_small(sqlite3 *db, int frames, int *at)
 	sqlite3_busy_timeout(db, PATIENCE_MS);
 }
 
+static void pause_us(void *none, int64_t us)
+{
+	(void)none;
+	clock_pause_us(us);
+}
+
 int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why)
 {
@@ -182,6 +190,7 @@ int index_change_each(const char *dir, const char *sql, const int64_t *ids, size
 	*changed = 0;
 	if (db == NULL)
 		return -1;
+	int visitors = visitors_watch(dir);
 	sqlite3_wal_hook(db, note_frames, &frames);
 	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 	for (size_t at = 0; rc == SQLITE_OK && at < count;) {
@@ -191,9 +200,12 @@ int index_change_each(const char *dir, const char *sql, const int64_t *ids, size
 		if (progress != NULL)
 			progress(ctx, at, count);
 		int64_t gap = clock_us() - began;
-		if (at < count)
+		if (at < count) {
 			clock_pause_us(gap < GAP_LEAST_US ? GAP_LEAST_US : gap < GAP_MOST_US ? gap : GAP_MOST_US);
+			visitors_let_pass(visitors, pause_us, NULL);
+		}
 	}
+	visitors_leave(visitors);
 	int result = rc == SQLITE_OK ? 0 : trouble(db, dir, why);
 	sqlite3_finalize(st);
 	sqlite3_close(db);

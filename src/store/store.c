@@ -140,7 +140,7 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		return -1;
 	tag_directory(s->dir_fd);
 
-	s->writer = writer_start(ix);
+	s->writer = writer_start(ix, s->dir);
 	if (s->writer == NULL || (s->gone = gone_new(s->writer)) == NULL || (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
 		buf_adds(why, "no memory or threads for the cache");
 		return -1;

@@ -4,6 +4,9 @@
  * for less and less as it grows, and not for long when somebody waits in writer_settle(). That is also what groups commits: what
  * arrives during the gap goes in together, and ten rows in one transaction keep others out for less time than in ten.
  *
+ * Who has just opened the index is about to ask for the lock, perhaps only once: a transaction ends at that, and none begins for a
+ * while; unless the queue is so long that some may have to be dropped.
+ *
  * Where the system permits it (root, or LimitNICE= of systemd) the thread runs ahead of others: it works a fraction of the time, and
  * while it waits for a processor in the midst of a transaction every other writer waits too.
  *
@@ -15,8 +18,8 @@
 #include "store/writer.h"
 
 #include "base/clock.h"
+#include "store/visitors.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -40,6 +43,7 @@ struct list {
 
 struct writer {
 	struct index *ix;
+	int visitors; /* watch of visitors.h */
 	pthread_t thread;
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
@@ -84,12 +88,14 @@ static void finish(struct list *l, bool committed)
 
 /* --- the thread --- */
 
-static struct store_op *next_op(struct writer *w)
+/* left: how many are queued behind it. */
+static struct store_op *next_op(struct writer *w, long *left)
 {
 	pthread_mutex_lock(&w->mutex);
 	struct store_op *op = list_take(&w->queue);
 	if (op != NULL)
 		w->queued--;
+	*left = w->queued;
 	pthread_mutex_unlock(&w->mutex);
 	return op;
 }
@@ -100,13 +106,20 @@ static void fail_batch(struct writer *w)
 	struct list failed;
 	list_init(&failed);
 	struct store_op *op;
-	for (int n = 0; n < BATCH_OPS && (op = next_op(w)) != NULL; n++)
+	long left;
+	for (int n = 0; n < BATCH_OPS && (op = next_op(w, &left)) != NULL; n++)
 		list_add(&failed, op);
 	finish(&failed, false);
 }
 
-/* One transaction. How it began; *took_us: how long others were kept out. */
-static enum index_begun batch(struct writer *w, int64_t *took_us)
+/* So few that others may go first. */
+static bool leisure(const struct writer *w, long left)
+{
+	return left < w->queue_max / 4 * 3;
+}
+
+/* One transaction. How it began; *took_us: how long others were kept out; *left: how many are queued still. */
+static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
 {
 	enum index_begun begun = index_begin(w->ix, "writer");
 	if (begun != INDEX_BEGUN)
@@ -116,11 +129,11 @@ static enum index_begun batch(struct writer *w, int64_t *took_us)
 	list_init(&done);
 	struct store_op *op;
 	bool lost = false;
-	for (int n = 0; n < BATCH_OPS && !lost && (op = next_op(w)) != NULL; n++) {
+	for (int n = 0; n < BATCH_OPS && !lost && (op = next_op(w, left)) != NULL; n++) {
 		op->result = op->run(op, w->ix);
 		list_add(&done, op);
 		lost = !index_in_transaction(w->ix);
-		if (clock_us() - began >= BATCH_US)
+		if (clock_us() - began >= BATCH_US || (leisure(w, *left) && visitors_came(w->visitors)))
 			break;
 	}
 	if (lost)
@@ -133,27 +146,36 @@ static enum index_begun batch(struct writer *w, int64_t *took_us)
 	return INDEX_BEGUN;
 }
 
-static void gap(struct writer *w, int64_t took_us)
+/* Leaves the lock free for us; not when somebody is in a hurry. */
+static void stay_away(void *arg, int64_t us)
+{
+	struct writer *w = arg;
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (until.tv_nsec + us * 1000) / 1000000000;
+	until.tv_nsec = (until.tv_nsec + us * 1000) % 1000000000;
+	int rc = 0;
+	pthread_mutex_lock(&w->mutex);
+	while (rc == 0 && w->settlers == 0 && w->give_up_at == 0)
+		rc = pthread_cond_timedwait(&w->hasten, &w->mutex, &until);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+/* left: queued when the transaction ended. */
+static void gap(struct writer *w, int64_t took_us, long left)
 {
 	clock_pause_us(GAP_MIN_US);
-	pthread_mutex_lock(&w->mutex);
 	int64_t us = GAP_TIMES * took_us;
-	if (w->queued > GAP_FULL_BELOW)
-		us = us * GAP_FULL_BELOW / w->queued;
+	if (left > GAP_FULL_BELOW)
+		us = us * GAP_FULL_BELOW / left;
 	else if (us < GAP_US)
 		us = GAP_US;
 	if (us > GAP_MAX_US)
 		us = GAP_MAX_US;
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (us - GAP_MIN_US) * 1000;
-	int rc = us > GAP_MIN_US ? 0 : ETIMEDOUT;
-	while (rc == 0 && w->settlers == 0 && w->give_up_at == 0) {
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		rc = pthread_cond_timedwait(&w->hasten, &w->mutex, &until);
-	}
-	pthread_mutex_unlock(&w->mutex);
+	if (us > GAP_MIN_US)
+		stay_away(w, us - GAP_MIN_US);
+	if (leisure(w, left))
+		visitors_let_pass(w->visitors, stay_away, w);
 }
 
 static void *run(void *arg)
@@ -162,6 +184,7 @@ static void *run(void *arg)
 	pthread_setname_np(pthread_self(), "writer");
 	setpriority(PRIO_PROCESS, 0, NICE); /* on Linux of this thread alone; refused to most, and then it is as before */
 	int64_t took_us = 0;
+	long left = 0;
 	for (;;) {
 		pthread_mutex_lock(&w->mutex);
 		while (w->queue.first == NULL && w->doomed.first == NULL && !w->checkpoint && !w->stopping) {
@@ -187,9 +210,9 @@ static void *run(void *arg)
 			return NULL;
 		if (!work)
 			continue;
-		switch (batch(w, &took_us)) {
+		switch (batch(w, &took_us, &left)) {
 		case INDEX_BEGUN:
-			gap(w, took_us);
+			gap(w, took_us, left);
 			break;
 		case INDEX_LOCKED:
 			if (give_up_at != 0 && clock_us() > give_up_at)
@@ -205,7 +228,7 @@ static void *run(void *arg)
 
 /* --- the others --- */
 
-struct writer *writer_start(struct index *ix)
+struct writer *writer_start(struct index *ix, const char *dir)
 {
 	struct writer *w = calloc(1, sizeof *w);
 	if (w == NULL) {
@@ -213,6 +236,7 @@ struct writer *writer_start(struct index *ix)
 		return NULL;
 	}
 	w->ix = ix;
+	w->visitors = visitors_watch(dir);
 	list_init(&w->queue);
 	list_init(&w->doomed);
 	/* A put that waits holds its body's descriptor. */
@@ -231,6 +255,7 @@ struct writer *writer_start(struct index *ix)
 		pthread_cond_destroy(&w->hasten);
 		pthread_cond_destroy(&w->wake);
 		pthread_mutex_destroy(&w->mutex);
+		visitors_leave(w->visitors);
 		index_close(ix);
 		free(w);
 		return NULL;
@@ -265,6 +290,7 @@ void writer_stop(struct writer *w)
 	pthread_cond_destroy(&w->hasten);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->mutex);
+	visitors_leave(w->visitors);
 	index_close(w->ix);
 	free(w);
 }

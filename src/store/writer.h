@@ -1,8 +1,8 @@
 /*
  * writer: one thread, one writing connection, one queue. What is queued is done in order, many a transaction.
  *
- * Nobody who queues ever waits. The thread waits for other processes' transactions, keeps its own short, and leaves gaps between
- * them so that a plain shell gets its turn.
+ * Nobody who queues ever waits. The thread waits for other processes' transactions, keeps its own short, leaves gaps between them, and
+ * steps aside for whoever opens the index, so that a plain shell gets its turn.
  */
 #ifndef CURLEW_STORE_WRITER_H
 #define CURLEW_STORE_WRITER_H
@@ -14,8 +14,9 @@
 
 struct writer;
 
-/* Starts the thread; the connection is the writer's from now on, also when this fails (NULL, no memory or no thread). */
-struct writer *writer_start(struct index *);
+/* Starts the thread; the connection, to the index of the cache dir, is the writer's from now on, also when this fails (NULL, no memory
+ * or no thread). */
+struct writer *writer_start(struct index *, const char *dir);
 /* From now on others' locks are waited for five seconds in all; what could not be done by then fails. */
 void writer_hurry(struct writer *);
 /* Does what is queued, in a hurry, ends the thread, closes. */

@@ -14,7 +14,7 @@
 int visitors_watch(const char *dir);
 void visitors_leave(int watch);
 
-/* Is there news since the last visitors_let_pass()? A system call, about as long as reading the clock twice. */
+/* Is there news since the last visitors_let_pass()? A system call, of some 0.15 µs. */
 bool visitors_came(int watch);
 /* To be called without SQLite's lock. Has pause() sleep, a millisecond (us) at a time, until who came has closed the index again or has
  * been there for ten, which a shell on a busy machine may need; not at all when nobody came, and never for more than fifty. */

@@ -144,6 +144,7 @@ static void *access_main(void *unused)
 	(void)unused;
 	struct buf writing;
 	buf_init(&writing, BUF_LOG);
+	pthread_setname_np(pthread_self(), "log");
 	pthread_mutex_lock(&access_lock);
 	for (;;) {
 		while (filling.len == 0 && !closing && !reopen) {

@@ -27,8 +27,8 @@ void arrival_round_over(void *ctx)
 		t->notices = f->notice_next;
 		pthread_mutex_lock(&f->lock);
 		f->noticed = false;
-		pthread_cond_broadcast(&f->news);
 		pthread_mutex_unlock(&f->lock);
+		pthread_cond_broadcast(&f->news); /* without the lock: who wakes wants it first of all */
 		flight_drop(f);
 	}
 }

@@ -237,6 +237,7 @@ static void *engine_main(void *arg)
 	struct engine *e = arg;
 	struct epoll_event events[EVENTS];
 	int64_t next_sweep = clock_ms() + SWEEP_MS;
+	pthread_setname_np(pthread_self(), "engine");
 	while (!is_ending(e)) {
 		int64_t now = clock_ms();
 		int64_t until = e->timer_ms < next_sweep ? e->timer_ms : next_sweep;

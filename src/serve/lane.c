@@ -239,6 +239,7 @@ static void *lane_main(void *arg)
 	struct lane *l = arg;
 	struct epoll_event events[EVENTS];
 	char *slices = malloc((size_t)EVENTS * SLICE_BYTES);
+	pthread_setname_np(pthread_self(), "lane");
 	read_clocks(l);
 	int64_t next_tick = l->now_ms + TICK_MS;
 	while (slices != NULL && !atomic_load(&l->lanes->ending)) {

@@ -62,6 +62,7 @@ static void *worker_main(void *arg)
 {
 	struct workers *w = arg;
 	struct work *work;
+	pthread_setname_np(pthread_self(), "worker");
 	pthread_mutex_lock(&w->lock);
 	while ((work = next_work(w)) != NULL) {
 		pthread_mutex_unlock(&w->lock);
@@ -109,7 +110,7 @@ static int start_thread(struct workers *w)
 
 static bool run_work(struct workers *w, struct work *work, bool now)
 {
-	bool taken = true;
+	bool taken = true, wake = false;
 	pthread_mutex_lock(&w->lock);
 	if (w->waiting_work >= w->idle && (w->alive >= MOST || start_thread(w) != 0)) {
 		log_trouble("workers", "no more threads: requests wait (%u at work; raise the limit of processes)", w->alive);
@@ -120,10 +121,11 @@ static bool run_work(struct workers *w, struct work *work, bool now)
 		*w->last = work;
 		w->last = &work->next;
 		w->waiting_work++;
-		if (w->idle > 0)
-			pthread_cond_signal(&w->work_came);
+		wake = w->idle > 0;
 	}
 	pthread_mutex_unlock(&w->lock);
+	if (wake)
+		pthread_cond_signal(&w->work_came); /* without the lock: who wakes wants it first of all */
 	return taken;
 }
 

@@ -73,7 +73,8 @@ void disk_queue(struct disk *d, struct store_job *job)
 	pthread_mutex_lock(&d->mutex);
 	*d->behind = job;
 	d->behind = &job->next;
-	if (d->waiting)
-		pthread_cond_signal(&d->wake);
+	bool wake = d->waiting;
 	pthread_mutex_unlock(&d->mutex);
+	if (wake)
+		pthread_cond_signal(&d->wake);
 }

@@ -1,5 +1,9 @@
 /*
  * Small writes are saved up in `out` (a head, a chunk's size line) and leave together with the bytes that follow them, or at flush().
+ *
+ * Files leave by sendfile(), which spares a copy, but not to a client on this machine: that copies every page itself, and does so half as
+ * fast again when the bytes have just passed through the processor's cache. So a large file goes to it through a buffer. The buffers
+ * are few, since a client may be slow.
  */
 #include "serve/answer.h"
 
@@ -8,10 +12,21 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+	COPIED_FROM = 512 << 10, /* bytes from which a copy pays */
+	COPY_BYTES = 1 << 20,
+	COPIES = 16 /* at a time */
+};
+
+static atomic_int copies;
 
 static struct answer *of(struct sink *s)
 {
@@ -131,6 +146,38 @@ static int sink_bytes(struct sink *s, const char *bytes, size_t n)
 	return 0;
 }
 
+/* The two ways of a file's bytes: how many have been sent, 0 at its end, -1 with errno. */
+
+static ssize_t send_pages(struct answer *a, int fd, int64_t at, int64_t n)
+{
+	off_t offset = at;
+	return sendfile(a->fd, fd, &offset, n > 1 << 30 ? 1 << 30 : (size_t)n);
+}
+
+static ssize_t send_copy(struct answer *a, int fd, int64_t at, int64_t n, char *buffer)
+{
+	ssize_t got = pread(fd, buffer, n > COPY_BYTES ? COPY_BYTES : (size_t)n, at);
+	return got > 0 ? send(a->fd, buffer, (size_t)got, MSG_NOSIGNAL | (n > got ? MSG_MORE : 0)) : got;
+}
+
+/* The buffer for a copy, to be given back to end_copy(); NULL where there is to be none. */
+static char *begin_copy(const struct answer *a, int64_t n)
+{
+	if (!a->local || n < COPIED_FROM)
+		return NULL;
+	char *buffer = atomic_fetch_add(&copies, 1) < COPIES ? malloc(n > COPY_BYTES ? COPY_BYTES : (size_t)n) : NULL;
+	if (buffer == NULL)
+		atomic_fetch_sub(&copies, 1);
+	return buffer;
+}
+
+static void end_copy(char *buffer)
+{
+	if (buffer != NULL)
+		atomic_fetch_sub(&copies, 1);
+	free(buffer);
+}
+
 static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 {
 	struct answer *a = of(s);
@@ -140,17 +187,21 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 		buf_addf(&a->out, "%" PRIx64 "\r\n", (uint64_t)n);
 	if (send_out(a, span_make(NULL, 0), MSG_MORE) != 0)
 		return -1;
-	off_t offset = at;
+	char *buffer = begin_copy(a, n);
 	while (n > 0) {
-		ssize_t sent = sendfile(a->fd, fd, &offset, n > 1 << 30 ? 1 << 30 : (size_t)n);
+		ssize_t sent = buffer != NULL ? send_copy(a, fd, at, n, buffer) : send_pages(a, fd, at, n);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent <= 0) /* 0: the file is shorter than its row says; the body must not look whole */
-			return fail(a);
+			break;
+		at += sent;
 		n -= sent;
 		a->body_sent += sent;
 		stats_add(STATS_BYTES_SENT, sent);
 	}
+	end_copy(buffer);
+	if (n > 0)
+		return fail(a);
 	if (a->chunked)
 		buf_adds(&a->out, "\r\n");
 	return 0;
@@ -210,7 +261,7 @@ static bool sink_gone(void *s)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
 }
 
-void answer_init(struct answer *a, int fd, int client_minor, bool keep)
+void answer_init(struct answer *a, int fd, bool local, int client_minor, bool keep)
 {
 	memset(a, 0, sizeof *a);
 	a->sink = (struct sink){
@@ -225,6 +276,7 @@ void answer_init(struct answer *a, int fd, int client_minor, bool keep)
 	    .go_on = sink_go_on,
 	};
 	a->fd = fd;
+	a->local = local;
 	a->client_minor = client_minor;
 	a->keep = keep;
 	pthread_mutex_init(&a->lock, NULL);

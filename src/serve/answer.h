@@ -13,6 +13,7 @@
 struct answer {
 	struct sink sink;
 	int fd;
+	bool local;        /* the client is on this machine */
 	int client_minor;  /* HTTP/1.minor of the client */
 	bool keep;         /* the connection may go on after this answer; read it again after end() */
 	bool failed;       /* the client is gone or an answer broke off: close */
@@ -27,7 +28,7 @@ struct answer {
 	struct buf out; /* begun and not yet written: heads and chunk framing */
 };
 
-void answer_init(struct answer *, int fd, int client_minor, bool keep);
+void answer_init(struct answer *, int fd, bool local, int client_minor, bool keep);
 void answer_fini(struct answer *);
 
 #endif

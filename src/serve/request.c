@@ -251,7 +251,7 @@ static bool exchange_run(struct conn *c, const struct head *head, const struct f
 	struct exchange x = {.service = service, .request = head, .now = (int64_t)time(NULL)};
 	if (body == NULL)
 		return false;
-	answer_init(&a, c->fd, head != NULL ? head->minor : 1, keep);
+	answer_init(&a, c->fd, c->local, head != NULL ? head->minor : 1, keep);
 	x.sink = &a.sink;
 	stats_add(STATS_REQUESTS, 1);
 	if (head == NULL) {

@@ -1,5 +1,9 @@
 """Connections: kept, pipelined, half-closed, old-fashioned, slow, and many."""
 
+import contextlib
+import random
+import socket
+
 import pytest
 
 from wire import eventually
@@ -168,6 +172,24 @@ def test_a_large_hit_to_a_slow_reader_does_not_hold_up_others(curlew, origin):
 
 
 # --- those who do not come to the point ---
+
+def test_large_hits_to_many_slow_readers_are_whole_and_hold_nobody_up(curlew, origin):
+    """A file goes to a client on this machine through a buffer while there are such, and then without: the same bytes either way."""
+    body = random.Random(7).randbytes(6_000_000)
+    url = origin.at("/large", body, FRESH)
+    curlew.stored(url)
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(curlew.connect()) for _ in range(18)]
+        for client in slow:
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            client.request("GET", f"/{origin.host}/large")
+            client.head()
+        assert curlew.get(url).body == body
+        assert curlew.get(url, {"Range": "bytes=1000001-5000000"}).body == body[1000001:5000001]
+        for client in slow:
+            assert client.read(len(body)) == body
+    assert curlew.get(url).body == body
+
 
 def test_an_unfinished_head_is_given_up(launch, origin):
     curlew = launch("--head-timeout", "0.3")

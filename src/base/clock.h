@@ -22,6 +22,13 @@ static inline double clock_s(void)
 	return (double)clock_us() / 1e6;
 }
 
+/* The moment us microseconds from now, for waits whose condition variable goes by CLOCK_MONOTONIC. */
+static inline struct timespec clock_after_us(int64_t us)
+{
+	int64_t at = clock_us() + us;
+	return (struct timespec){at / 1000000, at % 1000000 * 1000};
+}
+
 /* A signal may cut it short. */
 static inline void clock_pause_us(int64_t us)
 {

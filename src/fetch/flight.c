@@ -1,11 +1,11 @@
 /* Seats: what a waiter sees of a flight. States, locks and references are told in flight_internal.h. */
 #include "fetch/flight_internal.h"
 
+#include "base/clock.h"
 #include "http/key.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { LOOK_MS = 500 }; /* how often a waiter looks whether its client is gone */
 
@@ -48,11 +48,7 @@ void flight_forget_read(struct flight *f)
 static bool wait_a_while(struct seat *s)
 {
 	struct flight *f = s->flight;
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
+	struct timespec until = clock_after_us(LOOK_MS * 1000);
 	if (pthread_cond_timedwait(&f->news, &f->lock, &until) == 0 || s->gone == NULL)
 		return true;
 	pthread_mutex_unlock(&f->lock);

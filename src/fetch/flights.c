@@ -133,11 +133,7 @@ bool flights_settle(struct flights *t, const char *url, bool alone)
 	if (f == NULL)
 		return false;
 	flight_hold(f);
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += FLIGHT_SETTLE_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
+	struct timespec until = clock_after_us(FLIGHT_SETTLE_MS * 1000);
 	int rc = 0;
 	while (f->state == FLIGHT_LANDED && rc == 0)
 		rc = pthread_cond_timedwait(&f->news, &f->lock, &until);

@@ -154,9 +154,14 @@ static ssize_t send_pages(struct answer *a, int fd, int64_t at, int64_t n)
 	return sendfile(a->fd, fd, &offset, n > 1 << 30 ? 1 << 30 : (size_t)n);
 }
 
+static size_t copy_bytes(int64_t n)
+{
+	return n > COPY_BYTES ? COPY_BYTES : (size_t)n;
+}
+
 static ssize_t send_copy(struct answer *a, int fd, int64_t at, int64_t n, char *buffer)
 {
-	ssize_t got = pread(fd, buffer, n > COPY_BYTES ? COPY_BYTES : (size_t)n, at);
+	ssize_t got = pread(fd, buffer, copy_bytes(n), at);
 	return got > 0 ? send(a->fd, buffer, (size_t)got, MSG_NOSIGNAL | (n > got ? MSG_MORE : 0)) : got;
 }
 
@@ -165,7 +170,7 @@ static char *begin_copy(const struct answer *a, int64_t n)
 {
 	if (!a->local || n < COPIED_FROM)
 		return NULL;
-	char *buffer = atomic_fetch_add(&copies, 1) < COPIES ? malloc(n > COPY_BYTES ? COPY_BYTES : (size_t)n) : NULL;
+	char *buffer = atomic_fetch_add(&copies, 1) < COPIES ? malloc(copy_bytes(n)) : NULL;
 	if (buffer == NULL)
 		atomic_fetch_sub(&copies, 1);
 	return buffer;

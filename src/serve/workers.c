@@ -4,12 +4,12 @@
  */
 #include "serve/workers.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { MOST = 8192, IDLE_S = 10, STACK_BYTES = 512 << 10 };
 
@@ -24,23 +24,10 @@ struct workers {
 	bool ending;
 };
 
-static struct timespec after(double seconds)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)seconds;
-	t.tv_nsec += (long)((seconds - (double)(time_t)seconds) * 1e9);
-	if (t.tv_nsec >= 1000000000L) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000L;
-	}
-	return t;
-}
-
 /* The next piece of work, or NULL when the thread should end. Under the lock. */
 static struct work *next_work(struct workers *w)
 {
-	struct timespec until = after(IDLE_S);
+	struct timespec until = clock_after_us(IDLE_S * 1000000L);
 	while (w->first == NULL) {
 		if (w->ending)
 			return NULL;
@@ -143,7 +130,7 @@ bool workers_end(struct workers *w, double seconds)
 {
 	if (w == NULL)
 		return true;
-	struct timespec until = after(seconds);
+	struct timespec until = clock_after_us((int64_t)(seconds * 1e6));
 	pthread_mutex_lock(&w->lock);
 	w->ending = true;
 	pthread_cond_broadcast(&w->work_came);

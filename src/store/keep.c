@@ -307,11 +307,7 @@ static void forget_traffic(struct keep *k)
 /* False when it is time to stop. */
 static bool wait_round(struct keep *k, bool soon)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (k->trash_left || soon ? PAUSE_MS : ROUND_MS) * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	struct timespec until = clock_after_us((k->trash_left || soon ? PAUSE_MS : ROUND_MS) * 1000);
 	pthread_mutex_lock(&k->mutex);
 	int rc = 0;
 	while (!k->stopping && !k->kicked && rc == 0)

@@ -23,7 +23,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #define BATCH_OPS 500
 #define BATCH_US 5000
@@ -150,10 +149,7 @@ static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
 static void stay_away(void *arg, int64_t us)
 {
 	struct writer *w = arg;
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (until.tv_nsec + us * 1000) / 1000000000;
-	until.tv_nsec = (until.tv_nsec + us * 1000) % 1000000000;
+	struct timespec until = clock_after_us(us);
 	int rc = 0;
 	pthread_mutex_lock(&w->mutex);
 	while (rc == 0 && w->settlers == 0 && w->give_up_at == 0)
@@ -305,9 +301,10 @@ void writer_queue(struct writer *w, struct store_op *op, bool droppable)
 		list_add(&w->queue, op);
 		w->queued++;
 	}
-	if (w->waiting)
-		pthread_cond_signal(&w->wake);
+	bool wake = w->waiting;
 	pthread_mutex_unlock(&w->mutex);
+	if (wake)
+		pthread_cond_signal(&w->wake);
 }
 
 void writer_checkpoint(struct writer *w)

@@ -8,13 +8,14 @@
 -- is refused with the reason instead of being stored.
 
 PRAGMA application_id = 1668443255;  -- "crlw": tells a curlew index from any other database
-PRAGMA user_version = 3;             -- the version of this schema; a newer one is refused, an older one carried along
+PRAGMA user_version = 4;             -- the version of this schema; a newer one is refused, an older one carried along
 
 -- One row a stored response. DELETE a row to purge it: the next request misses and its body file is reclaimed.
 -- Set fresh_until to 0 to have it revalidated before its next use, pinned to 1 to keep it.
 CREATE TABLE entry (
 	id            INTEGER PRIMARY KEY AUTOINCREMENT, -- never given again, also after a delete
-	url           TEXT NOT NULL,                     -- normalised absolute URL
+	url           TEXT NOT NULL,                     -- absolute URL: scheme, host and port normalised, path and query as requested
+	normal_url    TEXT,                              -- the fully normalised URL, where it is not url: what purges and rules match
 	host          TEXT GENERATED ALWAYS AS (         -- of url, without port; IPv6 in brackets
 		CASE WHEN url GLOB '*://[[]*]*'
 		THEN substr(url, instr(url, '://') + 3, instr(url, ']') - instr(url, '://') - 2)
@@ -63,6 +64,7 @@ CREATE TABLE entry (
 ) STRICT;
 
 CREATE INDEX entry_by_host ON entry (host);
+CREATE INDEX entry_by_normal_url ON entry (normal_url) WHERE normal_url IS NOT NULL; -- other spellings of one URL
 CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0;           -- who is evicted next
 CREATE INDEX entry_by_body ON entry (body_file) WHERE body_file IS NOT NULL;    -- does any row own this file?
 
@@ -70,6 +72,7 @@ CREATE INDEX entry_by_body ON entry (body_file) WHERE body_file IS NOT NULL;    
 CREATE TABLE part (
 	id            INTEGER PRIMARY KEY AUTOINCREMENT,
 	url           TEXT NOT NULL,              -- as in entry
+	normal_url    TEXT,                       -- as in entry
 	vary          TEXT NOT NULL DEFAULT '',   -- as in entry
 	status        INTEGER NOT NULL,           -- of the response it came with: 200 or 206
 	etag          TEXT,                       -- the strong validator that lets parts be joined
@@ -89,6 +92,7 @@ CREATE TABLE part (
 ) STRICT;
 
 CREATE INDEX part_by_url ON part (url, vary, first_byte);
+CREATE INDEX part_by_normal_url ON part (normal_url) WHERE normal_url IS NOT NULL;
 CREATE INDEX part_by_use ON part (used_at);
 CREATE INDEX part_by_body ON part (body_file);
 
@@ -105,6 +109,7 @@ CREATE TABLE rule (
 	deny             INTEGER,                    -- 1: refuse to answer
 	ignore_query     TEXT,                       -- query parameters left out of the key, globs parted by spaces: "utm_* sid"
 	follow_redirects INTEGER,                    -- 1: follow the origin's redirects and keep the final answer
+	cookies          INTEGER,                    -- 1: Set-Cookie is stored and sent to everybody
 	pin              INTEGER,                    -- 1: what matches is never evicted
 	tag              TEXT,                       -- what matches carries this tag
 	note             TEXT,                       -- yours
@@ -115,6 +120,7 @@ CREATE TABLE rule (
 	CONSTRAINT "offline must be 1, 0 or NULL" CHECK (offline IS NULL OR offline IN (0, 1)),
 	CONSTRAINT "deny must be 1, 0 or NULL" CHECK (deny IS NULL OR deny IN (0, 1)),
 	CONSTRAINT "follow_redirects must be 1, 0 or NULL" CHECK (follow_redirects IS NULL OR follow_redirects IN (0, 1)),
+	CONSTRAINT "cookies must be 1, 0 or NULL" CHECK (cookies IS NULL OR cookies IN (0, 1)),
 	CONSTRAINT "pin must be 1, 0 or NULL" CHECK (pin IS NULL OR pin IN (0, 1)),
 	CONSTRAINT "ignore_query must name a parameter" CHECK (ignore_query IS NULL OR trim(ignore_query) <> '')
 ) STRICT;

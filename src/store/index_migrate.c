@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* migrations[i] leads from version i + 1 on. */
-static const char *const migrations[] = {migrate_2_sql, migrate_3_sql};
+static const char *const migrations[] = {migrate_2_sql, migrate_3_sql, migrate_4_sql};
 _Static_assert(sizeof migrations / sizeof migrations[0] == INDEX_VERSION - 1, "a version without its migration");
 
 /* Everything but tables, by statements that sqlite_schema itself writes. */

@@ -9,7 +9,7 @@
 
 /* Must agree with sql/schema.sql. */
 #define INDEX_APPLICATION_ID 0x63726c77 /* "crlw" */
-#define INDEX_VERSION 3
+#define INDEX_VERSION 4
 
 /* Every statement of the program but store_query()'s; the table is in index_statements.c. */
 enum statement {

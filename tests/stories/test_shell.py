@@ -117,7 +117,7 @@ def test_a_version_that_never_was_is_refused(launch, origin):
         curlew.shell(f"PRAGMA user_version = {version}")
         done = run("get", "--cache", curlew.dir, "--offline", "http://127.0.0.1/")
         assert done.returncode not in (0, 7) and f"version {version}".encode() in done.stderr
-    curlew.shell("PRAGMA user_version = 3")
+    curlew.shell("PRAGMA user_version = 4")
 
 
 @pytest.mark.parametrize("row", [

@@ -150,7 +150,7 @@ static void the_views_read(void **state)
 	assert_int_equal(sql_number(h, "SELECT group_concat(id) = '2,1' FROM v_big"), 1);
 	assert_int_equal(sql_number(h, "SELECT group_concat(id) = '2' FROM v_stale"), 1);
 	assert_int_equal(sql_number(h, "PRAGMA application_id"), 0x63726c77);
-	assert_int_equal(sql_number(h, "PRAGMA user_version"), 3);
+	assert_int_equal(sql_number(h, "PRAGMA user_version"), 4);
 	assert_int_equal(sql_number(h, "PRAGMA auto_vacuum"), 2);
 	assert_int_equal(sql_number(h, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 }

@@ -1,0 +1,432 @@
+-- The index of a curlew cache, as prose.
+--
+-- Everything here is public: read it, and change entry and rule, with any SQLite shell while the server runs. What a column means
+-- stands beside it, also in the shell's .schema. Times are Unix seconds, sizes are bytes, durations end in _s or _ms.
+--
+-- Three promises shape it. The triggers are plain SQL, so that a shell keeps the books as well as curlew does. No foreign keys and
+-- no cascades, because the shell leaves them off. And every table is STRICT, with checks whose names are sentences, so that a slip
+-- is refused with the reason instead of being stored.
+
+PRAGMA application_id = 1668443255;  -- "crlw": tells a curlew index from any other database
+PRAGMA user_version = 3;             -- the version of this schema; a newer one is refused, an older one carried along
+
+-- One row a stored response. DELETE a row to purge it: the next request misses and its body file is reclaimed.
+-- Set fresh_until to 0 to have it revalidated before its next use, pinned to 1 to keep it.
+CREATE TABLE entry (
+	id            INTEGER PRIMARY KEY AUTOINCREMENT, -- never given again, also after a delete
+	url           TEXT NOT NULL,                     -- normalised absolute URL
+	host          TEXT GENERATED ALWAYS AS (         -- of url, without port; IPv6 in brackets
+		CASE WHEN url GLOB '*://[[]*]*'
+		THEN substr(url, instr(url, '://') + 3, instr(url, ']') - instr(url, '://') - 2)
+		ELSE substr(substr(url, instr(url, '://') + 3), 1,
+			min(instr(substr(url, instr(url, '://') + 3) || '/', '/'),
+			    instr(substr(url, instr(url, '://') + 3) || ':', ':')) - 1)
+		END) VIRTUAL,
+	vary          TEXT NOT NULL DEFAULT '',          -- request fields the response depends on, "name: value" a line; '' if none
+	status        INTEGER NOT NULL,                  -- HTTP status code
+	body_file     TEXT,                              -- relative to the cache directory; NULL: the body is empty
+	body_bytes    INTEGER NOT NULL DEFAULT 0,        -- size of the body
+	fetched_at    INTEGER NOT NULL,                  -- when the response was received or last validated
+	initial_age_s INTEGER NOT NULL DEFAULT 0,        -- its age at that moment (RFC 9111 4.2.3)
+	fresh_until   INTEGER NOT NULL,                  -- served without asking the origin until then
+	computed_until INTEGER,                          -- what curlew took fresh_until to be; where they differ you wrote it, and no rule counts
+	stale_until   INTEGER NOT NULL DEFAULT 0,        -- served stale until then where the RFCs or a rule allow it
+	used_at       INTEGER NOT NULL,                  -- last answer made from it, within a second or so
+	hits          INTEGER NOT NULL DEFAULT 0,        -- answers made from it
+	pinned        INTEGER NOT NULL DEFAULT 0,        -- 1: never evicted
+	queue         TEXT NOT NULL DEFAULT 'new',       -- where it stands in the order of eviction: new, or main once it proved useful
+	place         INTEGER NOT NULL DEFAULT 0,        -- in its queue, the lowest goes first; of equals the lowest id
+	visits        INTEGER NOT NULL DEFAULT 0,        -- hits that count for its next turn in the queue, 3 at most
+	tag           TEXT,                              -- yours: a word to find or purge it by
+	note          TEXT,                              -- yours: a remark
+	rule_id       INTEGER,                           -- the rule that decided storing or lifetime; NULL: none
+	etag          TEXT,                              -- validator, as received
+	last_modified TEXT,                              -- validator, as received
+	sha256        BLOB,                              -- of the body, 32 bytes; NULL: not known
+	dns_ms        REAL,                              -- from the start of the fetch: name resolved,
+	connect_ms    REAL,                              -- connected,
+	ttfb_ms       REAL,                              -- first byte of the response,
+	total_ms      REAL,                              -- its last byte
+	reason        TEXT,                              -- why it is stored and for how long, for people
+	headers       TEXT NOT NULL DEFAULT '',          -- response fields, "Name: value" a line
+	UNIQUE (url, vary),
+	CONSTRAINT "url must be absolute, http:// or https://, with a path"
+		CHECK (url GLOB 'http://?*/*' OR url GLOB 'https://?*/*'),
+	CONSTRAINT "status must be a number from 100 to 599" CHECK (status BETWEEN 100 AND 599),
+	CONSTRAINT "body_file must be a name curlew gave, body/ab/..., and a body without a file has 0 bytes"
+		CHECK (CASE WHEN body_file IS NULL THEN body_bytes = 0 ELSE body_file GLOB
+			'body/[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]' END),
+	CONSTRAINT "sizes, ages and hits must not be negative" CHECK (body_bytes >= 0 AND initial_age_s >= 0 AND hits >= 0),
+	CONSTRAINT "pinned must be 0 or 1" CHECK (pinned IN (0, 1)),
+	CONSTRAINT "queue must be new or main" CHECK (queue IN ('new', 'main')),
+	CONSTRAINT "sha256 must be a blob of 32 bytes, x'...'" CHECK (sha256 IS NULL OR length(sha256) = 32)
+) STRICT;
+
+CREATE INDEX entry_by_host ON entry (host);
+CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0;           -- who is evicted next
+CREATE INDEX entry_by_body ON entry (body_file) WHERE body_file IS NOT NULL;    -- does any row own this file?
+
+-- Byte ranges of bodies that are not complete (RFC 9111 3.3, 3.4), each in a file of its own.
+CREATE TABLE part (
+	id            INTEGER PRIMARY KEY AUTOINCREMENT,
+	url           TEXT NOT NULL,              -- as in entry
+	vary          TEXT NOT NULL DEFAULT '',   -- as in entry
+	status        INTEGER NOT NULL,           -- of the response it came with: 200 or 206
+	etag          TEXT,                       -- the strong validator that lets parts be joined
+	last_modified TEXT,
+	first_byte    INTEGER NOT NULL,           -- where it begins in the whole body
+	body_bytes    INTEGER NOT NULL,           -- how long it is
+	whole_bytes   INTEGER,                    -- how long the whole is; NULL: not known
+	body_file     TEXT NOT NULL,              -- as in entry
+	sha256        BLOB,                       -- of this part
+	fetched_at    INTEGER NOT NULL,
+	initial_age_s INTEGER NOT NULL DEFAULT 0,
+	fresh_until   INTEGER NOT NULL,
+	used_at       INTEGER NOT NULL,
+	headers       TEXT NOT NULL DEFAULT '',   -- fields of the response it came with
+	CONSTRAINT "a part begins at or behind byte 0 and has at least one byte" CHECK (first_byte >= 0 AND body_bytes > 0),
+	CONSTRAINT "a part lies within its whole" CHECK (whole_bytes IS NULL OR first_byte + body_bytes <= whole_bytes)
+) STRICT;
+
+CREATE INDEX part_by_url ON part (url, vary, first_byte);
+CREATE INDEX part_by_use ON part (used_at);
+CREATE INDEX part_by_body ON part (body_file);
+
+-- Policy. In each column NULL says nothing; of the rules whose glob matches a URL, the one of highest priority (then of lowest id)
+-- that says something in a column decides that column. A change acts on the next request, on stored entries as well.
+CREATE TABLE rule (
+	id               INTEGER PRIMARY KEY AUTOINCREMENT,
+	priority         INTEGER NOT NULL DEFAULT 0, -- higher wins
+	url_glob         TEXT NOT NULL,              -- * any run, ? any one, [abc] a set; a literal ? is [?], a literal [ is [[]
+	fresh_for_s      INTEGER,                    -- fresh for so long, whatever the origin says
+	store            INTEGER,                    -- 1: store in spite of no-store and private; 0: never store
+	stale_ok_s       INTEGER,                    -- served stale for so long when the origin fails
+	offline          INTEGER,                    -- 1: never touch the network
+	deny             INTEGER,                    -- 1: refuse to answer
+	ignore_query     TEXT,                       -- query parameters left out of the key, globs parted by spaces: "utm_* sid"
+	follow_redirects INTEGER,                    -- 1: follow the origin's redirects and keep the final answer
+	pin              INTEGER,                    -- 1: what matches is never evicted
+	tag              TEXT,                       -- what matches carries this tag
+	note             TEXT,                       -- yours
+	CONSTRAINT "url_glob must not be empty: * matches every URL" CHECK (url_glob <> ''),
+	CONSTRAINT "fresh_for_s must be a number of seconds, 0 or more" CHECK (fresh_for_s IS NULL OR fresh_for_s >= 0),
+	CONSTRAINT "stale_ok_s must be a number of seconds, 0 or more" CHECK (stale_ok_s IS NULL OR stale_ok_s >= 0),
+	CONSTRAINT "store must be 1 (store), 0 (never store) or NULL (says nothing)" CHECK (store IS NULL OR store IN (0, 1)),
+	CONSTRAINT "offline must be 1, 0 or NULL" CHECK (offline IS NULL OR offline IN (0, 1)),
+	CONSTRAINT "deny must be 1, 0 or NULL" CHECK (deny IS NULL OR deny IN (0, 1)),
+	CONSTRAINT "follow_redirects must be 1, 0 or NULL" CHECK (follow_redirects IS NULL OR follow_redirects IN (0, 1)),
+	CONSTRAINT "pin must be 1, 0 or NULL" CHECK (pin IS NULL OR pin IN (0, 1)),
+	CONSTRAINT "ignore_query must name a parameter" CHECK (ignore_query IS NULL OR trim(ignore_query) <> '')
+) STRICT;
+
+-- URLs that were fetched and not stored, the last ten thousand or so.
+CREATE TABLE refusal (
+	id     INTEGER PRIMARY KEY,         -- the highest is the latest
+	url    TEXT NOT NULL UNIQUE,
+	reason TEXT NOT NULL,               -- why the last one was not stored
+	status INTEGER NOT NULL,            -- of the last response; 0: there was none
+	at     INTEGER NOT NULL,            -- when
+	times  INTEGER NOT NULL DEFAULT 1   -- how often since it is in this table
+) STRICT;
+
+-- Responses that were evicted a while ago, by a number made of url and vary. One that comes back was evicted too early, and goes
+-- straight into the main queue. As many as there are entries.
+CREATE TABLE ghost (
+	id  INTEGER PRIMARY KEY,       -- the lowest is the oldest
+	key INTEGER NOT NULL UNIQUE
+) STRICT;
+
+-- What a host gave and what it cost, hour by hour, for a month. The host '' stands for all that did not fit into an hour's thousand.
+CREATE TABLE traffic (
+	hour         INTEGER NOT NULL,            -- when it began, Unix seconds
+	host         TEXT NOT NULL,
+	hits         INTEGER NOT NULL DEFAULT 0,  -- requests answered from the cache
+	misses       INTEGER NOT NULL DEFAULT 0,  -- requests asked of the origin
+	hit_bytes    INTEGER NOT NULL DEFAULT 0,  -- bodies of those hits, taken whole: what was saved
+	miss_bytes   INTEGER NOT NULL DEFAULT 0,  -- bodies that came from the origin
+	PRIMARY KEY (hour, host)
+) STRICT, WITHOUT ROWID;
+
+-- Purges made by curlew purge, the last thousand. An answer that was already on its way when its URL was purged is not stored. Add a row of
+-- your own before a DELETE to have the same.
+CREATE TABLE purge (
+	id       INTEGER PRIMARY KEY AUTOINCREMENT,
+	url_glob TEXT,                                   -- which URLs; NULL: all
+	host     TEXT,                                   -- of which host; NULL: any
+	at       INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
+-- Body files no row owns any more, on their way out. Filled by the triggers below; the server, or curlew gc, makes sure that the
+-- name is one of ours and that no row owns it, and unlinks it.
+CREATE TABLE trash (
+	id   INTEGER PRIMARY KEY,
+	file TEXT NOT NULL,                             -- as body_file was
+	at   INTEGER NOT NULL DEFAULT (unixepoch())     -- when it came here
+) STRICT;
+
+-- Ranges of body names that processes took, until everything in them is known to be on the disk. A name above `synced` whose
+-- lease belongs to an earlier boot may be torn by a power cut, and is verified before it is used.
+CREATE TABLE lease (
+	id     INTEGER PRIMARY KEY AUTOINCREMENT,
+	owner  INTEGER NOT NULL,  -- the byte of the file `lock` its process holds locked while it lives; 0: nobody, all names settled
+	boot   TEXT NOT NULL,     -- the boot it was taken in (/proc/sys/kernel/random/boot_id)
+	first  INTEGER NOT NULL,  -- the first name, as a number
+	synced INTEGER NOT NULL,  -- all names below are on the disk
+	behind INTEGER NOT NULL,  -- the number behind the last name
+	CONSTRAINT "a lease is a range" CHECK (first <= synced AND synced <= behind)
+) STRICT;
+
+-- What is true of the whole cache: how it was filled (mode), how each running server is set (server N, of the byte N of the file
+-- lock it holds), why nothing is stored at the moment (stopped), and work left over from an earlier index (sweep_outside).
+CREATE TABLE setting (
+	name  TEXT PRIMARY KEY NOT NULL,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row of running totals, kept by the triggers.
+CREATE TABLE counter (
+	id               INTEGER PRIMARY KEY,         -- 1
+	edits            INTEGER NOT NULL DEFAULT 0,  -- moves when an answer held in memory may no longer be right
+	entries          INTEGER NOT NULL DEFAULT 0,  -- rows of entry
+	bytes            INTEGER NOT NULL DEFAULT 0,  -- body_bytes of entry and part together
+	names            INTEGER NOT NULL,            -- the next body name not leased yet
+	rules            INTEGER NOT NULL DEFAULT 0,  -- moves with every change of rule, and every purge
+	new_bytes        INTEGER NOT NULL DEFAULT 0,  -- body_bytes of entries in the queue new
+	part_bytes       INTEGER NOT NULL DEFAULT 0,  -- body_bytes of part
+	ghosts           INTEGER NOT NULL DEFAULT 0,  -- rows of ghost
+	places           INTEGER NOT NULL DEFAULT 0,  -- the last place given in the queue main
+	replaced_entries INTEGER NOT NULL DEFAULT 0,  -- between the two triggers of an INSERT OR REPLACE: the rows it removes,
+	replaced_bytes   INTEGER NOT NULL DEFAULT 0,  -- their bodies,
+	replaced_new     INTEGER NOT NULL DEFAULT 0,  -- and those of them in the queue new
+	CONSTRAINT "there is one row of counters" CHECK (id = 1)
+) STRICT;
+
+-- Names begin anywhere, so that those of an earlier index in the same directory are as good as never met again.
+INSERT INTO counter (id, names) VALUES (1, (random() >> 17) & 0x3fffffffffff);
+
+CREATE TRIGGER counter_stays BEFORE DELETE ON counter BEGIN
+	SELECT RAISE(ABORT, 'the row of counters must stay');
+END;
+
+-- entry: deleted. Also where recursive_triggers is on and REPLACE comes here: then it is not counted twice.
+CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN
+	DELETE FROM part WHERE url = OLD.url; -- a purge of the page is one of its pieces too
+	INSERT INTO trash (file) SELECT OLD.body_file WHERE OLD.body_file IS NOT NULL;
+	UPDATE counter SET
+		edits = edits + 1,
+		entries = entries - 1,
+		bytes = bytes - OLD.body_bytes,
+		new_bytes = new_bytes - iif(OLD.queue = 'new', OLD.body_bytes, 0),
+		replaced_entries = max(0, replaced_entries - 1),
+		replaced_bytes = max(0, replaced_bytes - OLD.body_bytes),
+		replaced_new = max(0, replaced_new - iif(OLD.queue = 'new', OLD.body_bytes, 0));
+END;
+
+-- entry: about to be inserted over a row that is there. REPLACE removes such a row without any DELETE trigger, so it is noted here.
+-- If the insert is then ignored or refused, nothing is lost: trash that is owned stays, and the note is made anew by the next insert.
+CREATE TRIGGER entry_replacing BEFORE INSERT ON entry
+WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary)
+	OR EXISTS (SELECT 1 FROM entry WHERE id = NEW.id)
+	OR (SELECT replaced_entries + replaced_bytes + replaced_new FROM counter)
+BEGIN
+	INSERT INTO trash (file) SELECT body_file FROM entry
+		WHERE ((url = NEW.url AND vary = NEW.vary) OR id = NEW.id) AND body_file IS NOT NULL;
+	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new) =
+		(SELECT count(*), coalesce(sum(body_bytes), 0), coalesce(sum(body_bytes) FILTER (WHERE queue = 'new'), 0) FROM entry
+			WHERE (url = NEW.url AND vary = NEW.vary) OR id = NEW.id);
+END;
+
+-- entry: inserted. A new URL is no edit; a further variant of one is, because it may change which is chosen.
+CREATE TRIGGER entry_inserted AFTER INSERT ON entry BEGIN
+	UPDATE counter SET
+		edits = edits + (replaced_entries > 0 OR EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND id <> NEW.id)),
+		entries = entries + 1 - replaced_entries,
+		bytes = bytes + NEW.body_bytes - replaced_bytes,
+		new_bytes = new_bytes + iif(NEW.queue = 'new', NEW.body_bytes, 0) - replaced_new,
+		replaced_entries = 0,
+		replaced_bytes = 0,
+		replaced_new = 0;
+END;
+
+-- entry: UPDATE OR REPLACE may remove a row in the same silent way.
+CREATE TRIGGER entry_replacing_by_update BEFORE UPDATE OF url, vary ON entry
+WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id)
+	OR (SELECT replaced_entries + replaced_bytes + replaced_new FROM counter)
+BEGIN
+	INSERT INTO trash (file) SELECT body_file FROM entry
+		WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id AND body_file IS NOT NULL;
+	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new) =
+		(SELECT count(*), coalesce(sum(body_bytes), 0), coalesce(sum(body_bytes) FILTER (WHERE queue = 'new'), 0) FROM entry
+			WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id);
+END;
+
+CREATE TRIGGER entry_renamed AFTER UPDATE OF url, vary ON entry BEGIN
+	UPDATE counter SET
+		entries = entries - replaced_entries,
+		bytes = bytes - replaced_bytes,
+		new_bytes = new_bytes - replaced_new,
+		replaced_entries = 0,
+		replaced_bytes = 0,
+		replaced_new = 0;
+END;
+
+-- entry: a column an answer depends on was written. Usage, pins, tags and notes are none.
+CREATE TRIGGER entry_edited AFTER UPDATE OF
+	url, vary, status, headers, etag, last_modified, body_file, body_bytes, fetched_at, initial_age_s, fresh_until, stale_until
+ON entry BEGIN
+	UPDATE counter SET edits = edits + 1, bytes = bytes - OLD.body_bytes + NEW.body_bytes,
+		new_bytes = new_bytes + iif(OLD.queue = 'new', NEW.body_bytes - OLD.body_bytes, 0);
+END;
+
+CREATE TRIGGER entry_moved AFTER UPDATE OF queue ON entry WHEN OLD.queue <> NEW.queue BEGIN
+	UPDATE counter SET new_bytes = new_bytes + iif(NEW.queue = 'new', NEW.body_bytes, -NEW.body_bytes);
+END;
+
+CREATE TRIGGER entry_body_replaced AFTER UPDATE OF body_file ON entry
+WHEN OLD.body_file IS NOT NULL AND OLD.body_file IS NOT NEW.body_file
+BEGIN
+	INSERT INTO trash (file) VALUES (OLD.body_file);
+END;
+
+CREATE TRIGGER entry_id_stays BEFORE UPDATE OF id ON entry WHEN NEW.id IS NOT OLD.id BEGIN
+	SELECT RAISE(ABORT, 'entry.id never changes: it stands for one stored response');
+END;
+
+-- The next id is one more than the largest there ever was: one at the end of the numbers would be the last.
+CREATE TRIGGER entry_id_sane BEFORE INSERT ON entry WHEN NEW.id > 1152921504606846976 BEGIN
+	SELECT RAISE(ABORT, 'entry.id is given by the index: leave it out');
+END;
+CREATE TRIGGER part_id_sane BEFORE INSERT ON part WHEN NEW.id > 1152921504606846976 BEGIN
+	SELECT RAISE(ABORT, 'part.id is given by the index: leave it out');
+END;
+CREATE TRIGGER purge_id_sane BEFORE INSERT ON purge WHEN NEW.id > 1152921504606846976 BEGIN
+	SELECT RAISE(ABORT, 'purge.id is given by the index: leave it out');
+END;
+CREATE TRIGGER rule_id_sane AFTER INSERT ON rule WHEN NEW.id < 1 OR NEW.id > 1152921504606846976 BEGIN
+	SELECT RAISE(ABORT, 'rule.id must be 1 or more, or left out');
+END;
+
+-- As with entry: what INSERT OR REPLACE replaces goes as if it were deleted.
+CREATE TRIGGER part_replacing BEFORE INSERT ON part WHEN EXISTS (SELECT 1 FROM part WHERE id = NEW.id) BEGIN
+	DELETE FROM part WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER part_inserted AFTER INSERT ON part BEGIN
+	UPDATE counter SET bytes = bytes + NEW.body_bytes, part_bytes = part_bytes + NEW.body_bytes;
+END;
+
+CREATE TRIGGER part_deleted AFTER DELETE ON part BEGIN
+	INSERT INTO trash (file) VALUES (OLD.body_file);
+	UPDATE counter SET bytes = bytes - OLD.body_bytes, part_bytes = part_bytes - OLD.body_bytes;
+END;
+
+CREATE TRIGGER part_edited AFTER UPDATE OF body_file, body_bytes ON part BEGIN
+	INSERT INTO trash (file) SELECT OLD.body_file WHERE OLD.body_file <> NEW.body_file;
+	UPDATE counter SET bytes = bytes - OLD.body_bytes + NEW.body_bytes, part_bytes = part_bytes - OLD.body_bytes + NEW.body_bytes;
+END;
+
+CREATE TRIGGER ghost_inserted AFTER INSERT ON ghost BEGIN UPDATE counter SET ghosts = ghosts + 1; END;
+CREATE TRIGGER ghost_deleted AFTER DELETE ON ghost BEGIN UPDATE counter SET ghosts = ghosts - 1; END;
+
+-- A purge is looked for only by answers that set out before it, and they know by this number.
+CREATE TRIGGER purge_inserted AFTER INSERT ON purge BEGIN
+	UPDATE counter SET rules = rules + 1;
+	DELETE FROM purge WHERE id <= NEW.id - 1000;
+END;
+
+CREATE TRIGGER rule_glob BEFORE INSERT ON rule WHEN NEW.url_glob <> '' AND NEW.url_glob NOT GLOB 'http*' AND NEW.url_glob NOT GLOB '[[*?]*' BEGIN
+	SELECT RAISE(ABORT, 'url_glob is matched with the whole URL: begin it with http://, https:// or *');
+END;
+CREATE TRIGGER rule_glob_edited BEFORE UPDATE OF url_glob ON rule
+WHEN NEW.url_glob <> '' AND NEW.url_glob NOT GLOB 'http*' AND NEW.url_glob NOT GLOB '[[*?]*' BEGIN
+	SELECT RAISE(ABORT, 'url_glob is matched with the whole URL: begin it with http://, https:// or *');
+END;
+
+CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
+CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
+CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
+
+-- For people: the entries, with times that read well (local time) and what a request would find: fresh, also by a rule. (Where a rule is
+-- gone that decided, the origin's own word is read again at the next use, and that is in no column: curlew explain tells.)
+CREATE VIEW v_entry AS
+SELECT
+	id, url, host, status,
+	CASE WHEN now < until THEN 'fresh' ELSE 'stale' END AS state,
+	CASE WHEN body_bytes < 1024 THEN body_bytes || ' B'
+		WHEN body_bytes < 1048576 THEN format('%.1f KiB', body_bytes / 1024.0)
+		WHEN body_bytes < 1073741824 THEN format('%.1f MiB', body_bytes / 1048576.0)
+		ELSE format('%.1f GiB', body_bytes / 1073741824.0) END AS size,
+	CASE WHEN age_s < 120 THEN age_s || ' s' WHEN age_s < 7200 THEN (age_s / 60) || ' min'
+		WHEN age_s < 172800 THEN (age_s / 3600) || ' h' ELSE (age_s / 86400) || ' d' END AS age,
+	datetime(fetched_at, 'unixepoch', 'localtime') AS fetched,
+	datetime(until, 'unixepoch', 'localtime') AS expires,
+	datetime(used_at, 'unixepoch', 'localtime') AS used,
+	hits, pinned,
+	coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, id LIMIT 1)) AS tag,
+	note, vary, reason,
+	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
+FROM (
+	SELECT *, unixepoch() AS now, unixepoch() - fetched_at + initial_age_s AS age_s,
+		coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule
+			WHERE fresh_for_s IS NOT NULL AND entry.url GLOB url_glob AND entry.fresh_until IS entry.computed_until
+			AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) ORDER BY priority DESC, id LIMIT 1), fresh_until) AS until
+	FROM entry
+) AS entry;
+
+-- Who is evicted next when room is needed, the first first (docs/EVICTION.md). A row of the queue it stands in goes unless it has as many
+-- visits as its size asks for; else it gets another turn in the queue main. Pinned rows are not among them.
+CREATE VIEW v_evict_next AS
+SELECT
+	row_number() OVER (ORDER BY queue <> first_queue, visits >= wanted, place, id) AS nth,
+	id, url, queue, visits, wanted AS visits_wanted, visits < wanted AS goes, body_bytes, hits,
+	datetime(used_at, 'unixepoch', 'localtime') AS used
+FROM (
+	SELECT entry.*,
+		iif(new_bytes > bytes / 10 OR NOT EXISTS (SELECT 1 FROM entry WHERE queue = 'main' AND pinned = 0), 'new', 'main') AS first_queue,
+		CASE WHEN queue = 'main' THEN 1
+			WHEN body_bytes * 2 <= (bytes - part_bytes) / max(entries, 1) THEN 1
+			WHEN body_bytes <= 4 * ((bytes - part_bytes) / max(entries, 1)) THEN 2
+			ELSE 3 END AS wanted
+	FROM entry, counter
+	WHERE pinned = 0 AND coalesce((SELECT pin FROM rule
+		WHERE pin IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), 0) = 0
+)
+ORDER BY nth;
+
+-- For people: what the cache gave, host by host, as far back as traffic goes.
+CREATE VIEW v_traffic AS
+SELECT
+	host, sum(hits) AS hits, sum(misses) AS misses,
+	round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent,
+	sum(hit_bytes) AS saved_bytes, sum(miss_bytes) AS fetched_bytes,
+	round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent,
+	datetime(min(hour), 'unixepoch', 'localtime') AS since
+FROM traffic GROUP BY host ORDER BY saved_bytes DESC;
+
+-- For people: what each host takes and gives.
+CREATE VIEW v_host AS
+SELECT
+	host,
+	count(*) AS entries,
+	sum(body_bytes) AS bytes,
+	format('%.1f MiB', sum(body_bytes) / 1048576.0) AS size,
+	sum(hits) AS hits,
+	sum(hits * body_bytes) AS saved_bytes,
+	sum(fresh_until > unixepoch()) AS fresh,
+	datetime(max(used_at), 'unixepoch', 'localtime') AS used
+FROM entry GROUP BY host ORDER BY bytes DESC;
+
+-- For people: the largest bodies first.
+CREATE VIEW v_big AS
+SELECT id, url, host, body_bytes, size, hits, pinned, used, fetched FROM v_entry ORDER BY body_bytes DESC;
+
+-- For people: what is stale now, the longest first, and whether the origin can be asked for a mere confirmation.
+CREATE VIEW v_stale AS
+SELECT
+	id, url, host,
+	unixepoch() - fresh_until AS stale_for_s,
+	datetime(fresh_until, 'unixepoch', 'localtime') AS stale_since,
+	etag IS NOT NULL OR last_modified IS NOT NULL AS can_revalidate,
+	stale_until > unixepoch() AS usable,
+	body_bytes, hits, pinned
+FROM entry WHERE fresh_until <= unixepoch() ORDER BY fresh_until;

@@ -1,4 +1,5 @@
 /* curlew: a caching fetch proxy whose cache can be opened with the sqlite3 shell. Here only the verb is found. */
+#include "base/output.h"
 #include "fetch/engine.h"
 #include "verbs/verbs.h"
 
@@ -83,7 +84,7 @@ static int hold_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	if (hold_standard_descriptors() < 0)
+	if (hold_standard_descriptors() < 0 || output_open_streams() != 0)
 		return 1;
 	return finish(run(argc, argv));
 }

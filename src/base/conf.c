@@ -64,7 +64,7 @@ static const struct option_row {
     {"cacert", 0, TEXT, FETCHES | CONF_CONFIG, "FILE", NULL, "trust these certificates (PEM) instead of the system's"},
     {"drain", 0, SECONDS, SETTINGS, "SECONDS", "10", "how long SIGTERM lets running answers finish"},
     {"config", 0, TEXT, FETCHES | CONF_CONFIG, "FILE", NULL, "read options from FILE, one `name value` a line"},
-    {"output", 'o', TEXT, CONF_GET, "FILE", NULL, "write the body to FILE"},
+    {"output", 'o', TEXT, CONF_GET, "FILE", NULL, "write the body to FILE, which is replaced only when the body is complete"},
     {"include", 'i', FLAG, CONF_GET, NULL, NULL, "print the head before the body"},
     {"head", 'I', FLAG, CONF_GET, NULL, NULL, "ask for the head alone"},
     {"header", 'H', LIST, CONF_GET | CONF_EXPLAIN | CONF_CAT | CONF_SHOW, "LINE", NULL, "a request field, 'Name: value' (repeatable)"},

@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "base/buf.h"
+#include "base/output.h"
 #include "base/stats.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ static void write_line(const char *format, va_list ap, unsigned silent)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = ' ';
 	line[at++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)at) < 0)
+	if (output_write(STDERR_FILENO, line, (size_t)at) != 0)
 		return; /* nobody left to tell */
 }
 
@@ -113,18 +114,8 @@ static int open_log(const char *path)
 
 static void write_out(struct buf *b)
 {
-	size_t done = 0;
-	while (done < b->len) {
-		ssize_t n = write(access_fd, b->data + done, b->len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			log_trouble("access log", "access log %s: %s (free the disk or choose another --access-log)",
-			    access_path, strerror(errno));
-			break;
-		}
-		done += (size_t)n;
-	}
+	if (output_write(access_fd, b->data, b->len) != 0)
+		log_trouble("access log", "access log %s: %s (free the disk or choose another --access-log)", access_path, strerror(errno));
 	buf_clear(b);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "http/key.h"
 #include "serve/lookup.h"
 #include "store/glimpse.h"
@@ -20,9 +21,8 @@ static int copy_out(int fd)
 	char buffer[64 << 10];
 	ssize_t n;
 	while ((n = read(fd, buffer, sizeof buffer)) > 0)
-		for (ssize_t at = 0, done; at < n; at += done)
-			if ((done = write(STDOUT_FILENO, buffer + at, (size_t)(n - at))) < 0)
-				return -1;
+		if (output_write(STDOUT_FILENO, buffer, (size_t)n) != 0)
+			return -1;
 	return n == 0 ? 0 : -1;
 }
 

@@ -10,10 +10,10 @@
 #include "fetch/engine.h"
 #include "serve/exchange.h"
 #include "serve/request.h"
+#include "verbs/download.h"
 #include "verbs/table.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,16 +22,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HOPS = 20, CURL_WRITE = 23, CURL_TIMEOUT = 28, CURL_HTTP = 22, CURL_PARTIAL = 18, CURL_URL = 3, CURL_REDIRECTS = 47 };
+enum { HOPS = 20, CURL_WRITE = 23, CURL_TIMEOUT = 28, CURL_HTTP = 22, CURL_PARTIAL = 18, CURL_RANGE = 33, CURL_URL = 3, CURL_REDIRECTS = 47 };
 
 struct get {
 	struct sink sink; /* first */
 	const struct conf *conf;
 	struct exchange *x;
-	const char *path; /* -o, or NULL */
-	int fd; /* -1: -o, not opened yet */
+	struct download out;
+	struct buf heads; /* -i: what goes before the body, when there is one */
 	bool own;	/* the body is curlew's own words: they go to stderr */
 	bool drop;	/* the body is not wanted: -f, or a redirect that is followed */
+	bool no_body;	/* HEAD, 204, 304 */
 	bool progress;
 	int status;
 	int code;	/* curl's number, 0 so far */
@@ -45,35 +46,18 @@ static struct get *of(struct sink *s)
 	return (struct get *)(void *)s;
 }
 
-/* -o is opened when there is something to write, so that a fetch that fails leaves the file as it was. */
-static int open_output(struct get *g)
+/* After the heads that wait, if there are any. */
+static int write_body(struct get *g, const char *bytes, size_t n)
 {
-	if (g->fd < 0)
-		g->fd = open(g->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (g->fd >= 0)
+	int rc = g->heads.len > 0 ? download_write(&g->out, buf_str(&g->heads), g->heads.len) : 0;
+	buf_clear(&g->heads);
+	if (rc == 0)
+		rc = download_write(&g->out, bytes, n);
+	if (rc == 0)
 		return 0;
-	log_say("get: %s: %s (choose another --output)", g->path, strerror(errno));
+	log_say("get: %s: %s", g->out.path != NULL ? g->out.path : "standard output", strerror(errno));
 	g->code = CURL_WRITE;
 	return -1;
-}
-
-static int write_all(struct get *g, const char *bytes, size_t n)
-{
-	if (open_output(g) != 0)
-		return -1;
-	while (n > 0) {
-		ssize_t done = write(g->fd, bytes, n);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0) {
-			log_say("get: %s: %s", g->path != NULL ? g->path : "standard output", strerror(errno));
-			g->code = CURL_WRITE;
-			return -1;
-		}
-		bytes += done;
-		n -= (size_t)done;
-	}
-	return 0;
 }
 
 /* --- progress --- */
@@ -171,12 +155,15 @@ static int sink_begin(struct sink *s, const struct reply *r)
 	if (g->own)
 		return 0;
 	g->status = r->status;
-	g->expected = r->no_body ? -1 : r->body_bytes;
-	if (conf_flag(g->conf, "fail") && r->status >= 400) {
+	g->no_body = r->no_body || reply_is_bodiless(r->status);
+	g->expected = g->no_body ? -1 : r->body_bytes;
+	bool refused_range = r->status == 416 && g->out.path != NULL; /* what came with it is no part of the file */
+	if (refused_range || (conf_flag(g->conf, "fail") && r->status >= 400)) {
 		g->drop = true;
-		g->code = CURL_HTTP;
+		g->code = refused_range ? CURL_RANGE : CURL_HTTP;
 	}
 	find_redirect(g, r);
+	bool heads_only = conf_flag(g->conf, "head");
 	buf_init(&head, BUF_HEAD);
 	reply_write(&head, r);
 	if (r->body_bytes >= 0 && !reply_is_bodiless(r->status))
@@ -184,8 +171,10 @@ static int sink_begin(struct sink *s, const struct reply *r)
 	buf_adds(&head, "\r\n");
 	if (conf_flag(g->conf, "verbose"))
 		print_verbose(buf_span(&head), '<');
-	if (conf_flag(g->conf, "include") || conf_flag(g->conf, "head"))
-		rc = write_all(g, buf_str(&head), head.len);
+	if (conf_flag(g->conf, "include") || heads_only)
+		buf_addspan(&g->heads, buf_span(&head));
+	if (g->out.path == NULL || (heads_only && !g->drop)) /* a file waits for the body, unless the head is all that is wanted */
+		rc = write_body(g, "", 0);
 	buf_fini(&head);
 	return rc;
 }
@@ -200,7 +189,7 @@ static int sink_bytes(struct sink *s, const char *bytes, size_t n)
 	}
 	g->received += (int64_t)n;
 	show_progress(g, false);
-	return g->drop ? 0 : write_all(g, bytes, n);
+	return g->drop ? 0 : write_body(g, bytes, n);
 }
 
 static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
@@ -231,7 +220,9 @@ static int sink_end(struct sink *s, struct span trailers)
 	(void)trailers;
 	struct get *g = of(s);
 	show_progress(g, true);
-	return g->own || g->drop ? 0 : open_output(g); /* an empty body is an empty file */
+	if (g->own || g->drop || g->no_body || g->status / 100 != 2) /* nothing came for the file, or it is written already */
+		return 0;
+	return write_body(g, "", 0); /* an empty body is an empty file */
 }
 
 static void sink_cut(struct sink *s)
@@ -347,14 +338,12 @@ static int get_all(struct service *service, const struct conf *conf, const char 
 	struct get g = {
 	    .sink = {sink_interim, sink_begin, sink_bytes, sink_file, sink_flush, sink_end, sink_cut, sink_gone, sink_go_on},
 	    .conf = conf,
-	    .path = conf_text(conf, "output"),
-	    .fd = STDOUT_FILENO,
 	    .expected = -1,
 	    .began = clock_s(),
 	};
-	if (g.path != NULL && strcmp(g.path, "-") != 0)
-		g.fd = -1;
-	g.progress = !conf_flag(conf, "silent") && isatty(STDERR_FILENO) && (g.fd < 0 || !isatty(g.fd));
+	download_init(&g.out, conf_text(conf, "output"));
+	buf_init(&g.heads, BUF_HEAD);
+	g.progress = !conf_flag(conf, "silent") && isatty(STDERR_FILENO) && (g.out.path != NULL || !isatty(STDOUT_FILENO));
 	char *next = strdup(url);
 	int code = 0;
 	for (int hop = 0; next != NULL; hop++) {
@@ -369,10 +358,14 @@ static int get_all(struct service *service, const struct conf *conf, const char 
 			next = NULL;
 		}
 	}
-	if (code == CURL_HTTP && !g.own && !conf_flag(conf, "silent"))
+	if ((code == CURL_HTTP || code == CURL_RANGE) && !g.own && !conf_flag(conf, "silent"))
 		log_say("get: %s: status %d", url, g.status);
-	if (g.fd >= 0 && g.fd != STDOUT_FILENO && close(g.fd) != 0 && code == 0)
+	if (code == 0 && download_commit(&g.out) != 0) {
+		log_say("get: %s: %s", g.out.path, strerror(errno));
 		code = CURL_WRITE;
+	}
+	download_fini(&g.out);
+	buf_fini(&g.heads);
 	return code;
 }
 

@@ -47,7 +47,7 @@ static int list(const struct conf *conf, const struct select *s, const char *ord
 	buf_init(&why, BUF_LINE);
 	buf_init(&sql, BUF_PAGE);
 	buf_addf(&sql, QUESTION "%s ORDER BY %s", buf_str(&s->where), order);
-	table_begin(&t, stdout, table_style_for(stdout, conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
+	table_begin(&t, stdout, table_style_for(conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
 	int rc = store_query(conf_cache_dir(conf), buf_str(&sql), s->params, s->param_count, table_row, &t, &why);
 	long rows = table_end(&t);
 	if (rc != 0)

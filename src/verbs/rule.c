@@ -30,7 +30,7 @@ static const struct table_column columns[] = {
 
 static void table_start(struct table *t, const struct conf *conf)
 {
-	table_begin(t, stdout, table_style_for(stdout, conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
+	table_begin(t, stdout, table_style_for(conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
 }
 
 static int list(const struct conf *conf)
@@ -266,7 +266,7 @@ static int test(const struct conf *conf)
 	const char *param = glob;
 	int rc = -1, status = is_id(what) ? VERB_NOTHING : VERB_USAGE;
 	if (glob != NULL) {
-		table_begin(&t, stdout, table_style_for(stdout, conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
+		table_begin(&t, stdout, table_style_for(conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
 		rc = store_query(conf_cache_dir(conf), "SELECT status, body_bytes, url FROM entry WHERE url GLOB ?1 ORDER BY url", &param, 1,
 		    table_row, &t, &why);
 		status = table_end(&t) > 0 ? VERB_DONE : VERB_NOTHING;

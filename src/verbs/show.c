@@ -127,7 +127,7 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 static int show(const char *dir, const char *url, const char *id, bool json)
 {
 	const char *params[] = {url, id};
-	struct shown s = {.style = table_style_for(stdout, json)};
+	struct shown s = {.style = table_style_for(json)};
 	struct buf why;
 	buf_init(&why, BUF_LINE);
 	if (json)

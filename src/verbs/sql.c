@@ -4,12 +4,15 @@
 #include "base/buf.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "store/store.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int ignore_row(void *ctx, const struct store_column *c, size_t count)
@@ -20,18 +23,11 @@ static int ignore_row(void *ctx, const struct store_column *c, size_t count)
 	return 0;
 }
 
-static int open_shell(const struct conf *conf)
+enum { SHELL_ARGS = 16, SHELL_ABSENT = 127, SHELL_READONLY = 8 /* SQLITE_READONLY, its exit status after a statement that may not write */ };
+
+static void make_command(const struct conf *conf, const char *index, const char *argv[SHELL_ARGS])
 {
-	struct buf path, why;
-	const char *argv[16];
 	size_t n = 0;
-	buf_init(&path, BUF_LINE);
-	buf_init(&why, BUF_LINE);
-	buf_addf(&path, "%s/index.db", conf_cache_dir(conf));
-	if (store_query(conf_cache_dir(conf), "SELECT 1", NULL, 0, ignore_row, NULL, &why) != 0) {
-		log_say("sql: %s", buf_str(&why));
-		goto out;
-	}
 	argv[n++] = "sqlite3";
 	argv[n++] = "-init"; /* not ~/.sqliterc: what it says may change what is printed */
 	argv[n++] = "/dev/null";
@@ -40,16 +36,58 @@ static int open_shell(const struct conf *conf)
 	argv[n++] = isatty(STDOUT_FILENO) ? "-box" : "-tabs";
 	if (!conf_flag(conf, "write"))
 		argv[n++] = "-readonly";
-	argv[n++] = buf_str(&path);
+	argv[n++] = index;
 	if (conf_operand(conf, 0) != NULL)
 		argv[n++] = conf_operand(conf, 0);
 	argv[n] = NULL;
-	execvp(argv[0], (char *const *)(void *)argv);
-	log_say("sql: sqlite3: %s (install the shell; Debian: apt-get install sqlite3)", strerror(errno));
-out: /* only what fails comes here */
+}
+
+/* The shell's exit status; -1 when there is none. The keyboard's signals are for the shell alone. */
+static int run_shell(const char *const argv[])
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
+	int status;
+	sigaction(SIGINT, &ignore, &interrupt);
+	sigaction(SIGQUIT, &ignore, &quit);
+	pid_t shell = fork();
+	if (shell == 0) {
+		sigaction(SIGINT, &interrupt, NULL);
+		sigaction(SIGQUIT, &quit, NULL);
+		output_make_blocking();
+		execvp(argv[0], (char *const *)(void *)argv);
+		_exit(SHELL_ABSENT);
+	}
+	while (shell > 0 && waitpid(shell, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	sigaction(SIGINT, &interrupt, NULL);
+	sigaction(SIGQUIT, &quit, NULL);
+	return shell < 0 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int open_shell(const struct conf *conf)
+{
+	struct buf path, why;
+	const char *argv[SHELL_ARGS];
+	int status = -1;
+	buf_init(&path, BUF_LINE);
+	buf_init(&why, BUF_LINE);
+	buf_addf(&path, "%s/index.db", conf_cache_dir(conf));
+	if (store_query(conf_cache_dir(conf), "SELECT 1", NULL, 0, ignore_row, NULL, &why) != 0) {
+		log_say("sql: %s", buf_str(&why));
+	} else {
+		make_command(conf, buf_str(&path), argv);
+		status = run_shell(argv);
+		if (status < 0)
+			log_say("sql: sqlite3: %s", strerror(errno));
+		else if (status == SHELL_ABSENT)
+			log_say("sql: sqlite3: not found (install the shell; Debian: apt-get install sqlite3)");
+		else if (status != 0 && !conf_flag(conf, "write") && (status == SHELL_READONLY || conf_operand(conf, 0) == NULL))
+			log_say("sql: the index was opened for reading only (give --write to change it)");
+	}
 	buf_fini(&why);
 	buf_fini(&path);
-	return VERB_TROUBLE;
+	return status == 0 ? VERB_DONE : VERB_TROUBLE;
 }
 
 int verb_sql(int argc, char **argv)

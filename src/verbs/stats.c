@@ -69,7 +69,7 @@ static int put_host(void *ctx, const struct store_column *v, size_t count)
 
 static int sum_up(const char *dir, bool json)
 {
-	enum table_style style = table_style_for(stdout, json);
+	enum table_style style = table_style_for(json);
 	struct table t;
 	struct buf why;
 	buf_init(&why, BUF_LINE);
@@ -111,7 +111,7 @@ static int show_traffic(const char *dir, const char *question, bool json)
 	struct table t;
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	table_begin(&t, stdout, table_style_for(stdout, json), traffic, sizeof traffic / sizeof traffic[0]);
+	table_begin(&t, stdout, table_style_for(json), traffic, sizeof traffic / sizeof traffic[0]);
 	int rc = store_query(dir, question, NULL, 0, table_row, &t, &why);
 	long rows = table_end(&t);
 	if (rc != 0)

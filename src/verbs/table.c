@@ -6,9 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum table_style table_style_for(FILE *out, bool json)
+enum table_style table_style_for(bool json)
 {
-	return json ? TABLE_JSON : isatty(fileno(out)) ? TABLE_PEOPLE : TABLE_PLAIN;
+	return json ? TABLE_JSON : isatty(STDOUT_FILENO) ? TABLE_PEOPLE : TABLE_PLAIN;
 }
 
 /* --- values for people --- */

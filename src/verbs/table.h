@@ -44,8 +44,8 @@ struct table {
 	long rows;
 };
 
-/* JSON when asked for, else by whether out is a terminal. */
-enum table_style table_style_for(FILE *out, bool json);
+/* JSON when asked for, else by whether standard output is a terminal. */
+enum table_style table_style_for(bool json);
 
 void table_begin(struct table *, FILE *out, enum table_style, const struct table_column *, size_t column_count);
 /* For store_query(), with the table as ctx. Always 0. */

@@ -1,12 +1,14 @@
 """curlew get and its sisters: the same cache from the shell, with a server or without."""
 
 import json
+import resource
+import signal
 import subprocess
 
 import pytest
 
 from curlew import BINARY, clean_environment, run
-from wire import eventually
+from wire import PATIENCE, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
 
@@ -110,6 +112,73 @@ def test_a_failed_get_leaves_the_file_as_it_was(curl, refuser, tmp_path):
     file.write_text("precious")
     assert curl("-o", str(file), refuser.url()).returncode == 7
     assert file.read_text() == "precious"
+
+
+@pytest.mark.parametrize("case", ["304", "204", "-f", "refused range", "refused range of a stored body", "broken off", "disk full", "no redirect body"])
+def test_a_get_without_a_new_body_leaves_the_file_as_it_was(curl, origin, tmp_path, case):
+    """The file is replaced only by a body that is complete."""
+    def broken(visit):
+        visit.start(FRESH, length=10)
+        visit.write("01234")
+        visit.cut()
+    stored = origin.at("/stored", "hello", FRESH | {"ETag": '"1"'})
+    curl(stored)
+    url, args, status = {
+        "304": (stored, ["-H", 'If-None-Match: "1"'], 0),
+        "204": (origin.at("/0", "", status=204), [], 0),
+        "-f": (origin.at("/1", "an error page", status=404), ["-f", "-i"], 22),
+        "refused range": (origin.at("/2", "too far", status=416), ["-H", "Range: bytes=9000000-"], 33),
+        "refused range of a stored body": (stored, ["-H", "Range: bytes=90-"], 33),
+        "broken off": (origin.at("/3", broken), [], 18),
+        "disk full": (origin.at("/4", b"x" * 200_000), [], 23),
+        "no redirect body": (origin.at("/5", "", {"Location": "/y"}, status=302), ["-i"], 0),
+    }[case]
+    file = tmp_path / "folder" / "kept"
+    file.parent.mkdir()
+    file.write_text("precious")
+    limit = (lambda: (signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000)))) \
+        if case == "disk full" else None
+    done = curl("-o", file, *args, url, preexec_fn=limit)
+    assert (done.returncode, file.read_text(), [each.name for each in file.parent.iterdir()]) == (status, "precious", ["kept"]), done.stderr
+
+
+def test_an_interrupted_get_leaves_the_file_as_it_was(cache, origin, tmp_path):
+    gate = origin.gate("half")
+
+    def page(visit):
+        visit.start(FRESH, length=10)
+        visit.write("01234")
+        gate.wait()
+    url = origin.at("/x", page)
+    file = tmp_path / "folder" / "kept"
+    file.parent.mkdir()
+    file.write_text("precious")
+    getting = subprocess.Popen([BINARY, "get", "--cache", cache.dir, "--allow-to", "loopback", "-o", file, url], env=clean_environment())
+    eventually(lambda: [each for each in file.parent.iterdir() if each != file and each.read_bytes() == b"01234"], what="half of the body")
+    getting.send_signal(signal.SIGINT)
+    assert getting.wait(PATIENCE) == -signal.SIGINT
+    assert (file.read_text(), [each.name for each in file.parent.iterdir()]) == ("precious", ["kept"])
+    gate.open()
+
+
+def test_a_body_takes_the_place_of_the_file_and_keeps_its_mode_and_names(curl, origin, tmp_path):
+    url, empty = origin.at("/x", "hello", FRESH), origin.at("/empty", "", FRESH)
+    file, link, other, twin = (tmp_path / name for name in ("file", "link", "other", "twin"))
+    file.write_text("old")
+    file.chmod(0o640)
+    link.symlink_to("file")
+    assert curl("-o", link, url).returncode == 0
+    assert link.is_symlink() and file.read_text() == "hello" and file.stat().st_mode & 0o777 == 0o640
+    other.write_text("old")
+    twin.hardlink_to(other)
+    curl("-o", other, url)
+    assert twin.read_text() == "hello", "a file of two names is written in place"
+    curl("-o", file, empty)
+    assert file.read_text() == "", "an empty body is an empty file"
+    curl("-i", "-o", file, url)
+    assert file.read_bytes().startswith(b"HTTP/1.1 200 OK\r\n") and file.read_bytes().endswith(b"\r\n\r\nhello")
+    curl("-I", "-o", file, url)
+    assert file.read_bytes().startswith(b"HTTP/1.1 200 OK\r\n") and file.read_bytes().endswith(b"\r\n\r\n")
 
 
 def test_exit_6_for_an_unknown_host(curl):

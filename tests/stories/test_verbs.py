@@ -1,11 +1,14 @@
 """The command line beside a server and without one: look, explain, purge, pin, policy, check, copy."""
 
+import fcntl
 import json
 import os
 import pty
 import shutil
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 from pathlib import Path
 
@@ -551,7 +554,11 @@ def test_verify_finds_nothing_beside_a_busy_server(launch, origin):
 def test_sql_opens_the_shell_read_only_unless_told(filled, origin):
     assert verb(filled, "sql", f"SELECT count(*) FROM entry WHERE url GLOB '{origin.url()}/*'") == "3\n"
     done = run("sql", "DELETE FROM entry", "--cache", filled.dir)
-    assert done.returncode != 0 and b"readonly" in done.stderr
+    assert done.returncode == 1 and b"readonly" in done.stderr and b"--write" in done.stderr
+    done = run("sql", "--cache", filled.dir, input=b"DELETE FROM entry;")
+    assert done.returncode == 1 and b"--write" in done.stderr, "a script on standard input"
+    done = run("sql", "SELEKT 1", "--cache", filled.dir)
+    assert done.returncode == 1 and b"syntax" in done.stderr and b"--write" not in done.stderr
     verb(filled, "sql", "--write", f"UPDATE entry SET tag = 'x' WHERE url = '{origin.url('/small.txt')}'")
     assert filled.row(origin.url("/small.txt"))["tag"] == "x"
 
@@ -787,6 +794,36 @@ def test_a_full_disk_is_no_success(filled, origin, args):
         done = subprocess.run([BINARY, *[arg.format(url=url) for arg in args], *([] if "--help" in args else ["--cache", filled.dir])], stdout=full,
                               stderr=subprocess.PIPE, env=clean_environment(), timeout=PATIENCE)
     assert done.returncode == 1 and b"No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("args", [["ls"], ["ls", "--json"], ["show", "{url}"], ["cat", "{url}"], ["get", "--allow-to", "loopback", "{url}"],
+                                  ["sql", "SELECT url FROM entry"], ["rule", "ls"]],
+                         ids=lambda args: " ".join(args)[:10].strip())
+def test_a_reader_that_is_slow_on_a_non_blocking_pipe_gets_all(launch, origin, args):
+    """Another process may make the pipe that is our standard output non-blocking at any time."""
+    curlew = launch()
+    url = curlew.stored(origin.at("/x", b"x" * 200_000, FRESH | {f"X-{n}": "x" * 6_000 for n in range(12)})) and origin.url("/x")
+    curlew.shell("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 600) INSERT INTO entry (url, status, fetched_at, fresh_until, "
+                 "stale_until, used_at) SELECT 'http://h.example/' || i || hex(zeroblob(100)), 200, 1, 2, 3, 4 FROM n; "
+                 "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 600) INSERT INTO rule (url_glob, tag, note) "
+                 "SELECT 'http://h.example/' || i, 'x', hex(zeroblob(100)) FROM n")
+    ours, its = os.pipe()
+    os.set_blocking(its, False)
+    command = [BINARY, *[arg.format(url=url) for arg in args], "--cache", curlew.dir]
+    process = subprocess.Popen(command, stdout=its, stderr=subprocess.PIPE, env=clean_environment())
+    full = fcntl.fcntl(ours, fcntl.F_GETPIPE_SZ) - 4096
+
+    def is_full():
+        return process.poll() is not None or struct.unpack("i", fcntl.ioctl(ours, termios.FIONREAD, b"0000"))[0] > full
+    eventually(is_full, what="a full pipe")
+    assert process.poll() is None, process.stderr.read()
+    os.close(its)
+    with open(ours, "rb") as pipe:
+        printed = pipe.read()
+    assert process.wait(PATIENCE) == 0, process.stderr.read()
+    process.stderr.close()
+    assert printed == subprocess.run(command, capture_output=True, env=clean_environment(), timeout=PATIENCE).stdout
+    curlew.shell("DELETE FROM entry")
 
 
 def test_explain_says_what_a_soft_purge_did(curlew, origin):

@@ -43,7 +43,7 @@ static void lookup_url(struct exchange *x, struct lookup *l)
 static void offer_to_hot(struct exchange *x, const struct lookup *l)
 {
 	const struct entry *e = l->entry;
-	if (x->service->root_fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
+	if (x->service->root.fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
 		return;
 	if (x->fetch_url != NULL) /* each signature would be an answer of its own */
 		return;

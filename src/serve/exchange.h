@@ -77,7 +77,6 @@ char *represent_location(const struct exchange *, int status, struct span fields
 void cached_answer(struct exchange *);	/* GET and HEAD through the cache */
 void forward_answer(struct exchange *); /* everything else, to the origin and back */
 bool files_answer(struct exchange *);	/* from --root; false: there is no such file */
-bool files_has(int root_fd, const char *path); /* the same question, for explain; path as in key_target */
 void pages_answer(struct exchange *);	/* /.curlew/ */
 void tunnel_answer(struct exchange *, int client_fd, struct span early); /* CONNECT; early: bytes sent behind the head */
 

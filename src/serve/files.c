@@ -1,15 +1,11 @@
-/* --root: local files. openat2 keeps every path beneath the root, whatever symbolic links and dots say. */
+/* --root: local files as responses. Which files may be served is for root.h to say. */
 #include "serve/exchange.h"
 
 #include "base/stats.h"
 #include "http/date.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static const struct {
@@ -33,47 +29,6 @@ static const char *type_of(const char *path)
 			return types[i].type;
 	}
 	return "application/octet-stream";
-}
-
-static int open_beneath(int root, const char *path)
-{
-	struct open_how how = {
-	    .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	return (int)syscall(SYS_openat2, root, path[0] != '\0' ? path : ".", &how, sizeof how);
-}
-
-/* A regular file, or a directory's index.html. -1: there is none. */
-static int open_file(int root, const char *path, struct stat *st, bool *index)
-{
-	int fd = open_beneath(root, path);
-	if (fd < 0 || fstat(fd, st) != 0)
-		goto none;
-	*index = S_ISDIR(st->st_mode);
-	if (*index) {
-		int file = openat(fd, "index.html", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		close(fd);
-		fd = file;
-		if (fd < 0 || fstat(fd, st) != 0)
-			goto none;
-	}
-	if (S_ISREG(st->st_mode))
-		return fd;
-none:
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-bool files_has(int root_fd, const char *path)
-{
-	struct stat st;
-	bool index;
-	int fd = open_file(root_fd, path, &st, &index);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
 }
 
 /* A page's relative links are read from where its URL ends: a directory's begins with its slash. True when sent there. */
@@ -125,7 +80,7 @@ bool files_answer(struct exchange *x)
 {
 	struct stat st;
 	bool index = false;
-	int fd = open_file(x->service->root_fd, x->target.path, &st, &index);
+	int fd = root_open_file(&x->service->root, x->target.path, &st, &index);
 	if (fd < 0)
 		return false;
 	x->verdict = "file";

@@ -69,7 +69,7 @@ int own_failure(struct exchange *x, const struct flight_answer *a, const char *c
 	case ENGINE_NO_HOST:
 		if (x->target.way == KEY_PREFIX)
 			return own_text(x, 502, cache, "%s: neither a local file%s nor a host name that resolves", host,
-			    x->service->root_fd < 0 ? " (there is no --root)" : "");
+			    x->service->root.fd < 0 ? " (there is no --root)" : "");
 		return own_text(x, 502, cache, "%s: the host name does not resolve", host);
 	case ENGINE_UNREACHABLE:
 		return own_text(x, 502, cache, "%s:%d: cannot connect: %s", host, x->target.port, a->message);

@@ -184,7 +184,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a)
 	int bad = key_of_target(&x->service->ways, x->request->method, x->request->target, &x->target, &fault);
 	if (bad == 0 && !check_host(x, c))
 		return;
-	if (x->target.way == KEY_PREFIX && x->target.path != NULL && x->service->root_fd >= 0 &&
+	if (x->target.way == KEY_PREFIX && x->target.path != NULL && x->service->root.fd >= 0 &&
 	    (bad == 0 || is_for_us(x, c)) && files_answer(x))
 		return;
 	if (bad != 0) {

@@ -68,18 +68,6 @@ static void describe_mode(const struct service *s, struct buf *mode)
 		buf_addf(mode, " --origin %s", s->origin);
 }
 
-static int open_root(struct service *s, bool serving, struct buf *why)
-{
-	const char *root = serving ? conf_text(s->conf, "root") : NULL;
-	s->root_fd = -1;
-	if (root == NULL)
-		return 0;
-	s->root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (s->root_fd < 0)
-		buf_addf(why, "--root %s: %s (give a directory)", root, strerror(errno));
-	return s->root_fd < 0 ? -1 : 0;
-}
-
 static int open_store(struct service *s, struct buf *why)
 {
 	struct buf mode;
@@ -131,10 +119,10 @@ static int open_flights(struct service *s, struct buf *why)
 
 int service_open(struct service *s, const struct conf *conf, struct buf *why)
 {
-	bool serving = conf_is(conf, CONF_SERVE);
+	const char *root = conf_is(conf, CONF_SERVE) ? conf_text(conf, "root") : NULL;
 	memset(s, 0, sizeof *s);
 	s->conf = conf;
-	s->root_fd = -1;
+	root_open(&s->root, NULL, NULL, why);
 	s->offline = conf_flag(conf, "offline");
 	s->policy.private_cache = conf_flag(conf, "private");
 	unsigned char id[4];
@@ -144,7 +132,7 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 ? 2 : 0;
 	if (status == 0 && read_targets(s, why) != 0)
 		status = 2;
-	if (status == 0 && (open_root(s, serving, why) != 0 || open_store(s, why) != 0 || open_flights(s, why) != 0))
+	if (status == 0 && (open_store(s, why) != 0 || root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
 		status = 1;
 	if (status != 0) {
 		service_close(s);
@@ -164,8 +152,6 @@ void service_close(struct service *s)
 		store_close(s->store);
 	allow_free(s->allow);
 	free(s->origin);
-	if (s->root_fd >= 0)
-		close(s->root_fd);
+	root_close(&s->root);
 	memset(s, 0, sizeof *s);
-	s->root_fd = -1;
 }

@@ -10,6 +10,7 @@
 #include "fetch/flight.h"
 #include "http/key.h"
 #include "http/policy.h"
+#include "serve/root.h"
 #include "store/store.h"
 
 struct hot;
@@ -29,7 +30,7 @@ struct service {
 	const char *targets[SERVICE_TARGETS]; /* policy.targets */
 	char *origin;   /* normalised, no trailing slash; NULL unless --origin */
 	char via[32];   /* our name in Via; unlike any other curlew's, so that a loop is known by it */
-	int root_fd;    /* --root, -1 without */
+	struct root root; /* --root */
 	bool offline;
 };
 

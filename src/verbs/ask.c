@@ -75,17 +75,25 @@ static int read_target(const struct ask *a, const char *text, struct key_target 
 bool ask_is_file(const struct ask *a, const struct conf *conf)
 {
 	char *root = ask_server(a, "root");
-	int fd = root != NULL ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct key_target target = {0};
-	bool is = false;
-	if (fd >= 0) {
+	struct root files;
+	struct stat st;
+	struct buf why;
+	bool index;
+	int fd = -1;
+	buf_init(&why, BUF_LINE);
+	if (root_open(&files, root, conf_cache_dir(conf), &why) == 0 && root != NULL) {
 		read_target(a, conf_operand(conf, 0), &target);
-		is = target.way == KEY_PREFIX && target.path != NULL && files_has(fd, target.path);
+		if (target.way == KEY_PREFIX && target.path != NULL)
+			fd = root_open_file(&files, target.path, &st, &index);
 		key_fini(&target);
-		close(fd);
 	}
+	root_close(&files);
+	buf_fini(&why);
 	free(root);
-	return is;
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* A URL of the running server itself, as one pastes it from where it was asked: what follows its authority; else NULL. */

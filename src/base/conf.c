@@ -56,6 +56,7 @@ static const struct option_row {
     {"send-timeout", 0, SECONDS, SETTINGS, "SECONDS", "60", "for a client to take the next piece of an answer"},
     {"connect-timeout", 0, SECONDS, FETCHES | CONF_CONFIG, "SECONDS", "10", "for an origin to accept a connection, name look-up included"},
     {"origin-timeout", 0, SECONDS, FETCHES | CONF_CONFIG, "SECONDS", "60", "for an origin to send its whole head, then each next piece"},
+    {"collapse-wait", 0, SECONDS, SETTINGS, "SECONDS", "5", "how long a request waits for another's fetch of a URL before one more is started"},
     {"offline", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL, "never touch the network: what is not stored is 504"},
     {"access-log", 0, TEXT, SETTINGS, "FILE", "off", "a file, - for stdout, or off"},
     {"connect-ports", 0, TEXT, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, parted by commas"},

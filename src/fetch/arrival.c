@@ -100,12 +100,16 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another to wait for. */
 	if (f->shared != f->shareable)
 		flights_note_pass(f->flights, f->hash, !f->shareable);
+	bool beside = flights_is_beside(f);
 	pthread_mutex_lock(&f->lock);
+	f->beside = beside;
 	flight_enter(f, FLIGHT_STREAMING);
 	f->upload_wanted = true; /* who waits for 100 (Continue) gets the answer instead */
 	flight_end_if_idle(f);
 	notice(f);
 	pthread_mutex_unlock(&f->lock);
+	if (f->shared)
+		flights_overtake(f);
 out:
 	message_fini(&response);
 	message_fini(&combined);
@@ -163,6 +167,7 @@ static void keep_timings(struct entry *e, const struct engine_end *end)
 static void on_done(void *ctx, const struct engine_end *end)
 {
 	struct flight *f = ctx;
+	bool beside = flights_is_beside(f);
 	pthread_mutex_lock(&f->lock);
 	f->fetch = NULL;
 	if (resume_try(f, end->outcome)) { /* the engine's reference goes on with it */
@@ -196,6 +201,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 		f->storing = landing_salvage(f);
 	else if (f->storing && f->body == NULL)
 		landing_wait_for_disk(f);
+	f->refreshing = f->refreshing && !beside; /* the row is the earlier flight's to write */
 	bool over = !f->storing && (!landed || !f->refreshing);
 	flight_enter(f, !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED);
 	if (!over && landed && f->refreshing)

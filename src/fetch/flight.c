@@ -44,11 +44,11 @@ void flight_forget_read(struct flight *f)
 	flight_unpause(f);
 }
 
-/* Waits for news, a moment at most; false when the client is gone. Under the lock, which is let go meanwhile. */
-static bool wait_a_while(struct seat *s)
+/* Waits for news, for `ms` at most; false when the client is gone. Under the lock, which is let go meanwhile. */
+static bool wait_a_while(struct seat *s, int64_t ms)
 {
 	struct flight *f = s->flight;
-	struct timespec until = clock_after_us(LOOK_MS * 1000);
+	struct timespec until = clock_after_us(ms * 1000);
 	if (pthread_cond_timedwait(&f->news, &f->lock, &until) == 0 || s->gone == NULL)
 		return true;
 	pthread_mutex_unlock(&f->lock);
@@ -58,6 +58,24 @@ static bool wait_a_while(struct seat *s)
 }
 
 /* --- the head --- */
+
+/* How long to wait for the head before something must be looked at. */
+static int64_t patience_ms(const struct seat *s)
+{
+	int64_t left = s->leads ? LOOK_MS : s->late_ms - clock_ms();
+	return left < 0 ? 0 : left < LOOK_MS ? left : LOOK_MS;
+}
+
+/* True when the follower has waited long enough and it is its turn to start another flight. Under the lock, which is let go meanwhile. */
+static bool is_late(struct seat *s)
+{
+	if (s->leads || clock_ms() < s->late_ms)
+		return false;
+	pthread_mutex_unlock(&s->flight->lock);
+	s->late_ms = flights_take_turn(s->flight);
+	pthread_mutex_lock(&s->flight->lock);
+	return s->late_ms == 0;
+}
 
 static const struct interim *next_interim(const struct seat *s)
 {
@@ -96,7 +114,7 @@ static enum flight_news tell_answer(const struct seat *s, struct flight_answer *
 	a->body_bytes = f->body_bytes;
 	a->entry = f->entry;
 	a->stored = f->storing;
-	a->stopped = f->storing ? store_stopped(f->flights->config.store) : NULL;
+	a->stopped = !f->storing ? NULL : f->beside ? FLIGHT_BESIDE : store_stopped(f->flights->config.store);
 	int64_t since = flight_now() - f->answered_at;
 	a->age_s = f->aged || s->late ? f->verdict.initial_age_s + (since > 0 ? since : 0) : -1; /* RFC 9111 5.1 */
 	a->reason = f->gave_up != NULL ? f->gave_up : f->verdict.reason;
@@ -127,7 +145,15 @@ enum flight_news flight_wait(struct seat *s, struct flight_answer *a)
 			news = tell_answer(s, a);
 			break;
 		}
-		if (!wait_a_while(s))
+		if (!s->leads && s->overtakes != f->overtakes) {
+			news = FLIGHT_OVERTAKEN;
+			break;
+		}
+		if (is_late(s)) {
+			news = FLIGHT_LATE;
+			break;
+		}
+		if (f->state == FLIGHT_ASKING && !wait_a_while(s, patience_ms(s)))
 			break;
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -181,7 +207,7 @@ enum flight_read flight_read(struct seat *s, bool wait, struct flight_piece *out
 			what = FLIGHT_QUIET;
 			break;
 		}
-		if (!wait_a_while(s))
+		if (!wait_a_while(s, LOOK_MS))
 			break;
 		flight_forget_read(f); /* storing may have ended meanwhile: then all that waits for us is what we have read */
 	}

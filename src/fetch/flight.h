@@ -4,6 +4,10 @@
  * At most one shared flight per URL is open to be joined in a process (invariant 5); it stays so until its row is committed. Every
  * waiter has a *seat* and reads the same growing body from its beginning; nobody waits for the end to get the beginning. A seat belongs to
  * the thread that took it. Flights know nothing of clients but a question whether one is gone.
+ *
+ * A flight whose head does not come does not hold up its followers for ever: after --collapse-wait one of them starts another flight of
+ * the same URL, and another one each further --collapse-wait. The first head releases everybody. A flight that was started like this is
+ * stored only if the earlier ones have ended by then.
  */
 #ifndef CURLEW_FETCH_FLIGHT_H
 #define CURLEW_FETCH_FLIGHT_H
@@ -24,6 +28,7 @@ struct flights_config {
 	int64_t max_body;      /* larger bodies are not stored; 0: no limit */
 	const char *too_large; /* why, of those */
 	bool trusted;     /* fetches go to --origin, which is allowed by being named */
+	double collapse_wait_s; /* how long a request waits for the head of another request's fetch (--collapse-wait) */
 };
 
 /* Starts the engine. NULL with a sentence in why. */
@@ -54,6 +59,7 @@ struct flight_ask {
 	bool conditional;        /* fields carry the validators of was or of the variants: a 304 is about one of them */
 	bool odd;                /* fetch_url is not what others mean by url: the answer is not stored */
 	bool shared;             /* others may join, this may join others: a plain GET */
+	bool apart;              /* flight_wait() has said FLIGHT_LATE: joins only a flight that has its head, and else starts one */
 	int64_t max_age_s;       /* an answer in the air that is older is not joined; -1: any that is fresh is */
 	bool background;         /* goes on without seats (stale-while-revalidate) */
 	int64_t upload_bytes;    /* ENGINE_NO_UPLOAD, ENGINE_CHUNKED_UPLOAD or a length */
@@ -88,6 +94,8 @@ enum flight_news {
 	FLIGHT_ANSWER,    /* the final head; the body follows by flight_read() */
 	FLIGHT_REFRESHED, /* 304: entry is the freshened row; nothing to read */
 	FLIGHT_RELEASED,  /* this answer is not for you: ask for yourself, unshared. Leave */
+	FLIGHT_LATE,      /* the head of another's fetch has not come in time: leave, look the URL up once more and ask apart */
+	FLIGHT_OVERTAKEN, /* another flight of the URL has its head: leave and look the URL up once more */
 	FLIGHT_FAILED,    /* outcome and message tell */
 	FLIGHT_GONE       /* your client is gone */
 };

@@ -43,6 +43,9 @@ enum {
 	FLIGHT_PASS_S = 60 /* how long a URL found unshareable is not collapsed */
 };
 
+/* Why a response that may be stored is not: see `apart`. */
+#define FLIGHT_BESIDE "an earlier fetch of it is still in progress"
+
 enum flight_state { FLIGHT_ASKING, FLIGHT_STREAMING, FLIGHT_LANDED, FLIGHT_OVER, FLIGHT_DEAD };
 
 struct interim {
@@ -69,6 +72,7 @@ struct flight {
 	bool conditional, shared, background;
 	bool has_body; /* the request has a body, of which the key knows nothing */
 	bool odd;      /* nor of the spelling of the path */
+	bool apart;    /* started while another flight of the URL kept its followers waiting */
 	int64_t asked_ms; /* monotonic */
 	uint64_t hash;
 
@@ -79,6 +83,7 @@ struct flight {
 	struct fetch *fetch; /* NULL before and after */
 	struct seat *seats;
 	unsigned seat_count;
+	unsigned overtakes; /* heads that other flights of the URL got while this one had none */
 
 	/* the engine's thread until STREAMING, then fixed and everybody's */
 	int status, minor;
@@ -89,6 +94,7 @@ struct flight {
 	bool refreshed;
 	bool shareable; /* others than the leader may have it */
 	bool aged;      /* the origin said an Age */
+	bool beside;    /* apart, and an earlier flight of the URL was still in progress when the head came */
 	int64_t answered_at; /* when the head came */
 
 	/* a body that is more than one answer (resume.c) */
@@ -136,6 +142,7 @@ struct flight {
 
 	/* the table's */
 	bool in_table;
+	int64_t next_ms; /* monotonic: from when on a follower that has waited long enough may start another flight */
 	struct flight *bucket_next, **bucket_link; /* what points at it */
 	/* the engine's thread only */
 	bool noticed;
@@ -149,6 +156,8 @@ struct seat {
 	const struct head *request;
 	bool (*gone)(void *);
 	void *gone_ctx;
+	int64_t late_ms;    /* monotonic: when it has waited long enough for the head; not the leader's */
+	unsigned overtakes; /* of the flight, when it was joined */
 	int64_t pos;
 	struct piece *piece; /* held for the reader between two reads */
 	const struct interim *interim; /* last one told */
@@ -168,6 +177,7 @@ struct flights {
 		int64_t until;
 	} passes[FLIGHT_PASSES];
 	atomic_llong behind; /* bytes that wait for the disk, however slow that is */
+	int64_t collapse_wait_ms;
 	size_t alive; /* flights whose memory is still in use */
 	pthread_cond_t none_alive;
 	struct flight *notices; /* the engine's thread only */
@@ -191,6 +201,12 @@ uint64_t flights_hash(const char *url);
 void flights_close(struct flight *); /* out of the table, so nobody joins any more; without the flight's lock */
 void flights_note_pass(struct flights *, uint64_t hash, bool pass);
 bool flights_is_pass(struct flights *, uint64_t hash); /* under flights->lock */
+/* A follower has waited long enough: 0, it may start another flight of the URL now; else when to ask again (monotonic, ms). */
+int64_t flights_take_turn(struct flight *);
+/* Its head has come: followers of other flights of the URL that have none look again. Without the flight's lock. */
+void flights_overtake(struct flight *);
+/* True while a flight of the URL that began earlier is in progress. Without the flight's lock. */
+bool flights_is_beside(struct flight *);
 
 /* arrival.c */
 extern const struct fetch_ops arrival_ops;

@@ -1,6 +1,6 @@
 /*
- * The table of flights: every GET in the air hangs in a bucket by the hash of its URL until it is over, so that others can join it and an
- * invalidation can reach it. Beside it a small memory of URLs whose last answer could not be shared: requests for those do not
+ * The table of flights: every GET in the air hangs in a bucket by the hash of its URL until it is over, the latest first, so that others
+ * can join it and an invalidation can reach it. Beside it a small memory of URLs whose last answer could not be shared: requests for those do not
  * wait for one another (a wrong entry after a hash collision costs a collapse, nothing else).
  */
 #include "fetch/flight_internal.h"
@@ -165,6 +165,65 @@ void flights_forget(struct flights *t, const char *url, const struct flight *but
 	pthread_mutex_unlock(&t->lock);
 }
 
+/* --- several flights of one URL --- */
+
+/* The next flight of f's URL that others may join or wait for, at or after g in the bucket. Under the table's lock. */
+static struct flight *next_alike(const struct flight *f, struct flight *g)
+{
+	while (g != NULL && (g == f || !g->shared || g->hash != f->hash || strcmp(g->url, f->url) != 0))
+		g = g->bucket_next;
+	return g;
+}
+
+int64_t flights_take_turn(struct flight *f)
+{
+	struct flights *t = f->flights;
+	int64_t now = clock_ms();
+	pthread_mutex_lock(&t->lock);
+	int64_t next = f->next_ms;
+	for (struct flight *g = t->buckets[f->hash % FLIGHT_BUCKETS].first; (g = next_alike(f, g)) != NULL; g = g->bucket_next)
+		if (g->next_ms > next)
+			next = g->next_ms;
+	if (next <= now) {
+		f->next_ms = now + t->collapse_wait_ms;
+		next = 0;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return next;
+}
+
+void flights_overtake(struct flight *f)
+{
+	struct flights *t = f->flights;
+	pthread_mutex_lock(&t->lock);
+	for (struct flight *g = t->buckets[f->hash % FLIGHT_BUCKETS].first; (g = next_alike(f, g)) != NULL; g = g->bucket_next) {
+		pthread_mutex_lock(&g->lock);
+		if (g->state == FLIGHT_ASKING) {
+			g->overtakes++;
+			pthread_cond_broadcast(&g->news);
+		}
+		pthread_mutex_unlock(&g->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* A bucket begins with the latest. */
+bool flights_is_beside(struct flight *f)
+{
+	bool beside = false;
+	if (!f->apart)
+		return false;
+	pthread_mutex_lock(&f->flights->lock);
+	struct flight *g = f->in_table ? f->bucket_next : NULL;
+	for (; !beside && (g = next_alike(f, g)) != NULL; g = g->bucket_next) {
+		pthread_mutex_lock(&g->lock);
+		beside = !g->forgotten;
+		pthread_mutex_unlock(&g->lock);
+	}
+	pthread_mutex_unlock(&f->flights->lock);
+	return beside;
+}
+
 /* --- taking off --- */
 
 static void flight_free(struct flight *f)
@@ -267,10 +326,11 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	f->fields = span_copy(ask->fields);
 	f->was = ask->was != NULL ? entry_copy(ask->was) : NULL;
 	f->conditional = ask->conditional;
-	f->shared = ask->shared;
+	f->apart = ask->apart;
 	f->background = ask->background;
 	f->purge_id = ask->purge_id;
 	f->asked_ms = clock_ms();
+	f->next_ms = f->asked_ms + t->collapse_wait_ms;
 	f->body_bytes = f->expected_end = f->resumed_at = -1;
 	buf_init(&f->head, BUF_HEAD);
 	buf_init(&f->upload, FLIGHT_UPLOAD);
@@ -298,6 +358,8 @@ static void take_seat(struct flight *f, struct seat *s, const struct flight_ask 
 	s->flight = f;
 	s->leads = leads;
 	s->late = f->state != FLIGHT_ASKING;
+	s->late_ms = clock_ms() + f->flights->collapse_wait_ms;
+	s->overtakes = f->overtakes;
 	s->request = ask->request;
 	s->gone = ask->gone;
 	s->gone_ctx = ask->gone_ctx;
@@ -320,9 +382,9 @@ static bool may_be_reused(const struct flight *f, const struct flight_ask *ask)
 	    (ask->max_age_s < 0 || f->verdict.initial_age_s + now - f->answered_at <= ask->max_age_s);
 }
 
-/* Joins the shared flight of this URL if there is one that set out from the same row: one whose row has been deleted since began
- * before that purge (invariant 8), and any purge since may have been meant for it. Under the table's lock. */
-static bool join_existing(struct flights *t, const struct flight_ask *ask, uint64_t hash, struct seat *s)
+/* Joins a shared flight of this URL, one that has its head or one that has none, if it set out from the same row: one whose row has been
+ * deleted since began before that purge (invariant 8), and any purge since may have been meant for it. Under the table's lock. */
+static bool join_existing(struct flights *t, const struct flight_ask *ask, uint64_t hash, bool has_head, struct seat *s)
 {
 	int64_t was_id = ask->was != NULL ? ask->was->id : 0;
 	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
@@ -330,7 +392,7 @@ static bool join_existing(struct flights *t, const struct flight_ask *ask, uint6
 		    (f->was != NULL ? f->was->id : 0) != was_id)
 			continue;
 		pthread_mutex_lock(&f->lock);
-		bool live = f->state == FLIGHT_ASKING || f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED;
+		bool live = has_head ? f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED : f->state == FLIGHT_ASKING;
 		bool open = live && !f->forgotten && !f->given_up && may_be_reused(f, ask);
 		if (open)
 			take_seat(f, s, ask, false);
@@ -364,51 +426,63 @@ static int take_off(struct flight *f, const struct flight_ask *ask)
 	return ok ? 0 : -1;
 }
 
+/* A seat in what is in progress, else the leader's in the new flight f, which is now in the table; f NULL: is one needed? */
+static enum flight_joined enter(struct flights *t, const struct flight_ask *ask, uint64_t hash, struct flight *f, struct seat *s)
+{
+	enum flight_joined joined = FLIGHT_LEADS;
+	pthread_mutex_lock(&t->lock);
+	if (ask->shared && (join_existing(t, ask, hash, true, s) || (!ask->apart && join_existing(t, ask, hash, false, s)))) {
+		joined = FLIGHT_FOLLOWS;
+	} else if (ask->shared && t->buckets[hash % FLIGHT_BUCKETS].landed != ask->landed) {
+		joined = FLIGHT_LOOK_AGAIN;
+	} else if (f != NULL) {
+		f->shared = ask->shared && !flights_is_pass(t, hash);
+		t->alive++;
+		take_seat(f, s, ask, true);
+		if (strcmp(f->method, "GET") == 0 || strcmp(f->method, "POST") == 0) /* what may be stored can be forgotten */
+			table_add(t, f);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return joined;
+}
+
+/* Memory has run out before the engine had it. */
+static void crash(struct flight *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->outcome = ENGINE_TROUBLE;
+	flight_enter(f, FLIGHT_DEAD);
+	pthread_cond_broadcast(&f->news);
+	pthread_mutex_unlock(&f->lock);
+	flights_close(f);
+}
+
 enum flight_joined flight_join(struct flights *t, const struct flight_ask *ask, struct seat **out)
 {
 	uint64_t hash = flights_hash(ask->url);
 	struct seat *s = calloc(1, sizeof *s);
-	struct flight_ask mine = *ask;
+	struct flight *f = NULL;
 	*out = NULL;
 	if (s == NULL)
 		return FLIGHT_NO_MEMORY;
-	pthread_mutex_lock(&t->lock);
-	if (mine.shared && join_existing(t, &mine, hash, s)) {
-		pthread_mutex_unlock(&t->lock);
-		*out = s;
-		return FLIGHT_FOLLOWS;
+	enum flight_joined joined = enter(t, ask, hash, NULL, s);
+	if (joined == FLIGHT_LEADS) { /* without the lock: a flight takes memory and copies rows */
+		f = flight_new(t, ask, hash);
+		joined = f != NULL ? enter(t, ask, hash, f, s) : FLIGHT_NO_MEMORY;
+		if (f != NULL && joined != FLIGHT_LEADS)
+			flight_free(f);
 	}
-	if (mine.shared && t->buckets[hash % FLIGHT_BUCKETS].landed != mine.landed) {
-		pthread_mutex_unlock(&t->lock);
+	if (joined == FLIGHT_LOOK_AGAIN || joined == FLIGHT_NO_MEMORY) {
 		free(s);
-		return FLIGHT_LOOK_AGAIN;
+		return joined;
 	}
-	if (flights_is_pass(t, hash))
-		mine.shared = false;
-	struct flight *f = flight_new(t, &mine, hash);
-	if (f != NULL) {
-		t->alive++;
-		take_seat(f, s, &mine, true);
-		if (span_is(mine.method, "GET") || span_is(mine.method, "POST")) /* what may be stored can be forgotten */
-			table_add(t, f);
-	}
-	pthread_mutex_unlock(&t->lock);
-	if (f == NULL || take_off(f, &mine) != 0) {
-		if (f != NULL) {
-			pthread_mutex_lock(&f->lock);
-			f->outcome = ENGINE_TROUBLE;
-			flight_enter(f, FLIGHT_DEAD);
-			pthread_cond_broadcast(&f->news);
-			pthread_mutex_unlock(&f->lock);
-			flights_close(f);
-			flight_leave(s);
-		} else {
-			free(s);
-		}
+	if (joined == FLIGHT_LEADS && take_off(f, ask) != 0) {
+		crash(f);
+		flight_leave(s);
 		return FLIGHT_NO_MEMORY;
 	}
 	*out = s;
-	return FLIGHT_LEADS;
+	return joined;
 }
 
 /* --- the process's table --- */
@@ -423,6 +497,7 @@ struct flights *flights_new(const struct flights_config *config, struct buf *why
 	t->config = *config;
 	t->config.engine.round_over = arrival_round_over;
 	t->config.engine.ctx = t;
+	t->collapse_wait_ms = (int64_t)(config->collapse_wait_s * 1000);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->none_alive, NULL);
 	t->engine = engine_new(&t->config.engine, why);

@@ -459,10 +459,13 @@ static void run_job(struct store_job *job)
 			landing_give_up(f, "its length is not what its head said, RFC 9110 14.4");
 		bool seal = f->storing;
 		pthread_mutex_unlock(&f->lock);
-		put = seal && (f->body == NULL || body_seal(f->body) == 0);
+		bool beside = seal && flights_is_beside(f);
+		put = seal && !beside && (f->body == NULL || body_seal(f->body) == 0);
 		pthread_mutex_lock(&f->lock);
 		put = put && !f->forgotten; /* the body's file goes with the flight */
-		if (!put)
+		if (beside)
+			landing_give_up(f, FLIGHT_BESIDE);
+		else if (!put)
 			landing_give_up(f, "the cache's disk could not take it");
 	}
 	if (!put && is_complete(f)) {

@@ -24,6 +24,7 @@ struct turn {
 	bool unconditional; /* ask without validators */
 	bool passes;	    /* the client's own conditions go along */
 	bool settled;	    /* waited once for a row on its way */
+	bool apart;	    /* waited long enough for another's fetch */
 	bool no_parts;	    /* the origin does not complete what is stored in parts */
 };
 
@@ -365,6 +366,11 @@ static bool hear(struct exchange *x, struct lookup *l, struct turn *t, struct fl
 		t->alone = true;
 		answered = false;
 		break;
+	case FLIGHT_LATE:
+	case FLIGHT_OVERTAKEN:
+		t->apart = news == FLIGHT_LATE;
+		answered = false;
+		break;
 	case FLIGHT_FAILED:
 		answered = answer_failed(x, l, &a);
 		break;
@@ -389,6 +395,7 @@ static bool ask_origin(struct exchange *x, struct lookup *l, struct turn *t, uin
 	    .upload_bytes = ENGINE_NO_UPLOAD,
 	    .max_age_s = x->demand.max_age_s,
 	    .landed = landed,
+	    .apart = t->apart,
 	    .request = x->request,
 	    .gone = x->sink->gone,
 	    .gone_ctx = x->sink,

@@ -103,6 +103,7 @@ static int open_flights(struct service *s, struct buf *why)
 	    .max_body = conf_number(s->conf, "max-body"),
 	    .too_large = "larger than --max-body",
 	    .trusted = s->origin != NULL,
+	    .collapse_wait_s = conf_seconds(s->conf, "collapse-wait"),
 	};
 	int64_t size = conf_number(s->conf, "size");
 	if (size > 0 && (config.max_body == 0 || size < config.max_body)) {

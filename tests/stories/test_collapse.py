@@ -1,6 +1,8 @@
 """One fetch for all who ask, each byte passed on as it comes; and what happens when somebody leaves."""
 
+import select
 import threading
+import time
 
 import pytest
 
@@ -140,6 +142,114 @@ def test_clients_of_different_variants_get_their_own(curlew, origin):
         assert client.finish(client.head()).text == language
         client.close()
     eventually(lambda: len(curlew.rows(url)) == 3)
+
+
+# --- a head that does not come ---
+
+def first_held(gate, fields, body=b"0123456789"):
+    """A page whose first answer waits at the gate; later ones come at once. The body says which answer it is."""
+    visits = []
+
+    def page(visit):
+        visits.append(visit)
+        mine = body + b"%d" % len(visits)
+        if len(visits) == 1:
+            gate.wait()
+        if "If-None-Match" in visit.fields:
+            return visit.reply(status=304, fields=fields)
+        visit.reply(mine, fields)
+    return page
+
+
+@pytest.mark.parametrize("fields", [{}, {"Range": "bytes=0-9"}, {"If-Modified-Since": http_date(-99)}, {"Cookie": "a=1"}],
+                         ids=["plain", "range", "conditional", "cookie"])
+def test_a_request_waits_only_so_long_for_the_head_of_anothers_fetch(launch, origin, fields):
+    curlew = launch("--collapse-wait", "0.1")
+    gate = origin.gate("first asked")
+    url = origin.at("/x", first_held(gate, FRESH))
+    first = ask_for(curlew, origin)
+    gate.await_reached()
+    second = curlew.get(url, fields)
+    assert second.body[:10] == b"0123456789"
+    assert "stored" not in second.cache and second.cache["detail"] == "an earlier fetch of it is still in progress"
+    gate.open()
+    assert first.finish(first.head()).body == b"01234567891"
+    first.close()
+    assert curlew.body_path(url).read_bytes() == b"01234567891"
+    assert origin.count("/x") == 2 and curlew.counter("stored") == 1
+
+
+def test_a_validation_waits_only_so_long_for_anothers(launch, origin):
+    curlew = launch("--collapse-wait", "0.1")
+    gate = origin.gate("asked again")
+    fields = FRESH | {"ETag": '"1"'}
+    url = origin.at("/x", b"0123456789", fields)
+    curlew.stored(url)
+    curlew.age(url, 4000)
+    origin.at("/x", first_held(gate, fields))
+    first = ask_for(curlew, origin)
+    gate.await_reached()
+    second = curlew.get(url)
+    assert second.body == b"0123456789" and second.cache["fwd-status"] == 304
+    assert curlew.row(url)["fresh_until"] < time.time()  # the row is the first one's to write
+    gate.open()
+    assert first.finish(first.head()).body == b"0123456789"
+    first.close()
+    eventually(lambda: curlew.row(url)["fresh_until"] > time.time())
+    assert curlew.get(url).hit and origin.count("/x") == 3
+
+
+def test_many_who_have_waited_long_enough_start_one_fetch_a_period(launch, origin):
+    wait = 0.3
+    curlew = launch("--collapse-wait", wait)
+    gates = [origin.gate(f"visit {n}") for n in range(4)]
+    came = []
+
+    def page(visit):
+        n = len(came)
+        came.append(time.monotonic())
+        if n < len(gates):
+            gates[n].wait()
+        visit.reply(f"visit {n}", FRESH)
+    url = origin.at("/x", page)
+    clients = [ask_for(curlew, origin) for _ in range(40)]
+    gates[3].await_reached()
+    assert came[3] - came[0] > 2 * wait  # three periods, were it not for the clocks of two programs
+    gates[3].open()
+    socks = [client.sock for client in clients]
+    # The one answer is for all but those whose own fetches are still held.
+    eventually(lambda: len(select.select(socks, [], [], 0)[0]) == 37)
+    for gate in gates[:3]:
+        gate.open()
+    texts = {client.finish(client.head()).text for client in clients}
+    for client in clients:
+        client.close()
+    assert texts >= {"visit 0", "visit 1", "visit 2"}
+    eventually(lambda: curlew.get(url).hit)
+
+
+def test_a_fetch_started_meanwhile_is_stored_when_the_first_has_failed(launch, origin):
+    curlew = launch("--collapse-wait", "0.1")
+    first_asked, second_half = origin.gate("first asked"), origin.gate("second half sent")
+
+    def page(visit):
+        if visit is origin.asked("/x")[0]:
+            first_asked.wait()
+            return visit.cut()
+        halves(second_half, b"0123456789")(visit)
+    url = origin.at("/x", page)
+    first = ask_for(curlew, origin)
+    first_asked.await_reached()
+    second = ask_for(curlew, origin)
+    answer = second.head()
+    assert second.read(5) == b"01234"
+    first_asked.open()
+    assert first.finish(first.head()).status == 502
+    second_half.open()
+    assert second.read(5) == b"56789" and answer.status == 200
+    first.close()
+    second.close()
+    assert curlew.row(url)["body_bytes"] == 10
 
 
 # --- leaving ---

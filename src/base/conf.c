@@ -118,7 +118,7 @@ static const struct verb_row {
     {CONF_PIN, "pin", "[GLOB...]", "Keep what matches: pinned responses are never evicted.", "  curlew pin 'example.com/*.iso'\n  curlew pin --tag keep\n"},
     {CONF_UNPIN, "unpin", "[GLOB...]", "Let what matches be evicted again.", "  curlew unpin 'example.com/*.iso'\n"},
     {CONF_RULE, "rule", "ls | add GLOB COLUMN=VALUE... | rm ID... | test GLOB|ID",
-	"Policy as rows. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects pin tag note. "
+	"Policy as rows. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects cookies pin tag note. "
 	"A GLOB without a scheme is for both; without * and [ it is a URL and means that one. Of all that match, the highest priority "
 	"decides each column, and of equals the one added first. In a pipe: id, "
 	"priority, what it says, note, glob.",

@@ -111,6 +111,7 @@ static enum flight_news tell_answer(const struct seat *s, struct flight_answer *
 	a->minor = f->minor;
 	/* What no-cache="..." or private="..." names is for the one whose request brought it. */
 	a->fields = !s->leads && f->entry != NULL ? span_of(f->entry->headers) : buf_span(&f->head);
+	a->reused = !s->leads;
 	a->body_bytes = f->body_bytes;
 	a->entry = f->entry;
 	a->stored = f->storing;

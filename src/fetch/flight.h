@@ -102,7 +102,8 @@ enum flight_news {
 struct flight_answer {
 	int status;
 	int minor;
-	struct span fields;        /* as received; borrowed until the seat is left */
+	struct span fields;        /* as received (REFRESHED: those of the 304); borrowed until the seat is left */
+	bool reused;               /* another client's request produced it: its Set-Cookie is not for this one */
 	int64_t body_bytes;        /* -1: not known */
 	const struct entry *entry; /* REFRESHED, or ANSWER when it is being stored (headers as stored); else NULL; as the fields */
 	bool stored;               /* it goes into the store if all goes well */

@@ -35,7 +35,7 @@ static int describe(struct entry *e, const struct flight *f, const struct head *
 	const struct policy_storing *v = &f->verdict;
 	struct buf kept;
 	buf_init(&kept, BUF_HEAD);
-	if (policy_kept_fields(&f->flights->config.policy, fields, &kept) != 0) {
+	if (policy_kept_fields(&f->flights->config.policy, &f->ruling, fields, &kept) != 0) {
 		buf_fini(&kept);
 		return -1;
 	}
@@ -115,7 +115,8 @@ static void judge_freshening(struct flight *f, const struct head *response, int6
 	    message_parse_fields(&news, buf_span(&f->head)) == 0 && /* with a Date of ours where theirs is none (RFC 9110 6.6.1) */
 	    (response->status == 304 ? policy_freshens(response, &stored)
 				     : policy_head_freshens(response, &stored, base->body_bytes));
-	if (!ours || policy_update_fields(&stored, &news, &text) != 0 || message_parse_fields(&updated, buf_span(&text)) != 0 ||
+	bool cookies = policy_keeps_cookies(&f->flights->config.policy, &f->ruling);
+	if (!ours || policy_update_fields(&stored, &news, cookies, &text) != 0 || message_parse_fields(&updated, buf_span(&text)) != 0 ||
 	    !selects_alike(&as_get, &stored, &updated)) {
 		entry_free(e);
 		goto out;

@@ -28,7 +28,8 @@ const struct head *resume_first_head(struct flight *f, const struct head *respon
 	message_init(&stored);
 	/* The stored fields, updated by what has just come (RFC 9111 3.4), are the head of the whole. */
 	bool fits = reserve_fits(r, response, now, &whole) && message_parse_fields(&stored, span_of(r->of->headers)) == 0 &&
-	    policy_update_fields(&stored, response, text) == 0 && message_parse_fields(combined, buf_span(text)) == 0;
+	    policy_update_fields(&stored, response, false, text) == 0 && policy_cookie_fields(response, text) == 0 &&
+	    message_parse_fields(combined, buf_span(text)) == 0;
 	message_fini(&stored);
 	pthread_mutex_lock(&f->lock);
 	if (fits) {

@@ -120,6 +120,11 @@ static bool is_post_of_target(const struct policy_exchange *x)
 	       x->response->status == 200;
 }
 
+static bool sets_cookie(const struct head *response)
+{
+	return message_has(response, "Set-Cookie") || message_has(response, "Set-Cookie2");
+}
+
 static bool varies_on_everything(const struct head *response)
 {
 	return message_lists(response, "Vary", "*");
@@ -258,8 +263,8 @@ static void find_lifetime(struct lifetime *life, const struct policy *policy,
 		state_expires(life, x, date);
 		return;
 	}
-	/* A shared cache guesses no lifetime for what carries somebody's cookie. */
-	if (policy->private_cache || !message_has(x->response, "Set-Cookie"))
+	/* A response that sets a cookie may be one visitor's page: no lifetime is guessed for it. */
+	if (policy_keeps_cookies(policy, x->ruling) || !sets_cookie(x->response))
 		guess(life, x, date);
 }
 
@@ -326,9 +331,9 @@ static const char *worthless(const struct policy *policy, const struct policy_ex
 		return "no time fresh, no validator, and never to be served stale";
 	if (d->no_cache && !validator)
 		return "no-cache and no validator, RFC 9111 5.2.2.4";
-	/* Validated reuse would hand one client's cookie to the next. */
-	if ((life->seconds == 0 || d->no_cache) && !policy->private_cache && !d->is_public &&
-	    message_has(x->response, "Set-Cookie"))
+	/* Nothing in it says that anybody else may have this page. */
+	if ((life->seconds == 0 || d->no_cache) && !policy_keeps_cookies(policy, x->ruling) && !d->is_public &&
+	    sets_cookie(x->response))
 		return "Set-Cookie without a lifetime, RFC 9111 7.3";
 	return NULL;
 }
@@ -484,6 +489,9 @@ static int64_t origins_fresh_until(
 	    .answered_at = stored->fetched_at};
 	struct lifetime life;
 	find_lifetime(&life, policy, &x, d);
+	/* The stored fields no longer tell whether it came with a cookie, for which no lifetime would be guessed. */
+	if (life.kind == LIFETIME_GUESSED && !policy->private_cache)
+		life.seconds = 0;
 	bool told = stored->ruling != NULL && stored->ruling->store == 1;
 	bool forbidden = !told && (d->no_store || (d->is_private && !policy->private_cache));
 	int64_t age = forbidden ? lifetime_cap_s : sane(stored->initial_age_s);

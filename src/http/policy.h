@@ -107,15 +107,25 @@ bool policy_range_applies(const struct head *request, const struct head *respons
 bool policy_freshens(const struct head *not_modified, const struct head *stored);
 
 /* The stored field lines ("Name: value\n" each) after a 304 has updated them (RFC 9111 3.2, 4.3.4) into out, cleared first.
- * What describes the stored bytes (Content-Length, -Encoding, -Range) stays. 0, or -1 when out's ceiling is met. */
-int policy_update_fields(const struct head *stored, const struct head *not_modified, struct buf *out);
+ * What describes the stored bytes (Content-Length, -Encoding, -Range) stays. cookies: whether Set-Cookie lines of either are among
+ * them. 0, or -1 when out's ceiling is met. */
+int policy_update_fields(const struct head *stored, const struct head *not_modified, bool cookies, struct buf *out);
 
 /* The field lines of a response as they are stored: end-to-end fields only, in order, without Age and Content-Length, which
  * columns keep; Date added from answered_at when the origin sent none or no date; nothing of ours. 0, or -1. */
 int policy_stored_fields(const struct head *response, int64_t answered_at, struct buf *out);
 
-/* Of such lines, those that may be kept: no field that no-cache="..." or private="..." names (RFC 9111 5.2.2.4, 5.2.2.7). 0, or -1. */
-int policy_kept_fields(const struct policy *, const struct head *stored, struct buf *out);
+/* Of such lines, those that may be kept: no field that no-cache="..." or private="..." names (RFC 9111 5.2.2.4, 5.2.2.7), and
+ * Set-Cookie only where policy_keeps_cookies(). ruling may be NULL. 0, or -1. */
+int policy_kept_fields(const struct policy *, const struct ruling *, const struct head *stored, struct buf *out);
+
+/* Set-Cookie is for the client whose request produced the response (RFC 9111 7.3): it is neither stored nor sent to anybody else.
+ * True where it is like any other field: in a private cache, or by a rule. ruling may be NULL. */
+bool policy_keeps_cookies(const struct policy *, const struct ruling *);
+/* True of Set-Cookie and Set-Cookie2. */
+bool policy_is_cookie(struct span name);
+/* Appends the Set-Cookie lines of the head to out. 0, or -1 when out's ceiling is met. */
+int policy_cookie_fields(const struct head *, struct buf *out);
 
 /* The strong validator by which parts of a response may be joined (RFC 9110 8.8.1, 8.8.2.2): its ETag if strong, without
  * any a Last-Modified that is a second older than its Date, or more. {NULL, 0}: it has none. *is_tag: which of the two. */

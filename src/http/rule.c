@@ -175,6 +175,10 @@ void rules_judge(const struct rules *s, const char *url, struct ruling *out)
 			out->follow_redirects = r->follow_redirects == 1;
 			out->follow_rule = r->id;
 		}
+		if (out->cookies_rule == 0 && r->cookies != RULE_SILENT) {
+			out->cookies = r->cookies == 1;
+			out->cookies_rule = r->id;
+		}
 		if (out->pin_rule == 0 && r->pin != RULE_SILENT) {
 			out->pin = r->pin == 1;
 			out->pin_rule = r->id;

@@ -18,7 +18,7 @@ struct rule {
 	int64_t id, priority;
 	char *url_glob;
 	int64_t fresh_for_s, stale_ok_s; /* seconds, or RULE_SILENT, like all that follow */
-	int store, offline, deny, follow_redirects, pin; /* 0 or 1 */
+	int store, offline, deny, follow_redirects, cookies, pin; /* 0 or 1 */
 	char *ignore_query; /* globs parted by white space; NULL: says nothing */
 	char *tag;          /* NULL: says nothing */
 };
@@ -38,8 +38,8 @@ struct ruling {
 	int64_t stale_ok_s, stale_rule;
 	int store;
 	int64_t store_rule;
-	bool offline, deny, follow_redirects, pin;
-	int64_t offline_rule, deny_rule, follow_rule, pin_rule;
+	bool offline, deny, follow_redirects, cookies, pin;
+	int64_t offline_rule, deny_rule, follow_rule, cookies_rule, pin_rule;
 	const char *tag;
 	int64_t tag_rule;
 };

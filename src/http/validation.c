@@ -158,6 +158,24 @@ static bool is_stored(const struct head *head, const struct field *field)
 	       !is_one_of(field, made_anew, sizeof made_anew / sizeof *made_anew);
 }
 
+bool policy_is_cookie(struct span name)
+{
+	return span_is_nocase(name, "Set-Cookie") || span_is_nocase(name, "Set-Cookie2");
+}
+
+bool policy_keeps_cookies(const struct policy *policy, const struct ruling *ruling)
+{
+	return policy->private_cache || (ruling != NULL && ruling->cookies);
+}
+
+int policy_cookie_fields(const struct head *head, struct buf *out)
+{
+	for (size_t i = 0; i < head->count; i++)
+		if (policy_is_cookie(head->fields[i].name))
+			add_line(out, &head->fields[i]);
+	return out->failed ? -1 : 0;
+}
+
 /* RFC 9111 3.2. Content-Type is updated as the RFC requires of a cache that keeps bodies as they
  * came; what says how the stored bytes are coded or cut stays theirs. */
 static bool is_updated(const struct head *not_modified, const struct field *field)
@@ -199,11 +217,13 @@ bool policy_freshens(const struct head *not_modified, const struct head *stored)
 }
 
 int policy_update_fields(
-    const struct head *stored, const struct head *not_modified, struct buf *out)
+    const struct head *stored, const struct head *not_modified, bool cookies, struct buf *out)
 {
 	buf_clear(out);
 	for (size_t i = 0; i < stored->count; i++) {
 		const struct field *field = &stored->fields[i];
+		if (!cookies && policy_is_cookie(field->name))
+			continue;
 		const struct field *newer = same_name(not_modified, not_modified->count, field);
 		if (newer == NULL || !is_updated(not_modified, newer) || is_strengthened(field, newer)) {
 			add_line(out, field);
@@ -218,6 +238,8 @@ int policy_update_fields(
 	}
 	for (size_t k = 0; k < not_modified->count; k++) {
 		const struct field *field = &not_modified->fields[k];
+		if (!cookies && policy_is_cookie(field->name))
+			continue;
 		if (is_updated(not_modified, field) &&
 		    same_name(stored, stored->count, field) == NULL)
 			add_line(out, field);
@@ -252,11 +274,12 @@ int policy_stored_fields(const struct head *response, int64_t answered_at, struc
 	return out->failed ? -1 : 0;
 }
 
-int policy_kept_fields(const struct policy *policy, const struct head *stored, struct buf *out)
+int policy_kept_fields(const struct policy *policy, const struct ruling *ruling, const struct head *stored, struct buf *out)
 {
+	bool cookies = policy_keeps_cookies(policy, ruling);
 	buf_clear(out);
 	for (size_t i = 0; i < stored->count; i++)
-		if (!directives_withholds(stored, stored->fields[i].name, policy->private_cache))
+		if ((cookies || !policy_is_cookie(stored->fields[i].name)) && !directives_withholds(stored, stored->fields[i].name, policy->private_cache))
 			add_line(out, &stored->fields[i]);
 	return out->failed ? -1 : 0;
 }

@@ -216,7 +216,7 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 static bool is_trailer(struct span line)
 {
 	static const char *const never[] = {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Host", "Trailer",
-	    "TE", "Upgrade", "Content-Encoding", "Content-Type", "Content-Range", "Set-Cookie", "Cache-Control", "Authorization",
+	    "TE", "Upgrade", "Content-Encoding", "Content-Type", "Content-Range", "Set-Cookie", "Set-Cookie2", "Cache-Control", "Authorization",
 	    "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Age", "Vary", "Location"};
 	const char *colon = line.len > 0 ? memchr(line.at, ':', line.len) : NULL;
 	if (colon == NULL)

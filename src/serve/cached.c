@@ -58,8 +58,8 @@ static void offer_to_hot(struct exchange *x, const struct lookup *l)
 	x->hot->ready_rule = l->use.rule_id;
 }
 
-/* 0: answered. -1: the body is gone, nothing was sent. */
-static int answer_stored(struct exchange *x, const struct entry *e, int64_t age_s, const char *cache)
+/* cookies: the Set-Cookie lines that came for this client. 0: answered. -1: the body is gone, nothing was sent. */
+static int answer_stored(struct exchange *x, const struct entry *e, int64_t age_s, const char *cache, struct span cookies)
 {
 	int fd = -1;
 	if (e->body_file != NULL && (fd = store_open_body(x->service->store, e)) < 0)
@@ -67,6 +67,8 @@ static int answer_stored(struct exchange *x, const struct entry *e, int64_t age_
 	struct representation rep = {
 	    .status = e->status,
 	    .fields = span_of(e->headers),
+	    .reused = true,
+	    .cookies = cookies,
 	    .bytes = e->body_bytes,
 	    .fd = fd,
 	    .age_s = age_s,
@@ -125,7 +127,7 @@ static bool try_stored(struct exchange *x, struct lookup *l, uint64_t landed)
 	case POLICY_MISS:
 		return false;
 	}
-	if (answer_stored(x, l->entry, l->use.age_s, cache) != 0) {
+	if (answer_stored(x, l->entry, l->use.age_s, cache, span_make(NULL, 0)) != 0) {
 		l->broken_body = true;
 		return false;
 	}
@@ -145,7 +147,7 @@ static bool try_stale(struct exchange *x, const struct lookup *l, bool allowed, 
 	if (l->entry == NULL || l->broken_body || !allowed)
 		return false;
 	snprintf(cache, sizeof cache, "%s; ttl=%" PRId64 "; detail=\"%s\"", how, l->use.ttl_s, why);
-	if (answer_stored(x, l->entry, l->use.age_s, cache) != 0)
+	if (answer_stored(x, l->entry, l->use.age_s, cache, span_make(NULL, 0)) != 0)
 		return false;
 	x->verdict = "stale";
 	stats_add(STATS_STALE_HITS, 1);
@@ -204,6 +206,16 @@ static enum forward_conditions choose(const struct exchange *x, const struct loo
 	return FORWARD_NONE;
 }
 
+/* The Set-Cookie lines of a 304, for the client whose request caused it. */
+static void own_cookies(const struct flight_answer *a, struct buf *out)
+{
+	struct head head;
+	message_init(&head);
+	if (!a->reused && message_parse_fields(&head, a->fields) == 0)
+		policy_cookie_fields(&head, out);
+	message_fini(&head);
+}
+
 /* A freshened row answers as a hit would, told as what it is (RFC 9211 2.2: forwarded, so not "hit"). */
 static bool answer_refreshed(struct exchange *x, const struct lookup *l, const struct flight_answer *a, bool follows)
 {
@@ -212,7 +224,12 @@ static bool answer_refreshed(struct exchange *x, const struct lookup *l, const s
 	snprintf(cache, sizeof cache, "fwd=%s; fwd-status=%d%s; ttl=%" PRId64, forward_reason(l), a->status,
 	    follows ? "; collapsed" : "", e->fresh_until - x->now);
 	int64_t since = x->now - e->fetched_at;
-	if (answer_stored(x, e, e->initial_age_s + (since > 0 ? since : 0), cache) != 0)
+	struct buf cookies;
+	buf_init(&cookies, BUF_HEAD);
+	own_cookies(a, &cookies);
+	int rc = answer_stored(x, e, e->initial_age_s + (since > 0 ? since : 0), cache, buf_span(&cookies));
+	buf_fini(&cookies);
+	if (rc != 0)
 		return false;
 	x->verdict = follows ? "collapsed" : "revalidated";
 	stats_add(follows ? STATS_COLLAPSED : STATS_REVALIDATED, 1);
@@ -233,7 +250,7 @@ static bool answer_condition(struct exchange *x, struct seat *seat, const struct
 	if (!met)
 		return false;
 	struct representation rep = {
-	    .status = 200, .fields = a->fields, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
+	    .status = 200, .fields = a->fields, .reused = a->reused, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
 	represent(x, &rep);
 	flight_leave_running(seat);
 	return true;

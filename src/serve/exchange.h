@@ -59,6 +59,8 @@ struct representation {
 	int64_t bytes;
 	int fd;             /* of the body, or -1 when it has none */
 	const struct reserve *pieces; /* instead of fd: what of the body is stored in parts; or NULL */
+	bool reused;        /* another client's request produced it: Set-Cookie is left out unless it may be shared */
+	struct span cookies; /* Set-Cookie lines that came for this client */
 	int64_t age_s;      /* -1: it is local, not cached */
 	const char *cache;  /* Cache-Status items, or NULL */
 };
@@ -69,6 +71,8 @@ int represent_bytes(struct exchange *, const struct representation *, int64_t at
 /* parts.c: several ranges of it as multipart/byteranges; r is the reply begun for it, type its Content-Type ({NULL, 0}: none). */
 int parts_answer(struct exchange *, const struct representation *, struct reply *r, struct span type,
     const struct range *ranges, size_t count);
+/* True when this client may not have the Set-Cookie of a response that another client's request produced. */
+bool represent_withholds_cookies(const struct exchange *);
 /* What Location should say to this client, or NULL to leave it; the caller's to free. */
 char *represent_location(const struct exchange *, int status, struct span fields);
 

@@ -134,6 +134,7 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	struct reply r = {
 	    .status = a->status,
 	    .fields = a->fields,
+	    .reused = a->reused && represent_withholds_cookies(x),
 	    .body_bytes = a->body_bytes,
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = a->age_s,

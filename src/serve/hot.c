@@ -163,6 +163,7 @@ static int compose(struct hot_object *o, const struct exchange *x)
 	char *location = represent_location(x, e->status, span_of(e->headers));
 	struct reply r = {.status = e->status,
 	    .fields = span_of(e->headers),
+	    .reused = represent_withholds_cookies(x),
 	    .location = location,
 	    .via = x->service->via,
 	    .age_s = -1};

@@ -29,7 +29,7 @@ static void answer_from(struct exchange *x, const struct store_parts *parts, con
 {
 	char cache[64];
 	snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, use->ttl_s);
-	struct representation rep = {.status = 200, .fields = span_of(parts->of->headers), .bytes = parts->whole_bytes, .fd = -1,
+	struct representation rep = {.status = 200, .fields = span_of(parts->of->headers), .reused = true, .bytes = parts->whole_bytes, .fd = -1,
 	    .pieces = pieces, .age_s = use->age_s, .cache = cache};
 	for (size_t i = 0; i < parts->count; i++)
 		store_used_part(x->service->store, parts->parts[i].id, x->now);
@@ -79,7 +79,7 @@ bool partial_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	message_fini(&head);
 	if (verdict == RANGE_UNSATISFIABLE) {
 		struct representation rep = {
-		    .status = 200, .fields = a->fields, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
+		    .status = 200, .fields = a->fields, .reused = a->reused, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
 		represent(x, &rep);
 		return true;
 	}
@@ -87,7 +87,7 @@ bool partial_stream(struct exchange *x, struct seat *seat, const struct flight_a
 		return false; /* the whole is always a right answer (RFC 9110 14.2) */
 	snprintf(line, sizeof line, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\n", ranges[0].first, ranges[0].last,
 	    a->body_bytes);
-	struct reply r = {.status = 206, .fields = a->fields, .extra = span_of(line), .body_bytes = ranges[0].last - ranges[0].first + 1,
+	struct reply r = {.status = 206, .fields = a->fields, .reused = a->reused && represent_withholds_cookies(x), .extra = span_of(line), .body_bytes = ranges[0].last - ranges[0].first + 1,
 	    .age_s = a->age_s, .via = x->service->via, .close = x->close};
 	reply_say(&r, "%s", cache);
 	reply_key(&r, x->target.url);

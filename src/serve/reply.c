@@ -1,5 +1,7 @@
 #include "serve/reply.h"
 
+#include "http/policy.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,18 +59,20 @@ bool reply_is_framing(struct span name)
 	return false;
 }
 
-static bool may_pass(struct span line)
+/* reused: see struct reply. */
+static bool may_pass(struct span line, bool reused)
 {
 	const char *colon = memchr(line.at, ':', line.len);
 	struct span name = colon != NULL ? span_make(line.at, (size_t)(colon - line.at)) : span_make(NULL, 0);
-	return message_is_token(name) && memchr(line.at, '\r', line.len) == NULL && !reply_is_framing(name);
+	return message_is_token(name) && memchr(line.at, '\r', line.len) == NULL && !reply_is_framing(name) &&
+	    !(reused && policy_is_cookie(name));
 }
 
-static void add_lines(struct buf *out, struct span lines, const char *location)
+static void add_lines(struct buf *out, struct span lines, const char *location, bool reused)
 {
 	struct span line;
 	while (span_next_line(&lines, &line)) {
-		if (!may_pass(line))
+		if (!may_pass(line, reused))
 			continue;
 		if (location == NULL || !span_starts_nocase(line, "Location:")) {
 			buf_addspan(out, line);
@@ -100,8 +104,9 @@ size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, 
 void reply_write(struct buf *out, const struct reply *r)
 {
 	buf_addf(out, "HTTP/1.1 %d %s\r\n", r->status, message_reason(r->status));
-	add_lines(out, r->fields, r->location);
-	add_lines(out, r->extra, NULL);
+	add_lines(out, r->fields, r->location, r->reused);
+	add_lines(out, r->cookies, NULL, false);
+	add_lines(out, r->extra, NULL, false);
 	if (r->location != NULL)
 		buf_addf(out, "Location: %s\r\n", r->location);
 	if (r->via != NULL)

@@ -12,6 +12,8 @@ enum { REPLY_STATUS = 512 }; /* bytes of our Cache-Status member */
 struct reply {
 	int status;
 	struct span fields;   /* lines as stored: "Name: value\n" */
+	bool reused;          /* it was made for another client: without the Set-Cookie among fields */
+	struct span cookies;  /* Set-Cookie lines made for this client */
 	const char *location; /* replaces Location, or NULL */
 	struct span extra;    /* more lines, e.g. Content-Range */
 	int64_t body_bytes;   /* -1: not known */

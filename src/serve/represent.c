@@ -25,6 +25,11 @@ char *represent_location(const struct exchange *x, int status, struct span field
 	return location;
 }
 
+bool represent_withholds_cookies(const struct exchange *x)
+{
+	return !policy_keeps_cookies(&x->service->policy, &x->ruling);
+}
+
 static int send_file(struct exchange *x, int fd, int64_t at, int64_t n)
 {
 	char small[32 << 10];
@@ -74,11 +79,14 @@ static struct reply make_reply(const struct exchange *x, const struct representa
 	struct reply r = {
 	    .status = rep->status,
 	    .fields = rep->fields,
+	    .reused = rep->reused && represent_withholds_cookies(x),
 	    .body_bytes = rep->bytes,
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = rep->age_s,
 	    .via = rep->cache != NULL ? x->service->via : NULL,
 	};
+	if (r.reused)
+		r.cookies = rep->cookies; /* else they are among the fields */
 	if (rep->cache != NULL) {
 		reply_say(&r, "%s", rep->cache);
 		reply_key(&r, x->target.url);

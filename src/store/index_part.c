@@ -150,7 +150,7 @@ static int update_fields(struct index *ix, const struct entry *e, char **headers
 	buf_init(&text, BUF_HEAD);
 	int rc = found == STORE_BROKEN ? -1 : 0;
 	if (found == STORE_FOUND && message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
-	    message_parse_fields(&news, span_of(e->headers)) == 0 && policy_update_fields(&stored, &news, &text) == 0) {
+	    message_parse_fields(&news, span_of(e->headers)) == 0 && policy_update_fields(&stored, &news, true, &text) == 0) {
 		*headers = strdup(buf_str(&text));
 		rc = *headers != NULL ? 0 : -1;
 	}

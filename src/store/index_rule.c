@@ -25,6 +25,7 @@ static int add_row(struct rules *rules, sqlite3_stmt *st)
 	r.pin = (int)number_or_silent(st, 9);
 	r.ignore_query = index_text(st, 10, &lost);
 	r.tag = index_text(st, 11, &lost);
+	r.cookies = (int)number_or_silent(st, 12);
 	if (!lost && r.url_glob != NULL)
 		return rules_add(rules, &r);
 	free(r.url_glob);

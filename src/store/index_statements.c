@@ -15,7 +15,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
     [VERSION] = {READER | KEEPER, "PRAGMA data_version"},
     [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, pin, ignore_query, "
-		       "tag FROM rule"},
+		       "tag, cookies FROM rule"},
     [GENERATION] = {READER, "SELECT rules, coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
     [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes, part_bytes > 0, ghosts > 0 FROM counter"},
     [NAMES] = {KEEPER, "SELECT names FROM counter"},

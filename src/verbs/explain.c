@@ -76,6 +76,8 @@ static void say_rules(struct page *p, const struct ask *a)
 		say(p, "offline_rule", "rule %" PRId64 ": offline=%d", r->offline_rule, r->offline);
 	if (r->follow_rule != 0)
 		say(p, "follow_rule", "rule %" PRId64 ": follow_redirects=%d", r->follow_rule, r->follow_redirects);
+	if (r->cookies_rule != 0)
+		say(p, "cookies_rule", "rule %" PRId64 ": cookies=%d", r->cookies_rule, r->cookies);
 	if (r->deny_rule != 0)
 		say(p, "deny_rule", "rule %" PRId64 ": deny=%d", r->deny_rule, r->deny);
 	if (r->pin_rule != 0)

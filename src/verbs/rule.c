@@ -24,8 +24,8 @@ static const struct table_column columns[] = {
 	"trim(iif(fresh_for_s IS NULL, '', ' fresh_for_s=' || fresh_for_s) || iif(store IS NULL, '', ' store=' || store) || "      \
 	"iif(stale_ok_s IS NULL, '', ' stale_ok_s=' || stale_ok_s) || iif(offline IS NULL, '', ' offline=' || offline) || "        \
 	"iif(deny IS NULL, '', ' deny=' || deny) || iif(ignore_query IS NULL, '', ' ignore_query=' || quote(ignore_query)) || "    \
-	"iif(follow_redirects IS NULL, '', ' follow_redirects=' || follow_redirects) || iif(pin IS NULL, '', ' pin=' || pin) || "  \
-	"iif(tag IS NULL, '', ' tag=' || tag)) AS says"
+	"iif(follow_redirects IS NULL, '', ' follow_redirects=' || follow_redirects) || "  \
+	"iif(cookies IS NULL, '', ' cookies=' || cookies) || iif(pin IS NULL, '', ' pin=' || pin) || iif(tag IS NULL, '', ' tag=' || tag)) AS says"
 #define SHOWN "id, priority, " SAYS ", note, url_glob"
 
 static void table_start(struct table *t, const struct conf *conf)
@@ -55,7 +55,7 @@ static const struct column {
 	const char *name;
 	enum { WHOLE, SECONDS, SWITCH, WORDS } kind;
 } settable[] = {{"priority", WHOLE}, {"fresh_for_s", SECONDS}, {"store", SWITCH}, {"stale_ok_s", SECONDS}, {"offline", SWITCH},
-    {"deny", SWITCH}, {"ignore_query", WORDS}, {"follow_redirects", SWITCH}, {"pin", SWITCH}, {"tag", WORDS}, {"note", WORDS}};
+    {"deny", SWITCH}, {"ignore_query", WORDS}, {"follow_redirects", SWITCH}, {"cookies", SWITCH}, {"pin", SWITCH}, {"tag", WORDS}, {"note", WORDS}};
 enum { SETTABLE = sizeof settable / sizeof settable[0], VALUES = SETTABLE + 1 };
 
 static const struct column *find_column(const char *name, size_t n)

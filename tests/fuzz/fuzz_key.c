@@ -55,7 +55,7 @@ static void fuzz_fields(struct span input)
 		    .request = &head, .response = &head, .asked_at = 1000, .answered_at = 1001, .freshened_by = &head};
 		policy_judge_storing(&policy, &x, &storing);
 		policy_judge_condition(&head, &head, 1000);
-		policy_update_fields(&head, &head, &out);
+		policy_update_fields(&head, &head, true, &out);
 	}
 	buf_fini(&out);
 	message_fini(&head);

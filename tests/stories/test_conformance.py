@@ -149,8 +149,9 @@ def test_members_of_caches_before_us_stay_in_front(curlew, origin):
 def test_repeated_field_lines_are_replayed_as_they_came(curlew, origin):
     lines = [("X-A", "1"), ("Set-Cookie", "a=b"), ("x-a", "2, 3"), ("Set-Cookie", "c=d"), ("X-Empty", "")]
     url = origin.at("/x", "hello", [("Cache-Control", "max-age=60")] + lines)
-    for answer in (curlew.stored(url), curlew.get(url)):
-        assert [line for line in answer.fields if line[0].lower() in ("x-a", "set-cookie", "x-empty")] == lines
+    assert [line for line in curlew.stored(url).fields if line[0].lower() in ("x-a", "set-cookie", "x-empty")] == lines
+    lines = [line for line in lines if line[0] != "Set-Cookie"]
+    assert [line for line in curlew.get(url).fields if line[0].lower() in ("x-a", "set-cookie", "x-empty")] == lines
 
 
 # --- hops (RFC 9110 7.6) ---

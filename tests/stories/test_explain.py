@@ -154,17 +154,18 @@ def test_a_path_means_the_one_origin(launch, origin):
 def test_every_rule_that_matters_is_named(curlew, origin):
     url = origin.at("/x", "hello", FRESH)
     curlew.stored(url)
-    columns = {"fresh_for_s": "600", "store": "1", "stale_ok_s": "30", "offline": "0", "deny": "0", "follow_redirects": "1", "pin": "1",
-               "tag": "'docs'", "ignore_query": "'sig'"}
+    columns = {"fresh_for_s": "600", "store": "1", "stale_ok_s": "30", "offline": "0", "deny": "0", "follow_redirects": "1", "cookies": "1",
+               "pin": "1", "tag": "'docs'", "ignore_query": "'sig'"}
     for n, (column, value) in enumerate(columns.items(), start=101):
         curlew.change(f"INSERT INTO rule (id, url_glob, {column}) VALUES ({n}, '{origin.url()}/*', {value})")
     told, hits = explained(curlew, url + "?sig=1")
     assert hits and told["key"] == url
     said = {name: words for name, words in told.items() if name.endswith("_rule")}
     assert said == {
-        "key_rule": "rule 109: ignore_query", "fresh_rule": "rule 101: fresh_for_s=600", "store_rule": "rule 102: store=1",
+        "key_rule": "rule 110: ignore_query", "fresh_rule": "rule 101: fresh_for_s=600", "store_rule": "rule 102: store=1",
         "stale_rule": "rule 103: stale_ok_s=30", "offline_rule": "rule 104: offline=0", "deny_rule": "rule 105: deny=0",
-        "follow_rule": "rule 106: follow_redirects=1", "pin_rule": "rule 107: pin=1", "tag_rule": "rule 108: tag=docs"}
+        "follow_rule": "rule 106: follow_redirects=1", "cookies_rule": "rule 107: cookies=1", "pin_rule": "rule 108: pin=1",
+        "tag_rule": "rule 109: tag=docs"}
     assert "by rule 101" in told["next"]
     curlew.shell("DELETE FROM rule WHERE id > 100")
 

@@ -16,7 +16,7 @@ FRESH = {"Cache-Control": "max-age=3600"}
 COLUMNS = {
     "entry": "id url host vary status headers etag last_modified body_file body_bytes sha256 fetched_at initial_age_s fresh_until "
              "stale_until used_at hits pinned tag note rule_id reason dns_ms connect_ms ttfb_ms total_ms",
-    "rule": "id priority url_glob fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects pin tag note",
+    "rule": "id priority url_glob fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects cookies pin tag note",
     "refusal": "url reason status at times",
 }
 

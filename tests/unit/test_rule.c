@@ -38,7 +38,7 @@ static void a_glob_matches_what_sqlites_glob_matches(void **state)
 static struct rule blank(int64_t id, int64_t priority, const char *glob)
 {
 	return (struct rule){.id = id, .priority = priority, .url_glob = strdup(glob), .fresh_for_s = RULE_SILENT, .stale_ok_s = RULE_SILENT,
-	    .store = RULE_SILENT, .offline = RULE_SILENT, .deny = RULE_SILENT, .follow_redirects = RULE_SILENT, .pin = RULE_SILENT};
+	    .store = RULE_SILENT, .offline = RULE_SILENT, .deny = RULE_SILENT, .follow_redirects = RULE_SILENT, .cookies = RULE_SILENT, .pin = RULE_SILENT};
 }
 
 static void each_column_is_decided_by_the_first_that_says_something(void **state)

@@ -195,7 +195,7 @@ static void a_304_replaces_fields_of_the_same_name(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].update, 200, rows[i].stored);
-		assert_int_equal(policy_update_fields(&response, &request, &out), 0);
+		assert_int_equal(policy_update_fields(&response, &request, true, &out), 0);
 		if (strcmp(buf_str(&out), rows[i].result) != 0)
 			fail_msg("9111 %s: gave\n%s: %s", rows[i].section, buf_str(&out),
 			    rows[i].reason);
@@ -224,7 +224,7 @@ static void fields_that_directives_name_are_not_kept(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct policy policy = {rows[i].private_cache, NULL, 0};
 		read_heads("", 200, rows[i].response);
-		assert_int_equal(policy_kept_fields(&policy, &response, &out), 0);
+		assert_int_equal(policy_kept_fields(&policy, NULL, &response, &out), 0);
 		if (strcmp(buf_str(&out), rows[i].kept) != 0)
 			fail_msg("%s: %s: kept %s: %s", rows[i].section, rows[i].response,
 			    buf_str(&out), rows[i].reason);
@@ -291,7 +291,7 @@ static void fields_beyond_the_ceiling_are_an_error(void **state)
 	buf_init(&small, 10);
 	read_heads("B: 1\n", 200, "Name: a longer value\n");
 	assert_int_equal(policy_stored_fields(&response, NOW, &small), -1);
-	assert_int_equal(policy_update_fields(&response, &request, &small), -1);
+	assert_int_equal(policy_update_fields(&response, &request, true, &small), -1);
 	buf_fini(&small);
 }
 

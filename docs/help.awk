@@ -3,11 +3,11 @@ function close_examples() { if (part == "examples") print "```\n" }
 /^Usage: / { close_examples(); verb = $3; sub(/^Usage: /, ""); print "### `" verb "`\n\n`" $0 "`"; part = "about"; next }
 /^Options:$/ { print "| option | does |\n|---|---|"; part = "options"; next }
 /^Examples:$/ { print "```"; part = "examples"; next }
-part == "options" && match($0, /^ +(-., )?--[a-z-]+( [A-Z:]+)?/) {
-	option = substr($0, 1, RLENGTH)
-	does = substr($0, RLENGTH + 1)
-	gsub(/^ +/, "", option)
-	gsub(/^ +/, "", does)
+part == "options" && /^ +(-., )?--/ { # two spaces part an option from what it does
+	sub(/^ +/, "")
+	match($0, /  +/)
+	option = substr($0, 1, RSTART - 1)
+	does = substr($0, RSTART + RLENGTH)
 	gsub(/\|/, "\\|", does)
 	print "| `" option "` | " does " |"
 	next

@@ -3,21 +3,15 @@
  * as (all of them for a list), with its source, and checked by type the moment it arrives, so that a mistake is reported
  * by the name it was made under. Reading in order default, file, environment, flag lets each later source win.
  */
-#include "base/conf.h"
+#include "base/conf_internal.h"
 
 #include "base/units.h"
 
 #include <assert.h>
-#include <ctype.h>
-#include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum conf_type { TEXT, LIST, FLAG, BYTES, SECONDS, COUNT, SHARE, SPAN };
 
 enum {
 	FETCHES = CONF_SERVE | CONF_GET,
@@ -29,19 +23,11 @@ enum {
 	TABLES = SELECTS | CONF_SHOW | CONF_STATS | CONF_CONFIG | CONF_RULE | CONF_EXPLAIN | CONF_VERIFY
 };
 
-static const struct option_row {
-	const char *name;
-	char letter; /* 0: none */
-	enum conf_type type;
-	int verbs;
-	const char *argument; /* how the help calls the value; NULL for flags */
-	const char *standard; /* default, NULL: unset */
-	const char *help;
-} table[] = {
+const struct conf_row conf_table[] = {
     {"listen", 0, LIST, SETTINGS, "ADDR:PORT", "127.0.0.1:8899", "where to listen (repeatable; port 0 picks one and prints it)"},
     {"cache", 0, TEXT, CACHES, "DIR", NULL, "cache directory ($XDG_CACHE_HOME/curlew or ~/.cache/curlew)"},
-    {"root", 0, TEXT, SETTINGS, "DIR", NULL, "serve /name from DIR when it holds such a file"},
-    {"origin", 0, TEXT, SETTINGS | CONF_GET, "URL", NULL, "be a reverse proxy of this one origin (get: use the cache of one)"},
+    {"root", 0, ONCE, SETTINGS, "DIR", NULL, "serve /name from DIR when it holds such a file"},
+    {"origin", 0, ONCE, SETTINGS | CONF_GET, "URL", NULL, "be a reverse proxy of this one origin (get: use the cache of one)"},
     {"private", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL, "one user's cache: may keep private and authorised answers"},
     {"targets", 0, LIST, FETCHES | CONF_CONFIG, "[FIELD]", NULL, "obey FIELD, or CDN-Cache-Control, before Cache-Control (repeatable; RFC 9213)"},
     {"default-scheme", 0, TEXT, FETCHES | CONF_CONFIG, "SCHEME", "http", "http or https, for /host/path"},
@@ -61,11 +47,11 @@ static const struct option_row {
     {"access-log", 0, TEXT, SETTINGS, "FILE", "off", "a file, - for stdout, or off"},
     {"connect-ports", 0, TEXT, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, parted by commas"},
     {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "a further name of this server (repeatable)"},
-    {"proxy", 'x', TEXT, FETCHES | CONF_CONFIG, "URL", NULL, "fetch through this upstream proxy"},
+    {"proxy", 'x', ONCE, FETCHES | CONF_CONFIG, "URL", NULL, "fetch through this upstream proxy"},
     {"cacert", 0, TEXT, FETCHES | CONF_CONFIG, "FILE", NULL, "trust these certificates (PEM) instead of the system's"},
     {"drain", 0, SECONDS, SETTINGS, "SECONDS", "10", "how long SIGTERM lets running answers finish"},
     {"config", 0, TEXT, FETCHES | CONF_CONFIG, "FILE", NULL, "read options from FILE, one `name value` a line"},
-    {"output", 'o', TEXT, CONF_GET, "FILE", NULL, "write the body to FILE, which is replaced only when the body is complete"},
+    {"output", 'o', ONCE, CONF_GET, "FILE", NULL, "write the body to FILE, which is replaced only when the body is complete"},
     {"include", 'i', FLAG, CONF_GET, NULL, NULL, "print the head before the body"},
     {"head", 'I', FLAG, CONF_GET, NULL, NULL, "ask for the head alone"},
     {"header", 'H', LIST, CONF_GET | CONF_EXPLAIN | CONF_CAT | CONF_SHOW, "LINE", NULL, "a request field, 'Name: value' (repeatable)"},
@@ -74,8 +60,8 @@ static const struct option_row {
     {"location", 'L', FLAG, CONF_GET, NULL, NULL, "follow redirects"},
     {"fail", 'f', FLAG, CONF_GET, NULL, NULL, "exit 22 and print no body on status 400 and above"},
     {"max-time", 'm', SECONDS, CONF_GET, "SECONDS", "0", "give up after so long (0: never)"},
-    {"host", 0, TEXT, SELECTS, "HOST", NULL, "only this host's"},
-    {"tag", 0, TEXT, SELECTS, "TAG", NULL, "only what carries this tag, by itself or by a rule"},
+    {"host", 0, ONCE, SELECTS, "HOST", NULL, "only this host's"},
+    {"tag", 0, ONCE, SELECTS, "TAG", NULL, "only what carries this tag, by itself or by a rule"},
     {"stale", 0, FLAG, SELECTS, NULL, NULL, "only what is stale"},
     {"larger-than", 0, BYTES, SELECTS, "BYTES", NULL, "only bodies larger than that: 10M"},
     {"older-than", 0, SPAN, SELECTS, "TIME", NULL, "only what was fetched or validated longer ago: 30d, 12h, 45m"},
@@ -90,12 +76,10 @@ static const struct option_row {
     {"json", 0, FLAG, TABLES, NULL, NULL, "print JSON"},
 };
 
-enum { ROWS = sizeof table / sizeof table[0] };
+const size_t conf_rows = sizeof conf_table / sizeof conf_table[0];
+_Static_assert(sizeof conf_table / sizeof conf_table[0] <= CONF_MOST, "the values of a conf have room for every row");
 
-static const struct verb_row {
-	enum conf_verb verb;
-	const char *name, *operands, *about, *examples;
-} verbs[] = {
+static const struct conf_verb_row verbs[] = {
     {CONF_SERVE, "serve", "", "Serve the cache over HTTP: by /host/path, as a forward proxy, or before an origin.",
 	"  curlew serve                               then: curl localhost:8899/example.com/\n"
 	"  curlew serve --root .                      also serves ./helloworld.html\n"
@@ -138,27 +122,9 @@ static const struct verb_row {
 	"  curlew config\n  CURLEW_SIZE=1G curlew config --json\n"},
 };
 
-struct value {
-	char **texts;
-	size_t count;
-	const char *source; /* a literal, or conf->file_source; NULL: unset */
-	int64_t bytes;
-	double seconds;
-	bool flag;
-};
-
-struct conf {
-	const struct verb_row *verb;
-	struct value values[ROWS];
-	char *file_source;
-	char *cache_dir;
-	char **operands; /* argv's */
-	size_t operand_count;
-};
-
 /* --- values --- */
 
-static void value_clear(struct value *v)
+static void value_clear(struct conf_value *v)
 {
 	for (size_t i = 0; i < v->count; i++)
 		free(v->texts[i]);
@@ -166,13 +132,17 @@ static void value_clear(struct value *v)
 	memset(v, 0, sizeof *v);
 }
 
-/* Gives row i a value from source; `called` is the name to blame ("--size", "CURLEW_SIZE", "file:3: size"). */
-static int set(struct conf *c, size_t i, const char *text, const char *source, const char *called)
+static bool is_text(enum conf_type type)
 {
-	const struct option_row *row = &table[i];
-	struct value *v = &c->values[i];
+	return type == TEXT || type == ONCE || type == LIST;
+}
+
+int conf_set(struct conf *c, size_t i, const char *text, const char *source, const char *called)
+{
+	const struct conf_row *row = &conf_table[i];
+	struct conf_value *v = &c->values[i];
 	const char *form = NULL;
-	struct value fresh = {.source = source};
+	struct conf_value fresh = {.source = source};
 	if (row->type == BYTES && units_bytes(text, &fresh.bytes) != 0)
 		form = "bytes, with K, M, G or T if you like: 512M";
 	if (row->type == SECONDS && units_seconds(text, &fresh.seconds) != 0)
@@ -189,8 +159,14 @@ static int set(struct conf *c, size_t i, const char *text, const char *source, c
 		form = "yes or no";
 	if (strcmp(row->name, "default-scheme") == 0 && strcmp(text, "http") != 0 && strcmp(text, "https") != 0)
 		form = "http or https";
+	if (is_text(row->type) && text[0] == '\0' && strcmp(row->name, "proxy") != 0) /* as with curl, no proxy at all */
+		form = row->argument;
 	if (form != NULL) {
 		fprintf(stderr, "curlew: %s: '%s' is not understood (give %s)\n", called, text, form);
+		return -1;
+	}
+	if (row->type == ONCE && v->source == source && strcmp(v->texts[0], text) != 0) {
+		fprintf(stderr, "curlew: %s: given twice, '%s' and '%s' (give one)\n", called, v->texts[0], text);
 		return -1;
 	}
 	/* A list adds up within one source; a later source replaces it whole. */
@@ -215,221 +191,37 @@ static int set(struct conf *c, size_t i, const char *text, const char *source, c
 	return 0;
 }
 
-static size_t find(const char *name)
+size_t conf_find(const char *name)
 {
-	for (size_t i = 0; i < ROWS; i++)
-		if (strcmp(table[i].name, name) == 0)
+	for (size_t i = 0; i < conf_rows; i++)
+		if (strcmp(conf_table[i].name, name) == 0)
 			return i;
-	return ROWS;
+	return conf_rows;
 }
 
-/* --- sources --- */
+/* --- help --- */
 
-/* A setting may also stand in the environment and in the configuration file. */
-static bool is_setting(size_t i)
-{
-	return (table[i].verbs & CONF_CONFIG) != 0 && strcmp(table[i].name, "config") != 0 &&
-	    strcmp(table[i].name, "json") != 0;
-}
-
-static int read_environment(struct conf *c)
-{
-	for (size_t i = 0; i < ROWS; i++) {
-		if (!is_setting(i))
-			continue;
-		char name[64] = "CURLEW_";
-		size_t n = strlen(name);
-		for (const char *p = table[i].name; *p != '\0' && n < sizeof name - 1; p++)
-			name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
-		name[n] = '\0';
-		const char *value = getenv(name);
-		if (value != NULL && value[0] != '\0' && set(c, i, value, "environment", name) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int read_line(struct conf *c, const char *path, unsigned number, char *line)
-{
-	char called[512];
-	line[strcspn(line, "\r\n")] = '\0';
-	char *name = line + strspn(line, " \t");
-	if (*name == '\0' || *name == '#')
-		return 0;
-	char *value = name + strcspn(name, " \t=");
-	if (*value != '\0')
-		*value++ = '\0';
-	value += strspn(value, " \t=");
-	for (char *mark = value; (mark = strchr(mark, '#')) != NULL; mark++) /* a remark, where white space comes before it */
-		if (mark == value || mark[-1] == ' ' || mark[-1] == '\t') {
-			*mark = '\0';
-			break;
-		}
-	for (size_t n = strlen(value); n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'); n--)
-		value[n - 1] = '\0';
-	snprintf(called, sizeof called, "%s:%u: %s", path, number, name);
-	size_t i = find(name);
-	if (i == ROWS || !is_setting(i)) {
-		fprintf(stderr, "curlew: %s: no such setting (`curlew config` lists them)\n", called);
-		return -1;
-	}
-	if (*value == '\0' && table[i].type != FLAG) {
-		fprintf(stderr, "curlew: %s: no value (write `%s %s`)\n", called, name, table[i].argument);
-		return -1;
-	}
-	return set(c, i, value, c->file_source, called);
-}
-
-static int read_file(struct conf *c, const char *path, bool must_exist)
-{
-	FILE *f = fopen(path, "re");
-	if (f == NULL) {
-		if (!must_exist && (errno == ENOENT || errno == ENOTDIR))
-			return 0;
-		fprintf(stderr, "curlew: %s: %s (check --config)\n", path, strerror(errno));
-		return -1;
-	}
-	free(c->file_source);
-	c->file_source = strdup(path);
-	char *line = NULL;
-	size_t cap = 0;
-	int rc = c->file_source == NULL ? -1 : 0;
-	for (unsigned number = 1; rc == 0 && getline(&line, &cap, f) >= 0; number++)
-		rc = read_line(c, path, number, line);
-	free(line);
-	fclose(f);
-	return rc;
-}
-
-/* The file named by --config or $CURLEW_CONFIG, else the user's own, else the system's, whichever is there first. */
-static int read_files(struct conf *c, const char *named)
-{
-	if (named == NULL)
-		named = getenv("CURLEW_CONFIG");
-	if (named != NULL && named[0] != '\0')
-		return read_file(c, named, true);
-	struct buf path;
-	buf_init(&path, BUF_LINE);
-	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	if (xdg != NULL && xdg[0] == '/')
-		buf_addf(&path, "%s/curlew/curlew.conf", xdg);
-	else if (home != NULL)
-		buf_addf(&path, "%s/.config/curlew/curlew.conf", home);
-	int rc = 0;
-	if (path.len > 0 && access(buf_str(&path), F_OK) == 0)
-		rc = read_file(c, buf_str(&path), true);
-	else
-		rc = read_file(c, "/etc/curlew.conf", false);
-	buf_fini(&path);
-	return rc;
-}
-
-/* --- the command line --- */
-
-static void print_help(const struct verb_row *verb)
+static void print_help(const struct conf_verb_row *verb)
 {
 	printf("Usage: curlew %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", verb->name, verb->operands[0] != '\0' ? " " : "",
 	    verb->operands, verb->about);
-	for (size_t i = 0; i < ROWS; i++) {
-		const struct option_row *row = &table[i];
+	for (size_t i = 0; i < conf_rows; i++) {
+		const struct conf_row *row = &conf_table[i];
 		if (!(row->verbs & (int)verb->verb))
 			continue;
 		char left[64];
 		snprintf(left, sizeof left, "  %c%c%c --%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
 		    row->letter ? ',' : ' ', row->name, row->argument != NULL ? " " : "",
 		    row->argument != NULL ? row->argument : "");
-		printf("%-32s %s", left, row->help);
+		printf("%-31s  %s", left, row->help); /* two spaces at least: docs/help.awk parts there */
 		if (row->standard != NULL && strcmp(row->standard, "0") != 0)
 			printf(" [%s]", row->standard);
 		putchar('\n');
 	}
-	printf("%-32s %s\n\nExamples:\n%s", "      --help", "print this", verb->examples);
+	printf("%-31s  %s\n\nExamples:\n%s", "      --help", "print this", verb->examples);
 }
 
-/* The one option whose value may be left out. */
-static bool may_stand_alone(const struct option_row *row)
-{
-	return strcmp(row->name, "targets") == 0;
-}
-
-/* Its value: the next word, if that can be the name of a field and no host, path or option. */
-static const char *value_or_standard(int argc, char **argv)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-	const char *next = optind < argc ? argv[optind] : "";
-	if (next[0] == '\0' || next[0] == '-' || next[strspn(next, letters)] != '\0')
-		return "CDN-Cache-Control";
-	optind++;
-	return next;
-}
-
-static void make_getopt(const struct conf *c, struct option *longs, char *shorts)
-{
-	size_t n = 0, s = 0;
-	shorts[s++] = ':';
-	for (size_t i = 0; i < ROWS; i++) {
-		if (!(table[i].verbs & (int)c->verb->verb))
-			continue;
-		int has = may_stand_alone(&table[i]) ? optional_argument : table[i].argument != NULL ? required_argument : no_argument;
-		longs[n++] = (struct option){table[i].name, has, NULL, 256 + (int)i};
-		if (table[i].letter != 0) {
-			shorts[s++] = table[i].letter;
-			if (has == required_argument)
-				shorts[s++] = ':';
-		}
-	}
-	longs[n++] = (struct option){"help", no_argument, NULL, 'h'};
-	longs[n] = (struct option){0};
-	shorts[s++] = 'h';
-	shorts[s] = '\0';
-}
-
-static size_t row_of(int code)
-{
-	if (code >= 256)
-		return (size_t)code - 256;
-	for (size_t i = 0; i < ROWS; i++)
-		if (table[i].letter == (char)code)
-			return i;
-	return ROWS;
-}
-
-enum parsed { PARSED, HELP_PRINTED, MISTAKE };
-
-/* One pass over the command line. apply: false only looks for --config and --help. */
-static enum parsed read_flags(struct conf *c, int argc, char **argv, bool apply, const char **config)
-{
-	struct option longs[ROWS + 2];
-	char shorts[2 * ROWS + 3];
-	make_getopt(c, longs, shorts);
-	optind = 0; /* GNU: start anew */
-	opterr = 0;
-	for (;;) {
-		int code = getopt_long(argc, argv, shorts, longs, NULL);
-		if (code == -1)
-			break;
-		if (code == 'h') {
-			print_help(c->verb);
-			return HELP_PRINTED;
-		}
-		if (code == '?' || code == ':') {
-			fprintf(stderr, "curlew: %s: %s: %s (see `curlew %s --help`)\n", c->verb->name,
-			    argv[optind - 1], code == ':' ? "needs a value" : "no such option", c->verb->name);
-			return MISTAKE;
-		}
-		size_t i = row_of(code);
-		char called[64];
-		const char *value = optarg != NULL ? optarg : may_stand_alone(&table[i]) ? value_or_standard(argc, argv) : "";
-		snprintf(called, sizeof called, "--%s", table[i].name);
-		if (strcmp(table[i].name, "config") == 0)
-			*config = optarg;
-		if (apply && set(c, i, value, "flag", called) != 0)
-			return MISTAKE;
-	}
-	c->operands = argv + optind;
-	c->operand_count = (size_t)(argc - optind);
-	return PARSED;
-}
+/* --- reading --- */
 
 /* Cron and services give no environment. */
 static const char *home_dir(void)
@@ -459,18 +251,18 @@ static int find_cache_dir(struct conf *c)
 	return c->cache_dir == NULL ? -1 : 0;
 }
 
-static enum parsed read_all(struct conf *c, int argc, char **argv)
+static enum conf_parsed read_all(struct conf *c, int argc, char **argv)
 {
 	const char *config = NULL;
-	enum parsed parsed = read_flags(c, argc, argv, false, &config);
+	enum conf_parsed parsed = conf_read_flags(c, argc, argv, false, &config);
 	if (parsed != PARSED)
 		return parsed;
-	for (size_t i = 0; i < ROWS; i++)
-		if (table[i].standard != NULL && set(c, i, table[i].standard, "default", table[i].name) != 0)
+	for (size_t i = 0; i < conf_rows; i++)
+		if (conf_table[i].standard != NULL && conf_set(c, i, conf_table[i].standard, "default", conf_table[i].name) != 0)
 			return MISTAKE;
-	if (read_files(c, config) != 0 || read_environment(c) != 0)
+	if (conf_read_files(c, config) != 0 || conf_read_environment(c) != 0)
 		return MISTAKE;
-	parsed = read_flags(c, argc, argv, true, &config);
+	parsed = conf_read_flags(c, argc, argv, true, &config);
 	if (parsed == PARSED && find_cache_dir(c) != 0)
 		return MISTAKE;
 	return parsed;
@@ -486,10 +278,12 @@ struct conf *conf_parse(enum conf_verb verb, int argc, char **argv, int *status)
 		if (verbs[i].verb == verb)
 			c->verb = &verbs[i];
 	assert(c->verb != NULL);
-	enum parsed parsed = read_all(c, argc, argv);
+	enum conf_parsed parsed = read_all(c, argc, argv);
 	if (parsed == PARSED)
 		return c;
-	*status = parsed == HELP_PRINTED ? 0 : 2;
+	if (parsed == HELP_WANTED)
+		print_help(c->verb);
+	*status = parsed == HELP_WANTED ? 0 : 2;
 	conf_free(c);
 	return NULL;
 }
@@ -498,7 +292,7 @@ void conf_free(struct conf *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < ROWS; i++)
+	for (size_t i = 0; i < conf_rows; i++)
 		value_clear(&c->values[i]);
 	free(c->file_source);
 	free(c->cache_dir);
@@ -512,23 +306,23 @@ bool conf_is(const struct conf *c, enum conf_verb verb)
 	return c->verb->verb == verb;
 }
 
-static const struct value *get(const struct conf *c, const char *name, enum conf_type type)
+static const struct conf_value *get(const struct conf *c, const char *name, enum conf_type type)
 {
-	size_t i = find(name);
-	assert(i < ROWS && (table[i].type == type || type == TEXT));
+	size_t i = conf_find(name);
+	assert(i < conf_rows && (conf_table[i].type == type || type == TEXT));
 	return &c->values[i];
 }
 
 const char *conf_text(const struct conf *c, const char *name)
 {
-	const struct value *v = get(c, name, TEXT);
+	const struct conf_value *v = get(c, name, TEXT);
 	return v->count > 0 ? v->texts[0] : NULL;
 }
 
 int64_t conf_number(const struct conf *c, const char *name)
 {
-	const struct value *v = get(c, name, TEXT);
-	assert(table[find(name)].type == BYTES || table[find(name)].type == COUNT || table[find(name)].type == SHARE);
+	const struct conf_value *v = get(c, name, TEXT);
+	assert(conf_table[conf_find(name)].type == BYTES || conf_table[conf_find(name)].type == COUNT || conf_table[conf_find(name)].type == SHARE);
 	return v->bytes;
 }
 
@@ -559,7 +353,7 @@ bool conf_given(const struct conf *c, const char *name)
 
 const char *conf_item(const struct conf *c, const char *name, size_t i)
 {
-	const struct value *v = get(c, name, LIST);
+	const struct conf_value *v = get(c, name, LIST);
 	return i < v->count ? v->texts[i] : NULL;
 }
 
@@ -580,18 +374,18 @@ const char *conf_cache_dir(const struct conf *c)
 
 void conf_each(const struct conf *c, void (*row)(void *, const char *, const char *, const char *), void *ctx)
 {
-	for (size_t i = 0; i < ROWS; i++) {
-		if (!(table[i].verbs & CONF_SERVE) || strcmp(table[i].name, "config") == 0)
+	for (size_t i = 0; i < conf_rows; i++) {
+		if (!(conf_table[i].verbs & CONF_SERVE) || strcmp(conf_table[i].name, "config") == 0)
 			continue;
-		const struct value *v = &c->values[i];
+		const struct conf_value *v = &c->values[i];
 		const char *source = v->source != NULL ? v->source : "default";
-		if (strcmp(table[i].name, "cache") == 0 && v->count == 0)
+		if (strcmp(conf_table[i].name, "cache") == 0 && v->count == 0)
 			row(ctx, "cache", c->cache_dir, "default");
-		else if (table[i].type == FLAG)
-			row(ctx, table[i].name, v->flag ? "yes" : "no", source);
+		else if (conf_table[i].type == FLAG)
+			row(ctx, conf_table[i].name, v->flag ? "yes" : "no", source);
 		else if (v->count == 0)
-			row(ctx, table[i].name, "", source);
-		for (size_t k = 0; table[i].type != FLAG && k < v->count; k++)
-			row(ctx, table[i].name, v->texts[k], source);
+			row(ctx, conf_table[i].name, "", source);
+		for (size_t k = 0; conf_table[i].type != FLAG && k < v->count; k++)
+			row(ctx, conf_table[i].name, v->texts[k], source);
 	}
 }

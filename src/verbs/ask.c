@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "http/key.h"
 #include "serve/exchange.h"
+#include "verbs/fields.h"
 #include "verbs/verbs.h"
 
 #include <fcntl.h>
@@ -35,13 +36,15 @@ static void read_mode(struct ask *a)
 static int read_request(struct ask *a, const struct conf *conf, const char *verb)
 {
 	struct fault fault;
+	if (!fields_check(conf, verb))
+		return -1;
 	buf_adds(&a->request_text, "GET / HTTP/1.1\r\n");
 	for (size_t i = 0; conf_item(conf, "header", i) != NULL; i++)
 		buf_addf(&a->request_text, "%s\r\n", conf_item(conf, "header", i));
 	buf_adds(&a->request_text, "Host: localhost\r\n\r\n");
 	if (message_parse_request(&a->request, buf_span(&a->request_text), &fault) == MESSAGE_WHOLE)
 		return 0;
-	log_say("%s: -H: not a request field (give 'Name: value'): %s", verb, fault.why);
+	log_say("%s: --header: %s", verb, fault.why);
 	return -1;
 }
 

@@ -48,6 +48,7 @@ __attribute__((format(printf, 3, 4))) static void say(struct page *p, const char
 }
 
 enum { WHEN = 32 };
+static const int64_t LAST_SECOND = 253402300800; /* of the year 9999 */
 
 static const char *when(int64_t at, char out[WHEN])
 {
@@ -279,22 +280,32 @@ static bool say_next(struct page *p, const struct ask *a)
 	return say_asking(p, a, body);
 }
 
-/* --at: 0, or -1 when it is no time. */
+/* True when mktime() found the moment as it was written: it takes 30 February, or an hour that summer time leaves out, for another. */
+static bool is_real(const struct tm *written, const struct tm *made)
+{
+	return written->tm_year == made->tm_year && written->tm_mon == made->tm_mon && written->tm_mday == made->tm_mday &&
+	    written->tm_hour == made->tm_hour && written->tm_min == made->tm_min && written->tm_sec == made->tm_sec;
+}
+
+/* A time as --at takes it, from now on. 0, or -1 when it is none. */
 static int read_time(const char *text, int64_t *at)
 {
-	static const char *const forms[] = {"%s", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"};
+	static const char *const forms[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
 	double later;
 	if (text[0] == '+' && units_span(text + 1, &later) == 0) {
 		*at += (int64_t)later;
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-		struct tm tm = {.tm_isdst = -1};
+	if (units_count(text, at) == 0)
+		return *at < LAST_SECOND ? 0 : -1;
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0] && strspn(text, "0123456789") == 4; i++) {
+		struct tm tm = {.tm_isdst = -1}, written;
 		char *rest = strptime(text, forms[i], &tm);
-		if (rest != NULL && *rest == '\0') {
-			*at = (int64_t)mktime(&tm);
-			return 0;
-		}
+		written = tm;
+		if (rest == NULL || *rest != '\0')
+			continue;
+		*at = (int64_t)mktime(&tm);
+		return is_real(&written, &tm) ? 0 : -1;
 	}
 	return -1;
 }

@@ -11,6 +11,8 @@
 #include "serve/exchange.h"
 #include "serve/request.h"
 #include "verbs/download.h"
+#include "verbs/fields.h"
+#include "verbs/progress.h"
 #include "verbs/table.h"
 
 #include <errno.h>
@@ -62,24 +64,22 @@ static int write_body(struct get *g, const char *bytes, size_t n)
 
 /* --- progress --- */
 
-/* A line on the terminal from the second second on: how much, of how much, how fast. */
+/* Columns of the terminal, one less, so that the line does not wrap; 79 where nobody knows. */
+static int columns(void)
+{
+	struct winsize size;
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+}
+
+/* A line on the terminal from the second second on. */
 static void show_progress(struct get *g, bool last)
 {
 	double now = clock_s();
+	char line[256];
 	if (!g->progress || (g->shown == 0 && (last || now - g->began < 1)) || (!last && now - g->shown < 0.2))
 		return;
 	g->shown = now;
-	double mib = (double)g->received / (1 << 20), rate = mib / (now - g->began);
-	char bar[41] = "";
-	if (g->expected > 0) {
-		size_t full = (size_t)(40.0 * (double)g->received / (double)g->expected);
-		memset(bar, '#', full > 40 ? 40 : full);
-	}
-	if (g->expected > 0)
-		fprintf(stderr, "\r%-40s %3.0f %%  %.1f of %.1f MiB  %.1f MiB/s ", bar,
-		    100.0 * (double)g->received / (double)g->expected, mib, (double)g->expected / (1 << 20), rate);
-	else
-		fprintf(stderr, "\r%.1f MiB  %.1f MiB/s ", mib, rate);
+	fprintf(stderr, "\r%s\033[K", progress_line(line, sizeof line, columns(), g->received, g->expected, now - g->began));
 	if (last)
 		fputc('\n', stderr);
 }
@@ -274,10 +274,6 @@ static int write_request(const struct conf *conf, const char *asked, const char 
 	buf_adds(out, "\r\n");
 	for (size_t i = 0; conf_item(conf, "header", i) != NULL; i++) {
 		const char *line = conf_item(conf, "header", i);
-		if (strpbrk(line, "\r\n") != NULL || strchr(line, ':') == NULL) {
-			log_say("--header: '%s' is not understood (give 'Name: value')", line);
-			return -1;
-		}
 		if (is_secret(line) && !key_same_origin(asked, url))
 			continue;
 		agent = agent || strncasecmp(line, "User-Agent:", 11) == 0;
@@ -383,6 +379,8 @@ int verb_get(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (conf_operands(conf) != 1) {
 		log_say("get: one URL is wanted (see `curlew get --help`)");
+	} else if (!fields_check(conf, "get")) {
+		status = 2;
 	} else if ((url = read_url(conf_text(conf, "origin"), conf_text(conf, "default-scheme"), conf_operand(conf, 0))) == NULL) {
 		log_say("get: '%s' is no http or https URL", conf_operand(conf, 0));
 		status = CURL_URL;

@@ -162,6 +162,33 @@ def test_settings_flag_before_variable_before_file(tmp_path):
     assert (values["size"], values["drain"], values["default-scheme"]) == ("1G", "8", "https")
 
 
+@pytest.mark.parametrize("text, words", [
+    (b"\xef\xbb\xbfsize 1G\n", None),
+    (b"\xef\xbb\xbf# remark\r\nsize 1G\r\n", None),
+    (b"size = 1G", None),
+    ("size 1G\n".encode("utf-16"), "curlew.conf:1: a NUL byte (save the file as UTF-8 text)"),
+    (b"drain 1\nsise 1G\n", "curlew.conf:2: sise: no such setting (`curlew config` lists them)"),
+    (b"output x\n", "curlew.conf:1: output: no such setting"),
+    (b"size\n", "curlew.conf:1: size: no value (write `size BYTES`)"),
+    (b"size -1\n", "curlew.conf:1: size: '-1' is not understood"),
+    (b"root a\nroot b\n", "curlew.conf:2: root: given twice, 'a' and 'b' (give one)"),
+    (None, "curlew.conf: Is a directory"),
+])
+def test_a_settings_file_is_understood_or_the_line_is_named(tmp_path, text, words):
+    settings = tmp_path / "curlew.conf"
+    settings.write_bytes(text) if text is not None else settings.mkdir()
+    done = run("config", "--config", settings)
+    assert (done.returncode, words or "") == (2 if words else 0, words if words and words in done.stderr.decode() else ""), done.stderr
+    assert words or b"size\t1G\t" in done.stdout
+
+
+def test_a_variable_that_is_no_setting_is_reported_and_the_rest_holds(tmp_path):
+    done = run("config", "--cache", tmp_path, env=clean_environment(CURLEW_SISE="10", CURLEW_OUTPUT="x", CURLEW_SIZE="3G", CURLEW_CONFIG=""))
+    assert done.returncode == 0 and b"size\t3G\tenvironment" in done.stdout
+    assert done.stderr.decode().splitlines() == [f"curlew: CURLEW_{name}: no such setting, ignored (`curlew config` lists them)"
+                                                 for name in ("SISE", "OUTPUT")]
+
+
 # --- logs ---
 
 LOG_LINE = re.compile(r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "(?P<request>[^"]*)" (?P<status>\d{3}) '

@@ -99,8 +99,8 @@ def test_the_manual_page_of_the_command_line_has_every_verb_and_every_option():
     verbs = re.findall(r"^  (\w+) ", run("--help").stdout.decode().partition("Verbs:")[2].partition("\n\n")[0], re.M)
     assert len(verbs) >= 17 and [name.removesuffix("\\fR") for name in sections] == verbs
     for verb in verbs:
-        options = re.findall(r"^ +(?:-., )?(--[a-z-]+)", run(verb, "--help").stdout.decode(), re.M)
-        described = re.findall(r"^\.TP\n\\fB(?:-., )?(--[a-z-]+).*\n\S", sections[verb + "\\fR"].partition("\n.SH")[0], re.M)
+        options = re.findall(r"^ +((?:-., )?--[a-z-]+(?: \S+)?)  ", run(verb, "--help").stdout.decode(), re.M)
+        described = re.findall(r"^\.TP\n\\fB(.*)\\fR\n\S", sections[verb + "\\fR"].partition("\n.SH")[0], re.M)
         assert options and described == options, verb
 
 

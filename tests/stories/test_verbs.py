@@ -126,9 +126,32 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
     (["stats", "--by", "moon"], "--by moon: not understood"),
     (["verify", "x"], "no operands are wanted"),
     (["backup"], "one DIR is wanted"),
+    (["get", "-XPOST", "http://h/"], "get: -X: no such option"),
+    (["get", "-sXi", "http://h/"], "get: -X: no such option"),
+    (["get", "--max=3", "http://h/"], "get: --max: may mean several options"),
+    (["get", "--silent=yes", "http://h/"], "get: --silent: takes no value"),
+    (["get", "--nope=1", "http://h/"], "get: --nope: no such option"),
+    (["get", "-iä", "http://h/"], "get: an option that is not ASCII: no such option"),
+    (["get", "-o", "", "http://h/"], "--output: '' is not understood (give FILE)"),
+    (["get", "--origin", "http://a/", "--origin", "http://b/", "/"], "--origin: given twice, 'http://a/' and 'http://b/' (give one)"),
+    (["get", "-o", "a", "-ob", "http://h/"], "--output: given twice, 'a' and 'b' (give one)"),
+    (["purge", "--host", "a", "--host", "b"], "--host: given twice, 'a' and 'b' (give one)"),
+    (["ls", "--tag", "a", "--tag", "b"], "--tag: given twice, 'a' and 'b' (give one)"),
+    *[([name, "-H", "Host: x", "http://h/"], f"{name}: --header: Host: the URL says which host is asked") for name in ("get", "explain", "cat", "show")],
+    *[([name, "-H", "content-length: 5", "http://h/"], f"{name}: --header: Content-Length: the request has no body") for name in ("get", "explain")],
+    *[(["get", "-H", line, "http://h/"], f"get: --header: '{line.split(chr(10))[0]}") for line in ("x", ": x", "a b: c", "a: b\nc: d", " a: b")],
+    *[(["explain", "--at", at, "http://h/"], f"--at {at}: not a time (give Unix seconds, '2026-11-25 18:00', or +2h)")
+      for at in ("2026-02-30", "2025-02-29 10:00", "2026-04-31", "2026-13-01", "2026-01-01 25:00", "2026-01-01 10:00:60", "26-01-01", "-5", "+2", "1e9",
+                 " 2026-01-01", "99999999999999")],
 ])
 def test_wrong_usage_exits_2_and_names_the_form_it_wants(curlew, args, words):
     assert words in said(curlew, *args, status=2)
+
+
+@pytest.mark.parametrize("word, called", [("-o", "-o"), ("-so", "-o"), ("--output", "--output"), ("--outp", "--output")])
+def test_a_value_that_is_missing_at_the_end_is_the_options_own(word, called):
+    done = run("get", "http://h/", word)
+    assert (done.returncode, done.stderr.decode()) == (2, f"curlew: get: {called}: needs a value (see `curlew get --help`)\n")
 
 
 @pytest.mark.parametrize("name", ["ls", "show", "cat", "explain", "purge", "pin", "unpin", "rule", "gc", "verify", "sql", "backup", "restore",
@@ -547,6 +570,13 @@ def test_verify_finds_nothing_beside_a_busy_server(launch, origin):
         stop.set()
         for thread in threads:
             thread.join()
+
+
+@pytest.mark.parametrize("text, at", [("2026-11-25 18:00", "2026-11-25 18:00:00"), ("2026-11-25", "2026-11-25 00:00:00"), ("2028-02-29", "2028-02-29 00:00:00"),
+                                      ("2026-11-25T18:00:07", "2026-11-25 18:00:07"), ("86400", "1970-01-02 00:00:00")])
+def test_explain_takes_a_moment_in_several_forms(curlew, text, at):
+    done = run("explain", "--cache", curlew.dir, "--at", text, "http://h.example/", env=clean_environment(TZ="UTC"))
+    assert f"as_of\t{at}\n" in done.stdout.decode()
 
 
 # --- sql ---

@@ -1,0 +1,112 @@
+/* The command line, by getopt_long(3). */
+#include "base/conf_internal.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+/* The one option whose value may be left out. */
+static bool may_stand_alone(const struct conf_row *row)
+{
+	return strcmp(row->name, "targets") == 0;
+}
+
+/* Its value: the next word, if that can be the name of a field and no host, path or option. */
+static const char *value_or_standard(int argc, char **argv)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+	const char *next = optind < argc ? argv[optind] : "";
+	if (next[0] == '\0' || next[0] == '-' || next[strspn(next, letters)] != '\0')
+		return "CDN-Cache-Control";
+	optind++;
+	return next;
+}
+
+static void make_getopt(const struct conf *c, struct option *longs, char *shorts)
+{
+	size_t n = 0, s = 0;
+	shorts[s++] = ':';
+	for (size_t i = 0; i < conf_rows; i++) {
+		if (!(conf_table[i].verbs & (int)c->verb->verb))
+			continue;
+		int has = may_stand_alone(&conf_table[i]) ? optional_argument : conf_table[i].argument != NULL ? required_argument : no_argument;
+		longs[n++] = (struct option){conf_table[i].name, has, NULL, 256 + (int)i};
+		if (conf_table[i].letter != 0) {
+			shorts[s++] = conf_table[i].letter;
+			if (has == required_argument)
+				shorts[s++] = ':';
+		}
+	}
+	longs[n++] = (struct option){"help", no_argument, NULL, 'h'};
+	longs[n] = (struct option){0};
+	shorts[s++] = 'h';
+	shorts[s] = '\0';
+}
+
+static size_t row_of(int code)
+{
+	if (code >= 256)
+		return (size_t)code - 256;
+	for (size_t i = 0; i < conf_rows; i++)
+		if (conf_table[i].letter == (char)code)
+			return i;
+	return conf_rows;
+}
+
+/* How many options begin like that. */
+static int count_of(const struct option *longs, const char *word, size_t n)
+{
+	int count = 0;
+	for (; longs->name != NULL; longs++)
+		count += strncmp(longs->name, word, n) == 0 ? 1 : 0;
+	return count;
+}
+
+/* code: '?', or ':' when a value is missing. which: optopt, the option it is about, as a letter (it may stand in a cluster, of which getopt
+ * tells no more) or as a long one's number; 0: last, the word just read, names none or several. */
+static void report_mistake(const struct conf *c, int code, int which, const char *last, const struct option *longs)
+{
+	char called[128];
+	const char *why = code == ':' ? "needs a value" : which >= 256 ? "takes no value" : "no such option";
+	if (which >= 256)
+		snprintf(called, sizeof called, "--%s", conf_table[which - 256].name);
+	else if (which > ' ' && which < 127)
+		snprintf(called, sizeof called, "-%c", which);
+	else if (which == 0)
+		snprintf(called, sizeof called, "%.*s", (int)strcspn(last, "="), last);
+	else
+		snprintf(called, sizeof called, "an option that is not ASCII");
+	if (which == 0 && count_of(longs, called + 2, strlen(called + 2)) > 1)
+		why = "may mean several options";
+	fprintf(stderr, "curlew: %s: %s: %s (see `curlew %s --help`)\n", c->verb->name, called, why, c->verb->name);
+}
+
+enum conf_parsed conf_read_flags(struct conf *c, int argc, char **argv, bool apply, const char **config)
+{
+	struct option longs[conf_rows + 2];
+	char shorts[2 * conf_rows + 3];
+	make_getopt(c, longs, shorts);
+	optind = 0; /* GNU: start anew */
+	opterr = 0;
+	for (;;) {
+		int code = getopt_long(argc, argv, shorts, longs, NULL);
+		if (code == -1)
+			break;
+		if (code == 'h')
+			return HELP_WANTED;
+		if (code == '?' || code == ':') {
+			report_mistake(c, code, optopt, argv[optind - 1], longs);
+			return MISTAKE;
+		}
+		size_t i = row_of(code);
+		char called[64];
+		const char *value = optarg != NULL ? optarg : may_stand_alone(&conf_table[i]) ? value_or_standard(argc, argv) : "";
+		snprintf(called, sizeof called, "--%s", conf_table[i].name);
+		if (strcmp(conf_table[i].name, "config") == 0)
+			*config = optarg;
+		if (apply && conf_set(c, i, value, "flag", called) != 0)
+			return MISTAKE;
+	}
+	c->operands = argv + optind;
+	c->operand_count = (size_t)(argc - optind);
+	return PARSED;
+}

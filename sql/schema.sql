@@ -214,18 +214,20 @@ CREATE TRIGGER counter_stays BEFORE DELETE ON counter BEGIN
 	SELECT RAISE(ABORT, 'the row of counters must stay');
 END;
 
--- entry: deleted. Also where recursive_triggers is on and REPLACE comes here: then it is not counted twice.
+-- entry: deleted. Also where recursive_triggers is on and REPLACE comes here: then it is not counted twice. A damaged row must go as well:
+-- what is no size was never counted, and what is no text names no file.
 CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN
 	DELETE FROM part WHERE url = OLD.url; -- a purge of the page is one of its pieces too
-	INSERT INTO trash (file) SELECT OLD.body_file WHERE OLD.body_file IS NOT NULL;
+	INSERT INTO trash (file) SELECT OLD.body_file WHERE typeof(OLD.body_file) = 'text';
 	UPDATE counter SET
 		edits = edits + 1,
 		entries = entries - 1,
-		bytes = bytes - OLD.body_bytes,
-		new_bytes = new_bytes - iif(OLD.queue = 'new', OLD.body_bytes, 0),
+		bytes = bytes - size,
+		new_bytes = new_bytes - iif(OLD.queue = 'new', size, 0),
 		replaced_entries = max(0, replaced_entries - 1),
-		replaced_bytes = max(0, replaced_bytes - OLD.body_bytes),
-		replaced_new = max(0, replaced_new - iif(OLD.queue = 'new', OLD.body_bytes, 0));
+		replaced_bytes = max(0, replaced_bytes - size),
+		replaced_new = max(0, replaced_new - iif(OLD.queue = 'new', size, 0))
+	FROM (SELECT iif(typeof(OLD.body_bytes) = 'integer' AND OLD.body_bytes BETWEEN 0 AND 1 << 53, OLD.body_bytes, 0) AS size);
 END;
 
 -- entry: about to be inserted over a row that is there. REPLACE removes such a row without any DELETE trigger, so it is noted here.
@@ -280,8 +282,9 @@ END;
 CREATE TRIGGER entry_edited AFTER UPDATE OF
 	url, vary, status, headers, etag, last_modified, body_file, body_bytes, fetched_at, initial_age_s, fresh_until, stale_until
 ON entry BEGIN
-	UPDATE counter SET edits = edits + 1, bytes = bytes - OLD.body_bytes + NEW.body_bytes,
-		new_bytes = new_bytes + iif(OLD.queue = 'new', NEW.body_bytes - OLD.body_bytes, 0);
+	UPDATE counter SET edits = edits + 1, bytes = bytes - size + NEW.body_bytes,
+		new_bytes = new_bytes + iif(OLD.queue = 'new', NEW.body_bytes - size, 0)
+	FROM (SELECT iif(typeof(OLD.body_bytes) = 'integer' AND OLD.body_bytes BETWEEN 0 AND 1 << 53, OLD.body_bytes, 0) AS size);
 END;
 
 CREATE TRIGGER entry_moved AFTER UPDATE OF queue ON entry WHEN OLD.queue <> NEW.queue BEGIN
@@ -289,7 +292,7 @@ CREATE TRIGGER entry_moved AFTER UPDATE OF queue ON entry WHEN OLD.queue <> NEW.
 END;
 
 CREATE TRIGGER entry_body_replaced AFTER UPDATE OF body_file ON entry
-WHEN OLD.body_file IS NOT NULL AND OLD.body_file IS NOT NEW.body_file
+WHEN typeof(OLD.body_file) = 'text' AND OLD.body_file IS NOT NEW.body_file
 BEGIN
 	INSERT INTO trash (file) VALUES (OLD.body_file);
 END;
@@ -322,8 +325,9 @@ CREATE TRIGGER part_inserted AFTER INSERT ON part BEGIN
 END;
 
 CREATE TRIGGER part_deleted AFTER DELETE ON part BEGIN
-	INSERT INTO trash (file) VALUES (OLD.body_file);
-	UPDATE counter SET bytes = bytes - OLD.body_bytes, part_bytes = part_bytes - OLD.body_bytes;
+	INSERT INTO trash (file) SELECT OLD.body_file WHERE typeof(OLD.body_file) = 'text';
+	UPDATE counter SET bytes = bytes - size, part_bytes = part_bytes - size
+	FROM (SELECT iif(typeof(OLD.body_bytes) = 'integer' AND OLD.body_bytes BETWEEN 0 AND 1 << 53, OLD.body_bytes, 0) AS size);
 END;
 
 CREATE TRIGGER part_edited AFTER UPDATE OF body_file, body_bytes ON part BEGIN

@@ -109,7 +109,7 @@ static const struct conf_verb_row verbs[] = {
 	"  curlew rule add 'http*://example.com/*' fresh_for_s=1d note='changes daily'\n"
 	"  curlew rule add '*' ignore_query='utm_* fbclid'\n  curlew rule add 'ads.example/*' deny=yes --dry-run\n  curlew rule test 'http*://example.com/*'\n  curlew rule rm 3\n"},
     {CONF_GC, "gc", "", "Reclaim the files of deleted rows, and what dead processes left. A running server does this by itself.", "  curlew gc\n"},
-    {CONF_VERIFY, "verify", "", "Check every row against its file, by size and SHA-256, and every file against its row. Exit status 3: something is wrong. Each fault "
+    {CONF_VERIFY, "verify", "", "Check every row for values that it cannot hold, every row against its file, by size and SHA-256, and every file against its row. Exit status 3: something is wrong. Each fault "
 	"is a line: what, file, URL.",
 	"  curlew verify\n  curlew verify --repair\n"},
     {CONF_SQL, "sql", "[STATEMENT]", "Open the index with the sqlite3 shell, or run one statement. Read-only unless --write.",

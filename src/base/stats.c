@@ -34,7 +34,7 @@ static const struct {
     [STATS_STORE_TROUBLE] = {"store_trouble", false, "Failures of SQLite or the disk."},
     [STATS_EVICTED] = {"evicted", false, "Stored responses removed to keep the quota."},
     [STATS_BODIES_DROPPED] = {"bodies_dropped", false, "Body files unlinked, whole ones and halves."},
-    [STATS_BROKEN_ROWS] = {"broken_rows", false, "Rows found without a usable body file."},
+    [STATS_BROKEN_ROWS] = {"broken_rows", false, "Rows found invalid, or without a usable body file."},
     [STATS_LOG_DROPPED] = {"log_dropped", false, "Access log lines dropped because the log was behind."},
 };
 

@@ -1,18 +1,16 @@
 /*
  * body_files: body files as the other files of the store need them; body.h has what the rest of the program sees.
  *
- * struct bodies is one process's hold on the directory: its names and its bodies in flight. A *name* is "body/ab/" and twelve hex
- * digits of a number; ab are the digits that change every 65,536 names, so that neighbours in time are neighbours on the disk and
- * in entry_by_body. Numbers are taken from the index in leases (table lease), one number once.
+ * struct bodies is one process's hold on the directory: its names and its bodies in flight. The numbers in names (bodyname.h) are taken
+ * from the index in leases (table lease), one number once.
  */
 #ifndef CURLEW_STORE_BODY_FILES_H
 #define CURLEW_STORE_BODY_FILES_H
 
 #include "store/body.h"
+#include "store/bodyname.h"
 #include "store/lock.h"
 #include "store/writer.h"
-
-#define BODY_NAME_SIZE 24
 
 struct bodies;
 
@@ -34,9 +32,6 @@ void body_give(struct body *);
 
 /* --- names --- */
 
-void body_name(int64_t number, char name[BODY_NAME_SIZE]);
-/* The number of a name of exactly our shape; -1 for anything else. */
-int64_t body_number(const char *name);
 /* The boot of the machine in which names are leased now. */
 void body_boot(char *boot, size_t size);
 

@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 
 #define BODY_LEASE_NAMES 4096 /* of the first lease */
-#define BODY_FIRST_DIGIT 8    /* of the number within a name: "body/ab/" */
 #define SPOOL_NAME_SIZE 48
 
 struct lease {

@@ -28,11 +28,6 @@
 #define LEASE_QUICK_S 2 /* a lease used up this fast is followed by a larger one */
 #define FIRST_LEASE_WAIT_MS 1000
 
-void body_name(int64_t number, char name[BODY_NAME_SIZE])
-{
-	snprintf(name, BODY_NAME_SIZE, "body/%02x/%012llx", (unsigned)(number >> 16) & 0xff, (unsigned long long)number);
-}
-
 void body_boot(char *boot, size_t size)
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -41,16 +36,6 @@ void body_boot(char *boot, size_t size)
 		close(fd);
 	boot[n > 0 ? n : 0] = '\0';
 	boot[strcspn(boot, "\n")] = '\0';
-}
-
-int64_t body_number(const char *name)
-{
-	char again[BODY_NAME_SIZE];
-	if (strlen(name) != BODY_FIRST_DIGIT + 12)
-		return -1;
-	int64_t number = (int64_t)strtoull(name + BODY_FIRST_DIGIT, NULL, 16);
-	body_name(number, again);
-	return strcmp(name, again) == 0 ? number : -1;
 }
 
 static void ask_for_lease(struct bodies *b);

@@ -14,18 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE = 1000, READ = 1 << 20 };
-
-struct row {
-	int64_t id, bytes;
-	char *file, *url;
-	char sha256[65]; /* hex; "" when not known */
-};
-
-struct rows {
-	struct row rows[PIECE];
-	size_t count;
-};
+enum { PIECE = 200, READ = 1 << 20 };
 
 struct walk {
 	struct check *check;
@@ -36,24 +25,6 @@ struct walk {
 	struct buf *why;
 };
 
-static char *keep(const struct store_column *c)
-{
-	return strdup(c->text != NULL ? c->text : "");
-}
-
-static int add_row(void *ctx, const struct store_column *c, size_t count)
-{
-	struct rows *r = ctx;
-	struct row *row = &r->rows[r->count];
-	(void)count;
-	row->id = strtoll(c[0].text, NULL, 10);
-	row->bytes = strtoll(c[1].text, NULL, 10);
-	row->file = keep(&c[2]);
-	row->url = keep(&c[3]);
-	snprintf(row->sha256, sizeof row->sha256, "%s", c[4].text != NULL ? c[4].text : "");
-	return row->file != NULL && row->url != NULL && ++r->count < PIECE ? 0 : 1;
-}
-
 static int note_there(void *ctx, const struct store_column *c, size_t count)
 {
 	(void)c;
@@ -63,7 +34,7 @@ static int note_there(void *ctx, const struct store_column *c, size_t count)
 }
 
 /* Does the row still own that file? When it cannot be asked, no: it is no fault then. */
-static bool still_owns(struct walk *w, const char *table, const struct row *row)
+static bool still_owns(struct walk *w, const char *table, const struct index_body *row)
 {
 	char sql[128], id[24];
 	bool there = false;
@@ -73,10 +44,9 @@ static bool still_owns(struct walk *w, const char *table, const struct row *row)
 	return store_query(w->dir, sql, params, 2, note_there, &there, w->why) == 0 && there;
 }
 
-static bool has_sum(struct walk *w, int fd, const char *sha256)
+static bool has_sum(struct walk *w, int fd, const unsigned char sha256[32])
 {
 	unsigned char is[32];
-	char hex[65];
 	EVP_MD_CTX *sha = EVP_MD_CTX_new();
 	ssize_t n = -1;
 	if (sha != NULL && EVP_DigestInit_ex(sha, EVP_sha256(), NULL) == 1)
@@ -86,20 +56,30 @@ static bool has_sum(struct walk *w, int fd, const char *sha256)
 		}
 	bool done = n == 0 && EVP_DigestFinal_ex(sha, is, NULL) == 1;
 	EVP_MD_CTX_free(sha);
-	for (size_t i = 0; done && i < sizeof is; i++)
-		snprintf(hex + 2 * i, 3, "%02x", is[i]);
-	return done && strcmp(hex, sha256) == 0;
+	return done && memcmp(is, sha256, sizeof is) == 0;
 }
 
-static void check_row(struct walk *w, const char *table, const struct row *row)
+/* Looked at once more: it may have been replaced meanwhile. */
+static void check_invalid(struct walk *w, const char *table, int64_t id)
+{
+	struct index_body again;
+	if (index_bodies(w->ix, strcmp(table, "part") == 0, id - 1, &again, 1) != 1)
+		return;
+	if (again.id == id && again.invalid)
+		w->check->fault(w->check->ctx, CHECK_INVALID, table, id, NULL, NULL);
+	free(again.url);
+	free(again.file);
+}
+
+static void check_row(struct walk *w, const char *table, const struct index_body *row)
 {
 	struct stat s;
 	enum check_fault fault = CHECK_MISSING;
 	bool wrong = true;
-	int fd = body_number(row->file) >= 0 ? openat(w->dir_fd, row->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+	int fd = openat(w->dir_fd, row->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd >= 0 && fstat(fd, &s) == 0) {
-		fault = s.st_size != row->bytes ? CHECK_SIZE : CHECK_CONTENT;
-		wrong = s.st_size != row->bytes || (row->sha256[0] != '\0' && !has_sum(w, fd, row->sha256));
+		fault = s.st_size != row->body_bytes ? CHECK_SIZE : CHECK_CONTENT;
+		wrong = s.st_size != row->body_bytes || (row->has_sha256 && !has_sum(w, fd, row->sha256));
 	}
 	if (fd >= 0)
 		close(fd);
@@ -109,30 +89,27 @@ static void check_row(struct walk *w, const char *table, const struct row *row)
 
 static int check_table(struct walk *w, const char *table)
 {
-	struct rows *r = calloc(1, sizeof *r);
-	char sql[256], after[24];
-	int64_t last = -1;
-	int rc = r != NULL ? 0 : -1;
-	snprintf(sql, sizeof sql, "SELECT id, body_bytes, body_file, url, lower(hex(sha256)) FROM %s WHERE id > CAST(?1 AS INTEGER) "
-				  "AND body_file IS NOT NULL ORDER BY id LIMIT 1000", table);
-	do {
-		r->count = 0;
-		snprintf(after, sizeof after, "%lld", (long long)last);
-		const char *param = after;
-		rc = store_query(w->dir, sql, &param, 1, add_row, r, w->why);
-		for (size_t i = 0; i < r->count; i++) {
-			if (rc == 0)
-				check_row(w, table, &r->rows[i]);
-			last = r->rows[i].id;
-			free(r->rows[i].file);
-			free(r->rows[i].url);
-			w->check->rows++;
+	struct index_body *rows = calloc(PIECE, sizeof *rows);
+	int64_t after = INT64_MIN;
+	int n = -1;
+	while (rows != NULL && (n = index_bodies(w->ix, strcmp(table, "part") == 0, after, rows, PIECE)) > 0) {
+		after = rows[n - 1].id;
+		for (int i = 0; i < n; i++) {
+			if (rows[i].invalid)
+				check_invalid(w, table, rows[i].id);
+			else if (rows[i].file != NULL)
+				check_row(w, table, &rows[i]);
+			free(rows[i].url);
+			free(rows[i].file);
+			w->check->rows += rows[i].invalid || rows[i].file != NULL;
 			if (w->check->progress != NULL && w->check->rows % 100 == 0)
 				w->check->progress(w->check->ctx, w->check->rows, w->check->bytes);
 		}
-	} while (rc == 0 && r->count == PIECE);
-	free(r);
-	return rc;
+	}
+	free(rows);
+	if (n < 0)
+		buf_addf(w->why, "%s/index.db: the table %s cannot be read to its end", w->dir, table);
+	return n;
 }
 
 /* --- files --- */
@@ -147,7 +124,7 @@ static int note_alive(void *ctx, const struct store_column *c, size_t count)
 {
 	struct names *n = ctx;
 	(void)count;
-	n->alive = n->alive || lock_alive(n->lock, strtoll(c[0].text, NULL, 10));
+	n->alive = n->alive || lock_alive(n->lock, strtoll(store_text(&c[0]), NULL, 10));
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 enum check_fault {
+	CHECK_INVALID,  /* a row that cannot be what curlew wrote: a column holds what it must not; file and url are NULL */
 	CHECK_MISSING,  /* a row whose file is not there */
 	CHECK_SIZE,     /* a row whose file is of another size */
 	CHECK_CONTENT,  /* a row whose file has another SHA-256 */
@@ -15,7 +16,7 @@ enum check_fault {
 };
 
 struct check {
-	/* Called for each fault; table: "entry" or "part", with the row's id; NULL for a file. */
+	/* Called for each fault; table: "entry" or "part", with the row's id; NULL for a file nobody owns. */
 	void (*fault)(void *ctx, enum check_fault, const char *table, int64_t id, const char *file, const char *url);
 	/* Called now and then; may be NULL. */
 	void (*progress)(void *ctx, int64_t rows, int64_t bytes);

@@ -1,5 +1,8 @@
 #include "store/entry.h"
 
+#include "http/message.h"
+#include "store/bodyname.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,4 +65,55 @@ struct entry *entry_copy(const struct entry *from)
 		return NULL;
 	}
 	return e;
+}
+
+/* --- an entry as it was read from a row --- */
+
+static bool has_byte_below(const char *text, unsigned char least)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < least || *text == 127)
+			return true;
+	return false;
+}
+
+static bool is_url(const char *url)
+{
+	const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : strncmp(url, "https://", 8) == 0 ? url + 8 : NULL;
+	return host != NULL && host[0] != '/' && strchr(host, '/') != NULL && !has_byte_below(url, '!');
+}
+
+/* The bytes that would end a line early. */
+static bool splits(const char *value)
+{
+	return value != NULL && strpbrk(value, "\r\n") != NULL;
+}
+
+bool entry_lines_are_fields(const char *headers)
+{
+	while (*headers != '\0') {
+		size_t n = strcspn(headers, "\n");
+		const char *colon = memchr(headers, ':', n);
+		if (colon == NULL || !message_is_token(span_make(headers, (size_t)(colon - headers))) || memchr(headers, '\r', n) != NULL)
+			return false;
+		headers += n + (headers[n] == '\n');
+	}
+	return true;
+}
+
+const char *entry_fault(const struct entry *e)
+{
+	if (!is_url(e->url))
+		return "url is not an absolute http or https URL";
+	if (strchr(e->vary, '\r') != NULL)
+		return "vary holds a carriage return";
+	if (e->status < 200 || e->status > 599 || e->status == 206 || e->status == 304)
+		return "status is not one of a response that is stored";
+	if (!entry_lines_are_fields(e->headers))
+		return "headers are not all lines of the form \"Name: value\"";
+	if (splits(e->etag) || splits(e->last_modified))
+		return "a validator holds a line break";
+	if (e->body_file == NULL ? e->body_bytes != 0 : body_number(e->body_file) < 0)
+		return "body_file and body_bytes do not name a body";
+	return NULL;
 }

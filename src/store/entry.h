@@ -46,4 +46,11 @@ struct entry *entry_new(void);
 void entry_free(struct entry *);
 struct entry *entry_copy(const struct entry *); /* NULL: no memory */
 
+/* What makes an entry, as it was read from a row, unfit for any use, as a literal; NULL: nothing. Its url must be absolute, its status
+ * final and one that is stored whole, its body_file a name that curlew gives or absent with 0 bytes, its times and sizes possible.
+ * Neither its headers nor a validator may hold what would split a message (RFC 9112 11.1). */
+const char *entry_fault(const struct entry *);
+/* The same for field lines, "Name: value\n" each. */
+bool entry_lines_are_fields(const char *headers);
+
 #endif

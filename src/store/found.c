@@ -24,3 +24,15 @@ int store_rows_copy(const struct store_rows *from, struct store_rows *to)
 	store_rows_free(to);
 	return -1;
 }
+
+const char *store_text(const struct store_column *c)
+{
+	return c->text != NULL ? c->text : "";
+}
+
+int64_t store_size(const struct store_column *c)
+{
+	const int64_t most = INT64_C(1) << 53;
+	int64_t n = strtoll(store_text(c), NULL, 10);
+	return n < 0 ? 0 : n > most ? most : n;
+}

@@ -26,5 +26,8 @@ struct store_column {
 	const char *text; /* NULL for SQL NULL */
 	bool is_number;   /* INTEGER or REAL */
 };
+/* A column as text, "" for NULL, and as a size, which is 0 where it is none and never more than 2^53. Any column may hold anything. */
+const char *store_text(const struct store_column *);
+int64_t store_size(const struct store_column *);
 
 #endif

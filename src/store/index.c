@@ -9,7 +9,7 @@
  * Memory: no mmap, because a disk error under a mapped file would be a signal instead of an answer (invariant 6). The page caches
  * are small; what is hot beyond them the kernel holds once for all connections.
  */
-#include "store/index_private.h"
+#include "store/index_row.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -236,75 +236,52 @@ enum store_found index_ask(struct index *ix, enum statement s, const char *what)
 
 /* --- rows --- */
 
-char *index_text(sqlite3_stmt *st, int c, bool *lost)
+static void read_entry(struct entry *e, struct index_row *r)
 {
-	const unsigned char *text = sqlite3_column_text(st, c);
-	if (text == NULL)
-		return NULL;
-	size_t n = (size_t)sqlite3_column_bytes(st, c);
-	char *copy = malloc(n + 1);
-	if (copy == NULL) {
-		*lost = true;
-		return NULL;
-	}
-	memcpy(copy, text, n);
-	copy[n] = '\0';
-	return copy;
+	e->id = index_row_id(r);
+	e->url = index_row_text(r, "url is not text");
+	e->vary = index_row_text(r, "vary is not text");
+	e->status = (int)index_row_number(r, "status is not a number from 200 to 599", 200, 599);
+	e->headers = index_row_text(r, "headers is not text");
+	e->etag = index_row_text_or_null(r, "etag is not text");
+	e->last_modified = index_row_text_or_null(r, "last_modified is not text");
+	e->body_file = index_row_text_or_null(r, "body_file is not text");
+	e->body_bytes = index_row_number(r, "body_bytes is not a possible size", 0, ROW_BYTES_MAX);
+	e->has_sha256 = index_row_sha256(r, "sha256 is not 32 bytes", e->sha256);
+	e->fetched_at = index_row_number(r, "fetched_at is not a possible time", 0, ROW_TIME_MAX);
+	e->initial_age_s = index_row_number(r, "initial_age_s is not a possible age", 0, ROW_TIME_MAX);
+	e->fresh_until = index_row_time(r, "fresh_until is not a number");
+	e->stale_until = index_row_time(r, "stale_until is not a number");
+	e->used_at = index_row_time(r, "used_at is not a number");
+	e->hits = index_row_number(r, "hits is not a number, 0 or more", 0, INT64_MAX);
+	e->pinned = index_row_number(r, "pinned is not 0 or 1", 0, 1) != 0;
+	e->tag = index_row_text_or_null(r, "tag is not text");
+	e->note = index_row_text_or_null(r, "note is not text");
+	e->rule_id = index_row_number_or(r, "rule_id is not a number", INT64_MIN, INT64_MAX, 0);
+	e->reason = index_row_text_or_null(r, "reason is not text");
+	e->dns_ms = index_row_ms(r);
+	e->connect_ms = index_row_ms(r);
+	e->ttfb_ms = index_row_ms(r);
+	e->total_ms = index_row_ms(r);
+	e->edited = sqlite3_column_int(r->st, r->next++) != 0;
+	e->edits = sqlite3_column_int64(r->st, r->next++);
 }
 
-static double ms_of(sqlite3_stmt *st, int c)
+/* The row FIND or ENTRIES stands on. *is says why there is no entry where there is none. */
+struct entry *index_entry(const struct index *ix, sqlite3_stmt *st, enum index_row_is *is)
 {
-	return sqlite3_column_type(st, c) == SQLITE_NULL ? -1 : sqlite3_column_double(st, c);
-}
-
-bool index_sha256(sqlite3_stmt *st, int c, unsigned char sha256[32])
-{
-	const void *blob = sqlite3_column_blob(st, c);
-	if (blob == NULL || sqlite3_column_bytes(st, c) != 32)
-		return false;
-	memcpy(sha256, blob, 32);
-	return true;
-}
-
-static struct entry *entry_of_row(sqlite3_stmt *st)
-{
+	struct index_row r = index_row_begin(st);
 	struct entry *e = calloc(1, sizeof *e);
-	if (e == NULL)
-		return NULL;
-	bool lost = false;
-	int c = 0;
-	e->id = sqlite3_column_int64(st, c++);
-	e->url = index_text(st, c++, &lost);
-	e->vary = index_text(st, c++, &lost);
-	e->status = sqlite3_column_int(st, c++);
-	e->headers = index_text(st, c++, &lost);
-	e->etag = index_text(st, c++, &lost);
-	e->last_modified = index_text(st, c++, &lost);
-	e->body_file = index_text(st, c++, &lost);
-	e->body_bytes = sqlite3_column_int64(st, c++);
-	e->has_sha256 = index_sha256(st, c++, e->sha256);
-	e->fetched_at = index_time(st, c++);
-	e->initial_age_s = index_time(st, c++);
-	e->fresh_until = index_time(st, c++);
-	e->stale_until = index_time(st, c++);
-	e->used_at = index_time(st, c++);
-	e->hits = sqlite3_column_int64(st, c++);
-	e->pinned = sqlite3_column_int(st, c++) != 0;
-	e->tag = index_text(st, c++, &lost);
-	e->note = index_text(st, c++, &lost);
-	e->rule_id = sqlite3_column_int64(st, c++);
-	e->reason = index_text(st, c++, &lost);
-	e->dns_ms = ms_of(st, c++);
-	e->connect_ms = ms_of(st, c++);
-	e->ttfb_ms = ms_of(st, c++);
-	e->total_ms = ms_of(st, c++);
-	e->edited = sqlite3_column_int(st, c++) != 0;
-	e->edits = sqlite3_column_int64(st, c++);
-	if (lost || e->url == NULL || e->vary == NULL || e->headers == NULL) {
-		entry_free(e);
-		return NULL;
-	}
-	return e;
+	r.no_memory = e == NULL;
+	if (e != NULL)
+		read_entry(e, &r);
+	if (!r.no_memory && r.wrong == NULL)
+		r.wrong = entry_fault(e);
+	*is = index_row_end(&r, ix, "entry", sqlite3_column_int64(st, 0));
+	if (*is == ROW_GOOD)
+		return e;
+	entry_free(e);
+	return NULL;
 }
 
 /* When the response was made, as far as we know; between equals the one that came last. */
@@ -331,6 +308,20 @@ static int add_row(struct store_rows *rows, struct entry *e)
 	return 0;
 }
 
+/* 0, also where the row is not to be used: then it is as if it were not there. -1: no memory, logged. */
+static int take_row(const struct index *ix, sqlite3_stmt *st, const char *url, struct store_rows *rows)
+{
+	enum index_row_is is;
+	struct entry *e = index_entry(ix, st, &is);
+	bool ours = e != NULL && strcmp(e->url, url) == 0; /* a damaged page may lead from one URL to the row of another */
+	if (ours && add_row(rows, e) == 0)
+		return 0;
+	if (ours)
+		log_trouble("memory", "no memory for a row of the index");
+	entry_free(e);
+	return ours || is == ROW_NO_MEMORY ? -1 : 0;
+}
+
 enum store_found index_find(struct index *ix, const char *url, struct store_rows *rows)
 {
 	*rows = (struct store_rows){0};
@@ -338,11 +329,7 @@ enum store_found index_find(struct index *ix, const char *url, struct store_rows
 	sqlite3_bind_text(st, 1, url, -1, SQLITE_STATIC);
 	enum store_found found;
 	while ((found = index_ask(ix, FIND, "looking up a URL")) == STORE_FOUND) {
-		struct entry *e = entry_of_row(st);
-		if (e == NULL || add_row(rows, e) < 0) {
-			entry_free(e);
-			stats_add(STATS_STORE_TROUBLE, 1);
-			log_trouble("memory", "no memory for a row of the index");
+		if (take_row(ix, st, url, rows) < 0) {
 			found = STORE_BROKEN;
 			break;
 		}
@@ -372,14 +359,20 @@ static bool same_text(sqlite3_stmt *st, int c, const char *text)
 	return n == (size_t)sqlite3_column_bytes(st, c) && memcmp(now, text, n) == 0;
 }
 
+static bool same_number(sqlite3_stmt *st, int c, int64_t n)
+{
+	struct index_row r = {.st = st, .next = c};
+	return index_row_time(&r, "") == n && r.wrong == NULL;
+}
+
 /* The columns an answer depends on; keep in step with the trigger entry_edited. */
 static bool same_answer(sqlite3_stmt *st, const struct entry *e)
 {
 	return sqlite3_column_int64(st, 0) == e->id && same_text(st, 1, e->url) && same_text(st, 2, e->vary) &&
-	    sqlite3_column_int(st, 3) == e->status && same_text(st, 4, e->headers) && same_text(st, 5, e->etag) &&
-	    same_text(st, 6, e->last_modified) && same_text(st, 7, e->body_file) && sqlite3_column_int64(st, 8) == e->body_bytes &&
-	    index_time(st, 10) == e->fetched_at && index_time(st, 11) == e->initial_age_s &&
-	    index_time(st, 12) == e->fresh_until && index_time(st, 13) == e->stale_until;
+	    same_number(st, 3, e->status) && same_text(st, 4, e->headers) && same_text(st, 5, e->etag) &&
+	    same_text(st, 6, e->last_modified) && same_text(st, 7, e->body_file) && same_number(st, 8, e->body_bytes) &&
+	    same_number(st, 10, e->fetched_at) && same_number(st, 11, e->initial_age_s) &&
+	    same_number(st, 12, e->fresh_until) && same_number(st, 13, e->stale_until);
 }
 
 enum store_found index_confirm(struct index *ix, const struct entry *e)
@@ -413,7 +406,7 @@ int index_totals(struct index *ix, struct index_totals *t)
 	sqlite3_stmt *st = ix->statements[TOTALS];
 	enum store_found found = index_ask(ix, TOTALS, "reading the counters");
 	if (found == STORE_FOUND)
-		*t = (struct index_totals){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
+		*t = (struct index_totals){sqlite3_column_int64(st, 0), index_size(st, 1), index_size(st, 2),
 		    sqlite3_column_int(st, 3) != 0, sqlite3_column_int(st, 4) != 0};
 	sqlite3_reset(st);
 	return found == STORE_FOUND ? 0 : -1;
@@ -461,19 +454,15 @@ enum store_found index_owner(struct index *ix, const char *body_file, struct ind
 	sqlite3_bind_text(st, 1, body_file, -1, SQLITE_STATIC);
 	enum store_found found = index_ask(ix, OWNER, "asking who owns a body");
 	if (found == STORE_FOUND) {
-		o->entry_id = sqlite3_column_int64(st, 0);
-		o->body_bytes = sqlite3_column_int64(st, 1);
-		o->has_sha256 = index_sha256(st, 2, o->sha256);
+		struct index_row r = index_row_begin(st);
+		o->entry_id = index_row_id(&r);
+		o->body_bytes = index_row_number(&r, "", 0, ROW_BYTES_MAX); /* -1 is the size of no file */
+		o->has_sha256 = index_row_sha256(&r, "", o->sha256);
+		if (r.wrong != NULL)
+			o->body_bytes = -1;
 	}
 	index_rest(ix, OWNER);
 	return found;
-}
-
-int64_t index_time(sqlite3_stmt *st, int c)
-{
-	const int64_t most = INT64_C(1) << 60;
-	int64_t t = sqlite3_column_int64(st, c);
-	return t > most ? most : t < -most ? -most : t;
 }
 
 /* Into a field of fixed size; "" when it does not fit. */

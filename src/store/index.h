@@ -79,6 +79,17 @@ struct index_owner {
 };
 enum store_found index_owner(struct index *, const char *body_file, struct index_owner *);
 
+/* A row as `curlew verify` looks at it. */
+struct index_body {
+	int64_t id, body_bytes;
+	char *url, *file; /* file: NULL where the body is empty. Of an invalid row both may be NULL */
+	bool invalid;     /* reported already; nothing else of it says anything */
+	bool has_sha256;
+	unsigned char sha256[32];
+};
+/* Up to max rows of entry, or of part, with ids above after, in order of id: their number, or -1. The caller frees the texts. */
+int index_bodies(struct index *, bool parts, int64_t after, struct index_body *, int max);
+
 struct index_trash {
 	int64_t id;
 	char file[64]; /* "" when it is longer than any name of ours */

@@ -10,7 +10,7 @@
  * A hit writes nothing here: visits are counted with the usage, in batches. Parts of bodies are dropped by use when they
  * take more than a tenth, or when nothing else is left.
  */
-#include "store/index_private.h"
+#include "store/index_row.h"
 
 #include "base/hash.h"
 
@@ -26,10 +26,10 @@ struct limits {
 };
 
 struct candidate {
-	int64_t id, body_bytes;
-	int visits;
+	int64_t id, body_bytes, visits;
 	int64_t ghost;
 	bool pinned; /* by a rule */
+	bool invalid; /* its row can only be deleted */
 };
 
 static int read_limits(struct index *ix, struct limits *l)
@@ -37,8 +37,7 @@ static int read_limits(struct index *ix, struct limits *l)
 	sqlite3_stmt *st = ix->statements[LIMITS];
 	enum store_found found = index_ask(ix, LIMITS, "reading the counters");
 	if (found == STORE_FOUND)
-		*l = (struct limits){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2),
-		    sqlite3_column_int64(st, 3), sqlite3_column_int64(st, 4)};
+		*l = (struct limits){index_size(st, 0), index_size(st, 1), index_size(st, 2), index_size(st, 3), index_size(st, 4)};
 	index_rest(ix, LIMITS);
 	return found == STORE_FOUND ? 0 : -1;
 }
@@ -90,8 +89,9 @@ static enum store_found next_candidate(struct index *ix, const char *queue, stru
 	enum store_found found = index_ask(ix, CANDIDATE, "looking for what to evict");
 	if (found == STORE_FOUND) {
 		const char *url = (const char *)sqlite3_column_text(st, 1), *vary = (const char *)sqlite3_column_text(st, 2);
-		*c = (struct candidate){.id = sqlite3_column_int64(st, 0), .body_bytes = sqlite3_column_int64(st, 3),
-		    .visits = sqlite3_column_int(st, 4), .ghost = url != NULL && vary != NULL ? ghost_of(url, vary) : 0,
+		*c = (struct candidate){.id = sqlite3_column_int64(st, 0), .body_bytes = index_size(st, 3),
+		    .visits = index_size(st, 4), .invalid = sqlite3_column_type(st, 3) != SQLITE_INTEGER || sqlite3_column_type(st, 4) != SQLITE_INTEGER ||
+			sqlite3_column_int64(st, 3) != index_size(st, 3), .ghost = url != NULL && vary != NULL ? ghost_of(url, vary) : 0,
 		    .pinned = is_pinned_by_rule(ix, st)};
 	}
 	index_rest(ix, CANDIDATE);
@@ -114,7 +114,7 @@ static int requeue(struct index *ix, const struct candidate *c, bool is_new)
 		return -1;
 	sqlite3_bind_int64(ix->statements[REQUEUE], 1, c->id);
 	sqlite3_bind_int64(ix->statements[REQUEUE], 2, place);
-	sqlite3_bind_int(ix->statements[REQUEUE], 3, is_new || c->visits == 0 ? 0 : c->visits - 1);
+	sqlite3_bind_int64(ix->statements[REQUEUE], 3, is_new || c->visits == 0 ? 0 : c->visits - 1);
 	return index_run(ix, REQUEUE, "giving another turn");
 }
 
@@ -147,6 +147,8 @@ static int evict_one(struct index *ix, struct limits *l)
 		}
 		if (found != STORE_FOUND)
 			return found == STORE_ABSENT ? 0 : -1;
+		if (c.invalid)
+			return evict(ix, l, &c, false) < 0 ? -1 : 1;
 		if (!c.pinned && c.visits < visits_wanted(l, &c, is_new))
 			return evict(ix, l, &c, is_new) < 0 ? -1 : 1;
 		if (requeue(ix, &c, is_new) < 0)

@@ -1,5 +1,6 @@
 /* Byte ranges of bodies that are not complete: table part. */
-#include "store/index_private.h"
+#include "store/bodyname.h"
+#include "store/index_row.h"
 
 #include "base/log.h"
 #include "base/stats.h"
@@ -32,27 +33,57 @@ int64_t store_parts_cover(const struct store_parts *p, int64_t first)
 	return at - first;
 }
 
-static struct entry *entry_of_part(sqlite3_stmt *st)
+static void read_row(struct index_part_row *row, struct index_row *r)
 {
-	bool lost = false;
-	struct entry *e = calloc(1, sizeof *e);
-	if (e == NULL)
-		return NULL;
-	e->url = index_text(st, 1, &lost);
-	e->vary = index_text(st, 2, &lost);
+	struct entry *e = row->of;
+	row->part.id = index_row_id(r);
+	e->url = index_row_text(r, "url is not text");
+	e->vary = index_row_text(r, "vary is not text");
+	index_row_number(r, "status is not 200 or 206", 200, 206);
 	e->status = 200; /* what the whole would be */
-	e->headers = index_text(st, 4, &lost);
-	e->etag = index_text(st, 5, &lost);
-	e->last_modified = index_text(st, 6, &lost);
-	e->fetched_at = index_time(st, 7);
-	e->initial_age_s = index_time(st, 8);
-	e->fresh_until = index_time(st, 9);
-	e->used_at = index_time(st, 10);
-	if (lost || e->url == NULL || e->vary == NULL || e->headers == NULL) {
-		entry_free(e);
-		return NULL;
-	}
-	return e;
+	e->headers = index_row_text(r, "headers is not text");
+	e->etag = index_row_text_or_null(r, "etag is not text");
+	e->last_modified = index_row_text_or_null(r, "last_modified is not text");
+	e->fetched_at = index_row_number(r, "fetched_at is not a possible time", 0, ROW_TIME_MAX);
+	e->initial_age_s = index_row_number(r, "initial_age_s is not a possible age", 0, ROW_TIME_MAX);
+	e->fresh_until = index_row_time(r, "fresh_until is not a number");
+	e->used_at = index_row_time(r, "used_at is not a number");
+	row->part.first_byte = index_row_number(r, "first_byte is not a possible place", 0, ROW_BYTES_MAX);
+	row->whole_bytes = index_row_number_or(r, "whole_bytes is not a possible size", 0, ROW_BYTES_MAX, -1);
+	row->part.body_bytes = index_row_number(r, "body_bytes is not a possible size", 1, ROW_BYTES_MAX);
+	row->part.body_file = index_row_text(r, "body_file is not text");
+	row->part.has_sha256 = index_row_sha256(r, "sha256 is not 32 bytes", row->part.sha256);
+}
+
+static const char *fault_of(const struct index_part_row *row)
+{
+	if (row->whole_bytes >= 0 && row->part.first_byte + row->part.body_bytes > row->whole_bytes)
+		return "it does not lie within its whole";
+	if (body_number(row->part.body_file) < 0)
+		return "body_file does not name a body";
+	return entry_fault(row->of);
+}
+
+void index_part_row_free(struct index_part_row *row)
+{
+	entry_free(row->of);
+	free(row->part.body_file);
+	*row = (struct index_part_row){0};
+}
+
+enum index_row_is index_part_row(const struct index *ix, sqlite3_stmt *st, struct index_part_row *row)
+{
+	struct index_row r = index_row_begin(st);
+	*row = (struct index_part_row){.of = calloc(1, sizeof *row->of)};
+	r.no_memory = row->of == NULL;
+	if (row->of != NULL)
+		read_row(row, &r);
+	if (!r.no_memory && r.wrong == NULL)
+		r.wrong = fault_of(row);
+	enum index_row_is is = index_row_end(&r, ix, "part", sqlite3_column_int64(st, 0));
+	if (is != ROW_GOOD)
+		index_part_row_free(row);
+	return is;
 }
 
 static bool same(const char *a, const char *b)
@@ -60,33 +91,58 @@ static bool same(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* Into its place by first byte. A part of another response, or one that adds nothing, is passed over. 0, or -1: memory. */
-static int add_part(struct store_parts *p, sqlite3_stmt *st)
+/* Do all of them fit into a body of that size? */
+static bool all_within(const struct store_parts *p, int64_t whole_bytes)
 {
-	bool lost = false;
-	if (!same(p->of->vary, (const char *)sqlite3_column_text(st, 2)) ||
-	    !same(p->of->etag, (const char *)sqlite3_column_text(st, 5)) ||
-	    !same(p->of->last_modified, (const char *)sqlite3_column_text(st, 6)))
-		return 0;
-	struct part part = {.id = sqlite3_column_int64(st, 0), .first_byte = sqlite3_column_int64(st, 11),
-	    .body_bytes = sqlite3_column_int64(st, 13)};
-	if (store_parts_cover(p, part.first_byte) >= part.body_bytes)
-		return 0;
+	for (size_t i = 0; i < p->count; i++)
+		if (p->parts[i].first_byte + p->parts[i].body_bytes > whole_bytes)
+			return false;
+	return true;
+}
+
+/* Is the row a part of the response that the others are parts of, and does it add anything? */
+static bool belongs(const struct store_parts *p, const struct index_part_row *row)
+{
+	int64_t whole = p->whole_bytes;
+	if (!same(p->of->vary, row->of->vary) || !same(p->of->etag, row->of->etag) || !same(p->of->last_modified, row->of->last_modified))
+		return false;
+	if (whole >= 0 && ((row->whole_bytes >= 0 && row->whole_bytes != whole) || row->part.first_byte + row->part.body_bytes > whole))
+		return false;
+	if (whole < 0 && row->whole_bytes >= 0 && !all_within(p, row->whole_bytes))
+		return false;
+	return store_parts_cover(p, row->part.first_byte) < row->part.body_bytes;
+}
+
+/* Into its place by first byte; takes the part. 0, or -1: memory. */
+static int add_part(struct store_parts *p, struct index_part_row *row)
+{
 	struct part *more = realloc(p->parts, (p->count + 1) * sizeof *more);
 	if (more == NULL)
 		return -1;
 	p->parts = more;
-	part.body_file = index_text(st, 14, &lost);
-	part.has_sha256 = index_sha256(st, 15, part.sha256);
-	if (part.body_file == NULL)
-		return -1;
 	size_t i = p->count++;
-	for (; i > 0 && p->parts[i - 1].first_byte > part.first_byte; i--)
+	for (; i > 0 && p->parts[i - 1].first_byte > row->part.first_byte; i--)
 		p->parts[i] = p->parts[i - 1];
-	p->parts[i] = part;
-	if (sqlite3_column_type(st, 12) != SQLITE_NULL)
-		p->whole_bytes = sqlite3_column_int64(st, 12);
+	p->parts[i] = row->part;
+	row->part.body_file = NULL;
+	if (row->whole_bytes >= 0)
+		p->whole_bytes = row->whole_bytes;
 	return 0;
+}
+
+/* 0, also where the row is passed over; or -1: memory. */
+static int take_row(struct store_parts *p, struct index_part_row *row, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx)
+{
+	if (strcmp(row->of->url, url) != 0)
+		return 0; /* a damaged page may lead from one URL to the row of another */
+	if (p->of == NULL) {
+		if (!wanted(ctx, row->of->vary))
+			return 0;
+		p->of = entry_copy(row->of);
+		if (p->of == NULL)
+			return -1;
+	}
+	return belongs(p, row) ? add_part(p, row) : 0;
 }
 
 enum store_found index_find_parts(struct index *ix, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
@@ -98,18 +154,14 @@ enum store_found index_find_parts(struct index *ix, const char *url, bool (*want
 	enum store_found found;
 	bool lost = false;
 	while (!lost && (found = index_ask(ix, PARTS, "looking up parts")) == STORE_FOUND) {
-		const char *vary = (const char *)sqlite3_column_text(st, 2);
-		if (p->of == NULL && vary != NULL && wanted(ctx, vary))
-			lost = (p->of = entry_of_part(st)) == NULL;
-		if (p->of != NULL)
-			lost = add_part(p, st) < 0;
+		struct index_part_row row;
+		enum index_row_is is = index_part_row(ix, st, &row);
+		lost = is == ROW_NO_MEMORY || (is == ROW_GOOD && take_row(p, &row, url, wanted, ctx) < 0);
+		index_part_row_free(&row);
 	}
 	index_rest(ix, PARTS);
-	if (lost) {
-		stats_add(STATS_STORE_TROUBLE, 1);
-		log_trouble("memory", "no memory for the parts of a body");
+	if (lost)
 		found = STORE_BROKEN;
-	}
 	if (found == STORE_ABSENT && p->count > 0)
 		return STORE_FOUND;
 	store_parts_free(p);

@@ -14,6 +14,8 @@
 /* Every statement of the program but store_query()'s; the table is in index_statements.c. */
 enum statement {
 	FIND,
+	ENTRIES_AFTER,
+	PARTS_AFTER,
 	STILL,
 	VERSION,
 	RULES,
@@ -32,6 +34,7 @@ enum statement {
 	HAS_KEY,
 	INSERT,
 	OVERWRITE,
+	LEFT_ALONE,
 	REFRESH,
 	VARIANTS_TRIM,
 	INVALIDATE,
@@ -118,13 +121,6 @@ void index_bind_text(sqlite3_stmt *, int at, const char *text_or_null);
 
 /* One step of a question. FOUND: a row is there to read. The caller rests the statement. */
 enum store_found index_ask(struct index *, enum statement, const char *what);
-/* Column c as a string of its own; NULL for NULL, and *lost says when memory was the reason. */
-char *index_text(sqlite3_stmt *, int c, bool *lost);
-/* Seconds, as anybody may have written them, within what can be reckoned with: +-2^60. */
-int64_t index_time(sqlite3_stmt *, int c);
-/* Column c as a checksum; false when it is none. */
-bool index_sha256(sqlite3_stmt *, int c, unsigned char sha256[32]);
-
 /* As index_connect(), for reading alone, also where nothing may be written. */
 int index_connect_to_read(const char *dir, sqlite3 **db);
 /* Steps through a statement, each row to row() until that is not 0. SQLITE_DONE, or what SQLite says. */

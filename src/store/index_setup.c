@@ -110,6 +110,30 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 	return FOUND_OURS;
 }
 
+/* Does the check speak of a value in one row? Whoever reads the row finds it (index_row.h), and loses no other. */
+static bool is_of_one_row(const char *fault)
+{
+	return strncmp(fault, "NULL value in ", 14) == 0 || strncmp(fault, "CHECK constraint failed in ", 27) == 0 ||
+	    (strncmp(fault, "non-", 4) == 0 && strstr(fault, " value in ") != NULL);
+}
+
+/* SQLITE_OK, or SQLITE_CORRUPT with what is wrong with the file as a whole, or another error. */
+static int check_pages(sqlite3 *db, const char *pragma, struct buf *what)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, pragma, -1, &st, NULL);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		const char *fault = (const char *)sqlite3_column_text(st, 0);
+		rc = SQLITE_OK;
+		if (fault != NULL && strcmp(fault, "ok") != 0 && !is_of_one_row(fault)) {
+			buf_adds(what, fault);
+			rc = SQLITE_CORRUPT;
+		}
+	}
+	sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 /* Ours by its header: is it sound, as far as a quick look tells? A mark says that SQLite found it damaged in use, which a disk that could not
  * be read for a moment also looks like: then the look is a long one, and its word counts. */
 static enum found examine(const char *dir, struct buf *what)
@@ -117,23 +141,13 @@ static enum found examine(const char *dir, struct buf *what)
 	bool marked = size_of(dir, "damaged") >= 0;
 	sqlite3 *db;
 	int64_t n;
-	sqlite3_stmt *st = NULL;
 	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
 	if (rc == SQLITE_OK)
 		rc = number(db, "SELECT edits FROM counter WHERE id = 1", &n);
-	if (rc == SQLITE_OK && (marked || size_of(dir, "index.db") <= FULL_CHECK_BYTES)) {
-		rc = sqlite3_prepare_v2(db, marked ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)", -1, &st, NULL);
-		if (rc == SQLITE_OK)
-			rc = sqlite3_step(st);
-		if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0) {
-			buf_addf(what, "%s", (const char *)sqlite3_column_text(st, 0));
-			rc = SQLITE_CORRUPT;
-		}
-		rc = rc == SQLITE_ROW ? SQLITE_OK : rc;
-	}
+	if (rc == SQLITE_OK && (marked || size_of(dir, "index.db") <= FULL_CHECK_BYTES))
+		rc = check_pages(db, marked ? "PRAGMA integrity_check(10000)" : "PRAGMA quick_check(10000)", what);
 	if (rc != SQLITE_OK && what->len == 0)
 		buf_adds(what, message(db, rc));
-	sqlite3_finalize(st);
 	sqlite3_close(db);
 	if (rc == SQLITE_OK && marked)
 		remove_file(dir, "damaged");

@@ -4,14 +4,21 @@
  */
 #include "store/index_private.h"
 
-/* In the order entry_of_row() reads and index_write.c binds. */
+/* In the order index_entry() reads and index_write.c binds. */
 #define ROW                                                                                                            \
 	"id, url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, initial_age_s, "  \
 	"fresh_until, stale_until, used_at, hits, pinned, tag, note, rule_id, reason, dns_ms, connect_ms, ttfb_ms, total_ms, "       \
 	"computed_until IS NOT fresh_until"
 
+/* In the order index_part.c reads. */
+#define PART                                                                                                           \
+	"id, url, vary, status, headers, etag, last_modified, fetched_at, initial_age_s, fresh_until, used_at, first_byte, whole_bytes, " \
+	"body_bytes, body_file, sha256"
+
 const struct index_statement index_statements[STATEMENTS] = {
     [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
+    [ENTRIES_AFTER] = {READER, "SELECT " ROW ", 0 FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    [PARTS_AFTER] = {READER, "SELECT " PART " FROM part WHERE id > ?1 ORDER BY id LIMIT ?2"},
     [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
     [VERSION] = {READER | KEEPER, "PRAGMA data_version"},
     [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, pin, ignore_query, "
@@ -24,8 +31,9 @@ const struct index_statement index_statements[STATEMENTS] = {
     [TRASH] = {KEEPER, "SELECT id, file, EXISTS (SELECT 1 FROM entry WHERE body_file = file) "
 		       "OR EXISTS (SELECT 1 FROM part WHERE body_file = file) FROM trash WHERE id > ?1 ORDER BY id LIMIT ?2"},
     /* What no process took (LEASE_NAMES_MAX is less) is somebody's joke. */
-    [LEASES] = {KEEPER, "SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 AND first >= 0 AND behind >= first "
-			"AND synced BETWEEN first AND behind AND behind - first <= 1048576 ORDER BY id LIMIT ?2"},
+    [LEASES] = {KEEPER, "SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 "
+			"AND typeof(owner) || typeof(first) || typeof(synced) || typeof(behind) = 'integerintegerintegerinteger' "
+			"AND first >= 0 AND synced BETWEEN first AND behind AND behind <= 1 << 48 AND behind - first <= 1048576 ORDER BY id LIMIT ?2"},
     [SETTING] = {KEEPER, "SELECT CAST(value AS INTEGER) FROM setting WHERE name = ?1"},
     [PAGES] = {KEEPER, "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count"},
 
@@ -44,6 +52,9 @@ const struct index_statement index_statements[STATEMENTS] = {
 			   "stale_until = ?13, used_at = max(used_at, ?14), rule_id = ?15, reason = ?16, dns_ms = ?17, "
 			   "connect_ms = ?18, ttfb_ms = ?19, total_ms = ?20, computed_until = ?12, tag = coalesce(tag, ?22) "
 			   "WHERE id = ?21"},
+    [LEFT_ALONE] = {WRITER, "SELECT typeof(hits) || typeof(pinned) || typeof(place) || typeof(visits) || typeof(queue) = "
+			    "'integerintegerintegerintegertext' AND hits >= 0 AND pinned IN (0, 1) AND queue IN ('new', 'main') AND typeof(tag) IN ('text', 'null') "
+			    "AND typeof(note) IN ('text', 'null') AND typeof(normal_url) IN ('text', 'null') FROM entry WHERE id = ?1"},
     [REFRESH] = {WRITER, "UPDATE entry SET status = ?1, headers = ?2, etag = ?3, last_modified = ?4, fetched_at = ?5, "
 			 "initial_age_s = ?6, fresh_until = ?7, computed_until = ?7, stale_until = ?8, rule_id = ?9, reason = ?10 WHERE id = ?11 "
 			 "AND fetched_at = ?12 AND fresh_until = ?13 AND stale_until = ?14 AND body_file IS ?15"},
@@ -52,8 +63,7 @@ const struct index_statement index_statements[STATEMENTS] = {
 			       "(SELECT count(*) FROM entry WHERE url = ?1 AND pinned = 1)))"},
     [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1"},
     [DROP] = {WRITER, "DELETE FROM entry WHERE id = ?1 AND body_file IS ?2"},
-    [PARTS] = {READER, "SELECT id, url, vary, status, headers, etag, last_modified, fetched_at, initial_age_s, fresh_until, used_at, "
-		       "first_byte, whole_bytes, body_bytes, body_file, sha256 FROM part WHERE url = ?1 ORDER BY fetched_at DESC, id DESC"},
+    [PARTS] = {READER, "SELECT " PART " FROM part WHERE url = ?1 ORDER BY fetched_at DESC, id DESC"},
     [PART_INSERT] = {WRITER, "INSERT INTO part (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, "
 			     "initial_age_s, fresh_until, used_at, first_byte, whole_bytes) "
 			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"},
@@ -98,7 +108,9 @@ const struct index_statement index_statements[STATEMENTS] = {
     [TRAFFIC_TRIM] = {WRITER, "DELETE FROM traffic WHERE hour < ?1"},
     [TRASH_ADD] = {WRITER, "INSERT INTO trash (file) VALUES (?1)"},
     [TRASH_REMOVE] = {WRITER, "DELETE FROM trash WHERE id = ?1 AND (file = ?2 OR ?2 = '')"},
-    [NAMES_TAKE] = {WRITER, "UPDATE counter SET names = names + ?1 RETURNING names - ?1"},
+    /* A number that makes no name of twelve digits is somebody's joke or damage: names begin anew, anywhere, as in a new index. */
+    [NAMES_TAKE] = {WRITER, "UPDATE counter SET names = iif(typeof(names) = 'integer' AND names BETWEEN 0 AND 1 << 47, names, "
+			    "(random() >> 17) & 0x3fffffffffff) + ?1 RETURNING names - ?1"},
     [LEASE_ADD] = {WRITER, "INSERT INTO lease (owner, boot, first, synced, behind) VALUES (?1, ?2, ?3, ?3, ?4)"},
     [LEASE_SYNCED] = {WRITER, "UPDATE lease SET synced = max(synced, min(?2, behind)) WHERE id = ?1"},
     [LEASE_SETTLE] = {WRITER, "UPDATE lease SET owner = 0, behind = ?2, synced = min(synced, ?2) WHERE id = ?1"},

@@ -1,5 +1,5 @@
 /* The tables traffic and purge. */
-#include "store/index_private.h"
+#include "store/index_row.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -55,7 +55,9 @@ enum store_found index_hit_of(struct index *ix, int64_t id, char *host, size_t s
 	if (found == STORE_FOUND) {
 		const char *text = (const char *)sqlite3_column_text(st, 0);
 		snprintf(host, size, "%s", text != NULL ? text : "");
-		*body_bytes = sqlite3_column_int64(st, 1);
+		struct index_row r = {.st = st, .next = 1};
+		*body_bytes = index_row_number(&r, "", 0, ROW_BYTES_MAX);
+		found = r.wrong != NULL ? STORE_ABSENT : found;
 	}
 	index_rest(ix, TRAFFIC_HIT);
 	return found;

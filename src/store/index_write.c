@@ -119,6 +119,16 @@ static int insert(struct index *ix, struct entry *e)
 	return 0;
 }
 
+/* Would the row keep its constraints with the columns that an overwriting leaves alone? Those of a damaged row may not. */
+static bool is_overwritable(struct index *ix, int64_t id)
+{
+	sqlite3_stmt *st = ix->statements[LEFT_ALONE];
+	sqlite3_bind_int64(st, 1, id);
+	bool is = index_ask(ix, LEFT_ALONE, "looking at the row to replace") == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
+	index_rest(ix, LEFT_ALONE);
+	return is;
+}
+
 /* In place: id, hits, pinned, tag and note stay (invariant 8). */
 static int overwrite(struct index *ix, struct entry *e, int64_t id)
 {
@@ -126,6 +136,11 @@ static int overwrite(struct index *ix, struct entry *e, int64_t id)
 	bind_response(st, e);
 	sqlite3_bind_int64(st, 21, id);
 	index_bind_text(st, 22, e->tag);
+	if (!is_overwritable(ix, id)) {
+		index_rest(ix, OVERWRITE);
+		sqlite3_bind_int64(ix->statements[EVICT], 1, id);
+		return index_run(ix, EVICT, "removing an invalid row") < 0 ? -1 : insert(ix, e);
+	}
 	if (index_run(ix, OVERWRITE, "replacing a row") < 0)
 		return -1;
 	e->id = id;

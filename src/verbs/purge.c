@@ -51,8 +51,8 @@ static int add_parts(void *ctx, const struct store_column *c, size_t count)
 {
 	struct parts *p = ctx;
 	(void)count;
-	p->count += strtoll(c[0].text, NULL, 10);
-	p->bytes += strtoll(c[1].text, NULL, 10);
+	p->count += store_size(&c[0]);
+	p->bytes += store_size(&c[1]);
 	return 0;
 }
 

@@ -230,8 +230,8 @@ static int keep_id(void *ctx, const struct store_column *c, size_t count)
 		s->ids = more;
 		s->room = room;
 	}
-	s->ids[s->count++] = strtoll(c[0].text, NULL, 10);
-	s->bytes += count > 1 && c[1].text != NULL ? strtoll(c[1].text, NULL, 10) : 0;
+	s->ids[s->count++] = strtoll(store_text(&c[0]), NULL, 10);
+	s->bytes += count > 1 ? store_size(&c[1]) : 0;
 	return 0;
 }
 

@@ -95,8 +95,10 @@ static int say_refusal(void *ctx, const struct store_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
-	log_say("%s: not stored: %s (status %s, %s%s%s)", v[0].text, v[1].text, v[2].text, v[3].text,
-	    strcmp(v[4].text, "1") == 0 ? "" : ", times: ", strcmp(v[4].text, "1") == 0 ? "" : v[4].text);
+	const char *times = store_text(&v[4]);
+	bool once = strcmp(times, "1") == 0;
+	log_say("%s: not stored: %s (status %s, %s%s%s)", store_text(&v[0]), store_text(&v[1]), store_text(&v[2]), store_text(&v[3]),
+	    once ? "" : ", times: ", once ? "" : times);
 	return 0;
 }
 
@@ -104,7 +106,7 @@ static int say_parts(void *ctx, const struct store_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
-	log_say("%s: not stored whole: %s bytes%s in parts (%s; table part)", v[0].text, v[2].text, v[3].text, v[1].text);
+	log_say("%s: not stored whole: %s bytes%s in parts (%s; table part)", store_text(&v[0]), store_text(&v[2]), store_text(&v[3]), store_text(&v[1]));
 	return 0;
 }
 

@@ -25,38 +25,47 @@ static void show_progress(void *ctx, int64_t rows, int64_t bytes)
 }
 
 /* A row goes, and its file with it by way of the trash; a file nobody owns goes into the trash. */
-static void repair(struct found *f, const char *table, int64_t id, const char *file)
+static void repair(struct found *f, enum check_fault fault, const char *table, int64_t id, const char *file)
 {
 	char sql[96];
 	int64_t changed = 0;
 	const char *params[] = {file};
-	if (table != NULL)
-		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id = %" PRId64 " AND body_file = ?1", table, id);
-	else
+	if (fault == CHECK_UNOWNED)
 		snprintf(sql, sizeof sql, "INSERT INTO trash (file) VALUES (?1)");
-	if (store_change(f->dir, sql, params, 1, &changed, &f->why) == 0)
+	else if (fault == CHECK_INVALID)
+		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id = %" PRId64, table, id);
+	else
+		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id = %" PRId64 " AND body_file = ?1", table, id);
+	if (store_change(f->dir, sql, params, fault == CHECK_INVALID ? 0 : 1, &changed, &f->why) == 0)
 		f->repaired += changed > 0;
 }
 
 static void note_fault(void *ctx, enum check_fault fault, const char *table, int64_t id, const char *file, const char *url)
 {
 	static const char *const words[] = {
-	    [CHECK_MISSING] = "missing", [CHECK_SIZE] = "size", [CHECK_CONTENT] = "content", [CHECK_UNOWNED] = "unowned"};
+	    [CHECK_INVALID] = "invalid", [CHECK_MISSING] = "missing", [CHECK_SIZE] = "size", [CHECK_CONTENT] = "content", [CHECK_UNOWNED] = "unowned"};
 	struct found *f = ctx;
-	struct store_column columns[] = {{"fault", words[fault], false}, {"table", table, false}, {"file", file, false}, {"url", url, false}};
+	char number[24];
+	snprintf(number, sizeof number, "%" PRId64, id);
+	struct store_column columns[] = {{"fault", words[fault], false}, {"table", table, false}, {"id", table != NULL ? number : NULL, true}, {"file", file, false}, {"url", url, false}};
 	if (f->json) {
 		fputs(f->faults > 0 ? ",\n " : "", stdout);
 		table_json_object(stdout, columns, sizeof columns / sizeof columns[0]);
 	} else {
 		printf("%s\t", words[fault]);
-		table_clean(stdout, file, strlen(file));
+		table_clean(stdout, file != NULL ? file : "-", file != NULL ? strlen(file) : 1);
 		putchar('\t');
-		table_clean(stdout, url != NULL ? url : "-", url != NULL ? strlen(url) : 1);
+		if (url != NULL)
+			table_clean(stdout, url, strlen(url));
+		else if (fault == CHECK_INVALID)
+			printf("%s %" PRId64, table, id);
+		else
+			putchar('-');
 		putchar('\n');
 	}
 	f->faults++;
 	if (f->repair)
-		repair(f, table, id, file);
+		repair(f, fault, table, id, file);
 }
 
 static int verify(const struct conf *conf)

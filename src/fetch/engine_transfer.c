@@ -139,7 +139,7 @@ static bool take_head(struct fetch *f)
 	if (f->head.failed || f->status < 200 || f->status > 999)
 		return head_fails(f, f->head.failed ? "its head is too large" : "its head is not HTTP");
 	if (message_parse_fields(&f->parsed, buf_span(&f->head)) != 0)
-		return head_fails(f, "its head has too many fields");
+		return head_fails(f, "its head is too large");
 	f->parsed.status = f->status;
 	f->parsed.minor = f->minor;
 	if (message_response_framing(&f->parsed, span_of(f->method), &framing, &length, &fault) != 0)

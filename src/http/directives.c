@@ -148,7 +148,15 @@ void directives_of_response(struct directives *d, const struct head *response,
 	read_cache_control(d, response);
 }
 
-static bool list_withholds(struct span list, struct span field, bool private_cache)
+/* All lines of that name, unless that was done before. */
+static void withhold(const struct head *response, struct span name, bool withheld[])
+{
+	const struct field *f = NULL;
+	while ((f = message_next(response, name, f)) != NULL && !withheld[f - response->fields])
+		withheld[f - response->fields] = true;
+}
+
+static void withhold_listed(const struct head *response, struct span list, bool private_cache, bool withheld[])
 {
 	struct span member, name, argument, listed;
 	while (field_next(&list, &member)) {
@@ -159,19 +167,15 @@ static bool list_withholds(struct span list, struct span field, bool private_cac
 		if (!names_fields(name, argument))
 			continue;
 		while (field_next(&argument, &listed))
-			if (span_same_nocase(listed, field))
-				return true;
+			withhold(response, listed, withheld);
 	}
-	return false;
 }
 
-bool directives_withholds(const struct head *response, struct span field, bool private_cache)
+void directives_withhold(const struct head *response, bool private_cache, bool withheld[])
 {
-	for (size_t i = 0; i < response->count; i++)
-		if (span_is_nocase(response->fields[i].name, "Cache-Control") &&
-		    list_withholds(response->fields[i].value, field, private_cache))
-			return true;
-	return false;
+	const struct field *line = NULL;
+	while ((line = message_next(response, span_of("Cache-Control"), line)) != NULL)
+		withhold_listed(response, line->value, private_cache, withheld);
 }
 
 void directives_of_request(struct directives *d, const struct head *request)

@@ -34,6 +34,12 @@ bool field_next(struct span *rest, struct span *member)
 	return false;
 }
 
+struct span field_bare(struct span member)
+{
+	const char *semicolon = member.len > 0 ? memchr(member.at, ';', member.len) : NULL;
+	return semicolon == NULL ? member : span_trim(span_make(member.at, (size_t)(semicolon - member.at)));
+}
+
 /*
  * A malformed argument (white space at the "=", RFC 9111 5.2 has none; a quote that is not closed;
  * bytes behind it) is handed on raw. No reader of values accepts it, so `max-age =60` ends as a

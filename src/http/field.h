@@ -15,6 +15,9 @@
  * empty members are skipped. False at the end. */
 bool field_next(struct span *rest, struct span *member);
 
+/* A member without its parameters: "gzip;q=0.5" is "gzip" (RFC 9110 5.6.6). */
+struct span field_bare(struct span member);
+
 /* Splits `name[=value]`, value a token or quoted string. *value: without its quotes, escapes still in; {NULL,0} when absent. */
 void field_directive(struct span member, struct span *name, struct span *value);
 

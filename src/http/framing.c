@@ -76,14 +76,6 @@ static bool is_compression(struct span name)
 	return false;
 }
 
-/* The name in front of a coding's parameters (RFC 9112 7). */
-static struct span coding_name(struct span member)
-{
-	const char *semicolon = memchr(member.at, ';', member.len);
-	return semicolon == NULL ? member
-				 : span_trim(span_make(member.at, (size_t)(semicolon - member.at)));
-}
-
 /* `identity` was a coding until RFC 7230 dropped it; old servers still say it and mean none. */
 static enum coding find_coding(const struct head *head)
 {
@@ -94,7 +86,7 @@ static enum coding find_coding(const struct head *head)
 		struct span rest = head->fields[i].value, member;
 		bool any = false;
 		while (field_next(&rest, &member)) {
-			struct span name = coding_name(member);
+			struct span name = field_bare(member); /* RFC 9112 7 */
 			any = true;
 			if (head->method.len == 0 && span_is_nocase(member, "identity"))
 				continue;

@@ -5,13 +5,16 @@
  * message_parse_fields() reads what an origin sent or what the index kept: it takes what is a field
  * and leaves out what is none, because refusing an answer helps nobody.
  *
- * A head's field array is kept between parses and grows by doubling up to MESSAGE_FIELDS_MAX.
+ * A head's arrays are kept between parses and grow by doubling. An origin's head can have tens of thousands of fields, so nothing here reads all fields
+ * for each field: finish() sorts them by name once, and marks those that Connection names.
  */
 #include "http/message.h"
 
 #include "http/field.h"
 
 #include <stdlib.h>
+
+enum { FIELDS_MANY = 24 }; /* so many are sorted by name */
 
 void message_init(struct head *head)
 {
@@ -21,22 +24,18 @@ void message_init(struct head *head)
 void message_fini(struct head *head)
 {
 	free(head->fields);
+	free(head->by_name);
 	message_init(head);
 }
 
 static void forget(struct head *head)
 {
-	struct field *fields = head->fields;
-	size_t capacity = head->capacity;
-	message_init(head);
-	head->fields = fields;
-	head->capacity = capacity;
+	struct head kept = {.fields = head->fields, .capacity = head->capacity, .by_name = head->by_name, .by_name_room = head->by_name_room};
+	*head = kept;
 }
 
 static int add_field(struct head *head, struct span name, struct span value)
 {
-	if (head->count == MESSAGE_FIELDS_MAX)
-		return -1;
 	if (head->count == head->capacity) {
 		size_t capacity = head->capacity == 0 ? 32 : head->capacity * 2;
 		struct field *fields = reallocarray(head->fields, capacity, sizeof *fields);
@@ -45,11 +44,97 @@ static int add_field(struct head *head, struct span name, struct span value)
 		head->fields = fields;
 		head->capacity = capacity;
 	}
-	head->fields[head->count].name = name;
-	head->fields[head->count].value = value;
+	head->fields[head->count] = (struct field){name, value, false};
 	head->count++;
 	return 0;
 }
+
+/* --- many fields --- */
+
+/* By length first, which is cheap; then without case. */
+static int order_names(struct span a, struct span b)
+{
+	if (a.len != b.len)
+		return a.len < b.len ? -1 : 1;
+	return a.len > 0 ? strncasecmp(a.at, b.at, a.len) : 0;
+}
+
+static int order_fields(const void *a, const void *b)
+{
+	const struct field *x = *(const struct field *const *)a, *y = *(const struct field *const *)b;
+	int order = order_names(x->name, y->name);
+	return order != 0 ? order : x < y ? -1 : x > y;
+}
+
+/* Without memory for it, searches read all fields, as in a small head. */
+static void sort_by_name(struct head *head)
+{
+	if (head->count > head->by_name_room) {
+		const struct field **more = reallocarray(head->by_name, head->capacity, sizeof *more);
+		if (more == NULL) {
+			free(head->by_name);
+			head->by_name = NULL;
+			head->by_name_room = 0;
+			return;
+		}
+		head->by_name = more;
+		head->by_name_room = head->capacity;
+	}
+	for (size_t i = 0; i < head->count; i++)
+		head->by_name[i] = &head->fields[i];
+	qsort(head->by_name, head->count, sizeof *head->by_name, order_fields);
+	head->by_name_count = head->count;
+}
+
+static const struct field *search(const struct head *head, struct span name, const struct field *after)
+{
+	size_t low = 0, high = head->by_name_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct field *f = head->by_name[middle];
+		int order = order_names(f->name, name);
+		if (order < 0 || (order == 0 && after != NULL && f <= after))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < head->by_name_count && span_same_nocase(head->by_name[low]->name, name) ? head->by_name[low] : NULL;
+}
+
+const struct field *message_next(const struct head *head, struct span name, const struct field *after)
+{
+	if (head->by_name_count > 0)
+		return search(head, name, after);
+	for (size_t i = after != NULL ? (size_t)(after - head->fields) + 1 : 0; i < head->count; i++)
+		if (span_same_nocase(head->fields[i].name, name))
+			return &head->fields[i];
+	return NULL;
+}
+
+/* All lines of that name; at once, so that naming it again costs no more than a search. */
+static void mark(struct head *head, struct span name)
+{
+	const struct field *f = message_next(head, name, NULL);
+	while (f != NULL && !f->in_connection) {
+		head->fields[f - head->fields].in_connection = true;
+		f = message_next(head, name, f);
+	}
+}
+
+/* After the last field: what later searches rely on. */
+static void finish(struct head *head)
+{
+	if (head->count >= FIELDS_MANY)
+		sort_by_name(head);
+	const struct field *line = NULL;
+	while ((line = message_next(head, span_of("Connection"), line)) != NULL) {
+		struct span rest = line->value, option;
+		while (field_next(&rest, &option))
+			mark(head, field_bare(option));
+	}
+}
+
+/* --- parsing --- */
 
 /* RFC 9110 5.6.2 */
 static bool is_token_byte(unsigned char c)
@@ -248,12 +333,15 @@ enum message_parsed message_parse_request(struct head *head, struct span bytes, 
 		if (parsed != MESSAGE_WHOLE)
 			return parsed;
 	}
+	finish(head);
 	return check_host(head, fault);
 }
 
 int message_parse_fields(struct head *head, struct span text)
 {
-	head->count = 0;
+	head->count = head->by_name_count = 0;
+	if (text.len > MESSAGE_TEXT_MAX)
+		return -1;
 	while (text.len > 0) {
 		const char *lf = memchr(text.at, '\n', text.len);
 		size_t n = lf == NULL ? text.len : (size_t)(lf - text.at);
@@ -262,7 +350,7 @@ int message_parse_fields(struct head *head, struct span text)
 		if (line.len > 0 && line.at[line.len - 1] == '\r')
 			line.len--;
 		if (line.len == 0)
-			return 0;
+			break;
 		const char *colon = memchr(line.at, ':', line.len);
 		if (colon == NULL || line.at[0] == ' ' || line.at[0] == '\t')
 			continue;
@@ -277,15 +365,14 @@ int message_parse_fields(struct head *head, struct span text)
 		if (add_field(head, name, value) != 0)
 			return -1;
 	}
+	finish(head);
 	return 0;
 }
 
 struct span message_find(const struct head *head, const char *name)
 {
-	for (size_t i = 0; i < head->count; i++)
-		if (span_is_nocase(head->fields[i].name, name))
-			return head->fields[i].value;
-	return span_make(NULL, 0);
+	const struct field *f = message_next(head, span_of(name), NULL);
+	return f != NULL ? f->value : span_make(NULL, 0);
 }
 
 bool message_has(const struct head *head, const char *name)
@@ -296,31 +383,22 @@ bool message_has(const struct head *head, const char *name)
 static bool line_lists(struct span value, struct span token)
 {
 	struct span member;
-	while (field_next(&value, &member)) {
-		const char *semicolon = memchr(member.at, ';', member.len);
-		if (semicolon != NULL)
-			member.len = (size_t)(semicolon - member.at);
-		if (span_same_nocase(span_trim(member), token))
-			return true;
-	}
-	return false;
-}
-
-static bool lists(const struct head *head, const char *name, struct span token)
-{
-	for (size_t i = 0; i < head->count; i++)
-		if (span_is_nocase(head->fields[i].name, name) &&
-		    line_lists(head->fields[i].value, token))
+	while (field_next(&value, &member))
+		if (span_same_nocase(field_bare(member), token))
 			return true;
 	return false;
 }
 
 bool message_lists(const struct head *head, const char *name, const char *token)
 {
-	return lists(head, name, span_of(token));
+	const struct field *line = NULL;
+	while ((line = message_next(head, span_of(name), line)) != NULL)
+		if (line_lists(line->value, span_of(token)))
+			return true;
+	return false;
 }
 
-bool message_is_end_to_end(const struct head *head, const struct field *field)
+bool message_is_end_to_end(const struct field *field)
 {
 	static const char *const hop_by_hop[] = {"Connection", "Keep-Alive", "Proxy-Connection",
 	    "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Authenticate",
@@ -328,7 +406,7 @@ bool message_is_end_to_end(const struct head *head, const struct field *field)
 	for (size_t i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++)
 		if (span_is_nocase(field->name, hop_by_hop[i]))
 			return false;
-	return !lists(head, "Connection", field->name);
+	return !field->in_connection;
 }
 
 bool message_keeps_alive(const struct head *head)

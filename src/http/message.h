@@ -17,13 +17,15 @@
 
 enum {
 	MESSAGE_LINE_MAX = 16 << 10, /* bytes of a request line: beyond it 414 */
-	MESSAGE_HEAD_MAX = 64 << 10, /* bytes of a head: beyond it 431 */
-	MESSAGE_FIELDS_MAX = 256     /* field lines of a head: beyond it 431 */
+	MESSAGE_HEAD_MAX = 64 << 10, /* bytes of a request head: beyond it 431 */
+	MESSAGE_FIELDS_MAX = 256,    /* field lines of a request head: beyond it 431. An origin's are limited in bytes alone */
+	MESSAGE_TEXT_MAX = 256 << 10 /* bytes of field lines that message_parse_fields() reads */
 };
 
 struct field {
 	struct span name;
 	struct span value; /* without the white space around it */
+	bool in_connection; /* Connection names it: it is for this hop alone (RFC 9110 7.6.1) */
 };
 
 struct head {
@@ -35,6 +37,10 @@ struct head {
 	struct field *fields;
 	size_t count;
 	size_t capacity;
+	/* The parsers' own: the fields in order of name, and those of one name in the order they came, so that a search does not read all. */
+	const struct field **by_name;
+	size_t by_name_room;
+	size_t by_name_count; /* 0 where there are few fields, or the head was made by hand */
 };
 
 /* Why a message is refused: an HTTP status and a sentence (a literal) for its sender. */
@@ -65,7 +71,7 @@ enum message_parsed message_parse_request(struct head *, struct span bytes, stru
 
 /* Parses field lines, "Name: value" each ended by LF or CRLF, as kept in entry.headers or received from an origin; stops at
  * an empty line or the end. Lines that are no field are left out, among them the later lines of a folded field: who collects an
- * origin's lines joins those with a space first (RFC 9112 5.2). 0, or -1 when memory failed or there are too many. */
+ * origin's lines joins those with a space first (RFC 9112 5.2). 0, or -1 when memory failed or the text is too long. */
 int message_parse_fields(struct head *, struct span text);
 
 /* How the body behind a request head is framed. 0, or -1 with fault: 400 for Content-Length beside Transfer-Encoding, for
@@ -77,15 +83,18 @@ int message_request_framing(const struct head *, enum message_framing *, int64_t
 int message_response_framing(
     const struct head *, struct span method, enum message_framing *, int64_t *length, struct fault *);
 
-/* The first line of that name; {NULL, 0} when there is none. Names match without case. */
+/* The first line of that name behind the line `after` (NULL: of all), or NULL. Names match without case. Takes the time of a binary search
+ * where there are many fields, so that it may stand in a loop over fields. */
+const struct field *message_next(const struct head *, struct span name, const struct field *after);
+/* The value of the first line of that name; {NULL, 0} when there is none. */
 struct span message_find(const struct head *, const char *name);
 bool message_has(const struct head *, const char *name);
 /* True when the comma list `name` has the member token (without case; parameters ignored). */
 bool message_lists(const struct head *, const char *name, const char *token);
 
-/* True unless the field is hop-by-hop: Connection and what it names, Keep-Alive, Proxy-Connection, TE, Trailer,
+/* For a field of a parsed head: true unless it is hop-by-hop: Connection and what it names, Keep-Alive, Proxy-Connection, TE, Trailer,
  * Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization, Proxy-Authentication-Info (RFC 9110 7.6.1). */
-bool message_is_end_to_end(const struct head *, const struct field *);
+bool message_is_end_to_end(const struct field *);
 
 /* True when the sender of this request keeps the connection open (RFC 9112 9.3). */
 bool message_keeps_alive(const struct head *);

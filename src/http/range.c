@@ -62,6 +62,12 @@ static enum spec resolve(struct span s, int64_t body_bytes, struct range *range)
 static bool overlaps_too_much(const struct range *ranges, size_t count)
 {
 	size_t overlaps = 0;
+	if (count > RANGE_DISORDERED) {
+		for (size_t i = 1; i < count; i++)
+			if (ranges[i].first <= ranges[i - 1].last)
+				return true;
+		return false;
+	}
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; k < i; k++)
 			if (ranges[i].first <= ranges[k].last && ranges[k].first <= ranges[i].last)

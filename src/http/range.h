@@ -9,7 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RANGE_MAX = 16 }; /* ranges answered in one response; more are answered with the whole (RFC 9110 14.2) */
+enum {
+	RANGE_MAX = 256,   /* ranges answered in one response; more are answered with the whole (RFC 9110 14.2) */
+	RANGE_DISORDERED = 16 /* so many may come in any order; more must ascend and not overlap */
+};
 
 struct range {
 	int64_t first;

@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static bool find_date(const struct head *head, const char *name, int64_t now, int64_t *at)
 {
@@ -151,10 +152,10 @@ static bool is_one_of(const struct field *field, const char *const *names, size_
 
 /* Not stored: hop-by-hop fields (RFC 9111 3.1), and two that are made anew for each answer, from
  * initial_age_s and body_bytes. */
-static bool is_stored(const struct head *head, const struct field *field)
+static bool is_stored(const struct field *field)
 {
 	static const char *const made_anew[] = {"Age", "Content-Length"};
-	return message_is_end_to_end(head, field) &&
+	return message_is_end_to_end(field) &&
 	       !is_one_of(field, made_anew, sizeof made_anew / sizeof *made_anew);
 }
 
@@ -178,21 +179,11 @@ int policy_cookie_fields(const struct head *head, struct buf *out)
 
 /* RFC 9111 3.2. Content-Type is updated as the RFC requires of a cache that keeps bodies as they
  * came; what says how the stored bytes are coded or cut stays theirs. */
-static bool is_updated(const struct head *not_modified, const struct field *field)
+static bool is_updated(const struct field *field)
 {
 	static const char *const theirs[] = {"Content-Encoding", "Content-Range"};
-	return is_stored(not_modified, field) &&
+	return is_stored(field) &&
 	       !is_one_of(field, theirs, sizeof theirs / sizeof *theirs);
-}
-
-/* The first line of the same name in the first count fields of head; NULL when there is none. */
-static const struct field *same_name(
-    const struct head *head, size_t count, const struct field *field)
-{
-	for (size_t i = 0; i < count; i++)
-		if (span_same_nocase(head->fields[i].name, field->name))
-			return &head->fields[i];
-	return NULL;
 }
 
 /* Where the 200 said W/ of these bytes, a 304 that leaves it out may mean what they were made of: another coding of the same. */
@@ -224,24 +215,22 @@ int policy_update_fields(
 		const struct field *field = &stored->fields[i];
 		if (!cookies && policy_is_cookie(field->name))
 			continue;
-		const struct field *newer = same_name(not_modified, not_modified->count, field);
-		if (newer == NULL || !is_updated(not_modified, newer) || is_strengthened(field, newer)) {
+		const struct field *newer = message_next(not_modified, field->name, NULL);
+		if (newer == NULL || !is_updated(newer) || is_strengthened(field, newer)) {
 			add_line(out, field);
 			continue;
 		}
 		/* All new lines of the name stand where the first old one stood. */
-		if (same_name(stored, i, field) != NULL)
+		if (message_next(stored, field->name, NULL) != field)
 			continue;
-		for (size_t k = 0; k < not_modified->count; k++)
-			if (span_same_nocase(not_modified->fields[k].name, field->name))
-				add_line(out, &not_modified->fields[k]);
+		for (; newer != NULL; newer = message_next(not_modified, field->name, newer))
+			add_line(out, newer);
 	}
 	for (size_t k = 0; k < not_modified->count; k++) {
 		const struct field *field = &not_modified->fields[k];
 		if (!cookies && policy_is_cookie(field->name))
 			continue;
-		if (is_updated(not_modified, field) &&
-		    same_name(stored, stored->count, field) == NULL)
+		if (is_updated(field) && message_next(stored, field->name, NULL) == NULL)
 			add_line(out, field);
 	}
 	return out->failed ? -1 : 0;
@@ -256,7 +245,7 @@ int policy_stored_fields(const struct head *response, int64_t answered_at, struc
 	buf_clear(out);
 	for (size_t i = 0; i < response->count; i++) {
 		struct field field = response->fields[i];
-		if (!is_stored(response, &field))
+		if (!is_stored(&field))
 			continue;
 		/* RFC 9110 6.6.1: a Date that is missing or none is when it was received; of
 		 * several the first is meant. */
@@ -277,10 +266,15 @@ int policy_stored_fields(const struct head *response, int64_t answered_at, struc
 int policy_kept_fields(const struct policy *policy, const struct ruling *ruling, const struct head *stored, struct buf *out)
 {
 	bool cookies = policy_keeps_cookies(policy, ruling);
+	bool *withheld = calloc(stored->count + 1, sizeof *withheld);
 	buf_clear(out);
+	if (withheld == NULL)
+		return -1;
+	directives_withhold(stored, policy->private_cache, withheld);
 	for (size_t i = 0; i < stored->count; i++)
-		if ((cookies || !policy_is_cookie(stored->fields[i].name)) && !directives_withholds(stored, stored->fields[i].name, policy->private_cache))
+		if (!withheld[i] && (cookies || !policy_is_cookie(stored->fields[i].name)))
 			add_line(out, &stored->fields[i]);
+	free(withheld);
 	return out->failed ? -1 : 0;
 }
 

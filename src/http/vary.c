@@ -2,8 +2,8 @@
  * The half of key.h that tells variants apart (RFC 9111 4.1). A variant text is made from the names
  * a response lists and the values a request has; matching makes each value again and compares. So
  * both sides pass through the same normalisation, and it may only join what means the same: 4.1
- * allows white space, line combination and what is known of a field. For the two fields we know,
- * preferences are sorted, so that one browser's order of codings does not fetch what another's
+ * allows white space, line combination and what is known of a field. Of most fields nothing is known:
+ * their values are taken as they are. For two fields, preferences are sorted, so that one browser's order of codings does not fetch what another's
  * already brought.
  */
 #include "http/field.h"
@@ -97,10 +97,9 @@ static int read_preferences(
     const struct head *request, struct span name, struct preference out[PREFERENCES_MAX])
 {
 	int count = 0;
-	for (size_t i = 0; i < request->count; i++) {
-		if (!span_same_nocase(request->fields[i].name, name))
-			continue;
-		struct span rest = request->fields[i].value, member;
+	const struct field *line = NULL;
+	while ((line = message_next(request, name, line)) != NULL) {
+		struct span rest = line->value, member;
 		while (field_next(&rest, &member))
 			if (count == PREFERENCES_MAX || !read_preference(member, &out[count++]))
 				return -1;
@@ -127,14 +126,26 @@ static void add_preferences(struct buf *out, struct preference *p, size_t count)
 	}
 }
 
+/* True of request fields that are comma lists by their definition: white space around a comma and empty members mean nothing there
+ * (RFC 9110 5.6.1). In any other field they may be part of the value. */
+static bool is_list(struct span name)
+{
+	static const char *const lists[] = {"Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language",
+	    "Access-Control-Request-Headers", "Cache-Control", "Connection", "Expect", "Forwarded", "If-Match", "If-None-Match", "Pragma",
+	    "Prefer", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Via", "X-Forwarded-For"};
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (span_is_nocase(name, lists[i]))
+			return true;
+	return false;
+}
+
 /* All members of all lines of that name, white space around commas made uniform. */
 static void add_members(struct buf *out, const struct head *request, struct span name)
 {
 	bool first = true;
-	for (size_t i = 0; i < request->count; i++) {
-		if (!span_same_nocase(request->fields[i].name, name))
-			continue;
-		struct span rest = request->fields[i].value, member;
+	const struct field *line = NULL;
+	while ((line = message_next(request, name, line)) != NULL) {
+		struct span rest = line->value, member;
 		while (field_next(&rest, &member)) {
 			if (!first)
 				buf_adds(out, ", ");
@@ -144,14 +155,22 @@ static void add_members(struct buf *out, const struct head *request, struct span
 	}
 }
 
+/* All lines of that name as they came, without the white space around them. Several lines are one (RFC 9110 5.3). */
+static void add_values(struct buf *out, const struct head *request, struct span name)
+{
+	const struct field *line = NULL;
+	for (bool first = true; (line = message_next(request, name, line)) != NULL; first = false) {
+		if (!first)
+			buf_adds(out, ", ");
+		buf_addspan(out, line->value);
+	}
+}
+
 /* One line of a variant text, without its end. */
 static void add_line(struct buf *out, const struct head *request, struct span name)
 {
-	bool present = false;
-	for (size_t i = 0; i < request->count && !present; i++)
-		present = span_same_nocase(request->fields[i].name, name);
 	add_lower(out, name);
-	if (!present)
+	if (message_next(request, name, NULL) == NULL)
 		return;
 	buf_adds(out, ": ");
 	struct preference preferences[PREFERENCES_MAX];
@@ -160,8 +179,10 @@ static void add_line(struct buf *out, const struct head *request, struct span na
 		count = read_preferences(request, name, preferences);
 	if (count >= 0)
 		add_preferences(out, preferences, (size_t)count);
-	else
+	else if (is_list(name))
 		add_members(out, request, name);
+	else
+		add_values(out, request, name);
 }
 
 /* The names of all Vary lines, sorted. -1 for "*", for what is no name, for too many. */
@@ -255,7 +276,7 @@ static bool accepts_coding(struct span line, struct span coding, const struct he
 		return false;
 	if (coding.len > 0)
 		return message_is_token(coding) && wants(asked, count, coding);
-	struct field stored = {span_of(name), span_from(line, line.len > sizeof name ? sizeof name : line.len)};
+	struct field stored = {.name = span_of(name), .value = span_from(line, line.len > sizeof name ? sizeof name : line.len)};
 	struct head then_head = {.fields = &stored, .count = 1};
 	int then_count = read_preferences(&then_head, span_of(name), then);
 	return then_count >= 0 && leaves_plain(asked, count, then, then_count);

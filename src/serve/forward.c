@@ -25,10 +25,15 @@ static bool is_condition(struct span name)
 	return false;
 }
 
-/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_answer alone. */
+/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_answer alone. Proxy means nothing in HTTP,
+ * but CGI turns it into the variable HTTP_PROXY, which programs behind the origin obey ("httpoxy"). */
 static bool is_ours(struct span name)
 {
-	return span_is_nocase(name, "Host") || span_is_nocase(name, "Content-Length") || span_is_nocase(name, "Expect");
+	static const char *const names[] = {"Host", "Content-Length", "Expect", "Proxy"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (span_is_nocase(name, names[i]))
+			return true;
+	return false;
 }
 
 static bool counts_hops(struct span method)
@@ -60,7 +65,7 @@ int forward_fields(
 	buf_clear(out);
 	for (size_t i = 0; i < h->count; i++) {
 		const struct field *f = &h->fields[i];
-		bool left_out = !message_is_end_to_end(h, f) || is_ours(f->name) ||
+		bool left_out = !message_is_end_to_end(f) || is_ours(f->name) ||
 		    (how != FORWARD_CLIENTS && is_condition(f->name));
 		if (left_out)
 			continue;

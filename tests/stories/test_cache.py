@@ -443,6 +443,45 @@ def test_several_ranges_of_a_stored_body(curlew, origin):
         [b"Content-Type: text/x-story", b"Content-Range: bytes " + at + b"/10"] for at in (b"0-1", b"4-5", b"9-9")]
 
 
+def test_as_many_ranges_as_package_tools_ask_for(curlew, origin):
+    body = bytes(range(256)) * 40
+    url = origin.at("/x", body, FRESH | {"ETag": '"1"'})
+    curlew.stored(url)
+    ranges = [(40 * n, 40 * n + 9) for n in range(255)]
+    answer = curlew.get(url, {"Range": "bytes=" + ",".join(f"{a}-{b}" for a, b in ranges)})
+    assert answer.status == 206 and answer.hit
+    parts = answer.body.split(b"\r\n--" + answer["Content-Type"].partition("boundary=")[2].encode())[1:-1]
+    assert [part.split(b"\r\n\r\n", 1)[1] for part in parts] == [body[a:b + 1] for a, b in ranges]
+
+
+# --- heads ---
+
+def test_a_response_may_have_any_number_of_field_lines(curlew, origin):
+    many = [(f"X-{n}", str(n)) for n in range(1000)]
+    url = origin.at("/x", "hello", list(FRESH.items()) + many)
+    for answer in (curlew.stored(url), curlew.get(url)):
+        assert answer.status == 200 and [line for line in answer.fields if line[0].startswith("X-")] == many
+
+
+def test_a_program_behind_the_origin_gets_no_proxy_from_a_client(curlew, origin):
+    url = origin.at("/x", "hello")
+    for method in ("GET", "POST"):
+        curlew.ask(method, url, {"Proxy": "http://evil.example", "PROXY": "x", "Proxy-Hint": "kept"})
+        fields = origin.asked("/x", method)[0].fields
+        assert "Proxy" not in fields and fields["Proxy-Hint"] == "kept"
+    run("get", "-H", "Proxy: http://evil.example", url, "--cache", curlew.dir, "--allow-to", "loopback")
+    assert "Proxy" not in origin.asked("/x")[-1].fields
+
+
+def test_values_that_are_no_lists_are_never_taken_for_one_another(curlew, origin):
+    url = origin.at("/x", lambda visit: visit.reply(visit.fields["X-Key"], FRESH | {"Vary": "X-Key"}))
+    curlew.stored(url, {"X-Key": "a,b"})
+    assert curlew.get(url, {"X-Key": "a,b"}).hit
+    for other in ("a, b", "a,,b", "a,b,"):
+        answer = curlew.get(url, {"X-Key": other})
+        assert not answer.hit and answer.text == other
+
+
 # --- how the cache is run ---
 
 def test_a_private_cache_keeps_what_is_its_users(launch, origin):

@@ -203,13 +203,16 @@ static void field_lines_are_read_leniently(void **state)
 	assert_int_equal(head.count, 1);
 }
 
-static void too_many_field_lines_are_an_error(void **state)
+static void field_lines_are_limited_in_bytes_and_not_in_number(void **state)
 {
 	(void)state;
 	struct buf text;
 	buf_init(&text, BUF_PAGE);
-	for (int i = 0; i <= MESSAGE_FIELDS_MAX; i++)
-		buf_adds(&text, "A: b\n");
+	while (text.len < MESSAGE_TEXT_MAX)
+		buf_adds(&text, "A:b\n");
+	assert_int_equal(message_parse_fields(&head, buf_span(&text)), 0);
+	assert_int_equal(head.count, MESSAGE_TEXT_MAX / 4);
+	buf_adds(&text, "A:b\n");
 	assert_int_equal(message_parse_fields(&head, buf_span(&text)), -1);
 	buf_fini(&text);
 }
@@ -351,10 +354,53 @@ static void hop_by_hop_fields_are_those_of_the_rfc_and_those_connection_names(vo
 	assert_int_equal(message_parse_fields(&head, span_of(text)), 0);
 	char kept[128] = "";
 	for (size_t i = 0; i < head.count; i++)
-		if (message_is_end_to_end(&head, &head.fields[i]))
+		if (message_is_end_to_end(&head.fields[i]))
 			snprintf(kept + strlen(kept), sizeof kept - strlen(kept), "%.*s ",
 			    (int)head.fields[i].name.len, head.fields[i].name.at);
 	assert_string_equal(kept, "X-End WWW-Authenticate ");
+}
+
+static void lines_of_one_name_are_found_in_their_order_among_few_and_many(void **state)
+{
+	(void)state;
+	for (int others = 0; others < 200; others += 199) {
+		struct buf text;
+		buf_init(&text, BUF_PAGE);
+		for (int i = 0; i < 5; i++) {
+			buf_addf(&text, "%s: %d\n", i % 2 ? "NAME" : "name", i);
+			for (int k = 0; k < others; k++)
+				buf_addf(&text, "x%d: y\nnam%c: z\n", k, 'a' + k % 4);
+		}
+		assert_int_equal(message_parse_fields(&head, buf_span(&text)), 0);
+		const struct field *f = NULL;
+		for (int i = 0; i < 5; i++) {
+			f = message_next(&head, span_of("Name"), f);
+			assert_true(f != NULL && f->value.at[0] == '0' + i);
+		}
+		assert_null(message_next(&head, span_of("Name"), f));
+		assert_null(message_next(&head, span_of("Names"), NULL));
+		buf_fini(&text);
+	}
+}
+
+static void what_connection_names_is_marked_among_many_fields(void **state)
+{
+	(void)state;
+	struct buf text;
+	buf_init(&text, BUF_PAGE);
+	buf_adds(&text, "Connection: x7, X7, close\n");
+	for (int i = 0; i < 300; i++)
+		buf_addf(&text, "X%d: a\nx7: b\n", i);
+	buf_adds(&text, "Connection: X9;a=b\n");
+	assert_int_equal(message_parse_fields(&head, buf_span(&text)), 0);
+	size_t ended = 0;
+	for (size_t i = 0; i < head.count; i++)
+		ended += message_is_end_to_end(&head.fields[i]) ? 0 : 1;
+	assert_int_equal(ended, 2 + 301 + 1);
+	/* The next head is read anew. */
+	assert_int_equal(message_parse_fields(&head, span_of("X7: a\n")), 0);
+	assert_true(message_is_end_to_end(&head.fields[0]));
+	buf_fini(&text);
 }
 
 static void a_list_has_a_token_whatever_its_case_and_parameters(void **state)
@@ -430,10 +476,12 @@ int main(void)
 	    TEST(a_head_that_comes_byte_by_byte_is_whole_only_at_its_end),
 	    TEST(a_head_beyond_its_ceilings_is_refused),
 	    TEST(field_lines_are_read_leniently),
-	    TEST(too_many_field_lines_are_an_error),
+	    TEST(field_lines_are_limited_in_bytes_and_not_in_number),
 	    TEST(a_request_body_is_framed_in_one_way_or_refused),
 	    TEST(a_response_body_is_framed_by_method_and_status_first),
 	    TEST(hop_by_hop_fields_are_those_of_the_rfc_and_those_connection_names),
+	    TEST(lines_of_one_name_are_found_in_their_order_among_few_and_many),
+	    TEST(what_connection_names_is_marked_among_many_fields),
 	    TEST(a_list_has_a_token_whatever_its_case_and_parameters),
 	    TEST(the_version_and_connection_decide_what_stays_open),
 	    TEST(known_statuses_have_a_reason_phrase),

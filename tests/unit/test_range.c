@@ -72,7 +72,7 @@ static void ranges_are_resolved_against_the_body(void **state)
 static void more_ranges_than_the_limit_are_answered_with_the_whole(void **state)
 {
 	(void)state;
-	char value[512] = "bytes=";
+	char value[8192] = "bytes=";
 	for (int i = 0; i < RANGE_MAX; i++)
 		snprintf(
 		    value + strlen(value), sizeof value - strlen(value), "%d-%d,", 10 * i, 10 * i);
@@ -82,6 +82,34 @@ static void more_ranges_than_the_limit_are_answered_with_the_whole(void **state)
 	assert_int_equal(count, RANGE_MAX);
 	strcat(value, "9999-");
 	assert_int_equal(range_resolve(span_of(value), 10000, ranges, &count), RANGE_IGNORE);
+}
+
+static void many_ranges_must_ascend_and_not_overlap(void **state)
+{
+	(void)state;
+	static const struct {
+		int count;
+		const char *last, *reason;
+		enum range_verdict verdict;
+	} rows[] = {
+	    {RANGE_DISORDERED - 1, "5-5", "a few may come in any order", RANGE_SOME},
+	    {RANGE_DISORDERED, "5-5", "more may not", RANGE_IGNORE},
+	    {RANGE_DISORDERED, "9000-", "more that ascend", RANGE_SOME},
+	    {RANGE_DISORDERED, "151-", "next to the one before", RANGE_SOME},
+	    {RANGE_DISORDERED, "150-", "overlapping it", RANGE_IGNORE},
+	    {254, "-1", "as zchunk asks", RANGE_SOME},
+	    {254, "0-9999", "all once more", RANGE_IGNORE},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char value[8192] = "bytes=";
+		struct range ranges[RANGE_MAX];
+		size_t count;
+		for (int k = 0; k < rows[i].count; k++)
+			snprintf(value + strlen(value), sizeof value - strlen(value), "%d-%d,", 10 * k, 10 * k);
+		strcat(value, rows[i].last);
+		if (range_resolve(span_of(value), 10000, ranges, &count) != rows[i].verdict)
+			fail_msg("%d ranges and %s: %s", rows[i].count, rows[i].last, rows[i].reason);
+	}
 }
 
 static void a_content_range_is_read_strictly(void **state)
@@ -124,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ranges_are_resolved_against_the_body),
 	    cmocka_unit_test(more_ranges_than_the_limit_are_answered_with_the_whole),
+	    cmocka_unit_test(many_ranges_must_ascend_and_not_overlap),
 	    cmocka_unit_test(a_content_range_is_read_strictly),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

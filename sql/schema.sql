@@ -372,13 +372,13 @@ SELECT
 	datetime(until, 'unixepoch', 'localtime') AS expires,
 	datetime(used_at, 'unixepoch', 'localtime') AS used,
 	hits, pinned,
-	coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, id LIMIT 1)) AS tag,
+	coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob ORDER BY priority DESC, id LIMIT 1)) AS tag,
 	note, vary, reason,
 	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
 FROM (
 	SELECT *, unixepoch() AS now, unixepoch() - fetched_at + initial_age_s AS age_s,
 		coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule
-			WHERE fresh_for_s IS NOT NULL AND entry.url GLOB url_glob AND entry.fresh_until IS entry.computed_until
+			WHERE fresh_for_s IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob AND entry.fresh_until IS entry.computed_until
 			AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) ORDER BY priority DESC, id LIMIT 1), fresh_until) AS until
 	FROM entry
 ) AS entry;
@@ -399,7 +399,7 @@ FROM (
 			ELSE 3 END AS wanted
 	FROM entry, counter
 	WHERE pinned = 0 AND coalesce((SELECT pin FROM rule
-		WHERE pin IS NOT NULL AND entry.url GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), 0) = 0
+		WHERE pin IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), 0) = 0
 )
 ORDER BY nth;
 

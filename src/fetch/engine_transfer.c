@@ -315,6 +315,15 @@ static void set_method(struct fetch *f)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method);
 }
 
+/* Before an HTTP proxy libcurl writes the target anew from the URL's parts, and an empty query would be lost. */
+static void set_target(const struct engine *e, struct fetch *f)
+{
+	const char *proxy = e->proxy;
+	bool absolute = proxy != NULL && (strstr(proxy, "://") == NULL || strncasecmp(proxy, "http", 4) == 0);
+	if (absolute && strncmp(f->url, "http://", 7) == 0)
+		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, f->url);
+}
+
 int transfer_begin(struct fetch *f)
 {
 	struct engine *e = f->engine;
@@ -337,6 +346,7 @@ int transfer_begin(struct fetch *f)
 	if (!f->idempotent) /* a kept connection that turns out dead would be asked again: wrong for POST (RFC 9110 9.2.2) */
 		curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT, 1L);
 	set_method(f);
+	set_target(e, f);
 	curl_easy_setopt(f->easy, CURLOPT_PREREQFUNCTION, on_connected);
 	curl_easy_setopt(f->easy, CURLOPT_PREREQDATA, f);
 	f->deadline_ms = INT64_MAX; /* until it is connected libcurl's own limit holds */

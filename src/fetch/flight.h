@@ -42,7 +42,7 @@ uint64_t flights_landed(struct flights *, const char *url);
 /* True when the URL's last answer could not be shared: asking for it with the client's own conditions costs the store nothing. */
 bool flights_passes(struct flights *, const char *url);
 struct flight;
-/* The URL changed at its origin (RFC 9111 4.4): what is in the air for it, but for the one that brought the news (or NULL), is neither
+/* The URL changed at its origin (RFC 9111 4.4): what is in the air for any spelling of it, but for the one that brought the news (or NULL), is neither
  * stored nor joined any more. */
 void flights_forget(struct flights *, const char *url, const struct flight *but);
 
@@ -57,7 +57,6 @@ struct flight_ask {
 	const struct ruling *ruling; /* copied; NULL: no rule */
 	struct reserve *reserve; /* stored parts that fields ask to be completed; the flight's once FLIGHT_LEADS is returned. Or NULL */
 	bool conditional;        /* fields carry the validators of was or of the variants: a 304 is about one of them */
-	bool odd;                /* fetch_url is not what others mean by url: the answer is not stored */
 	bool shared;             /* others may join, this may join others: a plain GET */
 	bool apart;              /* flight_wait() has said FLIGHT_LATE: joins only a flight that has its head, and else starts one */
 	int64_t max_age_s;       /* an answer in the air that is older is not joined; -1: any that is fresh is */

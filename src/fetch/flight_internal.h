@@ -71,10 +71,10 @@ struct flight {
 	struct entry *chosen;       /* of the variants, by a 304: taken out of them; fixed once STREAMING */
 	bool conditional, shared, background;
 	bool has_body; /* the request has a body, of which the key knows nothing */
-	bool odd;      /* nor of the spelling of the path */
 	bool apart;    /* started while another flight of the URL kept its followers waiting */
 	int64_t asked_ms; /* monotonic */
-	uint64_t hash;
+	uint64_t hash; /* of url */
+	uint64_t resource; /* of its normal URL: all spellings of one hang in one bucket */
 
 	pthread_mutex_t lock;
 	pthread_cond_t news;
@@ -168,7 +168,7 @@ struct flights {
 	struct flights_config config;
 	struct engine *engine;
 	pthread_mutex_t lock;
-	struct {
+	struct flight_bucket {
 		struct flight *first;
 		uint64_t landed;
 	} buckets[FLIGHT_BUCKETS];
@@ -198,6 +198,8 @@ void flight_unpause(struct flight *);
 
 /* flights.c: the table */
 uint64_t flights_hash(const char *url);
+/* The hash of the normal URL. Without memory that of url: a flight of another spelling is then not found. */
+uint64_t flights_resource(const char *url);
 void flights_close(struct flight *); /* out of the table, so nobody joins any more; without the flight's lock */
 void flights_note_pass(struct flights *, uint64_t hash, bool pass);
 bool flights_is_pass(struct flights *, uint64_t hash); /* under flights->lock */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "http/key.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -28,9 +29,23 @@ uint64_t flights_hash(const char *url)
 	return h ^ h >> 32;
 }
 
+uint64_t flights_resource(const char *url)
+{
+	char *normal = NULL;
+	key_normal(url, &normal);
+	uint64_t hash = flights_hash(normal != NULL ? normal : url);
+	free(normal);
+	return hash;
+}
+
+static struct flight_bucket *bucket_of(struct flights *t, uint64_t resource)
+{
+	return &t->buckets[resource % FLIGHT_BUCKETS];
+}
+
 static void table_add(struct flights *t, struct flight *f)
 {
-	struct flight **first = &t->buckets[f->hash % FLIGHT_BUCKETS].first;
+	struct flight **first = &bucket_of(t, f->resource)->first;
 	f->bucket_next = *first;
 	f->bucket_link = first;
 	if (*first != NULL)
@@ -50,7 +65,7 @@ void flights_close(struct flight *f)
 		if (f->bucket_next != NULL)
 			f->bucket_next->bucket_link = f->bucket_link;
 		f->in_table = false;
-		t->buckets[f->hash % FLIGHT_BUCKETS].landed++;
+		bucket_of(t, f->resource)->landed++;
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (was_in)
@@ -87,9 +102,9 @@ bool flights_passes(struct flights *t, const char *url)
 /* The first flight of the URL that is of the wanted kind, its lock held; NULL: none. Under the table's lock. */
 static struct flight *find_locked(struct flights *t, const char *url, bool (*is)(const struct flight *, bool alone), bool alone)
 {
-	uint64_t hash = flights_hash(url);
-	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
-		if (f->hash != hash || strcmp(f->url, url) != 0)
+	uint64_t resource = flights_resource(url);
+	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
+		if (f->resource != resource || strcmp(f->url, url) != 0)
 			continue;
 		pthread_mutex_lock(&f->lock);
 		if (is(f, alone))
@@ -146,17 +161,17 @@ bool flights_settle(struct flights *t, const char *url, bool alone)
 uint64_t flights_landed(struct flights *t, const char *url)
 {
 	pthread_mutex_lock(&t->lock);
-	uint64_t landed = t->buckets[flights_hash(url) % FLIGHT_BUCKETS].landed;
+	uint64_t landed = bucket_of(t, flights_resource(url))->landed;
 	pthread_mutex_unlock(&t->lock);
 	return landed;
 }
 
 void flights_forget(struct flights *t, const char *url, const struct flight *but)
 {
-	uint64_t hash = flights_hash(url);
+	uint64_t resource = flights_resource(url);
 	pthread_mutex_lock(&t->lock);
-	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
-		if (f == but || f->hash != hash || strcmp(f->url, url) != 0)
+	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
+		if (f == but || f->resource != resource) /* two URLs of one hash cost one of them its row */
 			continue;
 		pthread_mutex_lock(&f->lock);
 		f->forgotten = true;
@@ -181,7 +196,7 @@ int64_t flights_take_turn(struct flight *f)
 	int64_t now = clock_ms();
 	pthread_mutex_lock(&t->lock);
 	int64_t next = f->next_ms;
-	for (struct flight *g = t->buckets[f->hash % FLIGHT_BUCKETS].first; (g = next_alike(f, g)) != NULL; g = g->bucket_next)
+	for (struct flight *g = bucket_of(t, f->resource)->first; (g = next_alike(f, g)) != NULL; g = g->bucket_next)
 		if (g->next_ms > next)
 			next = g->next_ms;
 	if (next <= now) {
@@ -196,7 +211,7 @@ void flights_overtake(struct flight *f)
 {
 	struct flights *t = f->flights;
 	pthread_mutex_lock(&t->lock);
-	for (struct flight *g = t->buckets[f->hash % FLIGHT_BUCKETS].first; (g = next_alike(f, g)) != NULL; g = g->bucket_next) {
+	for (struct flight *g = bucket_of(t, f->resource)->first; (g = next_alike(f, g)) != NULL; g = g->bucket_next) {
 		pthread_mutex_lock(&g->lock);
 		if (g->state == FLIGHT_ASKING) {
 			g->overtakes++;
@@ -308,7 +323,7 @@ static char *span_copy(struct span s)
 	return copy;
 }
 
-static struct flight *flight_new(struct flights *t, const struct flight_ask *ask, uint64_t hash)
+static struct flight *flight_new(struct flights *t, const struct flight_ask *ask, uint64_t resource)
 {
 	struct flight *f = calloc(1, sizeof *f);
 	if (f == NULL)
@@ -320,7 +335,8 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	pthread_cond_init(&f->news, &attr);
 	pthread_condattr_destroy(&attr);
 	f->flights = t;
-	f->hash = hash;
+	f->hash = flights_hash(ask->url);
+	f->resource = resource;
 	f->url = strdup(ask->url);
 	f->method = span_copy(ask->method);
 	f->fields = span_copy(ask->fields);
@@ -336,7 +352,6 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	buf_init(&f->upload, FLIGHT_UPLOAD);
 	message_init(&f->request);
 	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
-	f->odd = ask->odd;
 	f->fetch_url = strdup(ask->fetch_url != NULL ? ask->fetch_url : ask->url);
 	rules_judge(NULL, ask->url, &f->ruling);
 	if (ask->ruling != NULL)
@@ -384,11 +399,11 @@ static bool may_be_reused(const struct flight *f, const struct flight_ask *ask)
 
 /* Joins a shared flight of this URL, one that has its head or one that has none, if it set out from the same row: one whose row has been
  * deleted since began before that purge (invariant 8), and any purge since may have been meant for it. Under the table's lock. */
-static bool join_existing(struct flights *t, const struct flight_ask *ask, uint64_t hash, bool has_head, struct seat *s)
+static bool join_existing(struct flights *t, const struct flight_ask *ask, uint64_t resource, bool has_head, struct seat *s)
 {
 	int64_t was_id = ask->was != NULL ? ask->was->id : 0;
-	for (struct flight *f = t->buckets[hash % FLIGHT_BUCKETS].first; f != NULL; f = f->bucket_next) {
-		if (!f->shared || f->hash != hash || strcmp(f->url, ask->url) != 0 || f->purge_id != ask->purge_id ||
+	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
+		if (!f->shared || f->resource != resource || strcmp(f->url, ask->url) != 0 || f->purge_id != ask->purge_id ||
 		    (f->was != NULL ? f->was->id : 0) != was_id)
 			continue;
 		pthread_mutex_lock(&f->lock);
@@ -427,16 +442,16 @@ static int take_off(struct flight *f, const struct flight_ask *ask)
 }
 
 /* A seat in what is in progress, else the leader's in the new flight f, which is now in the table; f NULL: is one needed? */
-static enum flight_joined enter(struct flights *t, const struct flight_ask *ask, uint64_t hash, struct flight *f, struct seat *s)
+static enum flight_joined enter(struct flights *t, const struct flight_ask *ask, uint64_t resource, struct flight *f, struct seat *s)
 {
 	enum flight_joined joined = FLIGHT_LEADS;
 	pthread_mutex_lock(&t->lock);
-	if (ask->shared && (join_existing(t, ask, hash, true, s) || (!ask->apart && join_existing(t, ask, hash, false, s)))) {
+	if (ask->shared && (join_existing(t, ask, resource, true, s) || (!ask->apart && join_existing(t, ask, resource, false, s)))) {
 		joined = FLIGHT_FOLLOWS;
-	} else if (ask->shared && t->buckets[hash % FLIGHT_BUCKETS].landed != ask->landed) {
+	} else if (ask->shared && bucket_of(t, resource)->landed != ask->landed) {
 		joined = FLIGHT_LOOK_AGAIN;
 	} else if (f != NULL) {
-		f->shared = ask->shared && !flights_is_pass(t, hash);
+		f->shared = ask->shared && !flights_is_pass(t, f->hash);
 		t->alive++;
 		take_seat(f, s, ask, true);
 		if (strcmp(f->method, "GET") == 0 || strcmp(f->method, "POST") == 0) /* what may be stored can be forgotten */
@@ -459,16 +474,16 @@ static void crash(struct flight *f)
 
 enum flight_joined flight_join(struct flights *t, const struct flight_ask *ask, struct seat **out)
 {
-	uint64_t hash = flights_hash(ask->url);
+	uint64_t resource = flights_resource(ask->url);
 	struct seat *s = calloc(1, sizeof *s);
 	struct flight *f = NULL;
 	*out = NULL;
 	if (s == NULL)
 		return FLIGHT_NO_MEMORY;
-	enum flight_joined joined = enter(t, ask, hash, NULL, s);
+	enum flight_joined joined = enter(t, ask, resource, NULL, s);
 	if (joined == FLIGHT_LEADS) { /* without the lock: a flight takes memory and copies rows */
-		f = flight_new(t, ask, hash);
-		joined = f != NULL ? enter(t, ask, hash, f, s) : FLIGHT_NO_MEMORY;
+		f = flight_new(t, ask, resource);
+		joined = f != NULL ? enter(t, ask, resource, f, s) : FLIGHT_NO_MEMORY;
 		if (f != NULL && joined != FLIGHT_LEADS)
 			flight_free(f);
 	}

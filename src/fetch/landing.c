@@ -293,10 +293,6 @@ void landing_judge(struct flight *f, const struct head *response, const struct h
 		f->verdict.store = false;
 		snprintf(f->verdict.reason, sizeof f->verdict.reason, "the request had a body, which the cache key does not tell");
 	}
-	if (f->verdict.store && f->odd) {
-		f->verdict.store = false;
-		snprintf(f->verdict.reason, sizeof f->verdict.reason, "its path has dot segments, which the cache key does not tell");
-	}
 	if (f->verdict.store && most > 0 && f->body_bytes > most) {
 		f->verdict.store = false;
 		snprintf(f->verdict.reason, sizeof f->verdict.reason, "%s", f->flights->config.too_large);

@@ -12,22 +12,27 @@ static char *finish(struct buf *out)
 	return text;
 }
 
-static char *parse_and_compose(struct span text)
+static char *parse_and_compose(struct span text, bool resolve)
 {
 	struct url url;
 	url_init(&url);
-	char *result = url_parse(text, true, &url) == 0 ? url_compose(&url) : NULL;
+	char *result = NULL;
+	if (url_parse(text, true, &url) == 0) {
+		if (resolve)
+			url_remove_dots(url.path);
+		result = url_compose(&url);
+	}
 	url_fini(&url);
 	return result;
 }
 
-char *key_normalise(const char *url, const char *default_scheme)
+char *key_of_url(const char *url, const char *default_scheme)
 {
 	struct span text = span_trim(span_of(url));
 	bool secure;
 	struct span after = text;
 	if (url_take_scheme(&after, &secure))
-		return parse_and_compose(text);
+		return parse_and_compose(text, false);
 	/* "name:/" is another scheme and no host; "name:" and no digits is no port, which
 	 * url_parse() sees. */
 	size_t n = url_until(text, ":/?");
@@ -37,9 +42,23 @@ char *key_normalise(const char *url, const char *default_scheme)
 	buf_init(&whole, BUF_HEAD);
 	buf_addf(&whole, "%s://", default_scheme);
 	buf_addspan(&whole, text);
-	char *result = whole.failed ? NULL : parse_and_compose(buf_span(&whole));
+	char *result = whole.failed ? NULL : parse_and_compose(buf_span(&whole), false);
 	buf_fini(&whole);
 	return result;
+}
+
+int key_normal(const char *key, char **normal)
+{
+	return url_normal(key, normal);
+}
+
+char *key_normalise(const char *url, const char *default_scheme)
+{
+	char *normal = NULL, *key = key_of_url(url, default_scheme);
+	if (key == NULL || (key_normal(key, &normal) == 0 && normal == NULL))
+		return key;
+	free(key);
+	return normal;
 }
 
 /* True when the reference begins with a scheme: no relative one has a colon before its first slash
@@ -50,14 +69,13 @@ static bool has_scheme(struct span s)
 	return n < s.len && s.at[n] == ':';
 }
 
-/* RFC 3986 5.2.2 on normalised text; what is merged here, url_parse() rids of its dot segments.
- */
+/* RFC 3986 5.2.2. Dot segments that are written as escapes stay: they are the origin's to read. */
 char *key_resolve(const char *base, struct span reference)
 {
 	reference = span_trim(reference);
 	reference.len = url_until(reference, "#");
 	if (has_scheme(reference))
-		return parse_and_compose(reference);
+		return parse_and_compose(reference, true);
 	struct span root = span_of(base);
 	bool secure;
 	if (!url_take_scheme(&root, &secure))
@@ -86,7 +104,7 @@ char *key_resolve(const char *base, struct span reference)
 	if (keep == authority_end && reference.len > 0 && reference.at[0] != '/')
 		buf_addc(&whole, '/');
 	buf_addspan(&whole, reference);
-	char *result = whole.failed ? NULL : parse_and_compose(buf_span(&whole));
+	char *result = whole.failed ? NULL : parse_and_compose(buf_span(&whole), true);
 	buf_fini(&whole);
 	return result;
 }
@@ -121,7 +139,7 @@ static int resolve_location(const char *base, struct span location, struct url *
 static void add_fragment(struct buf *out, struct span location)
 {
 	location = span_trim(location);
-	if (url_add_normal(span_from(location, url_until(location, "#")), true, out) != 0)
+	if (url_add_written(span_from(location, url_until(location, "#")), true, out) != 0)
 		out->failed = true;
 }
 
@@ -233,9 +251,8 @@ static int read_tunnel(struct span target, struct key_target *out, struct fault 
 	return result;
 }
 
-/* --origin: path and query are the client's, all else is the origin's. The client's dot segments
- * are resolved before the origin's own path is put in front, so that none of them climbs out of it.
- */
+/* --origin: path and query are the client's, all else is the origin's. Where the origin has a path of its own, a path that climbs out
+ * of it is refused, because it is sent as written. */
 static int map_to_origin(
     const char *origin, struct span text, struct key_target *out, struct fault *fault)
 {
@@ -249,6 +266,8 @@ static int map_to_origin(
 		refuse(fault, 500, "--origin is no http or https URL");
 	else if (url_parse(text, false, &url) != 0)
 		refuse(fault, 400, "the path holds a byte that is in no URL");
+	else if (base_path(&home).len > 0 && url_climbs(url.path))
+		refuse(fault, 400, "the path leads out of the path of --origin");
 	else {
 		buf_addspan(&path, base_path(&home));
 		buf_adds(&path, url.path);
@@ -280,21 +299,6 @@ static int read_absolute(struct span target, struct key_target *out, struct faul
 	return result;
 }
 
-static int escape_value(struct span s)
-{
-	int value = 0;
-	for (size_t i = 1; i < 3; i++) {
-		char c = i < s.len ? s.at[i] : '\0';
-		if (c >= '0' && c <= '9')
-			value = value * 16 + (c - '0');
-		else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
-			value = value * 16 + ((c | 0x20) - 'a' + 10);
-		else
-			return -1;
-	}
-	return value;
-}
-
 /* The path as a file name beneath --root: decoded once; NULL when it holds what no honest file name
  * has (NUL, an escaped slash) or what would lead elsewhere ("." and ".." segments). */
 static char *decode_file(struct span path)
@@ -305,7 +309,7 @@ static char *decode_file(struct span path)
 		int c = (unsigned char)path.at[0];
 		bool escaped = c == '%';
 		if (escaped)
-			c = escape_value(path);
+			c = url_escape(path);
 		if (c <= 0 || (escaped && c == '/'))
 			out.failed = true;
 		else

@@ -1,13 +1,15 @@
 /*
- * key: from what a client asked for to what the cache calls it: the normalised URL and the variant text.
+ * key: from what a client asked for to what the cache calls it: the key, which is a URL, and the variant text.
  *
- * Pure but for libcurl's URL API, which parses and normalises (no network). Any thread may call. All results of type
- * char * are malloc()ed and the caller's.
+ * Pure. Any thread may call. All results of type char * are malloc()ed and the caller's.
  *
- * A normalised URL is absolute, http or https, host lower case, no default port, no user, no fragment, dot segments removed,
- * percent-encoded unreserved characters decoded and the other escapes in upper case (RFC 3986 6.2.2, RFC 9110 4.2.3), bytes
- * beyond ASCII escaped; an empty path is "/". Path and query are otherwise byte for byte what was asked. Normalising twice
- * is the same as once.
+ * A key is an absolute http or https URL: host in lower case (internationalised names in punycode), no default port, no user, no fragment;
+ * an empty path is "/" (RFC 9110 4.2.3). Path and query are what the client wrote, byte for byte, but for bytes that no URI may contain,
+ * which are percent-encoded. The origin is asked for exactly that, and each spelling is stored by itself.
+ *
+ * The normal URL is the one spelling that all equivalent keys share: also without dot segments, with the escapes of unreserved
+ * characters decoded and the other escapes in upper case (RFC 3986 6.2.2). Rules, purges and invalidation go by it. Normalising twice is
+ * the same as once.
  */
 #ifndef CURLEW_HTTP_KEY_H
 #define CURLEW_HTTP_KEY_H
@@ -32,7 +34,7 @@ struct key_ways {
 
 struct key_target {
 	enum key_way way;
-	char *url;  /* normalised; NULL for KEY_OWN and KEY_TUNNEL */
+	char *url;  /* the key; NULL for KEY_OWN and KEY_TUNNEL */
 	char *host; /* host of url, or of the tunnel; IPv6 with brackets */
 	int port;   /* of url (its default made explicit) or of the tunnel */
 	char *path; /* KEY_OWN: see above, without a query. KEY_PREFIX: the request path, decoded, no query, no leading slash, no
@@ -47,10 +49,15 @@ struct key_target {
 int key_of_target(const struct key_ways *, struct span method, struct span target, struct key_target *, struct fault *);
 void key_fini(struct key_target *);
 
-/* Normalises an absolute URL as a person types it ("example.com/x" gets default_scheme). NULL: not one we fetch. */
+/* The key of an absolute URL as a person types it ("example.com/x" gets default_scheme). NULL: not one we fetch. */
+char *key_of_url(const char *url, const char *default_scheme);
+/* The normal URL of a key. *normal is NULL where it is the key itself, as of most. 0, or -1: no memory. */
+int key_normal(const char *key, char **normal);
+/* The normal URL of what a person types. NULL: not one we fetch. */
 char *key_normalise(const char *url, const char *default_scheme);
 
-/* Resolves a reference (Location, Content-Location) against base; normalised, without a fragment. NULL when it is no http(s) URL. */
+/* Resolves a reference (Location, Content-Location) against base: a key, its dot segments removed (RFC 3986 5.2.2), its other bytes as
+ * written. NULL when it is no http(s) URL. */
 char *key_resolve(const char *base, struct span reference);
 /* True when both URLs have the same scheme, host and port. */
 bool key_same_origin(const char *a, const char *b);

@@ -4,6 +4,9 @@
  */
 #include "http/rule.h"
 
+#include "http/key.h"
+#include "http/url.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,10 +147,10 @@ bool rule_glob(const char *pattern, const char *text)
 
 /* --- judging --- */
 
-void rules_judge(const struct rules *s, const char *url, struct ruling *out)
+/* What of the set says of a URL in normal form. */
+static void judge_normal(const struct rules *s, const char *url, struct ruling *out)
 {
-	*out = (struct ruling){.fresh_for_s = RULE_SILENT, .stale_ok_s = RULE_SILENT, .store = RULE_SILENT};
-	for (size_t i = 0; s != NULL && i < s->count; i++) {
+	for (size_t i = 0; i < s->count; i++) {
 		const struct rule *r = &s->rules[i];
 		if (!rule_glob(r->url_glob, url))
 			continue;
@@ -190,13 +193,23 @@ void rules_judge(const struct rules *s, const char *url, struct ruling *out)
 	}
 }
 
-static bool is_ignored(const char *globs, const char *name, size_t n)
+void rules_judge(const struct rules *s, const char *url, struct ruling *out)
 {
-	char one[128], parameter[256];
-	if (n >= sizeof parameter)
-		return false;
-	memcpy(parameter, name, n);
-	parameter[n] = '\0';
+	char *normal;
+	*out = (struct ruling){.fresh_for_s = RULE_SILENT, .stale_ok_s = RULE_SILENT, .store = RULE_SILENT};
+	if (s == NULL || s->count == 0)
+		return;
+	if (key_normal(url, &normal) != 0) {
+		out->deny = true;
+		return;
+	}
+	judge_normal(s, normal != NULL ? normal : url, out);
+	free(normal);
+}
+
+static bool matches_one(const char *globs, const char *parameter)
+{
+	char one[128];
 	for (const char *p = globs; *p != '\0';) {
 		size_t len = strcspn(p, " \t\n,");
 		if (len > 0 && len < sizeof one) {
@@ -210,17 +223,37 @@ static bool is_ignored(const char *globs, const char *name, size_t n)
 	return false;
 }
 
-char *rules_key(const struct rules *s, const char *url, int64_t *rule)
+static bool is_ignored(const char *globs, struct span name)
 {
-	const char *query = strchr(url, '?');
+	struct buf parameter;
+	buf_init(&parameter, BUF_LINE);
+	bool ignored = url_add_normal(name, &parameter) == 0 && matches_one(globs, buf_str(&parameter));
+	buf_fini(&parameter);
+	return ignored;
+}
+
+/* The globs of the rule that says which parameters of the URL are ignored; NULL: none does. */
+static const char *ignored_of(const struct rules *s, const char *url, int64_t *rule)
+{
+	char *normal;
 	const char *globs = NULL;
-	*rule = 0;
-	for (size_t i = 0; query != NULL && s != NULL && i < s->count && globs == NULL; i++) {
-		if (s->rules[i].ignore_query == NULL || !rule_glob(s->rules[i].url_glob, url))
+	if (key_normal(url, &normal) != 0)
+		return NULL;
+	for (size_t i = 0; i < s->count && globs == NULL; i++) {
+		if (s->rules[i].ignore_query == NULL || !rule_glob(s->rules[i].url_glob, normal != NULL ? normal : url))
 			continue;
 		globs = s->rules[i].ignore_query;
 		*rule = s->rules[i].id;
 	}
+	free(normal);
+	return globs;
+}
+
+char *rules_key(const struct rules *s, const char *url, int64_t *rule)
+{
+	const char *query = strchr(url, '?');
+	*rule = 0;
+	const char *globs = query != NULL && s != NULL && s->count > 0 ? ignored_of(s, url, rule) : NULL;
 	char *key = globs != NULL ? malloc(strlen(url) + 1) : NULL;
 	if (key == NULL) {
 		*rule = 0;
@@ -232,7 +265,7 @@ char *rules_key(const struct rules *s, const char *url, int64_t *rule)
 	bool dropped = false;
 	for (const char *p = query + 1;;) {
 		size_t len = strcspn(p, "&"), name = strcspn(p, "&=");
-		if (is_ignored(globs, p, name)) {
+		if (is_ignored(globs, span_make(p, name))) {
 			dropped = true;
 		} else {
 			key[n++] = separator;

@@ -43,11 +43,13 @@ struct ruling {
 	const char *tag;
 	int64_t tag_rule;
 };
-/* url: the key. rules may be NULL. */
+/* url: the key. The globs are matched with its normal URL, so that no spelling evades them. rules may be NULL. Without memory the answer is
+ * deny. */
 void rules_judge(const struct rules *, const char *url, struct ruling *);
 
-/* Drops the query parameters that the deciding rule ignores from url (RFC 3986 3.4; parted by &): the cache's key. NULL: nothing is
- * dropped, the URL is the key. *rule: who decided. The caller frees the result. */
+/* Drops the query parameters that the deciding rule ignores from url (RFC 3986 3.4; separated by &): the cache's key. What stays is as it
+ * was written; a parameter's name is matched in its normal spelling. NULL: nothing is dropped, the URL is the key. *rule: the rule that
+ * decided. The caller frees the result. */
 char *rules_key(const struct rules *, const char *url, int64_t *rule);
 
 /* SQLite's GLOB: * any run, ? any one character, [abc] [a-z] [^a] sets; case counts; by bytes, but ? and sets take whole UTF-8

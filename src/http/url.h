@@ -1,9 +1,9 @@
 /*
- * url: an absolute http or https URL, read strictly and held in normal form (RFC 3986 6.2.2, RFC
- * 9110 4.2.3).
+ * url: an absolute http or https URL, read strictly. Scheme, host and port are normalised (RFC 9110 4.2.3); path and query stay as they
+ * were written, but for bytes that no URI may contain, which are percent-encoded (RFC 3986 2). url_normal() gives the one spelling that
+ * all equivalent URLs share.
  *
- * Pure but for libcurl's URL API, which has no network in it. This is what `key` is made of; other
- * rooms ask `key`.
+ * Pure: no I/O, no locale. `key` is made of this; other rooms ask `key`.
  */
 #ifndef CURLEW_HTTP_URL_H
 #define CURLEW_HTTP_URL_H
@@ -16,32 +16,49 @@
 
 struct url {
 	bool secure;
-	char *host;       /* lower case; IPv6 in brackets */
+	char *host;       /* lower case, internationalised names in punycode, addresses in their one spelling; IPv6 in brackets */
 	int port;         /* the default made explicit */
-	char *path;       /* from "/" on */
-	struct buf query; /* with its "?"; empty when there is none */
+	char *path;       /* from "/" on, as written */
+	struct buf query; /* with its "?", as written; empty when there is none */
 };
 
 void url_init(struct url *);
 void url_fini(struct url *);
 
-/* Reads an absolute URL into an initialised url; its fragment is left out. lenient: spaces in path
- * and query, which people and careless servers write, are escaped rather than refused. 0, or -1:
- * another scheme, a user, a byte that may not be, no host. */
+/* Reads an absolute URL into an initialised url; its fragment is left out. lenient: spaces in path and query, which people and careless
+ * servers write, are percent-encoded rather than refused. 0, or -1: another scheme, a user, a byte that may not be, no host. */
 int url_parse(struct span text, bool lenient, struct url *);
 
-/* The whole in normal form, malloc()ed; NULL: too long. */
+/* The whole, malloc()ed; NULL: too long. */
 char *url_compose(const struct url *);
 /* Its pieces: host[:port], scheme://host[:port], path?query. */
 void url_add_authority(struct buf *, const struct url *);
 void url_add_origin(struct buf *, const struct url *);
 void url_add_path(struct buf *, const struct url *);
 
-/* Adds path, query or fragment text in normal form. 0, or -1 for a byte that may not be. */
-int url_add_normal(struct span text, bool lenient, struct buf *);
+/* A composed URL with its path and query in normal form (RFC 3986 6.2.2): escapes of unreserved bytes decoded, the other escapes in
+ * capitals, dot segments removed. *normal is malloc()ed, or NULL when the URL is in that form already. 0, or -1: no memory. Normalising
+ * twice is the same as once. */
+int url_normal(const char *url, char **normal);
+
+/* Removes dot segments from a path that begins with "/", in place (RFC 3986 5.2.4). */
+void url_remove_dots(char *path);
+/* Does a path, however it is escaped, lead out of the directory it begins in? Empty segments do not count as directories, because some
+ * origins drop them. */
+bool url_climbs(const char *path);
+
+/* Adds path, query or fragment text as written, percent-encoding bytes that no URI may contain. 0, or -1 for a control byte (and a space,
+ * unless lenient). */
+int url_add_written(struct span text, bool lenient, struct buf *);
+/* Adds text with its escapes in normal form. 0, or -1 when it did not fit. */
+int url_add_normal(struct span text, struct buf *);
+/* A host (IPv6 with brackets) in its one spelling, malloc()ed; NULL: no host that can be named, or no memory. */
+char *url_host(struct span host);
 /* Takes "http://" or "https://" off the front, without case. */
 bool url_take_scheme(struct span *, bool *secure);
 /* How many bytes stand before the first of the given ones, or the end. */
 size_t url_until(struct span, const char *stops);
+/* The byte an escape ("%2F") at the front of the text stands for; -1 when there is none. */
+int url_escape(struct span);
 
 #endif

@@ -21,7 +21,6 @@ struct exchange {
 	const struct store_rules *rules; /* that hold for this request; from request_route() on */
 	struct ruling ruling;  /* what they say of target.url */
 	char *fetch_url;       /* asked of the origin where target.url, the key, leaves query parameters out; else NULL */
-	bool odd;              /* its path has dot segments: fetched as it came, and shared with nobody */
 	int64_t key_rule;      /* the rule that left them out */
 	struct policy_demand demand; /* cached.c */
 	enum message_framing framing;

@@ -209,7 +209,6 @@ void forward_answer(struct exchange *x)
 	    .method = x->request->method,
 	    .url = x->target.url,
 	    .fetch_url = x->fetch_url,
-	    .odd = x->odd,
 	    .ruling = &x->ruling,
 	    .purge_id = x->rules->purge_id,
 	    .upload_bytes = upload_size(x),

@@ -39,66 +39,13 @@ static bool is_last_hop(const struct exchange *x)
 	return counts && span_is(message_find(x->request, "Max-Forwards"), "0");
 }
 
-/* A proxy asks for path and query as they came, however the cache spells them (RFC 9110 7.7); scheme and host are those of the key. */
-static char *url_as_asked(const struct exchange *x)
-{
-	struct span target = x->request->target, as_asked;
-	const char *origin_end = strchr(strstr(x->target.url, "://") + 3, '/');
-	char *url = NULL;
-	for (size_t i = 0, slashes = 0; i < target.len; i++) {
-		slashes += target.at[i] == '/' ? 1 : 0;
-		if (target.at[i] == '#' || (slashes < 3 && target.at[i] == '?'))
-			return NULL;
-		if (slashes < 3)
-			continue;
-		as_asked = span_from(target, i);
-		if (memchr(as_asked.at, '#', as_asked.len) != NULL || span_is(as_asked, origin_end))
-			return NULL;
-		return asprintf(&url, "%.*s%.*s", (int)(origin_end - x->target.url), x->target.url, (int)as_asked.len, as_asked.at) < 0 ? NULL : url;
-	}
-	return NULL;
-}
-
-/* A segment "." or "..", however escaped. */
-static bool is_dots(struct span segment)
-{
-	size_t dots = 0;
-	while (segment.len > 0 && dots < 3) {
-		size_t n = segment.at[0] == '.' ? 1 : span_starts_nocase(segment, "%2e") ? 3 : 0;
-		if (n == 0)
-			return false;
-		segment = span_from(segment, n);
-		dots++;
-	}
-	return dots == 1 || dots == 2;
-}
-
-/* What an origin makes of /a/../b when it comes like that is its own affair: who asks so must not choose the answer of those who ask
- * for /b. */
-static bool has_dots(const char *url)
-{
-	for (const char *at = strchr(strstr(url, "://") + 3, '/'); at != NULL && *at == '/';) {
-		size_t n = strcspn(++at, "/?");
-		if (is_dots(span_make(at, n)))
-			return true;
-		at += n;
-	}
-	return false;
-}
-
 /* From here on target.url is the key. */
 static void take_rules(struct exchange *x)
 {
-	if (x->target.way == KEY_ABSOLUTE)
-		x->fetch_url = url_as_asked(x);
-	x->odd = x->fetch_url != NULL && has_dots(x->fetch_url);
 	x->rules = store_rules_take(x->service->store);
 	char *key = rules_key(x->rules->rules, x->target.url, &x->key_rule);
 	if (key != NULL) {
-		if (x->fetch_url == NULL)
-			x->fetch_url = x->target.url;
-		else
-			free(x->target.url);
+		x->fetch_url = x->target.url;
 		x->target.url = key;
 	}
 	rules_judge(x->rules->rules, x->target.url, &x->ruling);
@@ -117,7 +64,7 @@ static void route(struct exchange *x)
 	} else if (x->ruling.deny) {
 		snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->ruling.deny_rule);
 		own_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url, (long long)x->ruling.deny_rule);
-	} else if (cacheable && !must_forward(x) && !x->odd) {
+	} else if (cacheable && !must_forward(x)) {
 		cached_answer(x);
 	} else {
 		forward_answer(x);

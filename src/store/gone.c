@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "http/key.h"
 #include "store/index.h"
 
 #include <pthread.h>
@@ -17,7 +18,7 @@ struct url {
 	struct gone *gone;
 	struct url *next;
 	bool failed; /* to be queued again */
-	char text[];
+	char text[]; /* the normal URL */
 };
 
 struct gone {
@@ -60,13 +61,18 @@ void gone_free(struct gone *g, const char *dir)
 
 bool gone_has(struct gone *g, const char *url)
 {
+	char *normal;
 	if (atomic_load(&g->count) == 0)
 		return false;
+	if (key_normal(url, &normal) != 0)
+		return true; /* a miss is the safe answer */
+	const char *text = normal != NULL ? normal : url;
 	pthread_mutex_lock(&g->mutex);
-	const struct url *u = g->buckets[bucket_of(url)];
-	while (u != NULL && strcmp(u->text, url) != 0)
+	const struct url *u = g->buckets[bucket_of(text)];
+	while (u != NULL && strcmp(u->text, text) != 0)
 		u = u->next;
 	pthread_mutex_unlock(&g->mutex);
+	free(normal);
 	return u != NULL;
 }
 
@@ -96,17 +102,22 @@ static void url_done(struct store_op *op, bool committed)
 
 void gone_add(struct gone *g, const char *url, void (*listed)(void *ctx), void *ctx)
 {
-	size_t n = strlen(url) + 1;
-	struct url *u = calloc(1, sizeof *u + n);
+	char *normal = NULL;
+	int rc = key_normal(url, &normal);
+	const char *text = normal != NULL ? normal : url;
+	size_t n = strlen(text) + 1;
+	struct url *u = rc == 0 ? calloc(1, sizeof *u + n) : NULL;
 	if (u == NULL) {
 		log_trouble("memory", "no memory to invalidate %s", url);
+		free(normal);
 		return;
 	}
-	memcpy(u->text, url, n);
+	memcpy(u->text, text, n);
+	free(normal);
 	u->gone = g;
 	u->op = (struct store_op){.run = url_run, .done = url_done};
 	pthread_mutex_lock(&g->mutex);
-	struct url **at = &g->buckets[bucket_of(url)];
+	struct url **at = &g->buckets[bucket_of(u->text)];
 	u->next = *at;
 	*at = u;
 	atomic_fetch_add(&g->count, 1);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/key.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -219,6 +220,16 @@ void index_bind_text(sqlite3_stmt *st, int at, const char *text)
 {
 	if (text != NULL)
 		sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+int index_bind_normal(sqlite3_stmt *st, int at, const char *url)
+{
+	char *normal;
+	if (key_normal(url, &normal) != 0)
+		return -1;
+	if (normal != NULL)
+		sqlite3_bind_text(st, at, normal, -1, free);
+	return 0;
 }
 
 enum store_found index_ask(struct index *ix, enum statement s, const char *what)

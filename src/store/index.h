@@ -152,7 +152,9 @@ int index_traffic_trim(struct index *, int64_t before);
 /* Host and size of an entry, for its hits. ABSENT: it is gone. */
 enum store_found index_hit_of(struct index *, int64_t id, char *host, size_t size, int64_t *body_bytes);
 int index_refresh(struct index *, const struct entry *was, const struct entry *now);
+/* Deletes the rows of all spellings of a URL, given in its normal form; and with them their parts, or those alone. */
 int index_invalidate(struct index *, const char *url);
+int index_invalidate_parts(struct index *, const char *url);
 int index_drop(struct index *, int64_t id, const char *body_file);
 /* Keeps one more range of e's body; those of another response go, and so do ranges within it. PURGED: it is there already. */
 enum index_stored index_put_part(struct index *, struct entry *e, const struct part_place *);

@@ -76,7 +76,7 @@ int index_next_place(struct index *ix, int64_t *place)
 static bool is_pinned_by_rule(struct index *ix, sqlite3_stmt *row)
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE_PINNED];
-	sqlite3_bind_text(st, 1, (const char *)sqlite3_column_text(row, 1), -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(st, 1, (const char *)sqlite3_column_text(row, 5), -1, SQLITE_TRANSIENT);
 	bool pinned = index_ask(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
 	index_rest(ix, CANDIDATE_PINNED);
 	return pinned;

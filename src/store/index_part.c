@@ -243,6 +243,8 @@ static int insert_part(struct index *ix, const struct entry *e, const struct par
 	sqlite3_bind_int64(st, 14, place->first_byte);
 	if (place->whole_bytes >= 0)
 		sqlite3_bind_int64(st, 15, place->whole_bytes);
+	if (index_bind_normal(st, 16, e->url) < 0)
+		return -1;
 	return index_run(ix, PART_INSERT, "storing a part");
 }
 
@@ -298,4 +300,13 @@ int index_drop_parts(struct index *ix, const char *url, const char *vary)
 	index_bind_text(ix->statements[PARTS_DROP], 1, url);
 	index_bind_text(ix->statements[PARTS_DROP], 2, vary);
 	return index_run(ix, PARTS_DROP, "dropping parts");
+}
+
+int index_invalidate_parts(struct index *ix, const char *url)
+{
+	assert(ix->who != NULL);
+	if (!ix->parts)
+		return 0;
+	index_bind_text(ix->statements[PARTS_INVALIDATE], 1, url);
+	return index_run(ix, PARTS_INVALIDATE, "invalidating the parts of a URL");
 }

@@ -45,6 +45,7 @@ enum statement {
 	PART_COVERED,
 	PART_USED,
 	PARTS_DROP,
+	PARTS_INVALIDATE,
 	PARTS_DROP_OTHERS,
 	PARTS_DROP_WITHIN,
 	PARTS_FRESHEN,
@@ -118,6 +119,8 @@ int index_run(struct index *, enum statement, const char *what);
 void index_rest(struct index *, enum statement);
 
 void index_bind_text(sqlite3_stmt *, int at, const char *text_or_null);
+/* Binds the normal URL of a key, or NULL where that is the key itself. 0, or -1: no memory. */
+int index_bind_normal(sqlite3_stmt *, int at, const char *url);
 
 /* One step of a question. FOUND: a row is there to read. The caller rests the statement. */
 enum store_found index_ask(struct index *, enum statement, const char *what);

@@ -44,9 +44,9 @@ const struct index_statement index_statements[STATEMENTS] = {
     [HAS_KEY] = {WRITER, "SELECT id FROM entry WHERE url = ?1 AND vary = ?2"},
     [INSERT] = {WRITER, "INSERT INTO entry (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, "
 			"fetched_at, initial_age_s, fresh_until, stale_until, used_at, rule_id, reason, dns_ms, connect_ms, "
-			"ttfb_ms, total_ms, hits, pinned, tag, note, computed_until, queue, place) "
+			"ttfb_ms, total_ms, hits, pinned, tag, note, computed_until, queue, place, normal_url) "
 			"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
-			"?21, ?22, ?23, ?24, ?12, ?25, ?26)"},
+			"?21, ?22, ?23, ?24, ?12, ?25, ?26, ?27)"},
     [OVERWRITE] = {WRITER, "UPDATE entry SET status = ?3, headers = ?4, etag = ?5, last_modified = ?6, body_file = ?7, "
 			   "body_bytes = ?8, sha256 = ?9, fetched_at = ?10, initial_age_s = ?11, fresh_until = ?12, "
 			   "stale_until = ?13, used_at = max(used_at, ?14), rule_id = ?15, reason = ?16, dns_ms = ?17, "
@@ -61,16 +61,17 @@ const struct index_statement index_statements[STATEMENTS] = {
     [VARIANTS_TRIM] = {WRITER, "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE url = ?1 AND pinned = 0 "
 			       "ORDER BY used_at DESC, id DESC LIMIT -1 OFFSET max(0, ?2 - "
 			       "(SELECT count(*) FROM entry WHERE url = ?1 AND pinned = 1)))"},
-    [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1"},
+    [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1 OR normal_url = ?1"},
     [DROP] = {WRITER, "DELETE FROM entry WHERE id = ?1 AND body_file IS ?2"},
     [PARTS] = {READER, "SELECT " PART " FROM part WHERE url = ?1 ORDER BY fetched_at DESC, id DESC"},
     [PART_INSERT] = {WRITER, "INSERT INTO part (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, "
-			     "initial_age_s, fresh_until, used_at, first_byte, whole_bytes) "
-			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"},
+			     "initial_age_s, fresh_until, used_at, first_byte, whole_bytes, normal_url) "
+			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"},
     [PART_HEADERS] = {WRITER, "SELECT headers FROM part WHERE url = ?1 AND vary = ?2 LIMIT 1"},
     [PART_COVERED] = {WRITER, "SELECT id FROM part WHERE url = ?1 AND vary = ?2 AND first_byte <= ?3 AND first_byte + body_bytes >= ?4"},
     [PART_USED] = {WRITER, "UPDATE part SET used_at = max(used_at, ?2) WHERE id = ?1"},
     [PARTS_DROP] = {WRITER, "DELETE FROM part WHERE url = ?1 AND (?2 IS NULL OR vary = ?2)"},
+    [PARTS_INVALIDATE] = {WRITER, "DELETE FROM part WHERE url = ?1 OR normal_url = ?1"},
     [PARTS_DROP_OTHERS] = {WRITER, "DELETE FROM part WHERE url = ?1 AND vary = ?2 AND (?5 = 0 OR (?5 = 1 AND etag IS NOT ?3) "
 				   "OR (?5 = 2 AND last_modified IS NOT ?4) OR whole_bytes <> ?6)"},
     [PARTS_DROP_WITHIN] = {WRITER, "DELETE FROM part WHERE url = ?1 AND vary = ?2 AND first_byte >= ?3 AND first_byte + body_bytes <= ?4"},
@@ -87,10 +88,10 @@ const struct index_statement index_statements[STATEMENTS] = {
     [REFUSALS_TRIM] = {WRITER, "DELETE FROM refusal WHERE id <= (SELECT max(id) FROM refusal) - ?1"},
     [REFUSAL_FORGET] = {WRITER, "DELETE FROM refusal WHERE url = ?1"},
     /* The second half: purges since ?1 are forgotten already, and one of them may have been of this URL. */
-    [PURGED] = {WRITER, "SELECT 1 FROM purge WHERE id > ?1 AND (url_glob IS NULL OR ?2 GLOB url_glob) AND (host IS NULL OR host = ?3) "
+    [PURGED] = {WRITER, "SELECT 1 FROM purge WHERE id > ?1 AND (url_glob IS NULL OR coalesce(?4, ?2) GLOB url_glob) AND (host IS NULL OR host = ?3) "
 			"UNION ALL SELECT 1 WHERE ?1 + 1 < (SELECT min(id) FROM purge) LIMIT 1"},
     [LIMITS] = {WRITER, "SELECT bytes, entries, new_bytes, part_bytes, ghosts FROM counter"},
-    [CANDIDATE] = {WRITER, "SELECT id, url, vary, body_bytes, visits FROM entry WHERE queue = ?1 AND pinned = 0 ORDER BY place, id LIMIT 1"},
+    [CANDIDATE] = {WRITER, "SELECT id, url, vary, body_bytes, visits, coalesce(normal_url, url) FROM entry WHERE queue = ?1 AND pinned = 0 ORDER BY place, id LIMIT 1"},
     [CANDIDATE_PINNED] = {WRITER, "SELECT pin FROM rule WHERE pin IS NOT NULL AND ?1 GLOB url_glob ORDER BY priority DESC, id LIMIT 1"},
     [EVICT] = {WRITER, "DELETE FROM entry WHERE id = ?1"},
     [REQUEUE] = {WRITER, "UPDATE entry SET queue = 'main', place = ?2, visits = ?3 WHERE id = ?1"},

@@ -22,6 +22,8 @@ bool index_purged(struct index *ix, const char *url, int64_t purge_id)
 	sqlite3_bind_int64(st, 1, purge_id);
 	index_bind_text(st, 2, url);
 	index_bind_text(st, 3, host);
+	if (index_bind_normal(st, 4, url) < 0)
+		return true; /* what may have been purged is not stored */
 	enum store_found found = index_ask(ix, PURGED, "asking whether a URL was purged");
 	index_rest(ix, PURGED);
 	return found == STORE_FOUND;

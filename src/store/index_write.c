@@ -113,7 +113,7 @@ static int insert(struct index *ix, struct entry *e)
 	index_bind_text(st, 24, e->note);
 	index_bind_text(st, 25, queue);
 	sqlite3_bind_int64(st, 26, place);
-	if (index_run(ix, INSERT, "storing a row") < 0)
+	if (index_bind_normal(st, 27, e->url) < 0 || index_run(ix, INSERT, "storing a row") < 0)
 		return -1;
 	e->id = sqlite3_last_insert_rowid(ix->db);
 	return 0;
@@ -222,7 +222,7 @@ int index_invalidate(struct index *ix, const char *url)
 {
 	assert(ix->who != NULL);
 	index_bind_text(ix->statements[INVALIDATE], 1, url);
-	return index_run(ix, INVALIDATE, "invalidating a URL") < 0 ? -1 : index_drop_parts(ix, url, NULL);
+	return index_run(ix, INVALIDATE, "invalidating a URL") < 0 ? -1 : index_invalidate_parts(ix, url);
 }
 
 int index_drop(struct index *ix, int64_t id, const char *body_file)

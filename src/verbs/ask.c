@@ -119,7 +119,7 @@ static char *read_url(const struct ask *a, const char *text)
 {
 	char *scheme = ask_server(a, "default-scheme");
 	struct key_target target;
-	char *url = a->origin != NULL && text[0] == '/' ? strdup(text) : key_normalise(text, scheme != NULL ? scheme : "http");
+	char *url = a->origin != NULL && text[0] == '/' ? strdup(text) : key_of_url(text, scheme != NULL ? scheme : "http");
 	const char *path = url != NULL && url[0] == '/' ? url : url != NULL ? behind_own_name(a, url) : NULL;
 	free(scheme);
 	if (path == NULL)
@@ -168,6 +168,11 @@ int ask_url(struct ask *a, const struct conf *conf, const char *verb)
 	}
 	char *key = rules_key(a->glimpse.rules, a->url, &a->key_rule);
 	a->key = key != NULL ? key : strdup(a->url);
+	a->normal = a->key != NULL ? key_normalise(a->key, "http") : NULL;
+	if (a->normal == NULL) {
+		log_say("%s: out of memory", verb);
+		return VERB_TROUBLE;
+	}
 	rules_judge(a->glimpse.rules, a->key, &a->ruling);
 	policy_read_demand(&a->request, &a->demand);
 	if (glimpse_rows(&a->glimpse, a->key, &a->lookup.rows) == STORE_BROKEN)
@@ -189,4 +194,5 @@ void ask_end(struct ask *a)
 	free(a->mode_words);
 	free(a->url);
 	free(a->key);
+	free(a->normal);
 }

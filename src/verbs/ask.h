@@ -12,8 +12,9 @@ enum { ASK_TARGETS = 16 };
 
 struct ask {
 	struct glimpse glimpse;
-	char *url;        /* as asked, normalised */
+	char *url;        /* as asked */
 	char *key;        /* what the cache calls it: url, unless a rule leaves parameters out */
+	char *normal;     /* the normal URL of the key, which all its spellings share */
 	int64_t key_rule; /* that rule; 0: none */
 	struct buf request_text;
 	struct head request;

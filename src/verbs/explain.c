@@ -156,6 +156,33 @@ static void say_arithmetic(struct page *p, const struct ask *a)
 	    : u->stale_if_5xx ? "served when the origin cannot be reached or answers 5xx" : "served when the origin cannot be reached");
 }
 
+struct spellings {
+	struct page *page;
+	int count;
+};
+
+static int say_spelling(void *ctx, const struct store_column *c, size_t count)
+{
+	struct spellings *s = ctx;
+	char name[32];
+	snprintf(name, sizeof name, "other_spelling_%d", ++s->count);
+	say(s->page, name, "%s, entry %s: a request for it is answered by that entry", count > 1 ? c[1].text : "", c[0].text);
+	return 0;
+}
+
+/* Entries of equivalent URLs (RFC 9110 4.2.3), which rules, purges and invalidation treat as this one. */
+static void say_spellings(struct page *p, const struct ask *a)
+{
+	const char *params[] = {a->normal, a->key};
+	struct spellings s = {.page = p};
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	if (store_query(a->glimpse.dir, "SELECT id, url FROM entry WHERE (url = ?1 OR normal_url = ?1) AND url <> ?2 ORDER BY url, id LIMIT 20",
+		params, 2, say_spelling, &s, &why) != 0)
+		log_say("explain: %s", buf_str(&why));
+	buf_fini(&why);
+}
+
 static bool wanted(const void *request, const char *vary)
 {
 	return key_vary_matches(vary, request);
@@ -336,6 +363,8 @@ static int explain(struct ask *a, const struct conf *conf)
 	say(&p, "url", "%s", file ? conf_operand(conf, 0) : a->url);
 	if (!file)
 		say(&p, "key", "%s", a->key);
+	if (!file && strcmp(a->normal, a->key) != 0)
+		say(&p, "normal_url", "%s: what rules and purges match", a->normal);
 	say(&p, "as_of", "%s", when(a->now, text));
 	say_cache(&p, a, conf);
 	if (file) {
@@ -344,6 +373,7 @@ static int explain(struct ask *a, const struct conf *conf)
 		ask_judge(a);
 		say_rules(&p, a);
 		say_variants(&p, a);
+		say_spellings(&p, a);
 		if (a->lookup.entry != NULL)
 			say_arithmetic(&p, a);
 		else

@@ -109,11 +109,11 @@ static char *read_url(const char *origin, const char *scheme, const char *text)
 {
 	char *joined = NULL;
 	if (origin == NULL || text[0] != '/')
-		return key_normalise(text, scheme);
+		return key_of_url(text, scheme);
 	size_t n = strlen(origin);
 	if (asprintf(&joined, "%.*s%s", (int)(n > 0 && origin[n - 1] == '/' ? n - 1 : n), origin, text) < 0)
 		return NULL;
-	char *url = key_normalise(joined, scheme);
+	char *url = key_of_url(joined, scheme);
 	free(joined);
 	return url;
 }

@@ -75,11 +75,13 @@ static int add_url(struct select *s, struct buf *any, char *url, bool wild)
 		s->globs[s->glob_count++] = glob;
 	else
 		free(glob);
-	buf_addf(any, "%s%s ?%zu", any->len == 0 ? "(" : " OR ", wild ? "url GLOB" : "url =", n);
+	/* Written so that an index serves both halves. */
+	buf_addf(any, wild ? "%surl GLOB ?%zu AND normal_url IS NULL OR normal_url GLOB ?%zu" : "%surl = ?%zu OR normal_url = ?%zu",
+	    any->len == 0 ? "(" : " OR ", n, n);
 	return glob != NULL && n > 0 ? 0 : -1;
 }
 
-/* What the cache calls that URL: a rule may leave parameters out. The url is taken. */
+/* The normal URL of what the cache calls that URL: a rule may leave parameters out. The url is taken. */
 static char *key_of(const char *dir, char *url)
 {
 	struct glimpse g;
@@ -91,16 +93,19 @@ static char *key_of(const char *dir, char *url)
 		key = rules_key(g.rules, url, &rule);
 	glimpse_close(&g);
 	buf_fini(&why);
-	if (key == NULL)
-		return url;
+	if (key != NULL) {
+		free(url);
+		url = key;
+	}
+	char *normal = key_normalise(url, "http");
 	free(url);
-	return key;
+	return normal;
 }
 
 static int add_operand(struct select *s, struct buf *any, const char *operand, const char *dir, const char *verb)
 {
 	bool wild = strchr(operand, '*') != NULL;
-	char *url = wild ? NULL : key_normalise(operand, "http");
+	char *url = wild ? NULL : key_of_url(operand, "http");
 	if (!wild && url == NULL) {
 		log_say("%s: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", verb, operand);
 		return -1;

@@ -30,7 +30,7 @@ static const char question[] =
     "reason, unixepoch() - fetched_at + initial_age_s AS age_s, fresh_until - unixepoch() AS fresh_for_s, fetched_at, fresh_until, "
     "stale_until, used_at, hits, body_bytes, body_file, lower(hex(sha256)) AS sha256, etag, last_modified, pinned, tag, note, rule_id, "
     "dns_ms, connect_ms, ttfb_ms, total_ms, headers "
-    "FROM entry WHERE url = ?1 AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) ORDER BY fetched_at - initial_age_s DESC, fetched_at DESC";
+    "FROM entry WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
 
 struct shown {
 	enum table_style style;
@@ -125,20 +125,20 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 	return rc;
 }
 
-/* All variants, or the one with that id. */
-static int show(const char *dir, const char *url, const char *id, bool json)
+/* All variants of all spellings of the URL, or the one with that id. */
+static int show(const char *dir, const struct ask *ask, const char *id, bool json)
 {
-	const char *params[] = {url, id};
+	const char *params[] = {ask->normal, id, ask->key};
 	struct shown s = {.style = table_style_for(json)};
 	struct buf why;
 	buf_init(&why, BUF_LINE);
 	if (json)
 		putchar('[');
-	int rc = store_query(dir, question, params, 2, put_row, &s, &why);
+	int rc = store_query(dir, question, params, 3, put_row, &s, &why);
 	if (json)
 		puts("]");
 	if (rc == 0 && s.rows == 0)
-		rc = explain_absence(dir, url, &why);
+		rc = explain_absence(dir, ask->key, &why);
 	if (rc != 0)
 		log_say("%s", buf_str(&why));
 	buf_fini(&why);
@@ -165,7 +165,7 @@ int verb_show(int argc, char **argv)
 	} else if (status == VERB_DONE) {
 		if (select)
 			snprintf(id, sizeof id, "%lld", (long long)ask.lookup.entry->id);
-		status = show(conf_cache_dir(conf), ask.key, select ? id : NULL, conf_flag(conf, "json"));
+		status = show(conf_cache_dir(conf), &ask, select ? id : NULL, conf_flag(conf, "json"));
 	}
 	ask_end(&ask);
 	conf_free(conf);

@@ -334,25 +334,6 @@ def test_who_joins_an_answer_that_has_begun_is_told_its_age_and_may_insist(curle
         assert second.finish(joined).text == "been"
 
 
-# --- what goes on (RFC 9110 7.7) ---
-
-def test_a_proxy_asks_for_the_path_as_it_came(curlew, origin):
-    for path in ("/a/../b%7Ec", "/x%2fy%41?q=%7e%61"):
-        with curlew.connect() as client:
-            client.ask("GET", origin.url() + path, {"Host": origin.host})
-        assert origin.asked()[-1].target == path
-
-
-def test_other_spellings_of_a_path_are_one_entry(curlew, origin):
-    origin.at("/~a", "hello", FRESH)
-    origin.at("/%7Ea", "hello", FRESH)
-    with curlew.connect() as client:
-        client.ask("GET", origin.url("/%7Ea"), {"Host": origin.host})
-        curlew.row(origin.url("/~a"))
-        assert client.ask("GET", origin.url("/~a"), {"Host": origin.host}).hit
-        assert client.ask("GET", origin.url("/%7ea"), {"Host": origin.host}).hit
-
-
 # --- errors (RFC 9111 4.2.4, RFC 5861 4), and what Cache-Status says of them (RFC 9211 2.2, 2.3) ---
 
 def test_an_answer_that_is_none_is_not_an_origin_out_of_reach(curlew, origin):

@@ -56,6 +56,18 @@ static void a_url_has_one_spelling(void **state)
 	    {"3986 2.1", "http://a/caf\xc3\xa9", "http://a/caf%C3%A9", "and letters"},
 	    {"3986 3.3", "http://a/;p=1/b,c'!$&()*+=:@", "http://a/;p=1/b,c'!$&()*+=:@",
 		"reserved bytes stay"},
+	    {"3986 6.2.2", "http://ex%61mple.com/", "http://example.com/", "an escape in the host"},
+	    {"5890", "http://B\xc3\x9c"
+		     "cher.example/",
+		"http://xn--bcher-kva.example/", "an internationalised name"},
+	    {"5890", "http://b%C3%BCcher.example:80/\xc3\xbc", "http://xn--bcher-kva.example/%C3%BC", "escaped"},
+	    {"5890", "http://bu\xcc\x88"
+		     "cher.example/",
+		"http://xn--bcher-kva.example/", "composed of two"},
+	    {"5890", "http://fa\xc3\x9f.example/", "http://xn--fa-hia.example/", "as browsers read it"},
+	    {"5890", "http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.1/", "http://127.0.0.1/", "wide digits are digits"},
+	    {"3986 2.1", "http://a/|\"{}<>^`?\\", "http://a/%7C%22%7B%7D%3C%3E%5E%60?%5C", "bytes that no URI contains"},
+	    {"3986 2.2", "http://a/?x[]=[1]", "http://a/?x[]=[1]", "brackets stay"},
 	    {"3986 3.2.2", "http://0x7f.1/", "http://127.0.0.1/", "one spelling of IPv4"},
 	    {"3986 3.2.2", "http://2130706433/", "http://127.0.0.1/", "of the number too"},
 	    {"5952 4", "http://[0:0:0::1]:80/", "http://[::1]/", "one of IPv6"},
@@ -77,6 +89,31 @@ static void a_url_has_one_spelling(void **state)
 	char *secure = key_normalise("example.com", "https");
 	assert_string_equal(secure, "https://example.com/");
 	free(secure);
+}
+
+static void a_key_is_what_the_client_wrote_and_has_one_normal_url(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *url, *key, *normal;
+	} rows[] = {
+	    {"HTTP://A:80/%7e?%5b", "http://a/%7e?%5b", "http://a/~?%5B"},
+	    {"http://a/x/../%2f//b", "http://a/x/../%2f//b", "http://a/%2F//b"},
+	    {"http://a/%2E%2e/.//..", "http://a/%2E%2e/.//..", "http://a/"},
+	    {"http://a/?/../%61", "http://a/?/../%61", "http://a/?/../a"},
+	    {"http://a/%2F?%5B", "http://a/%2F?%5B", NULL},
+	    {"http://a/...", "http://a/...", NULL},
+	    {"http://a?b|c#d", "http://a/?b%7Cc", NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char *normal, *key = key_of_url(rows[i].url, "http");
+		assert_string_equal(key, rows[i].key);
+		assert_int_equal(key_normal(key, &normal), 0);
+		if (!same(normal, rows[i].normal))
+			fail_msg("<%s> gave <%s>, not <%s>", key, shown(normal), shown(rows[i].normal));
+		free(normal);
+		free(key);
+	}
 }
 
 static void what_is_not_fetched_has_no_url(void **state)
@@ -112,10 +149,12 @@ static void what_is_not_fetched_has_no_url(void **state)
 	    {"http://example.com/\n", "a line end"},
 	    {"http://example.com/\x7f", "a control byte"},
 	    {"http://example.com/?\x01", "one in the query"},
-	    {"http://ex%61mple.com/", "an escape in the host"},
-	    {"http://b\xc3\xbc"
-	     "cher.example/",
-		"a letter beyond ASCII in the host"},
+	    {"http://ex%2fmple.com/", "an escaped slash in the host"},
+	    {"http://example.com%40evil/", "an escaped user"},
+	    {"http://example.com%3A80/", "an escaped colon"},
+	    {"http://a%00.example/", "a NUL"},
+	    {"http://\xff.example/", "no UTF-8"},
+	    {"http://\xe2\x84\x80.example/", "a letter that becomes a slash"},
 	    {"http://example.com:0/", "port 0"},
 	    {"http://example.com:65536/", "a port too high"},
 	    {"http://example.com:80a/", "no port"},
@@ -189,15 +228,15 @@ static void a_prefix_target_names_host_and_path(void **state)
 		"schemes have no case"},
 	    {"/http://example.com:443/", KEY_PREFIX, 0, "http://example.com:443/", "example.com",
 		443, NULL, "http on 443 stays http"},
-	    {"/a/b/../../../c", KEY_PREFIX, 0, "http://a/c", "a", 80, NULL,
+	    {"/a/b/../../../c", KEY_PREFIX, 0, "http://a/b/../../../c", "a", 80, NULL,
 		"dot segments are no file, and stay on the host"},
-	    {"/a/%2e%2e/c", KEY_PREFIX, 0, "http://a/c", "a", 80, NULL, "escaped ones neither"},
+	    {"/a/%2e%2e/c", KEY_PREFIX, 0, "http://a/%2e%2e/c", "a", 80, NULL, "escaped ones neither"},
 	    {"/a/b%2Fc", KEY_PREFIX, 0, "http://a/b%2Fc", "a", 80, NULL, "an escaped slash"},
 	    {"/a/b%00c", KEY_PREFIX, 0, "http://a/b%00c", "a", 80, NULL, "a NUL"},
 	    {"/a/b%zz", KEY_PREFIX, 0, "http://a/b%zz", "a", 80, NULL, "does not decode"},
-	    {"/a/b%20c%41", KEY_PREFIX, 0, "http://a/b%20cA", "a", 80, "a/b cA", "decoded once"},
+	    {"/a/b%20c%41", KEY_PREFIX, 0, "http://a/b%20c%41", "a", 80, "a/b cA", "decoded once"},
 	    {"/a/b%2541", KEY_PREFIX, 0, "http://a/b%2541", "a", 80, "a/b%41", "and only once"},
-	    {"/a/%c3%A9%4f", KEY_PREFIX, 0, "http://a/%C3%A9O", "a", 80, "a/\xc3\xa9O",
+	    {"/a/%c3%A9%4f", KEY_PREFIX, 0, "http://a/%c3%A9%4f", "a", 80, "a/\xc3\xa9O",
 		"in both cases of hex"},
 	    {"/a/b%2", KEY_PREFIX, 0, "http://a/b%2", "a", 80, NULL, "half an escape"},
 	    {"/.curlewx/y", KEY_PREFIX, 400, NULL, NULL, 0, ".curlewx/y", "not ours, and no host"},
@@ -288,10 +327,11 @@ static void a_reverse_target_is_the_origins(void **state)
 	static const struct row based_rows[] = {
 	    {"/x?y", KEY_REVERSE, 0, "https://example.com/base/x?y", "example.com", 443, NULL,
 		"beneath the origin's path"},
-	    {"/../x", KEY_REVERSE, 0, "https://example.com/base/x", "example.com", 443, NULL,
-		"which no dots leave"},
-	    {"/%2e%2e/x", KEY_REVERSE, 0, "https://example.com/base/x", "example.com", 443, NULL,
-		"escaped ones neither"},
+	    {"/y/../x", KEY_REVERSE, 0, "https://example.com/base/y/../x", "example.com", 443, NULL,
+		"dots go along"},
+	    {"/../x", KEY_REVERSE, 400, NULL, NULL, 0, NULL, "but do not lead out of it"},
+	    {"/%2e%2e/x", KEY_REVERSE, 400, NULL, NULL, 0, NULL, "escaped ones neither"},
+	    {"/y//../../x", KEY_REVERSE, 400, NULL, NULL, 0, NULL, "nor for origins that merge slashes"},
 	};
 	check_targets(&based, "GET", based_rows, sizeof based_rows / sizeof *based_rows);
 }
@@ -648,6 +688,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_url_has_one_spelling),
+	    cmocka_unit_test(a_key_is_what_the_client_wrote_and_has_one_normal_url),
 	    cmocka_unit_test(what_is_not_fetched_has_no_url),
 	    cmocka_unit_test(a_prefix_target_names_host_and_path),
 	    cmocka_unit_test(curlews_own_pages_are_beneath_its_name),

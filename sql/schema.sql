@@ -356,32 +356,50 @@ CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits
 CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 
--- For people: the entries, with times that read well (local time) and what a request would find: fresh, also by a rule. (Where a rule is
--- gone that decided, the origin's own word is read again at the next use, and that is in no column: curlew explain tells.)
+-- What the rules make of each entry: until when it is fresh and may be served stale (Unix seconds), whether it is pinned, its tag, and its state
+-- now. A fresh_until or a tag that a user wrote overrides the rules. (After a rule that decided is deleted, the next use reads the origin's own
+-- lifetime again, which is in no column: curlew explain shows it.)
+CREATE VIEW v_ruled AS
+SELECT
+	id, fresh_until, stale_until, pinned, tag,
+	CASE WHEN unixepoch() < fresh_until THEN 'fresh' WHEN unixepoch() < stale_until THEN 'stale, usable' ELSE 'stale' END AS state
+FROM (
+	SELECT
+		id, fresh_until, pinned, tag,
+		coalesce((SELECT entry.fresh_until + stale_ok_s FROM rule
+			WHERE stale_ok_s IS NOT NULL AND matched_url GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), stale_until) AS stale_until
+	FROM (
+		SELECT
+			id, stale_until, coalesce(normal_url, url) AS matched_url,
+			coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule
+				WHERE fresh_for_s IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob AND entry.fresh_until IS entry.computed_until
+				AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) ORDER BY priority DESC, rule.id LIMIT 1), fresh_until) AS fresh_until,
+			max(pinned, coalesce((SELECT pin FROM rule
+				WHERE pin IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), 0)) AS pinned,
+			coalesce(tag, (SELECT tag FROM rule
+				WHERE tag IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1)) AS tag
+		FROM entry
+	) AS entry
+);
+
+-- For people: the entries, with sizes and times that read well (local time) and what the rules make of them.
 CREATE VIEW v_entry AS
 SELECT
 	id, url, host, status,
-	CASE WHEN now < until THEN 'fresh' ELSE 'stale' END AS state,
+	CASE ruled.state WHEN 'fresh' THEN 'fresh' ELSE 'stale' END AS state,
 	CASE WHEN body_bytes < 1024 THEN body_bytes || ' B'
-		WHEN body_bytes < 1048576 THEN format('%.1f KiB', body_bytes / 1024.0)
-		WHEN body_bytes < 1073741824 THEN format('%.1f MiB', body_bytes / 1048576.0)
-		ELSE format('%.1f GiB', body_bytes / 1073741824.0) END AS size,
-	CASE WHEN age_s < 120 THEN age_s || ' s' WHEN age_s < 7200 THEN (age_s / 60) || ' min'
-		WHEN age_s < 172800 THEN (age_s / 3600) || ' h' ELSE (age_s / 86400) || ' d' END AS age,
+		WHEN body_bytes < 1048524.8 THEN format('%.1f KiB', body_bytes / 1024.0)
+		WHEN body_bytes < 1073689395.2 THEN format('%.1f MiB', body_bytes / 1048576.0)
+		WHEN body_bytes < 1099457940684.8 THEN format('%.1f GiB', body_bytes / 1073741824.0)
+		ELSE format('%.1f TiB', body_bytes / 1099511627776.0) END AS size,
+	CASE WHEN age_s < 120 THEN age_s || ' s' WHEN age_s < 7200 THEN (age_s / 60) || ' min' WHEN age_s < 172800 THEN (age_s / 3600) || ' h'
+		WHEN age_s < 63072000 THEN (age_s / 86400) || ' days' ELSE (age_s / 31536000) || ' years' END AS age,
 	datetime(fetched_at, 'unixepoch', 'localtime') AS fetched,
-	datetime(until, 'unixepoch', 'localtime') AS expires,
+	datetime(ruled.fresh_until, 'unixepoch', 'localtime') AS expires,
 	datetime(used_at, 'unixepoch', 'localtime') AS used,
-	hits, pinned,
-	coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob ORDER BY priority DESC, id LIMIT 1)) AS tag,
-	note, vary, reason,
+	hits, ruled.pinned AS pinned, ruled.tag AS tag, note, vary, reason,
 	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
-FROM (
-	SELECT *, unixepoch() AS now, unixepoch() - fetched_at + initial_age_s AS age_s,
-		coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule
-			WHERE fresh_for_s IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob AND entry.fresh_until IS entry.computed_until
-			AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) ORDER BY priority DESC, id LIMIT 1), fresh_until) AS until
-	FROM entry
-) AS entry;
+FROM (SELECT *, unixepoch() - fetched_at + initial_age_s AS age_s FROM entry) AS entry JOIN v_ruled AS ruled USING (id);
 
 -- Who is evicted next when room is needed, the first first (docs/EVICTION.md). A row of the queue it stands in goes unless it has as many
 -- visits as its size asks for; else it gets another turn in the queue main. Pinned rows are not among them.
@@ -413,18 +431,27 @@ SELECT
 	datetime(min(hour), 'unixepoch', 'localtime') AS since
 FROM traffic GROUP BY host ORDER BY saved_bytes DESC;
 
--- For people: what each host takes and gives.
+-- For people: what each host takes, and what the entries that are stored now gave. v_traffic counts what is gone, too.
 CREATE VIEW v_host AS
 SELECT
-	host,
-	count(*) AS entries,
-	sum(body_bytes) AS bytes,
-	format('%.1f MiB', sum(body_bytes) / 1048576.0) AS size,
-	sum(hits) AS hits,
-	sum(hits * body_bytes) AS saved_bytes,
-	sum(fresh_until > unixepoch()) AS fresh,
-	datetime(max(used_at), 'unixepoch', 'localtime') AS used
-FROM entry GROUP BY host ORDER BY bytes DESC;
+	host, entries, bytes,
+	CASE WHEN bytes < 1024 THEN bytes || ' B'
+		WHEN bytes < 1048524.8 THEN format('%.1f KiB', bytes / 1024.0)
+		WHEN bytes < 1073689395.2 THEN format('%.1f MiB', bytes / 1048576.0)
+		WHEN bytes < 1099457940684.8 THEN format('%.1f GiB', bytes / 1073741824.0)
+		ELSE format('%.1f TiB', bytes / 1099511627776.0) END AS size,
+	hits, saved_bytes, fresh, used
+FROM (
+	SELECT
+		host,
+		count(*) AS entries,
+		sum(body_bytes) AS bytes,
+		sum(hits) AS hits,
+		sum(hits * body_bytes) AS saved_bytes,
+		sum(ruled.state = 'fresh') AS fresh,
+		datetime(max(used_at), 'unixepoch', 'localtime') AS used
+	FROM entry JOIN v_ruled AS ruled USING (id) GROUP BY host
+) ORDER BY bytes DESC;
 
 -- For people: the largest bodies first.
 CREATE VIEW v_big AS
@@ -434,9 +461,9 @@ SELECT id, url, host, body_bytes, size, hits, pinned, used, fetched FROM v_entry
 CREATE VIEW v_stale AS
 SELECT
 	id, url, host,
-	unixepoch() - fresh_until AS stale_for_s,
-	datetime(fresh_until, 'unixepoch', 'localtime') AS stale_since,
+	unixepoch() - ruled.fresh_until AS stale_for_s,
+	datetime(ruled.fresh_until, 'unixepoch', 'localtime') AS stale_since,
 	etag IS NOT NULL OR last_modified IS NOT NULL AS can_revalidate,
-	stale_until > unixepoch() AS usable,
-	body_bytes, hits, pinned
-FROM entry WHERE fresh_until <= unixepoch() ORDER BY fresh_until;
+	ruled.state = 'stale, usable' AS usable,
+	body_bytes, hits, ruled.pinned AS pinned
+FROM entry JOIN v_ruled AS ruled USING (id) WHERE ruled.state <> 'fresh' ORDER BY ruled.fresh_until;

@@ -21,9 +21,8 @@ static const struct table_column columns[] = {
 };
 
 #define QUESTION                                                                                                       \
-	"SELECT CASE WHEN unixepoch() < " SELECT_FRESH_UNTIL " THEN 'fresh' WHEN unixepoch() < stale_until THEN 'stale, usable' "     \
-	"ELSE 'stale' END AS state, status, body_bytes, unixepoch() - fetched_at + initial_age_s AS age_s, hits, pinned, " SELECT_TAG " AS tag, url " \
-	"FROM entry"
+	"SELECT ruled.state AS state, status, body_bytes, unixepoch() - fetched_at + initial_age_s AS age_s, hits, ruled.pinned AS pinned, "  \
+	"ruled.tag AS tag, url " SELECT_FROM
 
 static const struct {
 	const char *key, *order;

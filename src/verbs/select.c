@@ -177,7 +177,7 @@ static void spare_pinned(struct select *s, const struct conf *conf)
 {
 	bool by_age_or_size = conf_given(conf, "older-than") || conf_given(conf, "unused-for") || conf_given(conf, "larger-than") || conf_flag(conf, "stale");
 	if (conf_is(conf, CONF_PURGE) && by_age_or_size && !conf_flag(conf, "soft"))
-		add_condition(s, "pinned = 0");
+		add_condition(s, "ruled.pinned = 0");
 }
 
 int select_make(struct select *s, const struct conf *conf, const char *verb)
@@ -189,7 +189,7 @@ int select_make(struct select *s, const struct conf *conf, const char *verb)
 		return -1;
 	if (conf_text(conf, "host") != NULL)
 		s->host = s->params[s->param_count - 1];
-	if (add_text(s, conf, "tag", SELECT_TAG, false) != 0)
+	if (add_text(s, conf, "tag", "ruled.tag", false) != 0)
 		return -1;
 	if (conf_text(conf, "tag") != NULL)
 		s->by_url_alone = false;
@@ -203,7 +203,7 @@ int select_make(struct select *s, const struct conf *conf, const char *verb)
 		s->by_url_alone = false;
 	}
 	if (conf_flag(conf, "stale")) {
-		add_condition(s, SELECT_FRESH_UNTIL " <= unixepoch()");
+		add_condition(s, "ruled.state <> 'fresh'");
 		buf_adds(&s->words, " --stale");
 		s->by_url_alone = false;
 	}
@@ -245,7 +245,7 @@ int select_ids(const struct select *s, const char *dir, struct selected *out, st
 	struct buf sql;
 	buf_init(&sql, BUF_PAGE);
 	*out = (struct selected){0};
-	buf_addf(&sql, "SELECT id, body_bytes FROM entry%s ORDER BY id", buf_str(&s->where));
+	buf_addf(&sql, "SELECT id, body_bytes " SELECT_FROM "%s ORDER BY id", buf_str(&s->where));
 	int rc = store_query(dir, buf_str(&sql), s->params, s->param_count, keep_id, out, why);
 	buf_fini(&sql);
 	return rc;

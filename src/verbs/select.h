@@ -10,13 +10,8 @@
 
 enum { SELECT_PARAMS = 64 };
 
-/* As the views of schema.sql have it: a tag of a row is its own, or the one that its rules give; so is its lifetime, unless it was written by
- * hand. */
-#define SELECT_TAG "coalesce(tag, (SELECT tag FROM rule WHERE rule.tag IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob ORDER BY priority DESC, id LIMIT 1))"
-#define SELECT_FRESH_UNTIL \
-	"coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule WHERE fresh_for_s IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob " \
-	"AND entry.fresh_until IS entry.computed_until AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) " \
-	"ORDER BY priority DESC, id LIMIT 1), fresh_until)"
+/* What the conditions are about: the rows, and what the rules make of each (state, fresh_until, stale_until, pinned, tag). */
+#define SELECT_FROM "FROM entry JOIN v_ruled AS ruled USING (id)"
 
 struct select {
 	struct buf where; /* " WHERE ...", or "" for all rows */

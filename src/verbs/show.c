@@ -3,6 +3,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "verbs/ask.h"
+#include "verbs/select.h"
 #include "verbs/table.h"
 
 #include <stdio.h>
@@ -26,11 +27,12 @@ static const struct {
 
 static const char question[] =
     "SELECT url, vary, id, status, "
-    "CASE WHEN unixepoch() < fresh_until THEN 'fresh' WHEN unixepoch() < stale_until THEN 'stale, usable' ELSE 'stale' END AS state, "
-    "reason, unixepoch() - fetched_at + initial_age_s AS age_s, fresh_until - unixepoch() AS fresh_for_s, fetched_at, fresh_until, "
-    "stale_until, used_at, hits, body_bytes, body_file, lower(hex(sha256)) AS sha256, etag, last_modified, pinned, tag, note, rule_id, "
-    "dns_ms, connect_ms, ttfb_ms, total_ms, headers "
-    "FROM entry WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
+    "ruled.state AS state, "
+    "reason, unixepoch() - fetched_at + initial_age_s AS age_s, ruled.fresh_until - unixepoch() AS fresh_for_s, fetched_at, "
+    "ruled.fresh_until AS fresh_until, ruled.stale_until AS stale_until, used_at, hits, body_bytes, body_file, lower(hex(sha256)) AS sha256, "
+    "etag, last_modified, ruled.pinned AS pinned, ruled.tag AS tag, note, rule_id, dns_ms, connect_ms, ttfb_ms, total_ms, headers "
+    SELECT_FROM " WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) "
+    "ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
 
 struct shown {
 	enum table_style style;

@@ -14,25 +14,28 @@ static const struct {
     {"entries", TABLE_NUMBER}, {"bytes", TABLE_BYTES}, {"hosts", TABLE_NUMBER}, {"fresh", TABLE_NUMBER}, {"pinned", TABLE_NUMBER},
     {"hits", TABLE_NUMBER}, {"saved_bytes", TABLE_BYTES}, {"refused_urls", TABLE_NUMBER}, {"rules", TABLE_NUMBER},
     {"trash_files", TABLE_NUMBER}, {"misses", TABLE_NUMBER}, {"hit_percent", TABLE_NUMBER}, {"byte_hit_percent", TABLE_NUMBER},
-    {"storing", TABLE_TEXT},
+    {"since", TABLE_TIME}, {"storing", TABLE_TEXT},
 };
 
+/* Hits, misses and what they saved are those of the same time, that of the table traffic, so that the shares fit them. */
 static const char totals_question[] =
-    "SELECT counter.entries, counter.bytes, (SELECT count(DISTINCT host) FROM entry) AS hosts, e.fresh, e.pinned, e.hits, e.saved_bytes, "
+    "SELECT counter.entries, counter.bytes, (SELECT count(DISTINCT host) FROM entry) AS hosts, r.fresh, r.pinned, t.hits, t.saved_bytes, "
     "(SELECT count(*) FROM refusal) AS refused_urls, (SELECT count(*) FROM rule) AS rules, "
-    "(SELECT count(*) FROM trash) AS trash_files, t.misses, t.hit_percent, t.byte_hit_percent, "
+    "(SELECT count(*) FROM trash) AS trash_files, t.misses, t.hit_percent, t.byte_hit_percent, t.since, "
     "coalesce((SELECT value FROM setting WHERE name = 'stopped'), 'yes') AS storing "
-    "FROM counter, (SELECT coalesce(sum(fresh_until > unixepoch()), 0) AS fresh, coalesce(sum(pinned), 0) AS pinned, "
-    "coalesce(sum(hits), 0) AS hits, coalesce(sum(hits * body_bytes), 0) AS saved_bytes FROM entry) e, "
-    "(SELECT coalesce(sum(misses), 0) AS misses, round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent, "
-    "round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent FROM traffic) t";
+    "FROM counter, (SELECT coalesce(sum(state = 'fresh'), 0) AS fresh, coalesce(sum(pinned), 0) AS pinned FROM v_ruled) r, "
+    "(SELECT coalesce(sum(hits), 0) AS hits, coalesce(sum(misses), 0) AS misses, coalesce(sum(hit_bytes), 0) AS saved_bytes, "
+    "round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent, "
+    "round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent, min(hour) AS since FROM traffic) t";
 
 static const struct table_column hosts[] = {
     {"ENTRIES", TABLE_NUMBER, 9}, {"SIZE", TABLE_BYTES, 10}, {"HITS", TABLE_NUMBER, 9}, {"SAVED", TABLE_BYTES, 10}, {"HOST", TABLE_TEXT, 0}};
 
 static const char hosts_question[] =
-    "SELECT count(*) AS entries, sum(body_bytes) AS bytes, sum(hits) AS hits, sum(hits * body_bytes) AS saved_bytes, host "
-    "FROM entry GROUP BY host ORDER BY bytes DESC, host LIMIT 10";
+    "SELECT entries, bytes, coalesce(hits, 0) AS hits, coalesce(saved_bytes, 0) AS saved_bytes, e.host AS host "
+    "FROM (SELECT host, count(*) AS entries, sum(body_bytes) AS bytes FROM entry GROUP BY host ORDER BY bytes DESC, host LIMIT 10) e "
+    "LEFT JOIN (SELECT host, sum(hits) AS hits, sum(hit_bytes) AS saved_bytes FROM traffic GROUP BY host) t ON t.host = e.host "
+    "ORDER BY bytes DESC, e.host";
 
 static int put_totals(void *ctx, const struct store_column *v, size_t count)
 {

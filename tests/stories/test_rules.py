@@ -396,6 +396,19 @@ def test_what_looks_at_rows_knows_of_rules(launch, origin):
     assert curlew.get(origin.url("/0")).hit and origin.count() == 3
     listed = json.loads(run("ls", "--json", "--cache", curlew.dir).stdout)
     assert sorted((row["state"], row["tag"]) for row in listed) == [("fresh", "kept"), ("stale", None), ("stale", None)]
+    [shown] = json.loads(run("show", "--json", "--cache", curlew.dir, origin.url("/0")).stdout)
+    assert (shown["state"], shown["tag"]) == ("fresh", "kept") and 34 * 86400 < shown["fresh_for_s"] <= 35 * 86400
+    assert shown["fresh_until"] == curlew.row(origin.url("/0"))["fetched_at"] + 400 * 86400
+    assert json.loads(run("stats", "--json", "--cache", curlew.dir).stdout)["fresh"] == 1
+    assert curlew.value("SELECT fresh FROM v_host") == 1 and curlew.value("SELECT count(*) FROM v_stale") == 2
+    curlew.change("INSERT INTO rule (url_glob, stale_ok_s, pin) VALUES ('*/2', 1000000000, 1)")
+    for words in (["ls", "--json"], ["show", "--json", origin.url("/2")]):
+        [row] = [row for row in json.loads(run(*words, "--cache", curlew.dir).stdout) if row["url"] == origin.url("/2")]
+        assert (row["state"], row["pinned"]) == ("stale, usable", 1), words
+    assert curlew.sql(f"SELECT usable, pinned FROM v_stale WHERE url = '{origin.url('/2')}'") == [{"usable": 1, "pinned": 1}]
+    assert json.loads(run("stats", "--json", "--cache", curlew.dir).stdout)["pinned"] == 1
+    assert run("purge", "--stale", "--dry-run", "--cache", curlew.dir).stdout.startswith(b"would be removed\t1\t"), "one is pinned by a rule"
+    curlew.shell("DELETE FROM rule WHERE url_glob = '*/2'")
     cron = (Path(__file__).parents[2] / "sql" / "cron" / "expired.sql").read_text()
     curlew.stop()
     curlew.shell("DELETE FROM rule WHERE url_glob = '*/1'; BEGIN;" + cron + "SELECT count(*) FROM entry; ROLLBACK;")

@@ -1,6 +1,8 @@
 /* The index as public interface: what its triggers count, what its checks refuse, which files it takes for its own. */
 #include "unit/store_fixture.h"
 
+#include "verbs/table.h"
+
 #define SAMPLE                                                                                                         \
 	"INSERT INTO entry (id, url, status, fetched_at, fresh_until, used_at, body_file, body_bytes) VALUES "             \
 	"(1, 'http://a/1', 200, 1, 2, 3, 'body/ab/000000ab0001', 10), (2, 'http://a/2', 200, 1, 2, 3, 'body/ab/000000ab0002', 20); " \
@@ -149,6 +151,26 @@ static void the_views_read(void **state)
 	assert_int_equal(sql_number(h, "SELECT entries = 2 AND bytes = 30 AND fresh = 1 FROM v_host WHERE host = 'a'"), 1);
 	assert_int_equal(sql_number(h, "SELECT group_concat(id) = '2,1' FROM v_big"), 1);
 	assert_int_equal(sql_number(h, "SELECT group_concat(id) = '2' FROM v_stale"), 1);
+	static const struct {
+		const char *bytes, *size;
+	} sizes[] = {{"0", "0 B"}, {"92", "92 B"}, {"1023", "1023 B"}, {"1024", "1.0 KiB"}, {"1048524", "1023.9 KiB"}, {"1048575", "1.0 MiB"},
+	    {"1073741823", "1.0 GiB"}, {"1099511627775", "1.0 TiB"}, {"2199023255552", "2.0 TiB"}};
+	sql(h, "DELETE FROM entry WHERE id = 2;");
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		char text[256];
+		struct buf said;
+		snprintf(text, sizeof text, "UPDATE entry SET body_bytes = %s WHERE id = 1;", sizes[i].bytes);
+		if (i > 0)
+			sql(h, text);
+		snprintf(text, sizeof text, "SELECT v_entry.size = '%s' AND v_host.size = '%s' FROM v_entry, v_host WHERE v_host.host = 'a' AND v_entry.host = 'a'",
+		    sizes[i].size, sizes[i].size);
+		buf_init(&said, BUF_LINE);
+		table_humane(&said, TABLE_BYTES, sizes[i].bytes);
+		assert_string_equal(buf_str(&said), sizes[i].size);
+		if (i > 0 && sql_number(h, text) != 1)
+			fail_msg("%s bytes are not %s in v_entry and v_host", sizes[i].bytes, sizes[i].size);
+		buf_fini(&said);
+	}
 	assert_int_equal(sql_number(h, "PRAGMA application_id"), 0x63726c77);
 	assert_int_equal(sql_number(h, "PRAGMA user_version"), 4);
 	assert_int_equal(sql_number(h, "PRAGMA auto_vacuum"), 2);

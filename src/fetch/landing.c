@@ -236,7 +236,9 @@ static void note_joint(struct flight *f, const struct head *fields)
 {
 	bool is_tag;
 	struct span validator = policy_strong_validator(fields, flight_now(), &is_tag);
-	f->place.joined = validator.len == 0 ? PART_ALONE : is_tag ? PART_BY_ETAG : PART_BY_MODIFIED;
+	int64_t whole = f->is_part ? f->place.whole_bytes : f->body_bytes;
+	bool measured = whole >= 0 || !policy_is_encoded(fields); /* see resume_note_validator() */
+	f->place.joined = validator.len == 0 || !measured ? PART_ALONE : is_tag ? PART_BY_ETAG : PART_BY_MODIFIED;
 }
 
 /* A part's place stands in columns. */

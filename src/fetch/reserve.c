@@ -164,7 +164,8 @@ bool reserve_fits(const struct reserve *r, const struct head *response, int64_t 
 	message_init(&head);
 	struct span validator = validator_of(r, now, &head, &is_tag);
 	*whole_bytes = r->whole_bytes;
-	bool fits = reserve_answers(response, now, r->hole_first, r->hole_last, whole_bytes, validator, is_tag);
+	bool fits = policy_same_coding(response, &head) &&
+	    reserve_answers(response, now, r->hole_first, r->hole_last, whole_bytes, validator, is_tag);
 	message_fini(&head);
 	return fits;
 }

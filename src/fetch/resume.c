@@ -51,7 +51,9 @@ const struct head *resume_first_head(struct flight *f, const struct head *respon
 
 void resume_note_validator(struct flight *f, const struct head *response)
 {
-	bool whole = f->status == 200 && strcmp(f->method, "GET") == 0 && !f->has_body;
+	/* Of an encoded body of unknown length, nobody can tell whether a range belongs to it. */
+	bool measured = f->body_bytes >= 0 || !policy_is_encoded(response);
+	bool whole = f->status == 200 && strcmp(f->method, "GET") == 0 && !f->has_body && measured;
 	struct span validator = policy_strong_validator(response, flight_now(), &f->validator_is_tag);
 	if (whole && validator.len > 0)
 		f->validator = strndup(validator.at, validator.len);
@@ -188,12 +190,21 @@ static bool may_store(const struct flight *f, const struct head *response, char 
 	return verdict.store;
 }
 
+static bool is_in_the_same_coding(const struct flight *f, const struct head *response)
+{
+	struct head first;
+	message_init(&first);
+	bool same = message_parse_fields(&first, buf_span(&f->head)) == 0 && policy_same_coding(&first, response);
+	message_fini(&first);
+	return same;
+}
+
 void resume_next_head(struct flight *f, const struct head *response)
 {
 	char reason[POLICY_REASON];
 	int64_t whole = f->body_bytes;
 	int64_t last = f->expected_end >= 0 && f->expected_end != whole ? f->expected_end - 1 : -1;
-	bool fits = reserve_answers(response, flight_now(), f->received, last, &whole, span_of(f->validator), f->validator_is_tag);
+	bool fits = is_in_the_same_coding(f, response) && reserve_answers(response, flight_now(), f->received, last, &whole, span_of(f->validator), f->validator_is_tag);
 	bool stored = !fits || may_store(f, response, reason);
 	pthread_mutex_lock(&f->lock);
 	f->resuming = false;

@@ -131,6 +131,12 @@ int policy_cookie_fields(const struct head *, struct buf *out);
  * any a Last-Modified that is a second older than its Date, or more. {NULL, 0}: it has none. *is_tag: which of the two. */
 struct span policy_strong_validator(const struct head *response, int64_t now, bool *is_tag);
 
+/* Is the content encoded (RFC 9110 8.4)? identity is no coding. */
+bool policy_is_encoded(const struct head *response);
+/* Is the content of both in the same codings? Only then are their bytes parts of one body, whatever their validators say: servers that
+ * compress as they send give both the same tag. A field left out means no coding. */
+bool policy_same_coding(const struct head *, const struct head *);
+
 /* What a 200 to HEAD says of a stored response to GET (RFC 9111 4.3.5). True: it may freshen it as a 304 would. False: the stored one
  * is no longer what GET would bring. stored_bytes: of its body. */
 bool policy_head_freshens(const struct head *head_response, const struct head *stored, int64_t stored_bytes);

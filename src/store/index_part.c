@@ -178,13 +178,30 @@ static sqlite3_stmt *of_response(struct index *ix, enum statement s, const struc
 	return ix->statements[s];
 }
 
-/* RFC 9111 3.4: ranges are joined by a strong validator only. */
+/* Are the ranges that are here in the same content codings? Also when there are none. */
+static bool is_in_their_coding(struct index *ix, const struct entry *e)
+{
+	struct head stored, news;
+	sqlite3_stmt *st = of_response(ix, PART_HEADERS, e);
+	message_init(&stored);
+	message_init(&news);
+	bool same = index_ask(ix, PART_HEADERS, "looking for parts") != STORE_FOUND ||
+	    (message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
+		message_parse_fields(&news, span_of(e->headers)) == 0 && policy_same_coding(&stored, &news));
+	index_rest(ix, PART_HEADERS);
+	message_fini(&news);
+	message_fini(&stored);
+	return same;
+}
+
+/* RFC 9111 3.4: ranges are joined by a strong validator only, and never across content codings. */
 static int drop_others(struct index *ix, const struct entry *e, const struct part_place *place)
 {
+	bool joined = place->joined != PART_ALONE && is_in_their_coding(ix, e);
 	sqlite3_stmt *st = of_response(ix, PARTS_DROP_OTHERS, e);
 	index_bind_text(st, 3, e->etag);
 	index_bind_text(st, 4, e->last_modified);
-	sqlite3_bind_int(st, 5, (int)place->joined);
+	sqlite3_bind_int(st, 5, joined ? (int)place->joined : PART_ALONE);
 	if (place->whole_bytes >= 0)
 		sqlite3_bind_int64(st, 6, place->whole_bytes);
 	return index_run(ix, PARTS_DROP_OTHERS, "dropping parts of another response");

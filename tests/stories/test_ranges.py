@@ -473,6 +473,67 @@ def test_what_a_client_left_is_gone_on_with_later(curlew, origin):
     assert shelf.asked == [(f"bytes={MIB}-", '"1"')]
 
 
+# --- content codings are never mixed ---
+
+GZIP = {"Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize("first, then, length", [
+    (GZIP, {}, True), ({}, GZIP, True), (GZIP, {"Content-Encoding": "br"}, True),  # another coding
+    (GZIP, {}, False), (GZIP, GZIP, False),                                        # whose length nobody knows
+])
+def test_a_rest_in_another_coding_is_no_continuation(curlew, origin, first, then, length):
+    body = bytes_of(500_000)
+
+    def page(visit):
+        if "Range" not in visit.fields:
+            visit.start(TAGGED | first, length=len(body) if length else None)
+            visit.write(body[:250_000])
+            return visit.cut()
+        at = int(visit.fields["Range"].removeprefix("bytes=").rstrip("-"))
+        visit.reply(body[at:], TAGGED | then | {"Content-Range": f"bytes {at}-{len(body) - 1}/{len(body)}"}, status=206)
+    url = origin.at("/x", page)
+    with pytest.raises(Truncated) as cut:
+        curlew.get(url)
+    assert len(cut.value.got) <= 250_000 and not curlew.rows(url)
+    assert length or parts(curlew, url) == [], "a piece of it is of no use"
+    origin.at("/x", Shelf(body, TAGGED | then))
+    assert curlew.get(url).body == body and "Content-Range" not in curlew.get(url)
+
+
+def test_a_rest_in_the_same_coding_is(curlew, origin):
+    shelf = Shelf(bytes_of(500_000), TAGGED | GZIP)
+    url = origin.at("/x", broken_off(shelf, [250_000]))
+    assert curlew.get(url).body == shelf.body
+    curlew.row(url)
+    assert curlew.get(url)["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("first, then", [(GZIP, {}), ({}, GZIP), (GZIP, {"Content-Encoding": "br"})])
+def test_parts_in_two_codings_are_never_joined(curlew, origin, first, then):
+    shelf = Shelf(bytes_of(3 * MIB), TAGGED | first)
+    url = origin.at("/x", shelf)
+    at = 2 * MIB
+    get_range(curlew, url, at, at + 99)
+    await_parts(curlew, url, (at, 100, 3 * MIB))
+    shelf.body, shelf.fields = shelf.body[::-1], TAGGED | then
+    get_range(curlew, url, at + 100, at + 199)
+    await_parts(curlew, url, (at + 100, 100, 3 * MIB))
+    answer = get_range(curlew, url, at + 100, at + 149)
+    assert answer.hit and answer.body == shelf.body[at + 100:at + 150]
+    assert answer.fields.get("Content-Encoding") == then.get("Content-Encoding")
+
+
+def test_parts_are_not_completed_in_another_coding(curlew, origin):
+    shelf = Shelf(bytes_of(3 * MIB), TAGGED | GZIP)
+    url = origin.at("/x", shelf)
+    get_range(curlew, url, 2 * MIB)
+    await_parts(curlew, url, (2 * MIB, MIB, 3 * MIB))
+    shelf.body, shelf.fields = shelf.body[::-1], TAGGED
+    answer = curlew.get(url)
+    assert answer.body == shelf.body and "Content-Encoding" not in answer
+
+
 # --- what the RFC asks when parts become one (RFC 9111 3.4, RFC 9110 15.3.7) ---
 
 def test_a_new_part_updates_the_fields_of_the_others_and_keeps_the_rest(curlew, origin):

@@ -202,6 +202,30 @@ static void a_304_replaces_fields_of_the_same_name(void **state)
 	}
 }
 
+static void codings_are_compared_by_name_and_order(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *a, *b;
+		bool same;
+		const char *reason;
+	} rows[] = {
+	    {"", "", true, "no coding"},
+	    {"", "Content-Encoding: gzip\n", false, "one of them encoded"},
+	    {"Content-Encoding: br\n", "Content-Encoding: gzip\n", false, "in another coding"},
+	    {"Content-Encoding: GZIP\n", "Content-Encoding: x-gzip\n", true, "two names of one coding"},
+	    {"Content-Encoding: identity\n", "", true, "identity is none"},
+	    {"Content-Encoding: a, b\n", "Content-Encoding: a\nContent-Encoding: b\n", true, "lines are joined"},
+	    {"Content-Encoding: a, b\n", "Content-Encoding: b, a\n", false, "the order counts"},
+	    {"Content-Encoding: a, b\n", "Content-Encoding: a\n", false, "once more"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		read_heads(rows[i].a, 200, rows[i].b);
+		if (policy_same_coding(&request, &response) != rows[i].same || policy_same_coding(&response, &request) != rows[i].same)
+			fail_msg("%s and %s: %s", rows[i].a, rows[i].b, rows[i].reason);
+	}
+}
+
 static void fields_that_directives_name_are_not_kept(void **state)
 {
 	(void)state;
@@ -323,6 +347,7 @@ int main(void)
 	    TEST(a_range_is_taken_only_of_what_if_range_names),
 	    TEST(fields_are_stored_end_to_end_and_in_order),
 	    TEST(a_304_replaces_fields_of_the_same_name),
+	    TEST(codings_are_compared_by_name_and_order),
 	    TEST(fields_that_directives_name_are_not_kept),
 	    TEST(a_head_freshens_what_it_agrees_with),
 	    TEST(a_304_with_another_validator_freshens_nothing),

@@ -62,8 +62,7 @@ enum coding {
 	CODING_TWICE,
 	CODING_NOT_LAST,
 	CODING_COMPRESSED, /* registered, and not undone here: nobody asked for it in TE */
-	CODING_UNKNOWN,    /* no coding anybody knows, chunked not behind it */
-	CODING_UNKNOWN_CHUNKED,
+	CODING_UNKNOWN,    /* with chunked after it or without */
 	CODING_MALFORMED /* no coding by the grammar, or chunked with parameters, which it has not */
 };
 
@@ -93,16 +92,11 @@ static enum coding find_coding(const struct head *head)
 			bool chunked = span_is_nocase(name, "chunked");
 			if (!message_is_token(name) || (chunked && name.len < member.len))
 				return CODING_MALFORMED; /* somebody else may read chunked here (7.1) */
-			bool after = coding == CODING_CHUNKED || coding == CODING_UNKNOWN_CHUNKED;
-			if (after)
+			if (coding == CODING_CHUNKED)
 				return chunked ? CODING_TWICE : CODING_NOT_LAST;
 			if (is_compression(name))
 				return CODING_COMPRESSED;
-			if (!chunked)
-				coding = CODING_UNKNOWN;
-			else
-				coding = coding == CODING_NONE ? CODING_CHUNKED
-							       : CODING_UNKNOWN_CHUNKED;
+			coding = chunked && coding == CODING_NONE ? CODING_CHUNKED : CODING_UNKNOWN;
 		}
 		if (!any)
 			return CODING_UNKNOWN;
@@ -129,7 +123,6 @@ int message_request_framing(
 		return refuse(fault, 400, "chunked is not the last coding (RFC 9112 6.3)");
 	case CODING_COMPRESSED:
 	case CODING_UNKNOWN:
-	case CODING_UNKNOWN_CHUNKED:
 	case CODING_MALFORMED:
 		return refuse(
 		    fault, 501, "the only transfer coding taken is chunked (RFC 9112 6.1)");
@@ -156,14 +149,10 @@ int message_response_framing(const struct head *head, struct span method,
 		return 0;
 	switch (find_coding(head)) {
 	case CODING_CHUNKED:
-	case CODING_UNKNOWN_CHUNKED:
 		*framing = MESSAGE_CHUNKED; /* overrides a Content-Length, RFC 9112 6.3 */
 		return 0;
 	case CODING_UNKNOWN:
-		/* A word that is no coding changes no bytes. Where they end is told by the end of
-		 * the connection alone (RFC 9112 6.3). */
-		*framing = MESSAGE_UNTIL_CLOSE;
-		return 0;
+		return refuse(fault, 502, "its transfer coding is not known here, so nobody can tell its content (RFC 9112 7)");
 	case CODING_COMPRESSED:
 		return refuse(
 		    fault, 502, "the origin compressed the transfer unasked (RFC 9112 7.2)");

@@ -273,11 +273,10 @@ def test_an_origin_that_switches_protocols_unasked(curlew, origin):
     assert curlew.get(origin.url("/odd")).status == 502
 
 
-@pytest.mark.parametrize("coding, sent", [("nonsense", b"hello"), ("nonsense, chunked", b"5\r\nhello\r\n0\r\n\r\n"),
-                                          ("nonsense\r\nContent-Length: 5", b"hello")])
-def test_a_transfer_coding_that_is_none_changes_nothing(curlew, origin, coding, sent):
-    url = origin.at("/x", lambda visit: (visit.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: " +
-                                                    coding.encode() + b"\r\n\r\n" + sent), visit.cut()))
+def test_a_transfer_coding_that_is_none_changes_nothing(curlew, origin):
+    """`identity` was a coding until RFC 7230 dropped it. Old servers still send it."""
+    url = origin.at("/x", lambda visit: visit.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: identity\r\n"
+                                                   b"Content-Length: 5\r\n\r\nhello"))
     assert curlew.stored(url).text == "hello"
     answer = curlew.get(url)
     assert answer.hit and answer.text == "hello" and answer["Content-Length"] == "5" and "Transfer-Encoding" not in answer

@@ -16,7 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, SWEEP_MS = 1000, KEPT_CONNECTIONS = 512 };
+enum { EVENTS = 256, ROUNDS = 4, SWEEP_MS = 1000, KEPT_CONNECTIONS = 512 };
 
 /* --- wishes --- */
 
@@ -99,30 +99,33 @@ static void unlink_active(struct fetch *f)
 
 static void finish(struct fetch *f, CURLcode code)
 {
-	if (f->active && f->easy != NULL)
-		curl_multi_remove_handle(f->engine->multi, f->easy);
 	unlink_active(f);
-	transfer_end(f, code);
+	enum engine_outcome outcome = transfer_end(f, code);
 	unwish(f); /* only now nobody knows it any more who could wish */
+	names_leave(f, outcome);
 	transfer_free(f);
 }
 
-static void fail(struct fetch *f, enum engine_outcome outcome, CURLcode code, const char *why)
+void engine_fail(struct fetch *f, enum engine_outcome outcome, CURLcode code, const char *why)
 {
 	f->failed = outcome;
 	f->failed_why = why;
 	finish(f, code);
 }
 
+void engine_restart(struct fetch *f)
+{
+	if (transfer_begin(f) != 0 || curl_multi_add_handle(f->engine->multi, f->easy) != CURLM_OK) {
+		unlink_active(f);
+		engine_fail(f, ENGINE_TROUBLE, CURLE_OUT_OF_MEMORY, "out of memory");
+	}
+}
+
 static void start(struct engine *e, struct fetch *f)
 {
 	stats_add(STATS_FETCHES, 1);
 	if (e->config.offline) {
-		fail(f, ENGINE_OFFLINE, CURLE_COULDNT_CONNECT, "--offline is set");
-		return;
-	}
-	if (transfer_begin(f) != 0) {
-		fail(f, ENGINE_TROUBLE, CURLE_OUT_OF_MEMORY, "out of memory");
+		engine_fail(f, ENGINE_OFFLINE, CURLE_COULDNT_CONNECT, "--offline is set");
 		return;
 	}
 	f->active = true;
@@ -131,10 +134,7 @@ static void start(struct engine *e, struct fetch *f)
 	if (e->active != NULL)
 		e->active->link = &f->next;
 	e->active = f;
-	if (curl_multi_add_handle(e->multi, f->easy) != CURLM_OK) {
-		unlink_active(f);
-		fail(f, ENGINE_TROUBLE, CURLE_OUT_OF_MEMORY, "out of memory");
-	}
+	engine_restart(f);
 }
 
 static void do_wishes(struct engine *e)
@@ -143,7 +143,7 @@ static void do_wishes(struct engine *e)
 	struct fetch *f;
 	while ((f = next_wished(e, &wishes)) != NULL) {
 		if (wishes & WISH_CANCEL)
-			fail(f, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "given up");
+			engine_fail(f, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "given up");
 		else if (wishes & WISH_START)
 			start(e, f);
 		else
@@ -161,8 +161,24 @@ static void take_ended(struct engine *e)
 		struct fetch *f = NULL;
 		CURLcode code = m->data.result; /* m does not survive the handle's removal */
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f);
-		finish(f, code);
+		if (f->waits_for_name) {
+			transfer_drop_handle(f);
+			f->deadline_ms = clock_ms() + (int64_t)(e->config.connect_timeout_s * 1000);
+		} else if (transfer_may_ask_again(f, code)) {
+			transfer_drop_handle(f);
+			f->asked_fresh = true;
+			engine_restart(f);
+		} else {
+			finish(f, code);
+		}
 	}
+}
+
+static const char *what_was_late(const struct fetch *f)
+{
+	if (f->waits_for_name)
+		return "the look-up of its name takes too long";
+	return f->head_done ? "it fell silent in the middle of its answer" : "it did not answer in time";
 }
 
 static void sweep(struct engine *e, int64_t now)
@@ -170,29 +186,9 @@ static void sweep(struct engine *e, int64_t now)
 	for (struct fetch *f = e->active, *next; f != NULL; f = next) {
 		next = f->next;
 		if (now >= f->deadline_ms && !f->receive_paused && !f->send_paused)
-			fail(f, ENGINE_TIMEOUT, CURLE_OPERATION_TIMEDOUT,
-			    f->head_done ? "it fell silent in the middle of its answer" : "it did not answer in time");
+			engine_fail(f, ENGINE_TIMEOUT, CURLE_OPERATION_TIMEDOUT, what_was_late(f));
 	}
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
-{
-	(void)easy;
-	struct engine *e = ctx;
-	struct epoll_event ev = {.data.fd = fd};
-	if (what == CURL_POLL_REMOVE) {
-		epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		ev.events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		ev.events |= EPOLLOUT;
-	if (epoll_ctl(e->epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0 && errno == ENOENT)
-		epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
-	if (known == NULL)
-		curl_multi_assign(e->multi, fd, e);
-	return 0;
+	names_sweep(e, now);
 }
 
 static int on_timer(CURLM *multi, long ms, void *ctx)
@@ -203,24 +199,43 @@ static int on_timer(CURLM *multi, long ms, void *ctx)
 	return 0;
 }
 
-static void act(struct engine *e, const struct epoll_event *events, int n)
+/* Waits for events and gives each to whom it concerns. True when somebody has woken us: wishes are waiting. */
+static bool take_events(struct engine *e, int wait_ms)
 {
-	int running;
+	struct epoll_event events[EVENTS];
+	int running, n = epoll_wait(e->epoll_fd, events, EVENTS, wait_ms);
+	bool woken = false;
 	for (int i = 0; i < n; i++) {
-		if (events[i].data.fd == e->wake_fd) {
+		int fd = events[i].data.fd;
+		if (fd == e->wake_fd) {
 			eventfd_t drained;
 			eventfd_read(e->wake_fd, &drained);
+			woken = true;
 			continue;
 		}
+		if (!sockets_event(e, fd) || (e->lookups != NULL && names_event(e, fd)))
+			continue;
 		int mask = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
 		    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 		    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-		curl_multi_socket_action(e->multi, events[i].data.fd, mask, &running);
+		curl_multi_socket_action(e->multi, fd, mask, &running);
 	}
+	names_settle(e);
+	take_ended(e); /* connections that transfers give back are idle from here on */
+	return woken || n == EVENTS;
+}
+
+static void act(struct engine *e, int wait_ms)
+{
+	int running;
+	/* Again, without waiting: no new transfer gets a connection on which something has arrived. */
+	for (int round = 0; take_events(e, wait_ms) && round < ROUNDS; round++)
+		wait_ms = 0;
 	do_wishes(e);
 	if (clock_ms() >= e->timer_ms) {
 		e->timer_ms = INT64_MAX;
 		curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		names_settle(e);
 	}
 }
 
@@ -235,7 +250,6 @@ static bool is_ending(struct engine *e)
 static void *engine_main(void *arg)
 {
 	struct engine *e = arg;
-	struct epoll_event events[EVENTS];
 	int64_t next_sweep = clock_ms() + SWEEP_MS;
 	pthread_setname_np(pthread_self(), "engine");
 	while (!is_ending(e)) {
@@ -244,8 +258,7 @@ static void *engine_main(void *arg)
 		if (e->active == NULL)
 			until = e->timer_ms;
 		int wait = until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
-		int n = epoll_wait(e->epoll_fd, events, EVENTS, wait);
-		act(e, events, n < 0 ? 0 : n);
+		act(e, wait);
 		take_ended(e);
 		now = clock_ms();
 		if (now >= next_sweep) {
@@ -257,13 +270,28 @@ static void *engine_main(void *arg)
 	}
 	do_wishes(e);
 	while (e->active != NULL)
-		fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
+		engine_fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
 	if (e->config.round_over != NULL)
 		e->config.round_over(e->config.ctx);
 	return NULL;
 }
 
 /* --- for other threads --- */
+
+/* Credentials that authenticate the connection, not the request (RFC 4559; MS-NLMP). */
+static bool binds_connection(const char *line)
+{
+	static const char *const schemes[] = {"NTLM", "Negotiate", "Kerberos", "Nego2"};
+	if (strncasecmp(line, "Authorization:", 14) != 0)
+		return false;
+	line += 14 + strspn(line + 14, " \t");
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		size_t n = strlen(schemes[i]);
+		if (strncasecmp(line, schemes[i], n) == 0 && strchr(" \t", line[n]) != NULL)
+			return true;
+	}
+	return false;
+}
 
 struct fetch *engine_start(
     struct engine *e, const struct fetch_spec *spec, const struct fetch_ops *ops, void *ctx)
@@ -277,7 +305,9 @@ struct fetch *engine_start(
 	f->upload_bytes = spec->upload_bytes;
 	f->trusted = spec->trusted;
 	f->idempotent = spec->idempotent;
+	f->tunnel = spec->tunnel;
 	f->minor = 1;
+	f->fd = -1;
 	message_init(&f->parsed);
 	buf_init(&f->head, BUF_HEAD);
 	buf_init(&f->trailers, BUF_HEAD);
@@ -293,6 +323,7 @@ struct fetch *engine_start(
 		if (n + 2 <= sizeof line && n > 0) {
 			memcpy(line, rest.at, n);
 			line[n] = '\0';
+			f->binds_connection = f->binds_connection || binds_connection(line);
 			char *colon = strchr(line, ':');
 			if (colon != NULL && colon[1 + strspn(colon + 1, " \t")] == '\0') {
 				colon[0] = ';'; /* libcurl's way to say: present and empty */
@@ -318,9 +349,9 @@ static int prepare_multi(struct engine *e)
 	e->multi = curl_multi_init();
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->multi == NULL || e->epoll_fd < 0 || e->wake_fd < 0)
+	if (e->multi == NULL || e->epoll_fd < 0 || e->wake_fd < 0 || sockets_init(e) != 0)
 		return -1;
-	curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, sockets_watch);
 	curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
@@ -331,10 +362,10 @@ static int prepare_multi(struct engine *e)
 
 static void engine_destroy(struct engine *e)
 {
-	for (size_t i = 0; i < e->idle_count; i++)
-		curl_easy_cleanup(e->idle[i]);
 	if (e->multi != NULL)
 		curl_multi_cleanup(e->multi);
+	names_fini(e);
+	sockets_fini(e);
 	if (e->epoll_fd >= 0)
 		close(e->epoll_fd);
 	if (e->wake_fd >= 0)
@@ -355,7 +386,7 @@ struct engine *engine_new(const struct engine_config *config, struct buf *why)
 		return NULL;
 	}
 	e->config = *config;
-	e->epoll_fd = e->wake_fd = -1;
+	e->epoll_fd = e->wake_fd = e->dead_fd = -1;
 	e->timer_ms = INT64_MAX;
 	e->wished_last = &e->wished_first;
 	pthread_mutex_init(&e->lock, NULL);

@@ -39,6 +39,7 @@ enum engine_outcome {
 	ENGINE_BROKEN,    /* reset, closed or truncated before the answer was whole */
 	ENGINE_BAD,       /* the answer is not HTTP we can read */
 	ENGINE_OFFLINE,
+	ENGINE_BUSY,      /* too many names are being looked up at once */
 	ENGINE_CANCELLED,
 	ENGINE_TROUBLE    /* ours: memory */
 };
@@ -50,6 +51,7 @@ struct engine_end {
 	struct span trailers; /* field lines */
 	double dns_ms, connect_ms, ttfb_ms, total_ms;
 	int64_t upload_bytes;
+	int fd; /* of a tunnel: its socket, the receiver's to close; -1: none */
 };
 
 enum { ENGINE_UPLOAD_WAIT = -1, ENGINE_UPLOAD_ABORT = -2 };
@@ -75,6 +77,7 @@ struct fetch_spec {
 	int64_t upload_bytes; /* or one of the two above */
 	bool trusted;  /* --origin: its address is allowed by being named */
 	bool idempotent; /* may be sent again when a kept connection turns out dead */
+	bool tunnel;     /* connect only: method, fields and body are not used */
 };
 
 /* NULL with a sentence in why. */
@@ -89,11 +92,9 @@ void engine_resume_data(struct fetch *);
 void engine_resume_upload(struct fetch *);
 void engine_cancel(struct fetch *);
 
-/* Connects to host:port for a tunnel, through the upstream proxy if there is one; blocks the caller, who then owns *fd and must give it
- * back with engine_disconnect. end tells of failure. */
-struct engine_tunnel;
-struct engine_tunnel *engine_connect(struct engine *, const char *host, int port, int *fd, enum engine_outcome *, char message[256]);
-void engine_disconnect(struct engine_tunnel *);
+/* Connects to host:port for a tunnel, through the upstream proxy if there is one. Blocks the caller, for as long as connecting may take. Returns
+ * a socket that does not block, the caller's to close; or -1, then *outcome and message say why. Any thread but the engine's. */
+int engine_connect(struct engine *, const char *host, int port, enum engine_outcome *outcome, char message[256]);
 
 /* Versions of libcurl and its TLS library, for --version. */
 const char *engine_library(void);

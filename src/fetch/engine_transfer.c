@@ -13,6 +13,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,7 +30,8 @@ const char *engine_library(void)
 	return curl_version();
 }
 
-curl_socket_t engine_open_socket(
+/* socket() unless the address is not allowed, which is noted in *not_allowed. */
+static curl_socket_t open_socket(
     const struct engine *e, bool trusted, const struct curl_sockaddr *to, bool *not_allowed)
 {
 	if (!trusted && e->proxy == NULL && !allow_judge(e->config.allow, &to->addr)) {
@@ -39,9 +41,11 @@ curl_socket_t engine_open_socket(
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
-void engine_prepare(struct engine *e, CURL *easy, void *ctx, curl_opensocket_callback open_socket)
+/* Settings of every transfer: protocols, trust, proxy, the address check. */
+static void prepare(struct engine *e, CURL *easy)
 {
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* never waits for a look-up that was given up (engine_names.c) */
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
@@ -51,8 +55,6 @@ void engine_prepare(struct engine *e, CURL *easy, void *ctx, curl_opensocket_cal
 	if (e->cacert != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, e->cacert);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(e->config.connect_timeout_s * 1000));
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, ctx);
 }
 
 static void push_deadline(struct fetch *f)
@@ -65,7 +67,10 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 	(void)purpose;
 	struct fetch *f = ctx;
 	bool not_allowed = false;
-	curl_socket_t fd = engine_open_socket(f->engine, f->trusted, to, &not_allowed);
+	curl_socket_t fd = open_socket(f->engine, f->trusted, to, &not_allowed);
+	names_found(f);
+	if (fd != CURL_SOCKET_BAD)
+		sockets_opened(f->engine, fd);
 	if (not_allowed) {
 		f->failed = ENGINE_NOT_ALLOWED;
 		f->failed_why = "its address is not public";
@@ -82,8 +87,23 @@ static int on_connected(void *ctx, char *to, char *from, int to_port, int from_p
 	(void)from;
 	(void)to_port;
 	(void)from_port;
+	sockets_note_tls(ctx);
 	push_deadline(ctx);
 	return CURL_PREREQFUNC_OK;
+}
+
+/* libcurl needs an address it has not in its cache. 0 goes on, anything else ends the transfer. */
+static int on_look_up(void *resolver, void *reserved, void *ctx)
+{
+	(void)resolver;
+	(void)reserved;
+	struct fetch *f = ctx;
+	enum lookup_verdict verdict = names_begin(f);
+	if (verdict == LOOKUP_FULL) {
+		f->failed = ENGINE_BUSY;
+		f->failed_why = "too many names are being looked up";
+	}
+	return verdict != LOOKUP_BEGUN;
 }
 
 /* --- the head --- */
@@ -127,6 +147,12 @@ static bool leaves_doubt(const struct head *h, enum message_framing framing)
 	return framing == MESSAGE_UNTIL_CLOSE || h->minor == 0 || message_has(h, "Content-Length");
 }
 
+/* The origin says that it has authenticated the connection itself (RFC 4559, and IIS's Persistent-Auth). */
+static bool is_bound(const struct head *h)
+{
+	return span_is_nocase(message_find(h, "Persistent-Auth"), "true");
+}
+
 /* The final head is complete: find out how the body is framed and tell. False ends the transfer. */
 static bool take_head(struct fetch *f)
 {
@@ -145,22 +171,26 @@ static bool take_head(struct fetch *f)
 	if (message_response_framing(&f->parsed, span_of(f->method), &framing, &length, &fault) != 0)
 		return head_fails(f, fault.why);
 	f->dechunk = http1 && framing == MESSAGE_CHUNKED;
-	if (http1 && leaves_doubt(&f->parsed, framing))
+	f->counts_itself = http1 && framing == MESSAGE_LENGTH && message_has(&f->parsed, "Transfer-Encoding");
+	if (http1 && (leaves_doubt(&f->parsed, framing) || is_bound(&f->parsed)))
 		curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
 	if (http1 && framing == MESSAGE_UNTIL_CLOSE)
 		f->goodbye = goodbye_await(f->easy);
 	f->head_done = true;
 	f->left = framing == MESSAGE_LENGTH ? length : -1;
+	f->bodiless = framing == MESSAGE_NO_BODY || f->left == 0;
 	int64_t body_bytes = framing == MESSAGE_NO_BODY ? 0 : framing == MESSAGE_LENGTH ? length : -1;
 	f->ops->head(f->ctx, f->status, f->minor, buf_span(&f->head), body_bytes);
 	push_deadline(f);
-	return true;
+	f->whole = f->counts_itself && f->left == 0;
+	return !f->whole;
 }
 
 static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct fetch *f = ctx;
 	struct span line = span_make(bytes, size * n);
+	f->taken += (int64_t)line.len;
 	while (line.len > 0 && (line.at[line.len - 1] == '\n' || line.at[line.len - 1] == '\r'))
 		line.len--;
 	if (f->head_done) {
@@ -205,6 +235,8 @@ static bool decode(struct fetch *f, struct span in, bool *more)
 			return true;
 		case CHUNKED_END:
 			f->dechunked = true;
+			if (in.len > 0) /* nobody asked for what follows */
+				curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
 			return true;
 		case CHUNKED_BAD:
 			return head_fails(f, "its chunked body is malformed");
@@ -219,6 +251,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 	n *= size;
 	if (!f->head_done)
 		return 0;
+	f->taken += (int64_t)n;
 	/* libcurl may have read the framing otherwise than we and our client do: no byte more than was promised, and none fewer. */
 	if (f->left >= 0 && (uint64_t)f->left < n) {
 		head_fails(f, "its body is longer than its Content-Length");
@@ -232,6 +265,10 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 	else if (!f->dechunked && !decode(f, span_make(bytes, n), &more))
 		return 0;
 	push_deadline(f);
+	if (f->counts_itself && f->left == 0) {
+		f->whole = true;
+		return 0;
+	}
 	if (!more) {
 		f->receive_paused = true;
 		curl_easy_pause(f->easy, CURLPAUSE_RECV | (f->send_paused ? CURLPAUSE_SEND : 0));
@@ -288,7 +325,7 @@ static int silence_defaults(struct fetch *f)
 			return -1;
 		f->fields = more;
 	}
-	if (f->upload_bytes == ENGINE_CHUNKED_UPLOAD) {
+	if (f->upload_bytes == ENGINE_CHUNKED_UPLOAD && !has_field(f, "Transfer-Encoding")) {
 		struct curl_slist *more = curl_slist_append(f->fields, "Transfer-Encoding: chunked");
 		if (more == NULL)
 			return -1;
@@ -324,16 +361,44 @@ static void set_target(const struct engine *e, struct fetch *f)
 		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, f->url);
 }
 
+/* A kept connection may turn out dead, and libcurl asks again on another: wrong for POST (RFC 9110 9.2.2), which therefore gets a connection of
+ * its own that is closed afterwards. So does what authenticates its connection, and in HTTP/1.1: in HTTP/2 others would share it meanwhile. */
+static void choose_connection(struct fetch *f)
+{
+	if (f->asked_fresh || !f->idempotent || f->binds_connection)
+		curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT, 1L);
+	if (!f->idempotent || f->binds_connection) {
+		curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
+		curl_easy_setopt(f->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	}
+}
+
 int transfer_begin(struct fetch *f)
 {
 	struct engine *e = f->engine;
-	f->easy = e->idle_count > 0 ? e->idle[--e->idle_count] : curl_easy_init();
+	/* Never a handle of an earlier transfer: libcurl before 8.2 unfolds a first field line that begins with a blank into the last field of
+	 * that transfer, which it has freed. */
+	f->easy = curl_easy_init();
 	if (f->easy == NULL || silence_defaults(f) != 0)
 		return -1;
-	engine_prepare(e, f->easy, f, on_open_socket);
+	prepare(e, f->easy);
+	curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETDATA, f);
+	curl_easy_setopt(f->easy, CURLOPT_CLOSESOCKETFUNCTION, sockets_close);
+	curl_easy_setopt(f->easy, CURLOPT_CLOSESOCKETDATA, e);
+	curl_easy_setopt(f->easy, CURLOPT_RESOLVER_START_FUNCTION, on_look_up);
+	curl_easy_setopt(f->easy, CURLOPT_RESOLVER_START_DATA, f);
 	curl_easy_setopt(f->easy, CURLOPT_PRIVATE, f);
 	curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->error);
 	curl_easy_setopt(f->easy, CURLOPT_URL, f->url);
+	f->fd = -1;
+	f->error[0] = '\0';
+	f->deadline_ms = INT64_MAX; /* until it is connected libcurl's own limit holds */
+	if (f->tunnel) {
+		curl_easy_setopt(f->easy, CURLOPT_CONNECT_ONLY, 1L);
+		curl_easy_setopt(f->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+		return 0;
+	}
 	curl_easy_setopt(f->easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, f->fields);
 	curl_easy_setopt(f->easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
@@ -343,17 +408,15 @@ int transfer_begin(struct fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f);
 	curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(f->easy, CURLOPT_WRITEDATA, f);
-	if (!f->idempotent) /* a kept connection that turns out dead would be asked again: wrong for POST (RFC 9110 9.2.2) */
-		curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT, 1L);
+	choose_connection(f);
 	set_method(f);
 	set_target(e, f);
 	curl_easy_setopt(f->easy, CURLOPT_PREREQFUNCTION, on_connected);
 	curl_easy_setopt(f->easy, CURLOPT_PREREQDATA, f);
-	f->deadline_ms = INT64_MAX; /* until it is connected libcurl's own limit holds */
 	return 0;
 }
 
-enum engine_outcome engine_outcome_of(CURLcode code, bool head_done)
+static enum engine_outcome outcome_of(CURLcode code, bool head_done)
 {
 	switch ((int)code) {
 	case CURLE_OK:
@@ -392,12 +455,45 @@ static double info_ms(CURL *easy, CURLINFO what)
 	return (double)us / 1000;
 }
 
-void transfer_end(struct fetch *f, CURLcode code)
+bool transfer_may_ask_again(struct fetch *f, CURLcode code)
 {
-	struct engine_end end = {.outcome = engine_outcome_of(code, f->head_done), .curl_code = (int)code};
+	long connects = 1;
+	if (f->asked_fresh || !f->idempotent || f->tunnel || f->upload_bytes != ENGINE_NO_UPLOAD || f->taken > 0 || f->head_done ||
+	    f->failed != ENGINE_OK)
+		return false;
+	if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING)
+		return false;
+	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
+	return connects == 0;
+}
+
+void transfer_drop_handle(struct fetch *f)
+{
+	if (f->easy == NULL)
+		return;
+	sockets_leave(f);
+	curl_multi_remove_handle(f->engine->multi, f->easy);
+	curl_easy_cleanup(f->easy);
+	f->easy = NULL;
+}
+
+/* The socket of a tunnel outlives the transfer. */
+static int take_socket(struct fetch *f)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	if (!f->tunnel || f->easy == NULL)
+		return -1;
+	curl_easy_getinfo(f->easy, CURLINFO_ACTIVESOCKET, &fd);
+	return fd != CURL_SOCKET_BAD ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+enum engine_outcome transfer_end(struct fetch *f, CURLcode code)
+{
+	code = f->whole ? CURLE_OK : code;
+	struct engine_end end = {.outcome = outcome_of(code, f->head_done), .curl_code = (int)code, .fd = code == CURLE_OK ? take_socket(f) : -1};
 	end.message = f->error[0] != '\0' ? f->error : curl_easy_strerror(code);
 	bool whole = f->left <= 0 && (!f->dechunk || f->dechunked) && !goodbye_missing(f->goodbye);
-	if (code == CURLE_OK && (!f->head_done || !whole)) {
+	if (code == CURLE_OK && !f->tunnel && (!f->head_done || !whole)) {
 		end.outcome = f->head_done ? ENGINE_BROKEN : ENGINE_BAD;
 		end.curl_code = f->head_done ? CURLE_PARTIAL_FILE : CURLE_WEIRD_SERVER_REPLY;
 		end.message = f->head_done ? "its body broke off" : "it sent no HTTP head";
@@ -420,19 +516,14 @@ void transfer_end(struct fetch *f, CURLcode code)
 	end.total_ms = info_ms(f->easy, CURLINFO_TOTAL_TIME_T);
 	if (end.outcome != ENGINE_OK && end.outcome != ENGINE_CANCELLED)
 		stats_add(STATS_FETCH_FAILURES, 1);
+	transfer_drop_handle(f);
 	f->ops->done(f->ctx, &end);
+	return end.outcome;
 }
 
 void transfer_free(struct fetch *f)
 {
-	struct engine *e = f->engine;
-	if (f->easy != NULL) {
-		curl_easy_reset(f->easy);
-		if (e->idle_count < ENGINE_IDLE_HANDLES)
-			e->idle[e->idle_count++] = f->easy;
-		else
-			curl_easy_cleanup(f->easy);
-	}
+	transfer_drop_handle(f);
 	curl_slist_free_all(f->fields);
 	goodbye_free(f->goodbye);
 	message_fini(&f->parsed);

@@ -20,6 +20,8 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 		buf_addf(&fields, "Allow: GET, HEAD%s\n", span_is(x->request->method, "CONNECT") ? ", POST, PUT, PATCH, DELETE, OPTIONS, TRACE" : "");
 	if (cache == NULL)
 		buf_adds(&fields, "Cache-Control: no-store\n");
+	if (status == 503) /* what we are short of is free again soon */
+		buf_adds(&fields, "Retry-After: 1\n");
 	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
 	struct reply r = {.status = status, .fields = buf_span(&fields), .body_bytes = (int64_t)page.len, .age_s = -1, .no_body = head, .close = x->close};
 	if (cache != NULL) {
@@ -87,6 +89,7 @@ int own_failure(struct exchange *x, const struct flight_answer *a, const char *c
 		return own_text(x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
 	case ENGINE_OFFLINE:
 		return own_text(x, 504, cache, "%s is not stored, and --offline is set", x->target.url != NULL ? x->target.url : host);
+	case ENGINE_BUSY:
 	case ENGINE_CANCELLED:
 	case ENGINE_TROUBLE:
 	case ENGINE_OK:

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { PAGE_BYTES = 64 << 10 };
 
@@ -127,7 +128,7 @@ static bool is_ruled_out(struct exchange *x)
 
 void tunnel_answer(struct exchange *x, int client_fd, struct span early)
 {
-	int port = x->target.port, fd = -1;
+	int port = x->target.port;
 	struct flight_answer a = {.body_bytes = -1};
 	char message[256];
 	x->verdict = "tunnel";
@@ -137,9 +138,8 @@ void tunnel_answer(struct exchange *x, int client_fd, struct span early)
 	}
 	if (is_ruled_out(x))
 		return;
-	struct engine_tunnel *t =
-	    engine_connect(flights_engine(x->service->flights), x->target.host, port, &fd, &a.outcome, message);
-	if (t == NULL) {
+	int fd = engine_connect(flights_engine(x->service->flights), x->target.host, port, &a.outcome, message);
+	if (fd < 0) {
 		a.message = message;
 		own_failure(x, &a, NULL);
 		return;
@@ -150,5 +150,5 @@ void tunnel_answer(struct exchange *x, int client_fd, struct span early)
 	int idle_ms = (int)(conf_seconds(x->service->conf, "idle-timeout") * 1000);
 	if (send_all(client_fd, established, sizeof established - 1, idle_ms) == 0 && send_all(fd, early.at, early.len, idle_ms) == 0)
 		relay(client_fd, fd, idle_ms);
-	engine_disconnect(t);
+	close(fd);
 }

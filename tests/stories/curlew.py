@@ -127,9 +127,9 @@ class Curlew(Cache):
     """`curlew serve` on a port of its own."""
 
     def __init__(self, folder, *options, allow="loopback", access_log="off", env=None, file_limit=None, listen="127.0.0.1:0",
-                 binary_args=()):
+                 wrap=()):
         super().__init__(folder)
-        command = [BINARY, "serve", "--listen", listen, "--cache", str(folder), "--access-log", access_log]
+        command = [*wrap, BINARY, "serve", "--listen", listen, "--cache", str(folder), "--access-log", access_log]
         if allow:
             command += ["--allow-to", allow]
         self.lines = []

@@ -33,6 +33,7 @@ enum engine_outcome {
 	ENGINE_OK,
 	ENGINE_NO_HOST,     /* the name does not resolve */
 	ENGINE_UNREACHABLE, /* refused, no route */
+	ENGINE_PROXY,       /* the upstream proxy cannot be reached, or it refuses the connection to the host */
 	ENGINE_NOT_ALLOWED, /* its address is not public and no --allow-to names it */
 	ENGINE_TIMEOUT,
 	ENGINE_TLS,       /* handshake or certificate */

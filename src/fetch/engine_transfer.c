@@ -416,13 +416,41 @@ int transfer_begin(struct fetch *f)
 	return 0;
 }
 
-static enum engine_outcome outcome_of(CURLcode code, bool head_done)
+/* With an upstream proxy: was it that failed, and not the host behind it? */
+static bool is_proxys_fault(const char *proxy, CURL *easy, CURLcode code)
 {
+	long answer = 0; /* of the proxy to CONNECT; 0: none */
+	curl_off_t connected_us = 0;
+	if (proxy == NULL || easy == NULL)
+		return false;
+	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &answer);
+	curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+	switch ((int)code) {
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_CONNECT: /* to the proxy: nothing else is connected to */
+	case CURLE_PROXY:
+		return true;
+	case CURLE_OPERATION_TIMEDOUT:
+		return connected_us <= 0;
+	case CURLE_RECV_ERROR:
+		return answer >= 300;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return strncasecmp(proxy, "https:", 6) == 0 && answer == 0;
+	default:
+		return false;
+	}
+}
+
+static enum engine_outcome outcome_of(const struct fetch *f, CURLcode code)
+{
+	bool head_done = f->head_done;
+	if (!head_done && is_proxys_fault(f->engine->proxy, f->easy, code))
+		return ENGINE_PROXY;
 	switch ((int)code) {
 	case CURLE_OK:
 		return ENGINE_OK;
 	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
 		return ENGINE_NO_HOST;
 	case CURLE_COULDNT_CONNECT:
 		return ENGINE_UNREACHABLE;
@@ -490,7 +518,7 @@ static int take_socket(struct fetch *f)
 enum engine_outcome transfer_end(struct fetch *f, CURLcode code)
 {
 	code = f->whole ? CURLE_OK : code;
-	struct engine_end end = {.outcome = outcome_of(code, f->head_done), .curl_code = (int)code, .fd = code == CURLE_OK ? take_socket(f) : -1};
+	struct engine_end end = {.outcome = outcome_of(f, code), .curl_code = (int)code, .fd = code == CURLE_OK ? take_socket(f) : -1};
 	end.message = f->error[0] != '\0' ? f->error : curl_easy_strerror(code);
 	bool whole = f->left <= 0 && (!f->dechunk || f->dechunked) && !goodbye_missing(f->goodbye);
 	if (code == CURLE_OK && !f->tunnel && (!f->head_done || !whole)) {

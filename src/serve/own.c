@@ -62,6 +62,13 @@ int own_page(struct exchange *x, int status, const char *type, struct span page)
 	return answer(x, status, type, page, NULL);
 }
 
+/* A proxy's URL without user and password. */
+static const char *without_user(const char *proxy)
+{
+	const char *at = proxy != NULL ? strrchr(proxy, '@') : NULL;
+	return proxy == NULL ? "" : at != NULL ? at + 1 : proxy;
+}
+
 int own_failure(struct exchange *x, const struct flight_answer *a, const char *cache)
 {
 	const char *host = x->target.host;
@@ -75,6 +82,9 @@ int own_failure(struct exchange *x, const struct flight_answer *a, const char *c
 		return own_text(x, 502, cache, "%s: the host name does not resolve", host);
 	case ENGINE_UNREACHABLE:
 		return own_text(x, 502, cache, "%s:%d: cannot connect: %s", host, x->target.port, a->message);
+	case ENGINE_PROXY:
+		return own_text(x, 502, cache, "%s:%d: the proxy %s cannot be used: %s (check --proxy)", host, x->target.port,
+		    without_user(conf_text(x->service->conf, "proxy")), a->message);
 	case ENGINE_NOT_ALLOWED:
 		return own_text(x, 403, cache,
 		    "%s:%d: its address is not public, and curlew fetches from public addresses only (allow it with --allow-to)",

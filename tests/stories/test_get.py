@@ -227,6 +227,24 @@ def test_exit_60_for_an_unknown_certificate(curl, tls_origin, authority):
     assert curl("--cacert", authority.ca, tls_origin.url("/x")).stdout == b"sealed"
 
 
+@pytest.mark.parametrize("case, status", [("dead", 7), ("no such name", 5), ("refuses tunnels", 56), ("dead socks", 7)])
+def test_a_proxy_that_fails_is_named_and_not_the_site(curl, launch, origin, refuser, case, status):
+    dead = f"127.0.0.1:{refuser.port}"
+    at = {"dead": dead, "no such name": "no-such-proxy.invalid:1", "refuses tunnels": origin.host, "dead socks": f"socks5h://{dead}"}[case]
+    proxy = at if "://" in at else f"http://me:secret@{at}"
+    scheme = "https" if case == "refuses tunnels" else "http"
+    done = curl("--proxy", proxy, f"{scheme}://site.example/x")
+    assert done.returncode == status, done.stderr
+    words = f"site.example:{443 if scheme == 'https' else 80}: the proxy {at} cannot be used: "
+    assert words in done.stderr.decode() and b"(check --proxy)" in done.stderr and b"secret" not in done.stderr
+    if case != "refuses tunnels":
+        curlew = launch("--proxy", proxy)
+        answer = curlew.get(f"{scheme}://site.example/x")
+        assert answer.status == 502 and words in answer.text and "secret" not in answer.text
+        with curlew.connect() as client:
+            assert f"the proxy {at} cannot be used" in client.ask("CONNECT", "site.example:443").text
+
+
 def test_a_reader_that_leaves_is_no_trouble(curl, origin, tmp_path):
     url = origin.at("/x", b"x" * 5_000_000, FRESH)
     pipe = subprocess.run(f"'{BINARY}' get --cache '{tmp_path}/cache' --allow-to loopback '{url}' | head -c 10", shell=True,

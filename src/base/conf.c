@@ -47,6 +47,8 @@ const struct conf_row conf_table[] = {
     {"access-log", 0, TEXT, SETTINGS, "FILE", "off", "a file, - for stdout, or off"},
     {"connect-ports", 0, TEXT, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, parted by commas"},
     {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "a further name of this server (repeatable)"},
+    {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "let cookies pass to and from /host/path too, where all sites share them"},
+    {"prefix-sandbox", 0, TEXT, SETTINGS, "on|off", "on", "sandbox fetched documents that a browser sees at /host/path"},
     {"proxy", 'x', ONCE, FETCHES | CONF_CONFIG, "URL", NULL, "fetch through this upstream proxy"},
     {"cacert", 0, TEXT, FETCHES | CONF_CONFIG, "FILE", NULL, "trust these certificates (PEM) instead of the system's"},
     {"drain", 0, SECONDS, SETTINGS, "SECONDS", "10", "how long SIGTERM lets running answers finish"},
@@ -161,6 +163,8 @@ int conf_set(struct conf *c, size_t i, const char *text, const char *source, con
 		form = "http or https";
 	if (is_text(row->type) && text[0] == '\0' && strcmp(row->name, "proxy") != 0) /* as with curl, no proxy at all */
 		form = row->argument;
+	if (strcmp(row->name, "prefix-sandbox") == 0 && strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+		form = "on or off";
 	if (form != NULL) {
 		fprintf(stderr, "curlew: %s: '%s' is not understood (give %s)\n", called, text, form);
 		return -1;

@@ -21,6 +21,7 @@
 enum key_way {
 	KEY_OWN,      /* /.curlew/...: path is what follows "/.curlew", e.g. "/health" */
 	KEY_PREFIX,   /* /host/path, /https://host/path: url is set */
+	KEY_SITE,     /* any path on LABEL.localhost (site.h): url is set. Not told by key_of_target() */
 	KEY_ABSOLUTE, /* http://host/path: url is set */
 	KEY_REVERSE,  /* --origin: url is set */
 	KEY_TUNNEL    /* CONNECT host:port: host and port are set */

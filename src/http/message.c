@@ -369,6 +369,20 @@ int message_parse_fields(struct head *head, struct span text)
 	return 0;
 }
 
+void message_leave_out(struct head *head, const char *name)
+{
+	size_t kept = 0;
+	if (!message_has(head, name))
+		return;
+	for (size_t i = 0; i < head->count; i++)
+		if (!span_is_nocase(head->fields[i].name, name))
+			head->fields[kept++] = head->fields[i];
+	head->count = kept;
+	head->by_name_count = 0;
+	if (kept >= FIELDS_MANY)
+		sort_by_name(head);
+}
+
 struct span message_find(const struct head *head, const char *name)
 {
 	const struct field *f = message_next(head, span_of(name), NULL);

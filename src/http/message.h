@@ -86,6 +86,8 @@ int message_response_framing(
 /* The first line of that name behind the line `after` (NULL: of all), or NULL. Names match without case. Takes the time of a binary search
  * where there are many fields, so that it may stand in a loop over fields. */
 const struct field *message_next(const struct head *, struct span name, const struct field *after);
+/* Leaves out all lines of that name from a parsed head; pointers to its fields are void afterwards. */
+void message_leave_out(struct head *, const char *name);
 /* The value of the first line of that name; {NULL, 0} when there is none. */
 struct span message_find(const struct head *, const char *name);
 bool message_has(const struct head *, const char *name);

@@ -241,13 +241,34 @@ char *site_location(const char *base, struct span location, struct span port)
 	}
 	if (!out.failed) {
 		url_add_path(&out, &url);
-		if (url_add_normal(span_from(location, url_until(location, "#")), true, &out) != 0)
+		if (url_add_written(span_from(location, url_until(location, "#")), true, &out) != 0)
 			out.failed = true;
 	}
 	char *text = out.failed ? NULL : buf_take(&out);
 	buf_fini(&out);
 	url_fini(&url);
 	free(resolved);
+	return text;
+}
+
+char *site_reveal(struct span url, struct span port)
+{
+	static const char scheme[] = "http://", zone[] = ".localhost";
+	if (!span_starts_nocase(url, scheme))
+		return NULL;
+	struct span rest = span_from(url, sizeof scheme - 1);
+	size_t n = url_until(rest, "/?#");
+	struct span authority = span_make(rest.at, n), label = span_make(rest.at, url_until(rest, ".:/?#"));
+	struct span after = span_from(authority, label.len < n ? label.len : n);
+	if (!span_starts_nocase(after, zone) || !span_same(span_from(after, sizeof zone - 1), port))
+		return NULL;
+	struct buf out;
+	buf_init(&out, BUF_HEAD);
+	if (site_origin(label, &out) != 0)
+		out.failed = true;
+	buf_addspan(&out, span_from(rest, n));
+	char *text = out.failed ? NULL : buf_take(&out);
+	buf_fini(&out);
 	return text;
 }
 

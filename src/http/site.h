@@ -38,6 +38,10 @@ int site_origin(struct span label, struct buf *out);
  * malloc()ed, the caller's; NULL when the value should stay as it is. */
 char *site_location(const char *base, struct span location, struct span port);
 
+/* A URL or an origin on LABEL.localhost with that port (as browsers write Referer and Origin) as the one of the real site. malloc()ed, the
+ * caller's; NULL: it is none. */
+char *site_reveal(struct span url, struct span port);
+
 /* Appends a Set-Cookie value (RFC 6265 4.1) to out without its Domain attribute: LABEL.localhost is not in that domain, and the cookie is
  * kept for the host that set it. False, with nothing appended: a browser would refuse the cookie from that host. */
 bool site_cookie(struct span value, struct span host, struct buf *out);

@@ -8,6 +8,7 @@
 #include "serve/answer.h"
 
 #include "base/stats.h"
+#include "http/policy.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -83,7 +84,7 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 	if (message_parse_fields(&h, fields) == 0) {
 		buf_addf(&a->out, "HTTP/1.1 %d %s\r\n", status, message_reason(status));
 		for (size_t i = 0; i < h.count; i++) {
-			if (!message_is_end_to_end(&h.fields[i]) || reply_is_framing(h.fields[i].name))
+			if (!message_is_end_to_end(&h.fields[i]) || policy_is_cookie(h.fields[i].name) || reply_is_framing(h.fields[i].name))
 				continue;
 			buf_addspan(&a->out, h.fields[i].name);
 			buf_adds(&a->out, ": ");

@@ -46,6 +46,8 @@ static void offer_to_hot(struct exchange *x, const struct lookup *l)
 	const struct entry *e = l->entry;
 	if (x->service->root.fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
 		return;
+	if (x->target.way == KEY_SITE) /* its target says nothing without Host */
+		return;
 	if (x->fetch_url != NULL) /* each signature would be an answer of its own */
 		return;
 	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= HOT_BODY && span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;

@@ -21,6 +21,7 @@ struct exchange {
 	const struct store_rules *rules; /* that hold for this request; from request_route() on */
 	struct ruling ruling;  /* what they say of target.url */
 	char *fetch_url;       /* asked of the origin where target.url, the key, leaves query parameters out; else NULL */
+	char *site_origin, *site_referer; /* browser.c: what these two request fields say to the real site, or NULL */
 	int64_t key_rule;      /* the rule that left them out */
 	struct policy_demand demand; /* cached.c */
 	enum message_framing framing;

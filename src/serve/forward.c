@@ -2,7 +2,7 @@
  * To the origin and back: what goes along of a request (RFC 9110 7.6), its body upwards, its answer downwards. Requests a cache cannot
  * answer pass here whole; cached.c uses the pieces.
  */
-#include "serve/exchange.h"
+#include "serve/browser.h"
 
 #include "base/stats.h"
 #include "http/field.h"
@@ -149,6 +149,7 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	};
 	char *location = represent_location(x, a->status, a->fields);
 	r.location = location;
+	browser_guard(x, a->fields, &r);
 	reply_say(&r, "%s", cache);
 	reply_key(&r, x->target.url);
 	x->status = a->status;

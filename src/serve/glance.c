@@ -53,6 +53,8 @@ static bool take_field(struct glance *g, struct span name, struct span value)
 		g->host = value;
 		return true;
 	}
+	if (span_is_nocase(name, "origin") || span_starts_nocase(name, "sec-fetch-"))
+		g->browser = true;
 	if (name.len == 10 && span_is_nocase(name, "connection"))
 		return span_is_nocase(value, "keep-alive");
 	return !asks_for_thought(name);

@@ -13,6 +13,7 @@ struct glance {
 	struct span target, host;
 	size_t bytes; /* of the whole head */
 	bool head;    /* the method is HEAD */
+	bool browser; /* it has Origin or a Sec-Fetch- field: by prefix it asks for thought */
 };
 
 enum glance_verdict {

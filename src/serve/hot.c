@@ -4,6 +4,8 @@
  */
 #include "serve/hot.h"
 
+#include "serve/browser.h"
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -167,6 +169,7 @@ static int compose(struct hot_object *o, const struct exchange *x)
 	    .location = location,
 	    .via = x->service->via,
 	    .age_s = -1};
+	browser_guard(x, r.fields, &r);
 	buf_init(&text, BUF_HEAD + HOT_BODY);
 	reply_write(&text, &r);
 	free(location);

@@ -16,7 +16,7 @@ static bool host_is_good(struct lane *l, const struct conn *c, const struct glan
 	const struct service *s = l->lanes->config.service;
 	if (s->origin != NULL || g->target.at[0] != '/')
 		return true;
-	if (g->host.len >= LANE_HOST_BYTES)
+	if (g->browser || g->host.len >= LANE_HOST_BYTES)
 		return false;
 	for (size_t i = 0; i < LANE_GOOD_HOSTS; i++)
 		if (l->good_hosts[i][0] != '\0' && span_is(g->host, l->good_hosts[i]))

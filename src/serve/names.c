@@ -10,6 +10,8 @@
 
 static struct span without_port(struct span host)
 {
+	if (host.len == 0)
+		return host;
 	if (host.len > 0 && host.at[0] == '[') {
 		const char *end = memchr(host.at, ']', host.len);
 		return end != NULL ? span_make(host.at + 1, (size_t)(end - host.at) - 1) : host;
@@ -48,17 +50,52 @@ static bool is_loopback(struct span host)
 	return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-bool names_is_ours(const struct conf *conf, struct span host, int local_fd)
+bool names_is_loopback(struct span host)
 {
-	char machine[256] = "";
-	host = without_port(span_trim(host));
-	if (is_loopback(host) || is_local_address(host, local_fd))
-		return true;
+	return is_loopback(without_port(span_trim(host)));
+}
+
+/* host: without a port. */
+static bool is_configured(const struct conf *conf, struct span host)
+{
 	for (size_t i = 0; conf_item(conf, "server-name", i) != NULL; i++)
 		if (span_is_nocase(host, conf_item(conf, "server-name", i)))
 			return true;
 	for (size_t i = 0; conf_item(conf, "listen", i) != NULL; i++)
 		if (span_same_nocase(host, without_port(span_of(conf_item(conf, "listen", i)))))
 			return true;
+	return false;
+}
+
+bool names_is_ours(const struct conf *conf, struct span host, int local_fd)
+{
+	char machine[256] = "";
+	host = without_port(span_trim(host));
+	if (is_loopback(host) || is_local_address(host, local_fd) || is_configured(conf, host))
+		return true;
 	return gethostname(machine, sizeof machine - 1) == 0 && span_is_nocase(host, machine);
+}
+
+struct span names_site(const struct conf *conf, struct span host)
+{
+	static const char zone[] = ".localhost";
+	struct span name = without_port(span_trim(host)), none = {NULL, 0};
+	if (name.len == 0 || is_configured(conf, name))
+		return none;
+	if (name.at[name.len - 1] == '.')
+		name.len--;
+	if (name.len < sizeof zone || !span_is_nocase(span_from(name, name.len - (sizeof zone - 1)), zone))
+		return none;
+	name.len -= sizeof zone - 1;
+	return memchr(name.at, '.', name.len) == NULL ? name : none;
+}
+
+struct span names_port(struct span host)
+{
+	host = span_trim(host);
+	if (host.len == 0)
+		return host;
+	struct span name = without_port(host);
+	size_t n = name.at == host.at ? name.len : name.len + 2; /* the brackets */
+	return span_from(host, n < host.len ? n : host.len);
 }

@@ -3,7 +3,7 @@
  * near the beginning, or near what is arriving anyway, is cut from a fetch of the whole, which others share and the store keeps; one
  * that lies far ahead is asked for by itself, beside it, and its 206 is kept as a part.
  */
-#include "serve/exchange.h"
+#include "serve/browser.h"
 #include "serve/lookup.h"
 
 #include "base/stats.h"
@@ -89,6 +89,7 @@ bool partial_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	    a->body_bytes);
 	struct reply r = {.status = 206, .fields = a->fields, .reused = a->reused && represent_withholds_cookies(x), .extra = span_of(line), .body_bytes = ranges[0].last - ranges[0].first + 1,
 	    .age_s = a->age_s, .via = x->service->via, .close = x->close};
+	browser_guard(x, a->fields, &r);
 	reply_say(&r, "%s", cache);
 	reply_key(&r, x->target.url);
 	x->status = 206;

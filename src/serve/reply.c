@@ -1,6 +1,7 @@
 #include "serve/reply.h"
 
 #include "http/policy.h"
+#include "http/site.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -59,25 +60,40 @@ bool reply_is_framing(struct span name)
 	return false;
 }
 
-/* reused: see struct reply. */
-static bool may_pass(struct span line, bool reused)
+static bool may_pass(struct span line, struct span name)
 {
-	const char *colon = memchr(line.at, ':', line.len);
-	struct span name = colon != NULL ? span_make(line.at, (size_t)(colon - line.at)) : span_make(NULL, 0);
-	return message_is_token(name) && memchr(line.at, '\r', line.len) == NULL && !reply_is_framing(name) &&
-	    !(reused && policy_is_cookie(name));
+	return message_is_token(name) && memchr(line.at, '\r', line.len) == NULL && !reply_is_framing(name);
 }
 
-static void add_lines(struct buf *out, struct span lines, const char *location, bool reused)
+/* reused: the line was made for another client. */
+static void add_cookie(struct buf *out, struct span line, struct span name, const struct reply *r, bool reused)
+{
+	struct buf value;
+	if (r->no_cookies || (reused && r->reused))
+		return;
+	buf_init(&value, BUF_HEAD);
+	struct span as_came = span_trim(span_from(line, name.len + 1));
+	if (r->cookie_host == NULL)
+		buf_addspan(&value, as_came);
+	if (r->cookie_host == NULL || site_cookie(as_came, span_of(r->cookie_host), &value))
+		buf_addf(out, "%.*s: %.*s\r\n", (int)name.len, name.at, (int)value.len, value.len > 0 ? value.data : "");
+	buf_fini(&value);
+}
+
+static void add_lines(struct buf *out, struct span lines, const struct reply *r, bool reused)
 {
 	struct span line;
 	while (span_next_line(&lines, &line)) {
-		if (!may_pass(line, reused))
+		const char *colon = memchr(line.at, ':', line.len);
+		struct span name = colon != NULL ? span_make(line.at, (size_t)(colon - line.at)) : span_make(NULL, 0);
+		if (!may_pass(line, name) || (r->location != NULL && span_is_nocase(name, "Location")))
 			continue;
-		if (location == NULL || !span_starts_nocase(line, "Location:")) {
-			buf_addspan(out, line);
-			buf_add(out, "\r\n", 2);
+		if (policy_is_cookie(name)) {
+			add_cookie(out, line, name, r, reused);
+			continue;
 		}
+		buf_addspan(out, line);
+		buf_add(out, "\r\n", 2);
 	}
 }
 
@@ -104,9 +120,11 @@ size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, 
 void reply_write(struct buf *out, const struct reply *r)
 {
 	buf_addf(out, "HTTP/1.1 %d %s\r\n", r->status, message_reason(r->status));
-	add_lines(out, r->fields, r->location, r->reused);
-	add_lines(out, r->cookies, NULL, false);
-	add_lines(out, r->extra, NULL, false);
+	add_lines(out, r->fields, r, true);
+	add_lines(out, r->cookies, r, false);
+	add_lines(out, r->extra, r, false);
+	if (r->sandbox)
+		buf_adds(out, "Content-Security-Policy: sandbox allow-scripts allow-forms allow-popups allow-downloads\r\n");
 	if (r->location != NULL)
 		buf_addf(out, "Location: %s\r\n", r->location);
 	if (r->via != NULL)

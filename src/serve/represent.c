@@ -1,5 +1,5 @@
 /* Answers from a complete representation at hand, stored or local: RFC 9110 13.2.2 gives the order of the questions. */
-#include "serve/exchange.h"
+#include "serve/browser.h"
 
 #include "base/stats.h"
 
@@ -19,6 +19,8 @@ char *represent_location(const struct exchange *x, int status, struct span field
 		value = message_find(&head, "Location");
 	if (value.at != NULL && x->target.way == KEY_PREFIX)
 		location = key_prefix_location(x->service->ways.default_scheme, x->target.url, value);
+	else if (value.at != NULL && x->target.way == KEY_SITE)
+		location = browser_location(x, value);
 	else if (value.at != NULL && x->target.way == KEY_REVERSE)
 		location = key_reverse_location(x->service->origin, x->target.url, value);
 	message_fini(&head);
@@ -88,6 +90,7 @@ static struct reply make_reply(const struct exchange *x, const struct representa
 	if (r.reused)
 		r.cookies = rep->cookies; /* else they are among the fields */
 	if (rep->cache != NULL) {
+		browser_guard(x, rep->fields, &r);
 		reply_say(&r, "%s", rep->cache);
 		reply_key(&r, x->target.url);
 	}

@@ -5,6 +5,7 @@
 #include "base/stats.h"
 #include "fetch/flight.h"
 #include "serve/answer.h"
+#include "serve/browser.h"
 #include "serve/hot.h"
 #include "serve/intake.h"
 #include "serve/lookup.h"
@@ -125,19 +126,25 @@ static void skip_body(struct exchange *x)
 		;
 }
 
-static void dispatch(struct exchange *x, struct conn *c, struct answer *a)
+static bool answer_from_root(struct exchange *x, const struct conn *c, bool bad)
+{
+	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->service->root.fd >= 0 && (!bad || is_for_us(x, c)) &&
+	    files_answer(x);
+}
+
+static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struct head *head)
 {
 	struct fault fault = {0, NULL};
-	int bad = key_of_target(&x->service->ways, x->request->method, x->request->target, &x->target, &fault);
-	if (bad == 0 && !check_host(x, c))
+	bool bad = browser_read_target(x, &fault) != 0;
+	if (!bad && !check_host(x, c))
 		return;
-	if (x->target.way == KEY_PREFIX && x->target.path != NULL && x->service->root.fd >= 0 &&
-	    (bad == 0 || is_for_us(x, c)) && files_answer(x))
+	if (browser_refuses(x) || answer_from_root(x, c, bad))
 		return;
-	if (bad != 0) {
+	if (bad) {
 		refuse(x, &fault);
 		return;
 	}
+	browser_rewrite(x, head);
 	if (message_has(x->request, "Expect") && !span_is_nocase(message_find(x->request, "Expect"), "100-continue")) {
 		x->close = true;
 		own_text(x, 417, NULL, "only Expect: 100-continue is understood");
@@ -156,6 +163,11 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a)
 		tunnel_answer(x, c->fd, span_from(buf_span(&c->in), x->request->bytes));
 		break;
 	case KEY_PREFIX:
+		if (browser_moves(x))
+			break;
+		request_route(x);
+		break;
+	case KEY_SITE:
 	case KEY_ABSOLUTE:
 	case KEY_REVERSE:
 		request_route(x);
@@ -187,7 +199,7 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 }
 
 /* Answers the request whose head is parsed (NULL: bad) and takes it off conn->in. True when the connection may go on. */
-static bool exchange_run(struct conn *c, const struct head *head, const struct fault *bad)
+static bool exchange_run(struct conn *c, struct head *head, const struct fault *bad)
 {
 	const struct service *service = c->service;
 	int64_t began = clock_us();
@@ -210,13 +222,14 @@ static bool exchange_run(struct conn *c, const struct head *head, const struct f
 	} else {
 		intake_init(body, c, head->bytes, x.framing, x.length, conf_seconds(service->conf, "body-timeout"));
 		x.body = body;
-		dispatch(&x, c, &a);
+		dispatch(&x, c, &a, head);
 		skip_body(&x);
 	}
 	log_exchange(&x, c, &a, clock_us() - began);
 	if (x.hot != NULL)
 		hot_offer(service->hot, &x, x.hot);
 	key_fini(&x.target);
+	browser_end(&x);
 	keep = a.keep && !a.failed && !x.close;
 	c->reset = a.cut && a.until_close;
 	if (keep) { /* only now: the head borrows the buffer */

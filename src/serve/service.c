@@ -125,6 +125,8 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 	s->conf = conf;
 	root_open(&s->root, NULL, NULL, why);
 	s->offline = conf_flag(conf, "offline");
+	s->prefix_cookies = conf_flag(conf, "prefix-cookies");
+	s->prefix_sandbox = strcmp(conf_text(conf, "prefix-sandbox"), "on") == 0;
 	s->policy.private_cache = conf_flag(conf, "private");
 	unsigned char id[4];
 	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)

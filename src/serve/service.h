@@ -32,6 +32,8 @@ struct service {
 	char via[32];   /* our name in Via; unlike any other curlew's, so that a loop is known by it */
 	struct root root; /* --root */
 	bool offline;
+	bool prefix_cookies; /* cookies pass by prefix too */
+	bool prefix_sandbox; /* documents by prefix are sandboxed */
 };
 
 /* Opens what conf names. 0, or with a sentence in why the exit status that fits: 1 trouble, 2 a value that makes no sense. */

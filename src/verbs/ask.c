@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "http/key.h"
+#include "http/site.h"
 #include "serve/exchange.h"
 #include "verbs/fields.h"
 #include "verbs/verbs.h"
@@ -114,12 +115,27 @@ static const char *behind_own_name(const struct ask *a, const char *url)
 	return path;
 }
 
+/* A normalised URL on LABEL.localhost, as a browser shows it, as the real site's; else NULL. malloc()ed. */
+static char *of_site(const struct ask *a, const char *url)
+{
+	char *listen = ask_server(a, "listen");
+	const char *port = listen != NULL ? strrchr(listen, ':') : NULL;
+	char *real = port != NULL && a->origin == NULL ? site_reveal(span_of(url), span_of(port)) : NULL;
+	free(listen);
+	return real;
+}
+
 /* As the server would read it: a path for its one origin, a URL as a person types it, or one of the server's own. */
 static char *read_url(const struct ask *a, const char *text)
 {
 	char *scheme = ask_server(a, "default-scheme");
 	struct key_target target;
 	char *url = a->origin != NULL && text[0] == '/' ? strdup(text) : key_of_url(text, scheme != NULL ? scheme : "http");
+	char *real = url != NULL ? of_site(a, url) : NULL;
+	if (real != NULL) {
+		free(url);
+		url = real;
+	}
 	const char *path = url != NULL && url[0] == '/' ? url : url != NULL ? behind_own_name(a, url) : NULL;
 	free(scheme);
 	if (path == NULL)

@@ -175,7 +175,8 @@ def test_a_url_pasted_from_a_request_is_understood(curlew, origin):
     curlew.stored(url)
     eventually(lambda: curlew.sql("SELECT * FROM setting WHERE name GLOB 'server *'"))
     port = curlew.address[1]
-    for name in (f"localhost:{port}/{origin.host}/x", f"http://127.0.0.1:{port}/http://{origin.host}/x"):
+    for name in (f"localhost:{port}/{origin.host}/x", f"http://127.0.0.1:{port}/http://{origin.host}/x",
+                 f"http://127--0--0--1---p{origin.port}.localhost:{port}/x", f"127--0--0--1---p{origin.port}.localhost:{port}/x"):
         told, hits = explained(curlew, name)
         assert hits and told["key"] == url
     assert run("cat", f"localhost:{port}/{origin.host}/x", "--cache", curlew.dir).stdout == b"hello"

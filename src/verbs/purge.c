@@ -59,7 +59,7 @@ static int add_parts(void *ctx, const struct store_column *c, size_t count)
 /* Pieces of bodies, of which no row may stand in entry, are found by URL and host alone. */
 static int purge_parts(const char *dir, const struct select *s, bool dry, struct parts *parts, struct buf *why)
 {
-#define MATCHES " FROM part WHERE (?1 IS NULL OR url GLOB ?1) AND (?2 IS NULL OR url GLOB 'http*://' || ?2 || '[:/]*')"
+#define MATCHES " FROM part WHERE (?1 IS NULL OR coalesce(normal_url, url) GLOB ?1) AND (?2 IS NULL OR url GLOB 'http*://' || ?2 || '[:/]*')"
 	char *host = s->host != NULL ? select_quoted(s->host) : NULL;
 	int rc = s->host != NULL && host == NULL ? -1 : 0;
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {

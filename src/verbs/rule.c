@@ -267,7 +267,7 @@ static int test(const struct conf *conf)
 	int rc = -1, status = is_id(what) ? VERB_NOTHING : VERB_USAGE;
 	if (glob != NULL) {
 		table_begin(&t, stdout, table_style_for(conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
-		rc = store_query(conf_cache_dir(conf), "SELECT status, body_bytes, url FROM entry WHERE url GLOB ?1 ORDER BY url", &param, 1,
+		rc = store_query(conf_cache_dir(conf), "SELECT status, body_bytes, url FROM entry WHERE coalesce(normal_url, url) GLOB ?1 ORDER BY url", &param, 1,
 		    table_row, &t, &why);
 		status = table_end(&t) > 0 ? VERB_DONE : VERB_NOTHING;
 	}

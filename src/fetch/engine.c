@@ -306,6 +306,7 @@ struct fetch *engine_start(
 	f->trusted = spec->trusted;
 	f->idempotent = spec->idempotent;
 	f->tunnel = spec->tunnel;
+	f->asterisk = spec->asterisk;
 	f->minor = 1;
 	f->fd = -1;
 	message_init(&f->parsed);

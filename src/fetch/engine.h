@@ -76,6 +76,7 @@ struct fetch_spec {
 	const char *url;
 	struct span fields; /* "Name: value\n" lines to send; Host and framing are the engine's */
 	int64_t upload_bytes; /* or one of the two above */
+	bool asterisk; /* the target is "*": the server as a whole (RFC 9112 3.2.4) */
 	bool trusted;  /* --origin: its address is allowed by being named */
 	bool idempotent; /* may be sent again when a kept connection turns out dead */
 	bool tunnel;     /* connect only: method, fields and body are not used */

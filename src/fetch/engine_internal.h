@@ -19,7 +19,7 @@ struct fetch {
 	void *ctx;
 	char *method, *url;
 	int64_t upload_bytes;
-	bool trusted, idempotent;
+	bool asterisk, trusted, idempotent;
 	bool binds_connection; /* its credentials authenticate the connection: nobody else may use that (NTLM, Negotiate) */
 	bool tunnel;           /* only connects; end.fd is the socket */
 	struct curl_slist *fields;

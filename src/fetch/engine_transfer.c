@@ -352,13 +352,19 @@ static void set_method(struct fetch *f)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method);
 }
 
-/* Before an HTTP proxy libcurl writes the target anew from the URL's parts, and an empty query would be lost. */
+/* Before an HTTP proxy libcurl writes the target anew from the URL's parts, and an empty query would be lost. "*" is written by the last
+ * proxy alone: those before it say it by an empty path. */
 static void set_target(const struct engine *e, struct fetch *f)
 {
 	const char *proxy = e->proxy;
 	bool absolute = proxy != NULL && (strstr(proxy, "://") == NULL || strncasecmp(proxy, "http", 4) == 0);
-	if (absolute && strncmp(f->url, "http://", 7) == 0)
+	absolute = absolute && strncmp(f->url, "http://", 7) == 0;
+	if (absolute && f->asterisk)
+		f->url[7 + strcspn(f->url + 7, "/")] = '\0';
+	if (absolute)
 		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, f->url);
+	else if (f->asterisk)
+		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, "*");
 }
 
 /* A kept connection may turn out dead, and libcurl asks again on another: wrong for POST (RFC 9110 9.2.2), which therefore gets a connection of

@@ -61,6 +61,7 @@ struct flight_ask {
 	bool apart;              /* flight_wait() has said FLIGHT_LATE: joins only a flight that has its head, and else starts one */
 	int64_t max_age_s;       /* an answer in the air that is older is not joined; -1: any that is fresh is */
 	bool background;         /* goes on without seats (stale-while-revalidate) */
+	bool asterisk;           /* the target is "*": a server as a whole */
 	int64_t upload_bytes;    /* ENGINE_NO_UPLOAD, ENGINE_CHUNKED_UPLOAD or a length */
 	uint64_t landed;         /* flights_landed() */
 	const struct head *request; /* the client's own head: selects by Vary; borrowed until the seat is left */

@@ -425,6 +425,7 @@ static int take_off(struct flight *f, const struct flight_ask *ask)
 	    .url = f->fetch_url,
 	    .fields = span_of(f->fields),
 	    .upload_bytes = ask->upload_bytes,
+	    .asterisk = ask->asterisk,
 	    .trusted = f->flights->config.trusted,
 	    .idempotent = !policy_is_unsafe(ask->method) && ask->upload_bytes == ENGINE_NO_UPLOAD,
 	};

@@ -173,6 +173,16 @@ static struct span base_path(const struct url *origin)
 	return path;
 }
 
+/* The path of ours that stands for one of the origin's, or NULL when that is outside of the path of --origin. The path of --origin itself
+ * has no other name than "/". */
+static const char *our_path(const struct url *home, const char *path)
+{
+	struct span base = base_path(home);
+	if (strncmp(path, base.at, base.len) != 0 || (path[base.len] != '/' && path[base.len] != '\0'))
+		return NULL;
+	return path[base.len] == '\0' ? "/" : path + base.len;
+}
+
 char *key_reverse_location(const char *origin, const char *base, struct span location)
 {
 	struct url home, url;
@@ -180,18 +190,17 @@ char *key_reverse_location(const char *origin, const char *base, struct span loc
 	url_init(&home);
 	url_init(&url);
 	buf_init(&out, BUF_HEAD);
-	out.failed = true;
-	if (url_parse(span_of(origin), true, &home) == 0 &&
-	    resolve_location(base, location, &url) == 0 && same_origin(&home, &url)) {
-		struct span ours = base_path(&home);
-		struct span path = span_of(url.path);
-		if (path.len > ours.len && path.at[ours.len] == '/' &&
-		    (ours.len == 0 || memcmp(path.at, ours.at, ours.len) == 0)) {
-			buf_clear(&out);
-			buf_adds(&out, url.path + ours.len);
-			buf_addspan(&out, buf_span(&url.query));
-			add_fragment(&out, location);
-		}
+	const char *path = NULL;
+	if (url_parse(span_of(origin), true, &home) == 0 && resolve_location(base, location, &url) == 0 && same_origin(&home, &url))
+		path = our_path(&home, url.path);
+	if (path != NULL) {
+		/* Two slashes at the beginning are a host to whoever reads them (RFC 3986 4.2); a dot before them is removed again. */
+		buf_adds(&out, path[0] == '/' && path[1] == '/' ? "/." : "");
+		buf_adds(&out, path);
+		buf_addspan(&out, buf_span(&url.query));
+		add_fragment(&out, location);
+	} else {
+		out.failed = true;
 	}
 	url_fini(&home);
 	url_fini(&url);
@@ -349,17 +358,40 @@ static int take_said_scheme(struct span *rest, const char **scheme)
 	return span_starts(*rest, "/") ? -1 : 1;
 }
 
-static int read_prefix(
-    const struct key_ways *ways, struct span target, struct key_target *out, struct fault *fault)
+/* Moves one path segment to out, with the marks of scheme and host decoded: pip and others write ":" and brackets in a path as escapes. */
+static void move_segment(struct span *from, struct buf *out)
 {
-	struct span rest = span_from(target, 1);
+	while (from->len > 0 && from->at[0] != '/' && from->at[0] != '?') {
+		int escape = url_escape(*from);
+		bool mark = escape == ':' || escape == '[' || escape == ']';
+		buf_addc(out, mark ? (char)escape : from->at[0]);
+		*from = span_from(*from, mark ? 3 : 1);
+	}
+}
+
+/* What follows the first "/", with scheme and host as they are meant. */
+static void decode_front(struct span rest, struct buf *out)
+{
+	move_segment(&rest, out);
+	bool scheme = out->len > 1 && out->data[out->len - 1] == ':';
+	while (scheme && span_starts(rest, "/")) {
+		buf_addc(out, '/');
+		rest = span_from(rest, 1);
+	}
+	if (scheme)
+		move_segment(&rest, out);
+	buf_addspan(out, rest);
+}
+
+static int read_front(const struct key_ways *ways, struct span rest, struct span file, struct key_target *out, struct fault *fault)
+{
 	const char *scheme = ways->default_scheme;
 	out->way = KEY_PREFIX;
 	int said = take_said_scheme(&rest, &scheme);
 	if (said < 0)
 		return refuse(fault, 400, "only http and https URLs are fetched");
 	if (said == 0)
-		out->path = decode_file(span_make(rest.at, url_until(rest, "?")));
+		out->path = decode_file(span_make(file.at, url_until(file, "?")));
 	size_t authority_bytes = url_until(rest, "/?");
 	if (authority_bytes == 0)
 		return refuse(fault, 404,
@@ -383,6 +415,16 @@ static int read_prefix(
 	return result;
 }
 
+static int read_prefix(const struct key_ways *ways, struct span target, struct key_target *out, struct fault *fault)
+{
+	struct buf front;
+	buf_init(&front, BUF_HEAD);
+	decode_front(span_from(target, 1), &front);
+	int rc = front.failed ? refuse(fault, 414, "the URL is too long") : read_front(ways, buf_span(&front), span_from(target, 1), out, fault);
+	buf_fini(&front);
+	return rc;
+}
+
 /* "/.curlew" and what is beneath it, without a query. 1 when it is ours, 0 when not, -1 without
  * memory. */
 static int read_own(struct span path, struct key_target *out)
@@ -399,6 +441,16 @@ static int read_own(struct span path, struct key_target *out)
 	return out->path == NULL ? -1 : 1;
 }
 
+/* A server as a whole (RFC 9112 3.2.4): this one, or the origin that it stands for. */
+static int read_asterisk(const struct key_ways *ways, struct span method, struct key_target *out, struct fault *fault)
+{
+	if (!span_is(method, "OPTIONS"))
+		return refuse(fault, 400, "only OPTIONS is for a server as a whole (RFC 9112 3.2.4)");
+	out->asterisk = true;
+	out->way = ways->origin != NULL ? KEY_REVERSE : KEY_SERVER;
+	return ways->origin != NULL ? map_to_origin(ways->origin, span_of("http://origin/"), out, fault) : 0;
+}
+
 int key_of_target(const struct key_ways *ways, struct span method, struct span target,
     struct key_target *out, struct fault *fault)
 {
@@ -408,7 +460,7 @@ int key_of_target(const struct key_ways *ways, struct span method, struct span t
 	if (span_is(method, "CONNECT"))
 		return read_tunnel(target, out, fault);
 	if (span_is(target, "*"))
-		return refuse(fault, 400, "OPTIONS * is not forwarded");
+		return read_asterisk(ways, method, out, fault);
 	if (target.len == 0 || url_until(target, "#") != target.len)
 		return refuse(fault, 400, "a request target has no fragment (RFC 9112 3.2)");
 	struct span path = target;
@@ -416,6 +468,7 @@ int key_of_target(const struct key_ways *ways, struct span method, struct span t
 	bool absolute = url_take_scheme(&path, &secure);
 	if (!absolute && target.at[0] != '/')
 		return refuse(fault, 400, not_a_url);
+	out->asterisk = absolute && span_is(method, "OPTIONS") && url_until(path, "/?") == path.len;
 	if (absolute && ways->origin == NULL)
 		return read_absolute(target, out, fault);
 	/* RFC 9112 3.2.2: a server takes the absolute form too, and means the same by it. */

@@ -24,7 +24,8 @@ enum key_way {
 	KEY_SITE,     /* any path on LABEL.localhost (site.h): url is set. Not told by key_of_target() */
 	KEY_ABSOLUTE, /* http://host/path: url is set */
 	KEY_REVERSE,  /* --origin: url is set */
-	KEY_TUNNEL    /* CONNECT host:port: host and port are set */
+	KEY_TUNNEL,   /* CONNECT host:port: host and port are set */
+	KEY_SERVER    /* OPTIONS *: this server as a whole */
 };
 
 /* The settings that decide the way. */
@@ -35,13 +36,14 @@ struct key_ways {
 
 struct key_target {
 	enum key_way way;
-	char *url;  /* the key; NULL for KEY_OWN and KEY_TUNNEL */
+	char *url;  /* the key; NULL for KEY_OWN, KEY_TUNNEL and KEY_SERVER */
 	char *host; /* host of url, or of the tunnel; IPv6 with brackets */
 	int port;   /* of url (its default made explicit) or of the tunnel */
 	char *path; /* KEY_OWN: see above, without a query. KEY_PREFIX: the request path, decoded, no query, no leading slash, no
 	               "." or ".." segment: what --root may hold ("" for "/"); NULL when it cannot be a file (a scheme was said,
 	               or it does not decode) */
 	bool secure; /* https */
+	bool asterisk; /* OPTIONS of a server as a whole, whose target is "*" (RFC 9112 3.2.4) */
 };
 
 /* Understands a request's target. 0, or -1 with fault (400: not a URL we fetch, other schemes, user:password@ in it; 404: no
@@ -67,7 +69,8 @@ bool key_same_origin(const char *a, const char *b);
  * with us; "/https:..." is written whenever the scheme is not default_scheme. NULL when it should stay as it is. */
 char *key_prefix_location(const char *default_scheme, const char *base, struct span location);
 
-/* For --origin: a Location that points at the origin itself becomes a path of ours ("/x"); NULL when it should stay as it is. */
+/* For --origin: a Location that points into the path of the origin becomes a path of ours ("/x"). Never a
+ * path that begins with "//", which would name another host. NULL when it should stay as it is: it points elsewhere. */
 char *key_reverse_location(const char *origin, const char *base, struct span location);
 
 /* --- Vary (RFC 9111 4.1) --- */

@@ -10,6 +10,7 @@
  */
 #include "http/message.h"
 
+#include "http/authority.h"
 #include "http/field.h"
 
 #include <stdlib.h>
@@ -252,15 +253,8 @@ static enum message_parsed read_request_field(
 
 bool message_is_host(struct span value)
 {
-	static const char marks[] = "-._~%!$&'()*+;=:[]";
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = (unsigned char)value.at[i];
-		bool alnum =
-		    (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		if (!alnum && (c == '\0' || strchr(marks, c) == NULL))
-			return false;
-	}
-	return true;
+	struct authority a;
+	return authority_split(value, &a) == 0;
 }
 
 /* RFC 9112 3.2: exactly one Host in HTTP/1.1, at most one before. */

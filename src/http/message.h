@@ -105,7 +105,7 @@ bool message_keeps_alive(const struct head *);
 const char *message_reason(int status);
 
 bool message_is_token(struct span);
-/* uri-host [":" port] (RFC 9110 7.2), loosely: what matters is that nobody downstream can see two hosts, a path or a user in it. */
+/* uri-host [":" port] by the grammar (RFC 9110 7.2, authority_split()); may be empty. */
 bool message_is_host(struct span);
 
 #endif

@@ -46,6 +46,8 @@ int own_text(struct exchange *, int status, const char *cache, const char *forma
     __attribute__((format(printf, 4, 5)));
 /* The same with a page of another type. */
 int own_page(struct exchange *, int status, const char *type, struct span page);
+/* OPTIONS *: which methods this server takes (RFC 9110 9.3.7). */
+int own_options(struct exchange *);
 /* A rule keeps this URL off the network. */
 int own_offline(struct exchange *);
 /* What a failed fetch is to the client: 502, 503, 504 or 403, and why. */

@@ -212,6 +212,7 @@ void forward_answer(struct exchange *x)
 	    .fetch_url = x->fetch_url,
 	    .ruling = &x->ruling,
 	    .purge_id = x->rules->purge_id,
+	    .asterisk = x->target.asterisk,
 	    .upload_bytes = upload_size(x),
 	    .request = x->request,
 	    .gone = x->sink->gone,

@@ -1,6 +1,8 @@
 #include "serve/names.h"
 
 #include "base/conf.h"
+#include "base/log.h"
+#include "http/authority.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -8,16 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct span without_port(struct span host)
+/* The host, an address without its brackets; empty when there is none, or the text is no authority. */
+static struct span host_in(struct span text)
 {
-	if (host.len == 0)
-		return host;
-	if (host.len > 0 && host.at[0] == '[') {
-		const char *end = memchr(host.at, ']', host.len);
-		return end != NULL ? span_make(host.at + 1, (size_t)(end - host.at) - 1) : host;
-	}
-	const char *colon = memchr(host.at, ':', host.len);
-	return colon != NULL ? span_make(host.at, (size_t)(colon - host.at)) : host;
+	struct authority a;
+	if (authority_split(text, &a) != 0)
+		return span_make("", 0);
+	bool bracketed = a.host.len > 0 && a.host.at[0] == '[';
+	return bracketed ? span_make(a.host.at + 1, a.host.len - 2) : a.host;
 }
 
 static bool is_local_address(struct span host, int fd)
@@ -52,17 +52,17 @@ static bool is_loopback(struct span host)
 
 bool names_is_loopback(struct span host)
 {
-	return is_loopback(without_port(span_trim(host)));
+	return is_loopback(host_in(span_trim(host)));
 }
 
 /* host: without a port. */
 static bool is_configured(const struct conf *conf, struct span host)
 {
 	for (size_t i = 0; conf_item(conf, "server-name", i) != NULL; i++)
-		if (span_is_nocase(host, conf_item(conf, "server-name", i)))
+		if (span_same_nocase(host, host_in(span_of(conf_item(conf, "server-name", i)))))
 			return true;
 	for (size_t i = 0; conf_item(conf, "listen", i) != NULL; i++)
-		if (span_same_nocase(host, without_port(span_of(conf_item(conf, "listen", i)))))
+		if (span_same_nocase(host, host_in(span_of(conf_item(conf, "listen", i)))))
 			return true;
 	return false;
 }
@@ -70,7 +70,9 @@ static bool is_configured(const struct conf *conf, struct span host)
 bool names_is_ours(const struct conf *conf, struct span host, int local_fd)
 {
 	char machine[256] = "";
-	host = without_port(span_trim(host));
+	host = host_in(span_trim(host));
+	if (host.len == 0)
+		return false;
 	if (is_loopback(host) || is_local_address(host, local_fd) || is_configured(conf, host))
 		return true;
 	return gethostname(machine, sizeof machine - 1) == 0 && span_is_nocase(host, machine);
@@ -79,7 +81,7 @@ bool names_is_ours(const struct conf *conf, struct span host, int local_fd)
 struct span names_site(const struct conf *conf, struct span host)
 {
 	static const char zone[] = ".localhost";
-	struct span name = without_port(span_trim(host)), none = {NULL, 0};
+	struct span name = host_in(span_trim(host)), none = {NULL, 0};
 	if (name.len == 0 || is_configured(conf, name))
 		return none;
 	if (name.at[name.len - 1] == '.')
@@ -92,10 +94,20 @@ struct span names_site(const struct conf *conf, struct span host)
 
 struct span names_port(struct span host)
 {
+	struct authority a;
 	host = span_trim(host);
-	if (host.len == 0)
-		return host;
-	struct span name = without_port(host);
-	size_t n = name.at == host.at ? name.len : name.len + 2; /* the brackets */
-	return span_from(host, n < host.len ? n : host.len);
+	return authority_split(host, &a) == 0 ? span_from(host, a.host.len) : span_make("", 0);
+}
+
+int names_check(const struct conf *conf)
+{
+	const char *name;
+	for (size_t i = 0; (name = conf_item(conf, "server-name", i)) != NULL; i++) {
+		struct authority a;
+		if (authority_split(span_of(name), &a) == 0 && a.host.len > 0 && a.port == AUTHORITY_NO_PORT && name[strlen(name) - 1] != ':')
+			continue;
+		log_say("--server-name %s: not the name of a host (give it as it stands in Host, without a port; an internationalised name as xn--...)", name);
+		return -1;
+	}
+	return 0;
 }

@@ -11,6 +11,9 @@
 
 struct conf;
 
+/* Are the names of --server-name names of hosts? 0, or -1 after a line that says which is not. */
+int names_check(const struct conf *);
+
 /* host: a Host value, with or without port. local_fd: the connection, whose own local address is a name of ours too. */
 bool names_is_ours(const struct conf *, struct span host, int local_fd);
 

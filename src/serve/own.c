@@ -16,7 +16,9 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 	buf_init(&fields, BUF_HEAD);
 	date_format(x->now, date);
 	buf_addf(&fields, "Date: %s\nContent-Type: %s\n", date, type);
-	if (status == 405)
+	if (x->target.way == KEY_SERVER)
+		buf_adds(&fields, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT\n");
+	else if (status == 405)
 		buf_addf(&fields, "Allow: GET, HEAD%s\n", span_is(x->request->method, "CONNECT") ? ", POST, PUT, PATCH, DELETE, OPTIONS, TRACE" : "");
 	if (cache == NULL)
 		buf_adds(&fields, "Cache-Control: no-store\n");
@@ -67,6 +69,12 @@ static const char *without_user(const char *proxy)
 {
 	const char *at = proxy != NULL ? strrchr(proxy, '@') : NULL;
 	return proxy == NULL ? "" : at != NULL ? at + 1 : proxy;
+}
+
+int own_options(struct exchange *x)
+{
+	x->verdict = "own";
+	return own_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
 }
 
 int own_failure(struct exchange *x, const struct flight_answer *a, const char *cache)

@@ -157,6 +157,9 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struc
 		else
 			own_text(x, 403, NULL, "/.curlew/ answers to this machine only");
 		break;
+	case KEY_SERVER:
+		own_options(x);
+		break;
 	case KEY_TUNNEL:
 		a->keep = false;
 		x->close = true;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "serve/hot.h"
 #include "serve/lane.h"
+#include "serve/names.h"
 #include "serve/request.h"
 #include "serve/workers.h"
 
@@ -157,7 +158,7 @@ static int server_open(struct server *s, const struct conf *conf)
 	struct buf why;
 	const char *access = conf_text(conf, "access-log");
 	buf_init(&why, BUF_LINE);
-	int status = check_listeners(conf) != 0 ? 2 : service_open(&s->service, conf, &why);
+	int status = check_listeners(conf) != 0 || names_check(conf) != 0 ? 2 : service_open(&s->service, conf, &why);
 	if (status != 0)
 		goto out;
 	status = 1;

@@ -135,12 +135,8 @@ static void find_redirect(struct get *g, const struct reply *r)
 	message_init(&h);
 	if (message_parse_fields(&h, r->fields) == 0) {
 		struct span to = message_find(&h, "Location");
-		char *reference = to.at != NULL ? strndup(to.at, to.len) : NULL;
-		const char *origin = g->x->service->origin;
-		if (reference != NULL) /* before one origin, Location came as a path of ours where it is one */
-			g->location = origin != NULL && reference[0] == '/' && reference[1] != '/' ? read_url(origin, "http", reference)
-												     : key_resolve(g->x->target.url, to);
-		free(reference);
+		if (to.at != NULL)
+			g->location = key_resolve(g->x->target.url, to);
 		g->drop = g->location != NULL;
 	}
 	message_fini(&h);

@@ -2,9 +2,11 @@
 
 import socket
 import threading
+import urllib.parse
 
 import pytest
 
+from curlew import clean_environment, run
 from wire import Connection, Reader
 
 
@@ -315,3 +317,145 @@ def test_local_files_answer_http_1_0_without_a_host(served_site):
     for target, text in (("/page.html", "a page"), ("/", "the front page")):
         with served_site.connect() as client:
             assert client.ask("GET", target, version="HTTP/1.0").text == text
+
+
+# --- spellings of scheme and host ---
+
+@pytest.mark.parametrize("said", ["/http%3A//{host}/page", "/http%3a/{host}/page", "/http%3A//{escaped}/page", "/{escaped}/page",
+                                  "/http://{escaped}/page", "/HTTP%3A//{escaped}/page"])
+def test_an_escaped_colon_is_a_colon_before_the_path(curlew, origin, said):
+    """As pip writes them."""
+    origin.at("/page", "the page", {"Cache-Control": "max-age=60"})
+    answer = curlew.get(said.format(host=origin.host, escaped=origin.host.replace(":", "%3A")))
+    assert (answer.status, answer.text) == (200, "the page")
+    assert origin.asked()[-1].target == "/page" and origin.asked()[-1].fields["Host"] == origin.host
+
+
+@pytest.mark.parametrize("target", ["/b\xc3\xbccher.example/x", "/b%C3%BCcher.example/x", "/http%3A//B%c3%9Ccher.example/x",
+                                    "http://b\xc3\xbccher.example/x", "http://b%C3%BCcher.example/x", "/xn--bcher-kva.example/x"])
+def test_an_internationalised_name_is_asked_for_in_punycode(launch, origin, target):
+    """The upstream proxy sees the name, so that none has to resolve. The locale is C, as for services and cron jobs."""
+    origin.at("http://xn--bcher-kva.example/x", "found", {"Cache-Control": "max-age=60"})
+    curlew = launch("--proxy", origin.url(), env=clean_environment(LC_ALL="C"))
+    with curlew.connect() as client:
+        answer = client.ask("GET", target, {"Host": client.host})
+        assert (answer.status, answer.text) == (200, "found")
+    curlew.row("http://xn--bcher-kva.example/x")
+    assert curlew.get("/xn--bcher-kva.example/x").hit
+
+
+def test_get_understands_an_internationalised_name(cache, origin):
+    origin.at("http://xn--bcher-kva.example/x", "found", {"Cache-Control": "max-age=60"})
+    done = run("get", "--cache", cache.dir, "--proxy", origin.url(), "http://b\u00fccher.example/x", env=clean_environment(LC_ALL="C"))
+    assert done.stdout == b"found", done.stderr
+    done = run("cat", "--cache", cache.dir, "b\u00fccher.example/x", env=clean_environment(LC_ALL="C"))
+    assert done.stdout == b"found"
+
+
+# --- redirects before one origin ---
+
+@pytest.mark.parametrize("location, seen", [
+    ("{o}//evil.example/x", "/.//evil.example/x"),
+    ("{o}///evil.example/x", "/.///evil.example/x"),
+    ("/.//evil.example/x", "/.//evil.example/x"),
+    ("{o}/a//b?c#d", "/a//b?c#d"),
+    ("{o}", "/"),
+    ("//other.example/x", "//other.example/x"),
+])
+def test_no_redirect_of_one_origin_becomes_another_host(launch, origin, location, seen):
+    origin.at("/old", "", {"Location": location.format(o=origin.url())}, status=302)
+    curlew = launch("--origin", origin.url(), allow=None)
+    assert curlew.get("/old")["Location"] == seen
+    joined = urllib.parse.urljoin("http://shop.example/old", seen)
+    if location.startswith(("{o}", "/.")):
+        assert urllib.parse.urlsplit(joined).netloc == "shop.example"
+
+
+@pytest.mark.parametrize("location, seen", [
+    ("/app", "/"), ("/app?x", "/?x"), ("{o}/app", "/"), ("{o}/app#top", "/#top"), ("/app/", "/"), ("/app/x", "/x"),
+    ("/app//evil.example/", "/.//evil.example/"), ("/application", "/application"), ("/other", "/other"),
+])
+def test_redirects_to_the_base_path_are_mapped(launch, origin, location, seen):
+    origin.at("/app/old", "", {"Location": location.format(o=origin.url()), "Content-Location": "/app/as-it-was"}, status=302)
+    curlew = launch("--origin", origin.url("/app"), allow=None)
+    answer = curlew.get("/old")
+    assert (answer["Location"], answer["Content-Location"]) == (seen, "/app/as-it-was")
+
+
+@pytest.mark.parametrize("location, seen", [("http://{here}//evil.example/x", "/{here}//evil.example/x"), ("//evil.example//x", "/evil.example//x"),
+                                            ("/a%3A//b", "/{here}/a%3A//b")])
+def test_two_slashes_in_a_redirect_stay_behind_the_prefix(curlew, origin, location, seen):
+    origin.at("/slashes", "", {"Location": location.format(here=origin.host)}, status=302)
+    assert curlew.get(origin.url("/slashes"))["Location"] == seen.format(here=origin.host)
+
+
+def test_get_follows_such_a_redirect_to_the_origin(cache, origin):
+    origin.at("/app/old", "", {"Location": "/app//two"}, status=302)
+    origin.at("/app//two", "here")
+    done = run("get", "-L", "--cache", cache.dir, "--origin", origin.url("/app"), "/old")
+    assert done.stdout == b"here", done.stderr
+
+
+# --- OPTIONS of a server as a whole (RFC 9112 3.2.4) ---
+
+def test_options_of_this_server_says_its_methods(curlew, origin):
+    answer = curlew.raw(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")[0]
+    assert answer.status == 200 and {"GET", "CONNECT"} <= set(answer["Allow"].split(", ")) and answer.text == ""
+    assert curlew.raw(b"GET * HTTP/1.1\r\nHost: localhost\r\n\r\n")[0].status == 400
+
+
+@pytest.mark.parametrize("path, seen", [("", "*"), ("/", "/"), ("?x", "/?x"), ("/a", "/a")])
+def test_options_of_a_host_without_a_path_is_for_the_host_as_a_whole(curlew, origin, path, seen):
+    for page in ("*", "/", "/a"):
+        origin.at(page, "", {"Allow": "GET"})
+    with curlew.connect() as client:
+        answer = client.ask("OPTIONS", origin.url(path), {"Host": origin.host})
+    assert (answer.status, answer["Allow"]) == (200, "GET")
+    assert (origin.asked()[-1].method, origin.asked()[-1].target) == ("OPTIONS", seen)
+
+
+def test_only_the_last_proxy_writes_the_asterisk(launch, origin):
+    origin.at("*", "", {"Allow": "GET"})
+    behind = launch(cache="behind")
+    curlew = launch("--proxy", f"http://127.0.0.1:{behind.port}")
+    with curlew.connect() as client:
+        assert client.ask("OPTIONS", origin.url(), {"Host": origin.host})["Allow"] == "GET"
+    assert origin.asked()[-1].target == "*"
+
+
+def test_options_of_a_reverse_proxy_is_its_origins(launch, origin):
+    origin.at("*", "", {"Allow": "GET"})
+    curlew = launch("--origin", origin.url("/app"), allow=None)
+    assert curlew.raw(b"OPTIONS * HTTP/1.1\r\nHost: shop.example\r\n\r\n")[0]["Allow"] == "GET"
+    assert curlew.raw(b"OPTIONS http://shop.example HTTP/1.1\r\nHost: shop.example\r\n\r\n")[0]["Allow"] == "GET"
+    assert [visit.target for visit in origin.asked()] == ["*", "*"]
+
+
+# --- Host ---
+
+@pytest.mark.parametrize("host, status", [
+    ("a:b", 400), ("a:99999", 400), ("[::1", 400), ("localhost:80:evil", 400), ("localhost:", 200), ("[::1]:1", 200), ("localhost:1", 200),
+    ("u@localhost", 400), ("", 421), (":80", 421), ("localhost.evil.example", 421), ("[::2]", 421),
+])
+def test_host_is_judged_by_its_grammar(curlew, origin, host, status):
+    origin.at("/x", "hello")
+    request = f"GET /{origin.host}/x HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    assert curlew.raw(request)[0].status == status
+
+
+@pytest.mark.parametrize("host", ["a:b", "a:99999", "[::1", "localhost:80:evil", "a b", "a/b"])
+def test_a_bad_host_is_refused_even_where_the_target_names_the_host(curlew, origin, host):
+    request = f"GET {origin.url('/x')} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    assert curlew.raw(request)[0].status == 400
+    assert origin.count() == 0
+
+
+@pytest.mark.parametrize("target", ["http://a:b/", "http://a:99999/", "http://[::1/", "http://a:80:81/", "http://u@a/", "http:///x", "http://[::1]x/"])
+def test_a_bad_authority_in_a_target_is_refused(curlew, target):
+    assert curlew.raw(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())[0].status == 400
+
+
+@pytest.mark.parametrize("name", ["a:80", "a:", "", "a/b", "[::1", "http://a", "b\u00fccher.example"])
+def test_a_server_name_that_no_host_can_equal_is_refused(tmp_path, name):
+    done = run("serve", "--cache", tmp_path / "cache", "--listen", "127.0.0.1:0", f"--server-name={name}")
+    assert done.returncode == 2 and b"--server-name" in done.stderr

@@ -239,6 +239,23 @@ static void a_prefix_target_names_host_and_path(void **state)
 	    {"/a/%c3%A9%4f", KEY_PREFIX, 0, "http://a/%c3%A9%4f", "a", 80, "a/\xc3\xa9O",
 		"in both cases of hex"},
 	    {"/a/b%2", KEY_PREFIX, 0, "http://a/b%2", "a", 80, NULL, "half an escape"},
+	    {"/https%3A//example.com/a%3A", KEY_PREFIX, 0, "https://example.com/a%3A", "example.com", 443, NULL, "an escaped colon"},
+	    {"/https%3a/example.com%3a8443/x", KEY_PREFIX, 0, "https://example.com:8443/x", "example.com", 8443, NULL, "two"},
+	    {"/http%3A//example.com%3A8080?x=%3a", KEY_PREFIX, 0, "http://example.com:8080/?x=%3a", "example.com", 8080, NULL, "not in a query"},
+	    {"/example.com%3A8080/x%3A1", KEY_PREFIX, 0, "http://example.com:8080/x%3A1", "example.com", 8080, "example.com:8080/x:1",
+		"without a scheme"},
+	    {"/[%3A%3A1]:80/x", KEY_PREFIX, 0, "http://[::1]/x", "[::1]", 80, "[::1]:80/x", "in an address"},
+	    {"/%5B%3a%3A1%5d%3A81/x", KEY_PREFIX, 0, "http://[::1]:81/x", "[::1]", 81, "[::1]:81/x", "and brackets"},
+	    {"/b\xc3\xbc"
+	     "cher.example/\xc3\xbc", KEY_PREFIX, 0, "http://xn--bcher-kva.example/%C3%BC", "xn--bcher-kva.example", 80,
+		"b\xc3\xbc"
+		"cher.example/\xc3\xbc", "an internationalised name"},
+	    {"/https%3A//b%C3%BCcher.example/", KEY_PREFIX, 0, "https://xn--bcher-kva.example/", "xn--bcher-kva.example", 443, NULL,
+		"the same escaped"},
+	    {"/ftp%3A//example.com/", KEY_PREFIX, 400, NULL, NULL, 0, NULL, "another scheme, escaped"},
+	    {"/https%3A%2F%2Fexample.com/", KEY_PREFIX, 400, NULL, NULL, 0, NULL, "slashes are not meant"},
+	    {"/u%3Ap@example.com/", KEY_PREFIX, 400, NULL, NULL, 0, "u:p@example.com/", "a user stays one"},
+	    {"/example.com%3A99999/", KEY_PREFIX, 400, NULL, NULL, 0, "example.com:99999/", "a port too high"},
 	    {"/.curlewx/y", KEY_PREFIX, 400, NULL, NULL, 0, ".curlewx/y", "not ours, and no host"},
 	    {"/", KEY_PREFIX, 404, NULL, NULL, 0, "", "no host, but --root may have an index"},
 	    {"/?x", KEY_PREFIX, 404, NULL, NULL, 0, "", "the same with a query"},
@@ -360,6 +377,41 @@ static void a_tunnel_needs_host_and_port(void **state)
 	check_targets(&forward, "CONNECT", rows, sizeof rows / sizeof *rows);
 }
 
+static void options_may_be_for_a_server_as_a_whole(void **state)
+{
+	(void)state;
+	static const struct key_ways reverse = {"http", "http://o:8080/base"};
+	static const struct {
+		const struct key_ways *ways;
+		const char *method, *target;
+		int way; /* -1: refused */
+		bool asterisk;
+		const char *url;
+	} rows[] = {
+	    {&forward, "OPTIONS", "*", KEY_SERVER, true, NULL},
+	    {&reverse, "OPTIONS", "*", KEY_REVERSE, true, "http://o:8080/base/"},
+	    {&forward, "OPTIONS", "http://a", KEY_ABSOLUTE, true, "http://a/"},
+	    {&forward, "OPTIONS", "http://A:81", KEY_ABSOLUTE, true, "http://a:81/"},
+	    {&forward, "OPTIONS", "http://a/", KEY_ABSOLUTE, false, "http://a/"},
+	    {&forward, "OPTIONS", "http://a?x", KEY_ABSOLUTE, false, "http://a/?x"},
+	    {&reverse, "OPTIONS", "http://shop.example", KEY_REVERSE, true, "http://o:8080/base/"},
+	    {&forward, "OPTIONS", "/a", KEY_PREFIX, false, "http://a/"},
+	    {&forward, "GET", "http://a", KEY_ABSOLUTE, false, "http://a/"},
+	    {&forward, "GET", "*", -1, false, NULL},
+	    {&reverse, "GET", "*", -1, false, NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct key_target t;
+		struct fault fault = {0, NULL};
+		int rc = key_of_target(rows[i].ways, span_of(rows[i].method), span_of(rows[i].target), &t, &fault);
+		bool right = rows[i].way < 0 ? rc == -1 && fault.status == 400
+					     : rc == 0 && (int)t.way == rows[i].way && t.asterisk == rows[i].asterisk && same(t.url, rows[i].url);
+		if (!right)
+			fail_msg("%s %s: %d, way %d, %d, %s", rows[i].method, rows[i].target, rc, t.way, t.asterisk, shown(t.url));
+		key_fini(&t);
+	}
+}
+
 /* RFC 3986 5.4's examples, as far as they are http. */
 static void references_resolve_as_in_the_rfc(void **state)
 {
@@ -462,7 +514,18 @@ static void a_reverse_location_at_the_origin_becomes_ours(void **state)
 	    {"http://o:8080", "https://o:8080/x", NULL, "another scheme"},
 	    {"http://o:8080", "https://shop.example/x", NULL, "the site's own name"},
 	    {"http://o:8080/base", "/base/x", "/x", "beneath the origin's path"},
-	    {"http://o:8080/base", "/base", NULL, "not beneath it"},
+	    {"http://o:8080/base", "/base", "/", "that path itself"},
+	    {"http://o:8080/base", "/base?x#y", "/?x#y", "with a query"},
+	    {"http://o:8080/base", "http://o:8080/base", "/", "written absolutely"},
+	    {"http://o:8080/base/", "http://o:8080/base", "/", "with a slash at the end"},
+	    {"http://o:8080/base", "/base//evil/x", "/.//evil/x", "a path, not a host"},
+	    {"http://o:8080", "http://o:8080//evil/x", "/.//evil/x", "the same without a base"},
+	    {"http://o:8080", "http://o:8080///evil/x", "/.///evil/x", "three slashes"},
+	    {"http://o:8080", "http://o:8080/.//evil/x", "/.//evil/x", "dots are removed before"},
+	    {"http://o:8080", "//o:8080//evil", "/.//evil", "a host reference"},
+	    {"http://o:8080", "http://o:8080", "/", "an empty path"},
+	    {"http://o:8080", "http://o:8080?x", "/?x", "an empty path with a query"},
+	    {"http://o:8080", "/a%2fb?s=%7e", "/a%2fb?s=%7e", "as it was written"},
 	    {"http://o:8080/base", "/other", NULL, "beside it"},
 	    {"http://o:8080/base", "/else/x", NULL, "beside it, as long"},
 	    {"http://o:8080/base", "/baseball", NULL, "only nearly beneath it"},
@@ -695,6 +758,7 @@ int main(void)
 	    cmocka_unit_test(an_absolute_target_is_the_url),
 	    cmocka_unit_test(a_reverse_target_is_the_origins),
 	    cmocka_unit_test(a_tunnel_needs_host_and_port),
+	    cmocka_unit_test(options_may_be_for_a_server_as_a_whole),
 	    cmocka_unit_test(references_resolve_as_in_the_rfc),
 	    cmocka_unit_test(origins_are_compared_by_scheme_host_and_port),
 	    cmocka_unit_test(a_prefix_location_stays_with_us),

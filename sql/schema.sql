@@ -31,7 +31,7 @@ CREATE TABLE entry (
 	initial_age_s INTEGER NOT NULL DEFAULT 0,        -- its age at that moment (RFC 9111 4.2.3)
 	fresh_until   INTEGER NOT NULL,                  -- served without asking the origin until then
 	computed_until INTEGER,                          -- what curlew took fresh_until to be; where they differ you wrote it, and no rule counts
-	stale_until   INTEGER NOT NULL DEFAULT 0,        -- served stale until then where the RFCs or a rule allow it
+	stale_until   INTEGER NOT NULL DEFAULT 0,        -- served stale until then where the RFCs or a rule allow it; -1: never, the origin withdrew it
 	used_at       INTEGER NOT NULL,                  -- last answer made from it, within a second or so
 	hits          INTEGER NOT NULL DEFAULT 0,        -- answers made from it
 	pinned        INTEGER NOT NULL DEFAULT 0,        -- 1: never evicted
@@ -366,8 +366,8 @@ SELECT
 FROM (
 	SELECT
 		id, fresh_until, pinned, tag,
-		coalesce((SELECT entry.fresh_until + stale_ok_s FROM rule
-			WHERE stale_ok_s IS NOT NULL AND matched_url GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), stale_until) AS stale_until
+		iif(stale_until < 0, NULL, coalesce((SELECT entry.fresh_until + stale_ok_s FROM rule
+			WHERE stale_ok_s IS NOT NULL AND matched_url GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), stale_until)) AS stale_until
 	FROM (
 		SELECT
 			id, stale_until, coalesce(normal_url, url) AS matched_url,

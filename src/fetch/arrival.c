@@ -202,7 +202,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 	else if (f->storing && f->body == NULL)
 		landing_wait_for_disk(f);
 	f->refreshing = f->refreshing && !beside; /* the row is the earlier flight's to write */
-	bool over = !f->storing && (!landed || !f->refreshing);
+	bool over = !f->storing && (!landed || !(f->refreshing || f->withdrawing));
 	flight_enter(f, !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED);
 	if (!over && landed && f->refreshing)
 		landing_refresh(f);

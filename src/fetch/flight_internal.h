@@ -129,6 +129,8 @@ struct flight {
 	struct store_put put;
 	bool refreshing; /* a 304's row is to be written */
 	struct store_refresh refresh;
+	bool withdrawing; /* the row it set out from is no longer to be served stale */
+	struct store_refresh withdrawal;
 
 	/* fixed once LANDED or DEAD */
 	enum engine_outcome outcome;

@@ -21,6 +21,8 @@ enum {
 	RESERVE_TURN = 16 << 20 /* bytes copied from stored parts before others have their turn */
 };
 
+static void landing_over(struct flight *f, bool owned);
+
 /* --- the verdict --- */
 
 static char *copy_field(const struct head *h, const char *name)
@@ -267,6 +269,31 @@ static void refuse(const struct flight *f, const char *reason, int64_t now)
 	store_refuse(f->flights->config.store, f->url, reason, f->status, now);
 }
 
+static void withdrawn(struct store_refresh *withdrawal)
+{
+	struct flight *f = (struct flight *)(void *)((char *)withdrawal - offsetof(struct flight, withdrawal));
+	pthread_mutex_lock(&f->lock);
+	f->withdrawing = false;
+	bool last = f->state == FLIGHT_LANDED && !f->storing;
+	pthread_mutex_unlock(&f->lock);
+	if (last)
+		landing_over(f, false);
+	else
+		flight_drop(f);
+}
+
+/* Begun at the head, because a body may have no end. The flight stays open until it is committed, so that whoever asks after this
+ * response finds the row withdrawn. */
+static void withdraw(struct flight *f)
+{
+	pthread_mutex_lock(&f->lock);
+	flight_hold(f);
+	f->withdrawing = true;
+	pthread_mutex_unlock(&f->lock);
+	f->withdrawal = (struct store_refresh){.was = f->was, .done = withdrawn};
+	store_refresh(f->flights->config.store, &f->withdrawal);
+}
+
 void landing_judge(struct flight *f, const struct head *response, const struct head *came)
 {
 	int64_t now = flight_now();
@@ -290,6 +317,8 @@ void landing_judge(struct flight *f, const struct head *response, const struct h
 		outdate(f, now);
 	x.part = f->is_part = take_place(f, response);
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
+	if (f->was != NULL && !f->has_body && policy_withdraws(&f->flights->config.policy, &x, &f->verdict))
+		withdraw(f);
 	int64_t most = f->flights->config.max_body;
 	if (f->verdict.store && f->has_body && !x.represents_target) {
 		f->verdict.store = false;

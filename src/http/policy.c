@@ -397,6 +397,20 @@ void policy_judge_storing(
 	explain_storing(&d, &life, out);
 }
 
+bool policy_withdraws(const struct policy *policy, const struct policy_exchange *x, const struct policy_storing *verdict)
+{
+	int status = x->response->status;
+	struct policy_demand demand;
+	policy_read_demand(x->request, &demand);
+	if (!span_is(x->request->method, "GET") || demand.no_store || message_has(x->request, "Range") ||
+	    (message_has(x->request, "Authorization") && !policy->private_cache))
+		return false;
+	if (status == 403 || status == 404 || status == 410 || status == 451)
+		return true;
+	bool by_origin = !verdict->store && verdict->rule_id == 0;
+	return by_origin && status >= 200 && status <= 399 && status != 206 && status != 304;
+}
+
 /* --- reuse --- */
 
 /* Columns are the user's to write, so a difference of two must not overflow whatever stands in
@@ -458,7 +472,9 @@ static void judge_stale(const struct policy_demand *demand, const struct directi
 		    (long long)stale_s, (long long)d->stale_while_revalidate_s);
 	} else {
 		conclude(out, POLICY_REVALIDATE, "stale");
-		if (out->fresh_until <= 0)
+		if (out->withdrawn)
+			say(out->reason, "stale for %lld s, and the origin has withdrawn it since", (long long)stale_s);
+		else if (out->fresh_until <= 0)
 			say(out->reason, "stale, whatever its age, RFC 9111 4.2.4");
 		else
 			say(out->reason, "stale for %lld s, RFC 9111 4.2.4", (long long)stale_s);
@@ -517,11 +533,11 @@ static int64_t judge_fresh_until(
 	return sane(stored->fresh_until);
 }
 
-/* A rule about errors goes before what the origin said of them; the request's no-cache before both. */
+/* A rule about errors goes before what the origin said of them; the request's no-cache before both, and so does a withdrawal. */
 static void rule_fallback(
     const struct policy_demand *demand, const struct ruling *r, struct policy_use *out)
 {
-	if (r == NULL || (r->stale_rule == 0 && !r->offline))
+	if (r == NULL || (r->stale_rule == 0 && !r->offline) || (out->withdrawn && out->ttl_s <= 0))
 		return;
 	bool within = out->ttl_s > 0 || (r->stale_rule != 0 && -out->ttl_s < r->stale_ok_s);
 	out->stale_if_unreachable = !demand->no_cache && (within || (r->offline && r->stale_rule == 0));
@@ -537,6 +553,7 @@ void policy_judge_use(const struct policy *policy, const struct policy_demand *d
 	directives_of_response(&d, stored->response, policy->targets, policy->target_count);
 	const char *forbidden = stale_forbidden(policy, &d);
 	bool in_window = now < stored->stale_until;
+	out->withdrawn = stored->stale_until < 0;
 	out->age_s =
 	    at_least_0(sane(stored->initial_age_s) + at_least_0(now - sane(stored->fetched_at)));
 	bool ruled;

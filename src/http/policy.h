@@ -57,6 +57,11 @@ struct policy_storing {
 	char reason[POLICY_REASON]; /* "max-age=3600, RFC 9111 4.2.1" */
 };
 void policy_judge_storing(const struct policy *, const struct policy_exchange *, struct policy_storing *);
+/* True when the origin has withdrawn what is stored for this request: it answers 403, 404, 410 or 451, or with a success or redirect that
+ * it forbids to store (which the verdict says), to a request whose response anybody could have been given. What is stored may still be
+ * validated, but must not be served stale any more. Never by a status that a client can provoke, nor by a 5xx. */
+bool policy_withdraws(const struct policy *, const struct policy_exchange *, const struct policy_storing *);
+enum { POLICY_WITHDRAWN = -1 }; /* in entry.stale_until; so is every negative value */
 
 /* --- reuse (RFC 9111 4) --- */
 struct policy_stored {
@@ -82,6 +87,7 @@ struct policy_use {
 	int64_t ttl_s; /* freshness left; negative when stale */
 	int64_t fresh_until; /* that decided: the column, or what a rule makes of it */
 	int64_t rule_id;     /* that rule; 0: none */
+	bool withdrawn;            /* by the origin: neither a directive nor a rule lets it be served stale */
 	bool stale_if_unreachable; /* if asking fails for want of an origin, it may be served */
 	bool stale_if_5xx;         /* if the origin answers 500, 502, 503 or 504, it may be served (RFC 5861 4) */
 	const char *fwd;           /* RFC 9211 forward reason: "stale", "request", "miss"; "" for what is served now */

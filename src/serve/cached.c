@@ -315,7 +315,9 @@ static bool answer_failed(struct exchange *x, const struct lookup *l, const stru
 	if (l->entry != NULL && !l->broken_body && !reached && !l->use.stale_if_unreachable && a->outcome != ENGINE_NOT_ALLOWED) {
 		x->outcome = a->outcome;
 		x->curl_code = a->curl_code;
-		if (x->ruling.stale_rule != 0)
+		if (l->use.withdrawn)
+			own_text(x, 504, cache, "%s: the origin has withdrawn what is stored, and asking again failed: %s", x->target.url, a->message);
+		else if (x->ruling.stale_rule != 0)
 			own_text(x, 504, cache, "%s: rule %lld: stale_ok_s=%lld lets nothing older be served, and asking failed: %s", x->target.url,
 			    (long long)x->ruling.stale_rule, (long long)x->ruling.stale_ok_s, a->message);
 		else

@@ -151,6 +151,9 @@ int index_traffic(struct index *, int64_t hour, const char *host, const struct i
 int index_traffic_trim(struct index *, int64_t before);
 /* Host and size of an entry, for its hits. ABSENT: it is gone. */
 enum store_found index_hit_of(struct index *, int64_t id, char *host, size_t size, int64_t *body_bytes);
+/* The origin has withdrawn the row `was`: it may not be served stale any more (POLICY_WITHDRAWN). Only if its times are still those of
+ * `was` (invariant 8). 0, or -1. */
+int index_withdraw(struct index *, const struct entry *was);
 int index_refresh(struct index *, const struct entry *was, const struct entry *now);
 /* Deletes the rows of all spellings of a URL, given in its normal form; and with them their parts, or those alone. */
 int index_invalidate(struct index *, const char *url);

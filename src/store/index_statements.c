@@ -58,6 +58,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [REFRESH] = {WRITER, "UPDATE entry SET status = ?1, headers = ?2, etag = ?3, last_modified = ?4, fetched_at = ?5, "
 			 "initial_age_s = ?6, fresh_until = ?7, computed_until = ?7, stale_until = ?8, rule_id = ?9, reason = ?10 WHERE id = ?11 "
 			 "AND fetched_at = ?12 AND fresh_until = ?13 AND stale_until = ?14 AND body_file IS ?15"},
+    [WITHDRAW] = {WRITER, "UPDATE entry SET stale_until = ?5 WHERE id = ?1 AND fetched_at = ?2 AND fresh_until = ?3 AND stale_until = ?4"},
     [VARIANTS_TRIM] = {WRITER, "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE url = ?1 AND pinned = 0 "
 			       "ORDER BY used_at DESC, id DESC LIMIT -1 OFFSET max(0, ?2 - "
 			       "(SELECT count(*) FROM entry WHERE url = ?1 AND pinned = 1)))"},

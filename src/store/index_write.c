@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/policy.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -216,6 +217,18 @@ int index_refresh(struct index *ix, const struct entry *was, const struct entry 
 	sqlite3_bind_int64(st, 14, was->stale_until);
 	index_bind_text(st, 15, was->body_file);
 	return index_run(ix, REFRESH, "refreshing a row");
+}
+
+int index_withdraw(struct index *ix, const struct entry *was)
+{
+	assert(ix->who != NULL);
+	sqlite3_stmt *st = ix->statements[WITHDRAW];
+	sqlite3_bind_int64(st, 1, was->id);
+	sqlite3_bind_int64(st, 2, was->fetched_at);
+	sqlite3_bind_int64(st, 3, was->fresh_until);
+	sqlite3_bind_int64(st, 4, was->stale_until);
+	sqlite3_bind_int(st, 5, POLICY_WITHDRAWN);
+	return index_run(ix, WITHDRAW, "ending the stale use of a row");
 }
 
 int index_invalidate(struct index *ix, const char *url)

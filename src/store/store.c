@@ -439,7 +439,7 @@ void store_put(struct store *s, struct store_put *put)
 static int refresh_run(struct store_op *op, struct index *ix)
 {
 	const struct store_refresh *r = OF(struct store_refresh, op, op);
-	return index_refresh(ix, r->was, r->now);
+	return r->now != NULL ? index_refresh(ix, r->was, r->now) : index_withdraw(ix, r->was);
 }
 
 static void refresh_done(struct store_op *op, bool committed)

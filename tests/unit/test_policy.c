@@ -457,6 +457,56 @@ static void a_reason_is_a_sentence_with_its_section(void **state)
 	}
 }
 
+static void what_the_origin_withdraws_is_told_from_what_a_client_provokes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *request;
+		int status;
+		const char *response;
+		bool withdraws;
+		const char *reason;
+	} rows[] = {
+	    {"", 403, "", true, "forbidden now"},
+	    {"", 404, "Cache-Control: max-age=60\n", true, "gone, also when that is stored"},
+	    {"", 410, "", true, "gone"},
+	    {"", 451, "", true, "taken down"},
+	    {"", 200, "Cache-Control: no-store\n", true, "a page that nobody may keep any more"},
+	    {"", 302, "", true, "a redirect without a lifetime"},
+	    {"", 200, "Cache-Control: max-age=60\n", false, "it is stored in its place"},
+	    {"", 200, "Cache-Control: max-age=60\nVary: *\n", true, "it cannot be"},
+	    {"", 500, "", false, "an error"},
+	    {"", 503, "Cache-Control: no-store\n", false, "an error"},
+	    {"", 401, "", false, "the client's fault"},
+	    {"", 429, "", false, "the client's fault"},
+	    {"", 304, "", false, "a confirmation"},
+	    {"", 206, "Cache-Control: no-store\n", false, "a part"},
+	    {"Cookie: a=b\n", 404, "", true, "a cookie makes no request private"},
+	    {"Range: bytes=0-1\n", 404, "", false, "a range"},
+	    {"Authorization: x\n", 404, "", false, "somebody's own request"},
+	    {"Cache-Control: no-store\n", 404, "", false, "a request that leaves no trace"},
+	    {"Cache-Control: no-cache\n", 404, "", true, "a reload"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct policy_storing verdict;
+		read_heads(rows[i].request, rows[i].status, rows[i].response);
+		struct policy_exchange x = exchange(NOW, NULL);
+		policy_judge_storing(&shared, &x, &verdict);
+		if (policy_withdraws(&shared, &x, &verdict) != rows[i].withdraws)
+			fail_msg("%s%d %s: %s", rows[i].request, rows[i].status, rows[i].response, rows[i].reason);
+	}
+	read_heads("Authorization: x\n", 404, "");
+	struct policy_storing verdict = {.store = false};
+	struct policy_exchange x = exchange(NOW, NULL);
+	assert_true(policy_withdraws(&private, &x, &verdict)); /* all requests are one user's */
+	read_heads("", 200, "");
+	verdict.rule_id = 3;
+	assert_false(policy_withdraws(&shared, &x, &verdict)); /* a rule forbids it, not the origin */
+	request.method = span_of("HEAD");
+	response.status = 404;
+	assert_false(policy_withdraws(&shared, &x, &verdict));
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -490,6 +540,7 @@ int main(void)
 	    TEST(after_a_304_its_age_and_date_count),
 	    TEST(an_answer_to_post_is_stored_when_it_says_that_it_is_the_target),
 	    TEST(a_part_is_judged_as_its_whole),
+	    TEST(what_the_origin_withdraws_is_told_from_what_a_client_provokes),
 	    TEST(a_reason_is_a_sentence_with_its_section),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

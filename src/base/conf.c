@@ -40,6 +40,9 @@ const struct conf_row conf_table[] = {
     {"body-timeout", 0, SECONDS, SETTINGS, "SECONDS", "60", "for a client to send the next piece of a request body"},
     {"idle-timeout", 0, SECONDS, SETTINGS, "SECONDS", "60", "for a client to send its next request"},
     {"send-timeout", 0, SECONDS, SETTINGS, "SECONDS", "60", "for a client to take the next piece of an answer"},
+    {"threads", 0, COUNT, SETTINGS, "N", "8192", "requests at work at a time, besides hits from memory; more wait"},
+    {"thread-wait", 0, SECONDS, SETTINGS, "SECONDS", "10", "how long a request waits for a thread before it gets a 503"},
+    {"min-rate", 0, BYTES, SETTINGS, "BYTES", "500", "while more than half of the threads are busy, cut connections that move less in a second (0: never)"},
     {"connect-timeout", 0, SECONDS, FETCHES | CONF_CONFIG, "SECONDS", "10", "for an origin to accept a connection, name look-up included"},
     {"origin-timeout", 0, SECONDS, FETCHES | CONF_CONFIG, "SECONDS", "60", "for an origin to send its whole head, then each next piece"},
     {"collapse-wait", 0, SECONDS, SETTINGS, "SECONDS", "5", "how long a request waits for another's fetch of a URL before one more is started"},
@@ -153,6 +156,8 @@ int conf_set(struct conf *c, size_t i, const char *text, const char *source, con
 		form = "seconds, more than 0: 10 or 2.5";
 	if (row->type == COUNT && units_count(text, &fresh.bytes) != 0)
 		form = "a number: 100000";
+	else if (strcmp(row->name, "threads") == 0 && (fresh.bytes < 1 || fresh.bytes > 65536))
+		form = "a number from 1 to 65536";
 	if (row->type == SHARE && units_share(text, &fresh.bytes, &fresh.seconds) != 0)
 		form = "a share of the disk, 5%, or bytes, 2G";
 	if (row->type == SPAN && units_span(text, &fresh.seconds) != 0)

@@ -24,6 +24,8 @@ static const struct {
     [STATS_CONNECTIONS_OPEN] = {"connections_open", true, "Client connections open now."},
     [STATS_CONNECTIONS] = {"connections", false, "Client connections accepted."},
     [STATS_WORKERS] = {"workers", true, "Worker threads alive now."},
+    [STATS_NO_THREAD] = {"no_thread", false, "Requests answered with 503 because no thread was free in time."},
+    [STATS_CUT] = {"cut", false, "Connections cut because they moved too little while threads were short."},
     [STATS_FETCHES] = {"fetches", false, "Requests sent to origins."},
     [STATS_FETCH_FAILURES] = {"fetch_failures", false, "Requests to origins that failed."},
     [STATS_RESUMED] = {"resumed", false, "Fetches that broke off and were asked for the rest."},

@@ -377,6 +377,11 @@ void message_leave_out(struct head *head, const char *name)
 		sort_by_name(head);
 }
 
+struct span message_request_line(const struct head *h)
+{
+	return span_make(h->method.at, (size_t)(h->target.at - h->method.at) + h->target.len + strlen(" HTTP/1.1"));
+}
+
 struct span message_find(const struct head *head, const char *name)
 {
 	const struct field *f = message_next(head, span_of(name), NULL);

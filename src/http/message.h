@@ -83,6 +83,9 @@ int message_request_framing(const struct head *, enum message_framing *, int64_t
 int message_response_framing(
     const struct head *, struct span method, enum message_framing *, int64_t *length, struct fault *);
 
+/* "GET /x HTTP/1.1", as it came, of a head parsed by message_parse_request(). */
+struct span message_request_line(const struct head *);
+
 /* The first line of that name behind the line `after` (NULL: of all), or NULL. Names match without case. Takes the time of a binary search
  * where there are many fields, so that it may stand in a loop over fields. */
 const struct field *message_next(const struct head *, struct span name, const struct field *after);

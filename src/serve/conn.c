@@ -6,10 +6,24 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 enum { LINGER_MS = 500, LINGER_IN_ALL_MS = 2000 };
+
+struct conn *conn_of_work(struct work *work)
+{
+	return (struct conn *)(void *)((char *)work - offsetof(struct conn, work));
+}
+
+void conn_waits(struct conn *c, enum min_rate_wait what, bool waits)
+{
+	if (waits)
+		atomic_fetch_or_explicit(&c->waits, what, memory_order_relaxed);
+	else
+		atomic_fetch_and_explicit(&c->waits, ~(unsigned)what, memory_order_relaxed);
+}
 
 int conn_send_rest(struct conn *c)
 {

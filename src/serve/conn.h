@@ -7,6 +7,7 @@
 #define CURLEW_SERVE_CONN_H
 
 #include "base/buf.h"
+#include "serve/min_rate.h"
 #include "serve/workers.h"
 
 #include <stdatomic.h>
@@ -28,15 +29,24 @@ struct conn {
 	const atomic_bool *draining; /* answers should say Connection: close */
 	/* A worker is done: keep to wait for the next request, else to end. The conn is not the worker's any more. */
 	void (*release)(struct conn *, bool keep);
-	struct work work; /* its place in the workers' queue */
+	struct work work; /* its place in the workers' queue; its client: the peer's address */
+	atomic_uint waits; /* min_rate_wait bits: what its request waits for; by those who wait */
 
 	/* the lane's */
 	struct lane *lane;
 	bool busy;	  /* a worker has it */
+	bool lingers;	  /* all has been sent: what still comes is thrown away until the client ends its side */
+	struct min_rate_meter meter; /* these three are the first lane's, under the lock of the connection's lane */
+	struct min_rate_slow rate;
+	bool slow;
 	int64_t since_ms; /* monotonic: when it became idle, or its head's first byte came */
 	struct conn *next, **link;
 };
 
+/* The connection of a piece of work. */
+struct conn *conn_of_work(struct work *);
+/* The request waits, or no longer waits, for this. */
+void conn_waits(struct conn *, enum min_rate_wait, bool);
 /* Sends what the lane left over, waiting. 0, or -1: the client is gone. */
 int conn_send_rest(struct conn *);
 /* Ends our side and reads what the client still sends for a moment, so that it gets the answer instead of a reset (RFC 9112 9.6). */

@@ -98,8 +98,8 @@ enum forward_conditions {
 int forward_fields(const struct exchange *, enum forward_conditions, const struct store_rows *stored, struct buf *out);
 /* Passes a seat's answer on to the client: head, body, trailers. */
 void forward_stream(struct exchange *, struct seat *, const struct flight_answer *, const char *cache);
-/* The same as the sink takes it: a limit of bytes, or -1, from where the seat stands. */
-void forward_body(struct exchange *, struct seat *, int64_t bytes);
+/* The same as the sink takes it: a limit of bytes, or -1, from where the seat stands. known: the length of the body is known. */
+void forward_body(struct exchange *, struct seat *, bool known, int64_t bytes);
 /* Waits for a final head, passing interim ones on. */
 enum flight_news forward_wait(struct exchange *, struct seat *, struct flight_answer *);
 

@@ -93,8 +93,21 @@ enum flight_news forward_wait(struct exchange *x, struct seat *seat, struct flig
 	return news;
 }
 
+/* The next piece of the body, however long it takes. A client's slowness is seen elsewhere; this is the origin's. */
+static enum flight_read wait_for_piece(struct exchange *x, struct seat *seat, bool known, struct flight_piece *p)
+{
+	struct conn *c = x->body != NULL ? x->body->conn : NULL;
+	enum min_rate_wait what = known ? MIN_RATE_ORIGIN : MIN_RATE_STREAM;
+	if (c != NULL)
+		conn_waits(c, what, true);
+	enum flight_read got = flight_read(seat, true, p);
+	if (c != NULL)
+		conn_waits(c, what, false);
+	return got;
+}
+
 /* What was begun is flushed before every wait, so that the client has all we have. */
-void forward_body(struct exchange *x, struct seat *seat, int64_t bytes)
+void forward_body(struct exchange *x, struct seat *seat, bool known, int64_t bytes)
 {
 	struct sink *s = x->sink;
 	while (bytes != 0) {
@@ -103,7 +116,7 @@ void forward_body(struct exchange *x, struct seat *seat, int64_t bytes)
 		if (got == FLIGHT_QUIET) {
 			if (s->flush(s) != 0)
 				return;
-			got = flight_read(seat, true, &p);
+			got = wait_for_piece(x, seat, known, &p);
 		}
 		if ((got == FLIGHT_BYTES || got == FLIGHT_FILE) && bytes > 0) {
 			if (p.n > (size_t)bytes)
@@ -154,7 +167,7 @@ void forward_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	reply_key(&r, x->target.url);
 	x->status = a->status;
 	if (x->sink->begin(x->sink, &r) == 0)
-		forward_body(x, seat, -1);
+		forward_body(x, seat, a->body_bytes >= 0, -1);
 	free(location);
 }
 

@@ -39,9 +39,11 @@ static enum intake_step receive(struct intake *in)
 	struct pollfd p[2] = {{.fd = in->conn->fd, .events = POLLIN}, {.fd = in->stop_fd, .events = POLLIN}};
 	int ready;
 	ssize_t n = -1;
+	conn_waits(in->conn, MIN_RATE_BODY, true);
 	do
 		ready = poll(p, 2, (int)(in->timeout_s * 1000));
 	while (ready < 0 && errno == EINTR);
+	conn_waits(in->conn, MIN_RATE_BODY, false);
 	if (ready == 0)
 		return INTAKE_LATE;
 	if (ready > 0 && p[1].revents == 0)

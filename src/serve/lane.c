@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, SLICE_BYTES = 8 << 10, TICK_MS = 1000, ACCEPTS = 64 };
+enum { EVENTS = 64, SLICE_BYTES = 8 << 10, TICK_MS = 1000, ACCEPTS = 64, LINGER_S = 2 };
 
 /* What epoll gives back: a conn, or one of these two kinds told by their low bits. */
 enum { TAG_LISTENER = 1, TAG_WAKE = 2, TAGS = 3 };
@@ -29,14 +29,6 @@ int64_t lane_clock_ms(void)
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static bool is_local(const struct sockaddr_storage *at)
-{
-	if (at->ss_family == AF_INET)
-		return (ntohl(((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr) >> 24) == 127;
-	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
-	return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
 }
 
 /* --- receiving --- */
@@ -76,7 +68,7 @@ static void accept_some(struct lane *l, int listener)
 			return;
 		}
 		struct lane *to = &l->lanes->all[atomic_fetch_add(&l->lanes->next, 1) % l->lanes->count];
-		lane_adopt(to, fd, is_local(&at));
+		lane_adopt(to, fd, &at);
 	}
 }
 
@@ -92,7 +84,7 @@ static bool receive(struct lane *l, struct conn *c, char *slice, struct received
 		lane_close(l, c);
 		return false;
 	}
-	if (n == -2)
+	if (n == -2 || c->lingers)
 		n = 0;
 	r->conn = c;
 	r->bytes = span_make(slice, (size_t)n);
@@ -167,6 +159,8 @@ static bool is_over(const struct lane *l, const struct conn *c, bool draining)
 	const struct lanes_config *config = &l->lanes->config;
 	bool begun = c->in.len > 0;
 	double waited = (double)(l->now_ms - c->since_ms) / 1000;
+	if (c->lingers)
+		return waited >= LINGER_S;
 	return (draining && !begun) || waited >= (begun ? config->head_timeout_s : config->idle_timeout_s);
 }
 
@@ -252,6 +246,8 @@ static void *lane_main(void *arg)
 		if (l->now_ms >= next_tick || draining) {
 			check_timeouts(l, draining);
 			ready_tell(l);
+			if (l == &l->lanes->all[0])
+				lane_shortage(l->lanes);
 			if (l->deaf && !draining)
 				listen_in(l);
 			next_tick = l->now_ms + TICK_MS;

@@ -19,6 +19,8 @@ struct lanes_config {
 	const int *listeners; /* descriptors, non-blocking; stay the caller's */
 	size_t listener_count;
 	double head_timeout_s, idle_timeout_s;
+	double thread_wait_s; /* how long a request waits for a thread before it gets a 503 */
+	int64_t min_rate;     /* bytes a second, while threads are short; 0: none */
 	void (*run)(struct work *); /* a conn's work: answer what stands in its buffer, then release it */
 };
 

@@ -5,6 +5,7 @@
 #include "base/stats.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 static void release(struct conn *c, bool keep)
 {
 	struct lane *l = c->lane;
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
 	if (!keep) {
 		conn_linger(c);
 		lane_close(l, c);
@@ -26,6 +26,13 @@ static void release(struct conn *c, bool keep)
 	}
 	if (c->in.len == 0)
 		buf_fini(&c->in);
+	lane_take_back(c);
+}
+
+void lane_take_back(struct conn *c)
+{
+	struct lane *l = c->lane;
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
 	c->since_ms = lane_clock_ms();
 	pthread_mutex_lock(&l->lock);
 	c->busy = false; /* from the next line on it is the lane's */
@@ -37,7 +44,27 @@ static void release(struct conn *c, bool keep)
 		lane_close(l, c);
 }
 
-void lane_adopt(struct lane *l, int fd, bool local)
+static bool is_local(const struct sockaddr_storage *at)
+{
+	if (at->ss_family == AF_INET)
+		return (ntohl(((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr) >> 24) == 127;
+	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
+	return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
+}
+
+/* Clients take turns by address. In IPv6 that is the first half of it: whoever has one address there has all of that half. */
+static uint64_t client_of(const struct sockaddr_storage *at)
+{
+	uint64_t client = 0;
+	if (at->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr;
+	const unsigned char *v6 = ((const struct sockaddr_in6 *)(const void *)at)->sin6_addr.s6_addr;
+	bool v4 = IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)(const void *)at)->sin6_addr);
+	memcpy(&client, v4 ? v6 + 12 : v6, v4 ? 4 : 8);
+	return client;
+}
+
+void lane_adopt(struct lane *l, int fd, const struct sockaddr_storage *peer)
 {
 	struct conn *c = calloc(1, sizeof *c);
 	if (c == NULL) {
@@ -46,7 +73,8 @@ void lane_adopt(struct lane *l, int fd, bool local)
 	}
 	c->fd = fd;
 	c->lane = l;
-	c->local = local;
+	c->local = is_local(peer);
+	c->work.item.client = client_of(peer);
 	c->service = l->lanes->config.service;
 	c->draining = &l->lanes->draining;
 	c->release = release;
@@ -97,6 +125,8 @@ void lane_hand_over(struct lane *l, struct conn *c, struct span received)
 	pthread_mutex_lock(&l->lock);
 	c->busy = true;
 	pthread_mutex_unlock(&l->lock);
-	if (!ok || !workers_run(l->lanes->config.service->workers, &c->work))
+	if (!ok)
 		lane_close(l, c);
+	else if (!workers_run(l->lanes->config.service->workers, &c->work))
+		lane_refuse(c);
 }

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 enum { LANE_GOOD_HOSTS = 8, LANE_HOST_BYTES = 128, LANE_LISTED = 4096 };
 
@@ -42,13 +43,20 @@ struct lanes {
 	atomic_size_t next;
 	atomic_bool draining;
 	atomic_bool ending;
+	int64_t round; /* of looks at the connections; the first lane's thread only */
 };
 
 int64_t lane_clock_ms(void);
 /* A new connection for this lane. Takes fd. */
-void lane_adopt(struct lane *, int fd, bool local);
+void lane_adopt(struct lane *, int fd, const struct sockaddr_storage *peer);
 /* Gives a connection with what it has received to a worker; it is out of the epoll set afterwards. */
 void lane_hand_over(struct lane *, struct conn *, struct span received);
+/* Puts a connection that is the caller's back into its lane's epoll set: it is the lane's again. */
+void lane_take_back(struct conn *);
+/* No thread is free for the connection's request: 503. The connection is the caller's before and its lane's afterwards. */
+void lane_refuse(struct conn *);
+/* Once a second, on the first lane's thread: too few threads (lane_shortage.c). */
+void lane_shortage(struct lanes *);
 /* Ends a connection that the lane has. */
 void lane_close(struct lane *, struct conn *);
 

@@ -119,7 +119,7 @@ static void log_ready(const struct lane *l, const struct conn *c, const struct h
 		conn_peer(c, client);
 		struct log_access a = {
 		    .client = span_of(client),
-		    .request_line = span_make(h.method.at, (size_t)(h.target.at - h.method.at) + h.target.len + strlen(" HTTP/1.1")),
+		    .request_line = message_request_line(&h),
 		    .referer = message_find(&h, "Referer"),
 		    .user_agent = message_find(&h, "User-Agent"),
 		    .status = o->entry->status,

@@ -95,6 +95,6 @@ bool partial_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	x->status = 206;
 	flight_seek(seat, ranges[0].first);
 	if (x->sink->begin(x->sink, &r) == 0)
-		forward_body(x, seat, r.body_bytes);
+		forward_body(x, seat, true, r.body_bytes);
 	return true;
 }

@@ -11,7 +11,6 @@
 #include "serve/lookup.h"
 #include "serve/names.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -186,8 +185,7 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 	conn_peer(c, client);
 	struct span line = {"", 0};
 	if (x->request != NULL && x->request->method.at != NULL)
-		line = span_make(x->request->method.at,
-		    (size_t)(x->request->target.at - x->request->method.at) + x->request->target.len + strlen(" HTTP/1.1"));
+		line = message_request_line(x->request);
 	struct log_access entry = {
 	    .client = span_of(client),
 	    .request_line = line,
@@ -248,7 +246,7 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 
 void request_run(struct work *work)
 {
-	struct conn *c = (struct conn *)(void *)((char *)work - offsetof(struct conn, work));
+	struct conn *c = conn_of_work(work);
 	struct head head;
 	bool keep = true;
 	message_init(&head);

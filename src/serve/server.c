@@ -163,7 +163,7 @@ static int server_open(struct server *s, const struct conf *conf)
 		goto out;
 	status = 1;
 	s->service.hot = hot_new();
-	s->service.workers = workers_new();
+	s->service.workers = workers_new((unsigned)conf_number(conf, "threads"));
 	if (s->service.hot == NULL || s->service.workers == NULL) {
 		buf_adds(&why, "serve: out of memory");
 		goto out;
@@ -180,6 +180,8 @@ static int server_open(struct server *s, const struct conf *conf)
 	    .listener_count = s->listener_count,
 	    .head_timeout_s = conf_seconds(conf, "head-timeout"),
 	    .idle_timeout_s = conf_seconds(conf, "idle-timeout"),
+	    .thread_wait_s = conf_seconds(conf, "thread-wait"),
+	    .min_rate = conf_number(conf, "min-rate"),
 	    .run = request_run,
 	};
 	s->lanes = lanes_new(&config, &why);

@@ -3,6 +3,7 @@
 
 #include "base/stats.h"
 #include "fetch/engine.h"
+#include "serve/intake.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -77,7 +78,7 @@ static int move(struct way *w)
 }
 
 /* Both ways until both sides have ended, one broke, or nothing moved for the idle time. */
-static void relay(int client, int origin, int idle_ms)
+static void relay(struct exchange *x, int client, int origin, int idle_ms)
 {
 	struct way *ways = calloc(2, sizeof *ways);
 	if (ways == NULL)
@@ -92,7 +93,9 @@ static void relay(int client, int origin, int idle_ms)
 			if (p[i].events == 0)
 				p[i].fd = -1;
 		}
+		conn_waits(x->body->conn, MIN_RATE_STREAM, true);
 		int n = poll(p, 2, idle_ms);
+		conn_waits(x->body->conn, MIN_RATE_STREAM, false);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0 || move(&ways[0]) != 0 || move(&ways[1]) != 0)
@@ -149,6 +152,6 @@ void tunnel_answer(struct exchange *x, int client_fd, struct span early)
 	static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 	int idle_ms = (int)(conf_seconds(x->service->conf, "idle-timeout") * 1000);
 	if (send_all(client_fd, established, sizeof established - 1, idle_ms) == 0 && send_all(fd, early.at, early.len, idle_ms) == 0)
-		relay(client_fd, fd, idle_ms);
+		relay(x, client_fd, fd, idle_ms);
 	close(fd);
 }

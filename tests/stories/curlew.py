@@ -178,9 +178,10 @@ class Curlew(Cache):
 
     # --- asking ---
 
-    def connect(self, timeout=None):
+    def connect(self, timeout=None, source=None):
+        """source: the client's address, such as 127.0.0.2."""
         try:
-            return Connection(self.address, timeout)
+            return Connection(self.address, timeout, source)
         except ConnectionRefusedError:
             if self.process.poll() is None or self.ended:
                 raise

@@ -181,8 +181,8 @@ class Answer:
 class Connection:
     """One client connection. ask() sends and reads everything; send(), head(), read(), finish() go step by step."""
 
-    def __init__(self, address, timeout=None):
-        self.sock = socket.create_connection(address, timeout or PATIENCE)
+    def __init__(self, address, timeout=None, source=None):
+        self.sock = socket.create_connection(address, timeout or PATIENCE, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = Reader(self.sock)
         self.host = "%s:%d" % address[:2]

@@ -8,6 +8,7 @@ part == "options" && /^ +(-., )?--/ { # two spaces part an option from what it d
 	match($0, /  +/)
 	option = substr($0, 1, RSTART - 1)
 	does = substr($0, RSTART + RLENGTH)
+	gsub(/\|/, "\\|", option)
 	gsub(/\|/, "\\|", does)
 	print "| `" option "` | " does " |"
 	next

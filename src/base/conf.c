@@ -48,7 +48,7 @@ const struct conf_row conf_table[] = {
     {"collapse-wait", 0, SECONDS, SETTINGS, "SECONDS", "5", "how long a request waits for another's fetch of a URL before one more is started"},
     {"offline", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL, "never touch the network: what is not stored is 504"},
     {"access-log", 0, TEXT, SETTINGS, "FILE", "off", "a file, - for stdout, or off"},
-    {"connect-ports", 0, TEXT, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, parted by commas"},
+    {"connect-ports", 0, TEXT, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, separated by commas, or none"},
     {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "a further name of this server (repeatable)"},
     {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "let cookies pass to and from /host/path too, where all sites share them"},
     {"prefix-sandbox", 0, TEXT, SETTINGS, "on|off", "on", "sandbox fetched documents that a browser sees at /host/path"},
@@ -137,39 +137,84 @@ static void value_clear(struct conf_value *v)
 	memset(v, 0, sizeof *v);
 }
 
-static bool is_text(enum conf_type type)
+static bool is_port_list(const char *text)
 {
-	return type == TEXT || type == ONCE || type == LIST;
+	if (strcmp(text, "none") == 0)
+		return true;
+	for (;;) {
+		char *end;
+		text += strspn(text, " ");
+		long port = strtol(text, &end, 10);
+		if (*text < '0' || *text > '9' || port < 1 || port > 65535 || (*end != ',' && *end != '\0'))
+			return false;
+		if (*end == '\0')
+			return true;
+		text = end + 1;
+	}
+}
+
+/* As libcurl takes them; "", as with curl, for none at all. */
+static bool is_proxy(const char *text)
+{
+	static const char *const schemes[] = {"http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"};
+	bool known = strstr(text, "://") == NULL;
+	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+		known = known || (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0 && text[strlen(schemes[i])] != '\0');
+	for (const char *c = text; *c != '\0'; c++)
+		known = known && (unsigned char)*c > ' ';
+	return known;
+}
+
+/* A name or address without a port: without a colon, unless it is in brackets. */
+static bool is_host(const char *text)
+{
+	return text[strcspn(text, text[0] == '[' ? " /?#@" : " /?#@:")] == '\0';
+}
+
+/* What the option takes, in words, when text is something else; the value goes into v. */
+static const char *find_fault(const struct conf_row *row, const char *text, struct conf_value *v)
+{
+	switch (row->type) {
+	case BYTES:
+		return units_bytes(text, &v->bytes) != 0 ? "bytes, with K, M, G or T if you like: 512M" : NULL;
+	case SECONDS:
+		if (units_seconds(text, &v->seconds) != 0)
+			return "seconds: 10 or 2.5";
+		return v->seconds <= 0 && strstr(row->name, "-timeout") != NULL ? "seconds, more than 0: 10 or 2.5" : NULL;
+	case COUNT:
+		if (units_count(text, &v->bytes) != 0)
+			return "a number: 100000";
+		return strcmp(row->name, "threads") == 0 && (v->bytes < 1 || v->bytes > 65536) ? "a number from 1 to 65536" : NULL;
+	case SHARE:
+		return units_share(text, &v->bytes, &v->seconds) != 0 ? "a share of the disk, 5%, or bytes, 2G" : NULL;
+	case SPAN:
+		return units_span(text, &v->seconds) != 0 ? "a time: 90s, 45m, 12h, 30d, 2w or 1y" : NULL;
+	case FLAG:
+		return units_flag(text, &v->flag) != 0 ? "yes or no" : NULL;
+	case TEXT:
+	case ONCE:
+	case LIST:
+		break;
+	}
+	if (strcmp(row->name, "default-scheme") == 0)
+		return strcmp(text, "http") != 0 && strcmp(text, "https") != 0 ? "http or https" : NULL;
+	if (strcmp(row->name, "prefix-sandbox") == 0)
+		return strcmp(text, "on") != 0 && strcmp(text, "off") != 0 ? "on or off" : NULL;
+	if (strcmp(row->name, "connect-ports") == 0)
+		return !is_port_list(text) ? "ports separated by commas, or none" : NULL;
+	if (strcmp(row->name, "proxy") == 0)
+		return !is_proxy(text) ? "[http|https|socks4|socks4a|socks5|socks5h://]HOST:PORT" : NULL;
+	if (strcmp(row->name, "host") == 0 && !is_host(text))
+		return "a host without a port";
+	return text[0] == '\0' ? row->argument : NULL;
 }
 
 int conf_set(struct conf *c, size_t i, const char *text, const char *source, const char *called)
 {
 	const struct conf_row *row = &conf_table[i];
 	struct conf_value *v = &c->values[i];
-	const char *form = NULL;
 	struct conf_value fresh = {.source = source};
-	if (row->type == BYTES && units_bytes(text, &fresh.bytes) != 0)
-		form = "bytes, with K, M, G or T if you like: 512M";
-	if (row->type == SECONDS && units_seconds(text, &fresh.seconds) != 0)
-		form = "seconds: 10 or 2.5";
-	else if (row->type == SECONDS && fresh.seconds <= 0 && strstr(row->name, "-timeout") != NULL)
-		form = "seconds, more than 0: 10 or 2.5";
-	if (row->type == COUNT && units_count(text, &fresh.bytes) != 0)
-		form = "a number: 100000";
-	else if (strcmp(row->name, "threads") == 0 && (fresh.bytes < 1 || fresh.bytes > 65536))
-		form = "a number from 1 to 65536";
-	if (row->type == SHARE && units_share(text, &fresh.bytes, &fresh.seconds) != 0)
-		form = "a share of the disk, 5%, or bytes, 2G";
-	if (row->type == SPAN && units_span(text, &fresh.seconds) != 0)
-		form = "a time: 90s, 45m, 12h, 30d, 2w or 1y";
-	if (row->type == FLAG && units_flag(text, &fresh.flag) != 0)
-		form = "yes or no";
-	if (strcmp(row->name, "default-scheme") == 0 && strcmp(text, "http") != 0 && strcmp(text, "https") != 0)
-		form = "http or https";
-	if (is_text(row->type) && text[0] == '\0' && strcmp(row->name, "proxy") != 0) /* as with curl, no proxy at all */
-		form = row->argument;
-	if (strcmp(row->name, "prefix-sandbox") == 0 && strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
-		form = "on or off";
+	const char *form = find_fault(row, text, &fresh);
 	if (form != NULL) {
 		fprintf(stderr, "curlew: %s: '%s' is not understood (give %s)\n", called, text, form);
 		return -1;

@@ -6,13 +6,26 @@
 #include <string.h>
 #include <strings.h>
 
+/* A plain decimal number at the beginning; NULL: none. strtod() takes hexadecimal digits, exponents, nan and inf as well. */
+static const char *read_decimal(const char *text, double *n)
+{
+	size_t whole = strspn(text, "0123456789"), fraction = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+	if (whole + fraction == 0 || whole > 300 || fraction > 300)
+		return NULL;
+	size_t len = whole + (text[whole] == '.' ? 1 + fraction : 0);
+	char digits[604];
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	*n = strtod(digits, NULL);
+	return text + len;
+}
+
 int units_bytes(const char *text, int64_t *out)
 {
 	static const char suffixes[] = "KMGT";
-	char *end;
-	errno = 0;
-	double n = strtod(text, &end);
-	if (end == text || !isdigit((unsigned char)text[0]) || errno != 0)
+	double n;
+	const char *end = read_decimal(text, &n);
+	if (end == NULL)
 		return -1;
 	const char *s = *end == '\0' ? NULL : strchr(suffixes, toupper((unsigned char)*end));
 	if (*end != '\0' && s == NULL)
@@ -34,21 +47,18 @@ int units_bytes(const char *text, int64_t *out)
 
 int units_seconds(const char *text, double *out)
 {
-	char *end;
-	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
+	const char *end = read_decimal(text, out);
+	if (end == NULL)
 		return -1;
-	errno = 0;
-	*out = strtod(text, &end);
 	if (strcmp(end, "s") == 0)
 		end++;
-	return *end == '\0' && errno == 0 && *out <= 1e6 ? 0 : -1;
+	return *end == '\0' && *out <= 1e6 ? 0 : -1;
 }
 
 int units_share(const char *text, int64_t *bytes, double *percent)
 {
-	char *end;
-	*percent = strtod(text, &end);
-	if (isdigit((unsigned char)text[0]) && strcmp(end, "%") == 0 && *percent <= 100)
+	const char *end = read_decimal(text, percent);
+	if (end != NULL && strcmp(end, "%") == 0 && *percent <= 100)
 		return 0;
 	*percent = 0;
 	return units_bytes(text, bytes);
@@ -60,10 +70,10 @@ int units_span(const char *text, double *seconds)
 		const char *name;
 		double seconds;
 	} units[] = {{"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
-	char *end;
-	if (!isdigit((unsigned char)text[0]))
+	double n;
+	const char *end = read_decimal(text, &n);
+	if (end == NULL)
 		return -1;
-	double n = strtod(text, &end);
 	if (n == 0 && *end == '\0') {
 		*seconds = 0;
 		return 0;

@@ -37,6 +37,10 @@ static int list(const struct conf *conf)
 {
 	struct table t;
 	struct buf why;
+	if (conf_operands(conf) > 1) {
+		log_say("rule: ls: %s: no operands are wanted", conf_operand(conf, 1));
+		return VERB_USAGE;
+	}
 	buf_init(&why, BUF_LINE);
 	table_start(&t, conf);
 	int rc = store_query(conf_cache_dir(conf), "SELECT " SHOWN " FROM rule ORDER BY priority DESC, id", NULL, 0, table_row, &t, &why);

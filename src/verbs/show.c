@@ -99,7 +99,7 @@ static int say_refusal(void *ctx, const struct store_column *v, size_t count)
 	*(bool *)ctx = true;
 	const char *times = store_text(&v[4]);
 	bool once = strcmp(times, "1") == 0;
-	log_say("%s: not stored: %s (status %s, %s%s%s)", store_text(&v[0]), store_text(&v[1]), store_text(&v[2]), store_text(&v[3]),
+	log_say("show: %s: not stored: %s (status %s, %s%s%s)", store_text(&v[0]), store_text(&v[1]), store_text(&v[2]), store_text(&v[3]),
 	    once ? "" : ", times: ", once ? "" : times);
 	return 0;
 }
@@ -108,7 +108,7 @@ static int say_parts(void *ctx, const struct store_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
-	log_say("%s: not stored whole: %s bytes%s in parts (%s; table part)", store_text(&v[0]), store_text(&v[2]), store_text(&v[3]), store_text(&v[1]));
+	log_say("show: %s: not stored whole: %s bytes%s in parts (%s; table part)", store_text(&v[0]), store_text(&v[2]), store_text(&v[3]), store_text(&v[1]));
 	return 0;
 }
 
@@ -123,7 +123,7 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 		rc = store_query(dir, "SELECT ?1, count(*), sum(body_bytes), coalesce(' of ' || max(whole_bytes), '') FROM part WHERE url = ?1 HAVING count(*) > 0",
 		    &url, 1, say_parts, &in_parts, why);
 	if (rc == 0 && !refused && !in_parts)
-		log_say("%s: not stored", url);
+		log_say("show: %s: not stored", url);
 	return rc;
 }
 
@@ -142,7 +142,7 @@ static int show(const char *dir, const struct ask *ask, const char *id, bool jso
 	if (rc == 0 && s.rows == 0)
 		rc = explain_absence(dir, ask->key, &why);
 	if (rc != 0)
-		log_say("%s", buf_str(&why));
+		log_say("show: %s", buf_str(&why));
 	buf_fini(&why);
 	return rc != 0 ? VERB_TROUBLE : s.rows == 0 ? VERB_NOTHING : VERB_DONE;
 }

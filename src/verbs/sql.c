@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static int ignore_row(void *ctx, const struct store_column *c, size_t count)
 	return 0;
 }
 
-enum { SHELL_ARGS = 16, SHELL_ABSENT = 127, SHELL_READONLY = 8 /* SQLITE_READONLY, its exit status after a statement that may not write */ };
+enum { SHELL_ARGS = 16, SHELL_MUTE = 126 /* its output could not be written */, SHELL_ABSENT = 127, SHELL_READONLY = 8 /* SQLITE_READONLY, its exit status after a statement that may not write */ };
 
 static void make_command(const struct conf *conf, const char *index, const char *argv[SHELL_ARGS])
 {
@@ -42,11 +43,27 @@ static void make_command(const struct conf *conf, const char *index, const char 
 	argv[n] = NULL;
 }
 
+/* Passes on what the shell prints: it does not report what it could not write. */
+static int copy_output(int from)
+{
+	char bytes[16 << 10];
+	ssize_t n;
+	int rc = 0;
+	while (rc == 0 && ((n = read(from, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR)))
+		rc = n > 0 ? output_write(STDOUT_FILENO, bytes, (size_t)n) : 0;
+	if (rc != 0)
+		log_say("standard output: %s", strerror(errno));
+	return rc;
+}
+
 /* The shell's exit status; -1 when there is none. The keyboard's signals are for the shell alone. */
 static int run_shell(const char *const argv[])
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
-	int status;
+	bool people = isatty(STDOUT_FILENO);
+	int status, pipe_fds[2] = {-1, -1}, copied = 0;
+	if (!people && pipe2(pipe_fds, O_CLOEXEC) != 0)
+		return -1;
 	sigaction(SIGINT, &ignore, &interrupt);
 	sigaction(SIGQUIT, &ignore, &quit);
 	pid_t shell = fork();
@@ -54,15 +71,22 @@ static int run_shell(const char *const argv[])
 		sigaction(SIGINT, &interrupt, NULL);
 		sigaction(SIGQUIT, &quit, NULL);
 		output_make_blocking();
+		if (!people)
+			dup2(pipe_fds[1], STDOUT_FILENO);
 		execvp(argv[0], (char *const *)(void *)argv);
 		_exit(SHELL_ABSENT);
+	}
+	if (!people) {
+		close(pipe_fds[1]);
+		copied = shell > 0 ? copy_output(pipe_fds[0]) : 0;
+		close(pipe_fds[0]);
 	}
 	while (shell > 0 && waitpid(shell, &status, 0) < 0)
 		if (errno != EINTR)
 			return -1;
 	sigaction(SIGINT, &interrupt, NULL);
 	sigaction(SIGQUIT, &quit, NULL);
-	return shell < 0 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return shell < 0 ? -1 : copied != 0 ? SHELL_MUTE : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int open_shell(const struct conf *conf)
@@ -82,7 +106,7 @@ static int open_shell(const struct conf *conf)
 			log_say("sql: sqlite3: %s", strerror(errno));
 		else if (status == SHELL_ABSENT)
 			log_say("sql: sqlite3: not found (install the shell; Debian: apt-get install sqlite3)");
-		else if (status != 0 && !conf_flag(conf, "write") && (status == SHELL_READONLY || conf_operand(conf, 0) == NULL))
+		else if (status != 0 && status != SHELL_MUTE && !conf_flag(conf, "write") && (status == SHELL_READONLY || conf_operand(conf, 0) == NULL))
 			log_say("sql: the index was opened for reading only (give --write to change it)");
 	}
 	buf_fini(&why);

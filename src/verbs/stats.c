@@ -86,7 +86,7 @@ static int sum_up(const char *dir, bool json)
 			puts("}");
 	}
 	if (rc != 0)
-		log_say("%s", buf_str(&why));
+		log_say("stats: %s", buf_str(&why));
 	buf_fini(&why);
 	return rc != 0 ? VERB_TROUBLE : VERB_DONE;
 }

@@ -136,6 +136,14 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
     (["get", "--origin", "http://a/", "--origin", "http://b/", "/"], "--origin: given twice, 'http://a/' and 'http://b/' (give one)"),
     (["get", "-o", "a", "-ob", "http://h/"], "--output: given twice, 'a' and 'b' (give one)"),
     (["purge", "--host", "a", "--host", "b"], "--host: given twice, 'a' and 'b' (give one)"),
+    (["ls", "--host", "example.com:8080"], "--host: 'example.com:8080' is not understood (give a host without a port)"),
+    (["ls", "--host", "http://example.com/"], "--host: 'http://example.com/' is not understood (give a host without a port)"),
+    (["ls", "--larger-than", "0x10"], "--larger-than: '0x10' is not understood"),
+    (["rule", "ls", "example.com"], "rule: ls: example.com: no operands are wanted"),
+    *[(["config", "--connect-ports", ports], f"--connect-ports: '{ports}' is not understood (give ports separated by commas, or none)")
+      for ports in ("https", "443;8443", "443,", "0", "65536", "-1", "")],
+    *[(["get", "--proxy", proxy, "http://h/"], f"--proxy: '{proxy}' is not understood (give [http|https|socks4|socks4a|socks5|socks5h://]HOST:PORT)")
+      for proxy in ("ftp://h:1", "http://", "h :1")],
     (["ls", "--tag", "a", "--tag", "b"], "--tag: given twice, 'a' and 'b' (give one)"),
     *[([name, "-H", "Host: x", "http://h/"], f"{name}: --header: Host: the URL says which host is asked") for name in ("get", "explain", "cat", "show")],
     *[([name, "-H", "content-length: 5", "http://h/"], f"{name}: --header: Content-Length: the request has no body") for name in ("get", "explain")],
@@ -826,7 +834,8 @@ def test_cat_prints_no_body_that_is_not_the_stored_one(launch, origin):
     curlew.shell("DELETE FROM entry")
 
 
-@pytest.mark.parametrize("args", [["ls"], ["ls", "--json"], ["stats"], ["show", "{url}"], ["explain", "{url}"], ["config"], ["ls", "--help"]])
+@pytest.mark.parametrize("args", [["ls"], ["ls", "--json"], ["stats"], ["show", "{url}"], ["explain", "{url}"], ["config"], ["ls", "--help"],
+                                  ["cat", "{url}"], ["sql", "SELECT 1"], ["gc"]])
 def test_a_full_disk_is_no_success(filled, origin, args):
     url = filled.stored(origin.at("/x", "hello", FRESH)) and origin.url("/x")
     with open("/dev/full", "wb") as full:

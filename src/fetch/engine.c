@@ -356,6 +356,9 @@ static int prepare_multi(struct engine *e)
 	curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
+	/* One transfer at a time on an HTTP/2 connection, too: of two, the one whose client stops reading would let libcurl read on for the other,
+	 * and keep up to its window of 10 MB in memory. Alone it leaves the bytes to the kernel. */
+	curl_multi_setopt(e->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = e->wake_fd};
 	return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &ev);

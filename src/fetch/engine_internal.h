@@ -88,7 +88,7 @@ void sockets_fini(struct engine *);
 void sockets_opened(struct engine *, int fd);
 int sockets_close(void *engine, curl_socket_t);
 int sockets_watch(CURL *, curl_socket_t, int what, void *engine, void *known);
-/* The transfer's connection is HTTP/2, which is readable for good reasons; or TLS, in which bytes may wait unseen. */
+/* The transfer's connection may be TLS, in which bytes may wait unseen, and HTTP/2, which is readable for good reasons. */
 void sockets_note_tls(struct fetch *);
 /* The transfer gives its connection back. */
 void sockets_leave(struct fetch *);

@@ -13,7 +13,9 @@
  * - those OpenSSL has decrypted and holds (SSL_pending),
  * - those after the last chunk, which engine_transfer.c sees itself.
  *
- * HTTP/2 connections are left to libcurl: their frames say whom they are for.
+ * An idle HTTP/2 connection may speak: its frames say whom they are for. It is closed when its origin closes it.
+ *
+ * A connection carries one transfer at a time, in HTTP/2 as well (engine.c).
  */
 #include "fetch/engine_internal.h"
 
@@ -101,11 +103,8 @@ int sockets_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known
 		events = 0;
 	else if (known == NULL)
 		curl_multi_assign(e->multi, fd, e);
-	if (s == NULL || s->http2) {
+	if (s == NULL)
 		watch(e, fd, events, known != NULL);
-		if (s != NULL)
-			s->watched = events;
-	}
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &f);
 	if (events == 0 && s != NULL)
 		s->unwanted = true;
@@ -113,7 +112,7 @@ int sockets_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known
 		names_keep_end(f, fd);
 	else if (events != 0 && f != NULL)
 		f->fd = fd;
-	if (events == 0 || s == NULL || s->http2)
+	if (events == 0 || s == NULL)
 		return 0;
 	s->user = f;
 	s->unwanted = false;
@@ -174,22 +173,23 @@ void sockets_leave(struct fetch *f)
 {
 	struct engine *e = f->engine;
 	struct engine_socket *s = find_used(f);
-	if (s == NULL || s->http2)
+	if (s == NULL)
 		return;
+	uint32_t idle = s->http2 ? EPOLLRDHUP : EPOLLIN;
 	s->user = NULL;
 	s->taken += f->taken;
-	if (s->tls != NULL ? SSL_pending(s->tls) > 0 : f->bodiless && delivered_more(s, f->fd)) {
+	if (!s->http2 && (s->tls != NULL ? SSL_pending(s->tls) > 0 : f->bodiless && delivered_more(s, f->fd))) {
 		retire(e, f->fd);
-	} else if (!(s->watched & EPOLLIN)) {
-		watch(e, f->fd, EPOLLIN, s->watched != 0);
-		s->watched = EPOLLIN;
+	} else if (s->watched != idle) {
+		watch(e, f->fd, idle, s->watched != 0);
+		s->watched = idle;
 	}
 }
 
 bool sockets_event(struct engine *e, int fd)
 {
 	struct engine_socket *s = find(e, fd);
-	if (s == NULL || s->http2)
+	if (s == NULL)
 		return true;
 	if (s->user == NULL) {
 		retire(e, fd);

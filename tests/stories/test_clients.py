@@ -2,17 +2,15 @@
 
 import hashlib
 import os
-import shutil
-import socket
 import subprocess
 import time
 
 import pytest
 
 from curlew import clean_environment
+from nginx import Nginx
 from wire import PATIENCE, eventually
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def shell(command, folder=None, status=0, **env):
@@ -24,50 +22,6 @@ def shell(command, folder=None, status=0, **env):
     return done.stdout.decode(errors="replace")
 
 
-class Nginx:
-    """nginx in front of a folder, on a port of its own; its access log is the record."""
-
-    def __init__(self, folder, site):
-        self.log = folder / "access.log"
-        while True:
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                self.port = probe.getsockname()[1]
-            (folder / "nginx.conf").write_text(f"""
-                daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
-                {"user root;" if os.geteuid() == 0 else ""}
-                events {{ worker_connections 256; }}
-                http {{
-                    access_log {self.log}; root {site}; client_body_temp_path {folder}/tmp; proxy_temp_path {folder}/tmp;
-                    fastcgi_temp_path {folder}/tmp; uwsgi_temp_path {folder}/tmp; scgi_temp_path {folder}/tmp;
-                    types {{ text/html html; text/plain txt; }} default_type application/octet-stream;
-                    server {{ listen 127.0.0.1:{self.port}; }}
-                }}""")
-            self.process = subprocess.Popen([NGINX, "-c", folder / "nginx.conf", "-e", folder / "error.log"], stderr=subprocess.PIPE)
-            if eventually(self.state) == "up":
-                return
-
-    def state(self):
-        if self.process.poll() is not None:
-            return "port taken" if b"in use" in self.process.stderr.read() else pytest.fail("nginx did not start")
-        try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
-            return "up"
-        except OSError:
-            return None
-
-    @property
-    def host(self):
-        return f"127.0.0.1:{self.port}"
-
-    def count(self, path):
-        return sum(f" {path} " in line for line in self.log.read_text().splitlines())
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-        self.process.stderr.close()
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     return tmp_path_factory.mktemp("site")
@@ -75,8 +29,6 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def nginx(site, tmp_path_factory):
-    if NGINX is None:
-        pytest.fail("the stories need nginx (Debian: nginx-light)")
     site.chmod(0o755)
     server = Nginx(tmp_path_factory.mktemp("nginx"), site)
     yield server

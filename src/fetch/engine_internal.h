@@ -36,7 +36,7 @@ struct fetch {
 	int64_t left; /* bytes the head promised and that have not come; -1: it promised no number */
 	bool counts_itself; /* libcurl does not know `left`: we end the transfer */
 	bool whole;         /* ended so: an error of libcurl is none */
-	int fd;             /* the socket libcurl last waited on for it; -1: not known */
+	int fd;             /* the last socket made for it, then the one of its connection; -1: none */
 	int64_t taken;      /* bytes of responses libcurl took from its connection */
 	bool asked_fresh;   /* sent again on a fresh connection after all kept ones had died */
 	struct goodbye *goodbye; /* where only the end of TLS tells a whole body; else NULL */
@@ -57,6 +57,8 @@ struct fetch {
 	bool wished;
 };
 
+enum { ENGINE_PORT_CHAINS = 256 };
+
 struct engine {
 	struct engine_config config;
 	char *proxy, *cacert;
@@ -68,6 +70,7 @@ struct engine {
 	struct fetch *active;
 	struct engine_socket *sockets; /* by descriptor */
 	size_t socket_count;
+	int sockets_by_port[ENGINE_PORT_CHAINS]; /* descriptors, through next_fd */
 	int dead_fd; /* a socket whose other end is closed; -1: none */
 	struct name_lookup *lookups;
 	unsigned lookup_count;
@@ -88,9 +91,9 @@ void sockets_fini(struct engine *);
 void sockets_opened(struct engine *, int fd);
 int sockets_close(void *engine, curl_socket_t);
 int sockets_watch(CURL *, curl_socket_t, int what, void *engine, void *known);
-/* The transfer's connection may be TLS, in which bytes may wait unseen, and HTTP/2, which is readable for good reasons. */
-void sockets_note_tls(struct fetch *);
-/* The transfer gives its connection back. */
+/* The transfer is about to send its request on the connection of these names. */
+void sockets_use(struct fetch *, const char *remote, int remote_port, int local_port);
+/* It gives the connection back. */
 void sockets_leave(struct fetch *);
 /* True when the event is for libcurl. Else it was an idle connection that spoke, or one libcurl does not listen to at the moment. */
 bool sockets_event(struct engine *, int fd);

@@ -19,10 +19,12 @@
  */
 #include "fetch/engine_internal.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -33,7 +35,11 @@ struct engine_socket {
 	bool http2;
 	bool unwanted;      /* libcurl does not listen to it at the moment */
 	uint32_t watched;   /* its events in the epoll set; 0: it is not in there */
-	struct fetch *user; /* the transfer libcurl last waited for; NULL: idle */
+	struct fetch *user; /* the transfer that has its connection; NULL: idle, or still connecting */
+	int local_port;     /* with the next two what names a connection; 0: not known yet */
+	int remote_port;
+	char remote[INET6_ADDRSTRLEN];
+	int next_fd;        /* in sockets_by_port; -1: the last */
 	int64_t taken;      /* bytes of responses that were taken from it */
 	SSL *tls;           /* libcurl's, alive as long as the socket is open; NULL: none */
 };
@@ -45,6 +51,8 @@ int sockets_init(struct engine *e)
 		return -1;
 	close(pair[1]);
 	e->dead_fd = pair[0];
+	for (size_t i = 0; i < ENGINE_PORT_CHAINS; i++)
+		e->sockets_by_port[i] = -1;
 	return 0;
 }
 
@@ -74,9 +82,21 @@ void sockets_opened(struct engine *e, int fd)
 	e->sockets[fd] = (struct engine_socket){.open = true};
 }
 
+static int *chain_of(struct engine *e, int local_port)
+{
+	return &e->sockets_by_port[(unsigned)local_port % ENGINE_PORT_CHAINS];
+}
+
 int sockets_close(void *ctx, curl_socket_t fd)
 {
-	struct engine_socket *s = find(ctx, fd);
+	struct engine *e = ctx;
+	struct engine_socket *s = find(e, fd);
+	if (s != NULL && s->local_port != 0) {
+		int *at = chain_of(e, s->local_port);
+		while (*at != fd)
+			at = &e->sockets[*at].next_fd;
+		*at = s->next_fd;
+	}
 	if (s != NULL)
 		*s = (struct engine_socket){0};
 	return close(fd); /* which takes it out of the epoll set, too */
@@ -110,11 +130,8 @@ int sockets_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known
 		s->unwanted = true;
 	else if (events == 0 && f != NULL)
 		names_keep_end(f, fd);
-	else if (events != 0 && f != NULL)
-		f->fd = fd;
 	if (events == 0 || s == NULL)
 		return 0;
-	s->user = f;
 	s->unwanted = false;
 	if (s->watched != events)
 		watch(e, fd, events, s->watched != 0);
@@ -122,18 +139,59 @@ int sockets_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known
 	return 0;
 }
 
-void sockets_note_tls(struct fetch *f)
+static void note_tls(struct fetch *f, struct engine_socket *s)
 {
-	struct engine_socket *s = find(f->engine, f->fd);
 	struct curl_tlssessioninfo *tls = NULL;
 	const unsigned char *protocol = NULL;
 	unsigned n = 0;
-	if (s == NULL || s->tls != NULL || curl_easy_getinfo(f->easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || tls == NULL ||
-	    tls->internals == NULL || tls->backend != CURLSSLBACKEND_OPENSSL)
+	if (curl_easy_getinfo(f->easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || tls == NULL || tls->internals == NULL ||
+	    tls->backend != CURLSSLBACKEND_OPENSSL)
 		return;
 	s->tls = tls->internals;
 	SSL_get0_alpn_selected(s->tls, &protocol, &n);
 	s->http2 = n == 2 && memcmp(protocol, "h2", 2) == 0;
+}
+
+static int local_port_of(int fd)
+{
+	struct sockaddr_storage a = {0};
+	socklen_t n = sizeof a;
+	if (getsockname(fd, (struct sockaddr *)&a, &n) != 0)
+		return 0;
+	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+/* A connection that has just been made is the first one of its local port that has no name yet. */
+static int find_new(struct engine *e, int local_port)
+{
+	for (size_t fd = 0; fd < e->socket_count; fd++)
+		if (e->sockets[fd].open && e->sockets[fd].local_port == 0 && local_port_of((int)fd) == local_port)
+			return (int)fd;
+	return -1;
+}
+
+void sockets_use(struct fetch *f, const char *remote, int remote_port, int local_port)
+{
+	struct engine *e = f->engine;
+	int *chain = chain_of(e, local_port), fd = *chain;
+	struct engine_socket *s;
+	for (; (s = find(e, fd)) != NULL; fd = s->next_fd)
+		if (s->local_port == local_port && s->remote_port == remote_port && strcmp(s->remote, remote) == 0)
+			break;
+	if (s == NULL) {
+		s = find(e, f->fd); /* the last one opened for it */
+		fd = s != NULL && s->local_port == 0 && local_port_of(f->fd) == local_port ? f->fd : find_new(e, local_port);
+		if ((s = find(e, fd)) == NULL)
+			return;
+		s->local_port = local_port;
+		s->remote_port = remote_port;
+		snprintf(s->remote, sizeof s->remote, "%s", remote);
+		s->next_fd = *chain;
+		*chain = fd;
+		note_tls(f, s);
+	}
+	s->user = f;
+	f->fd = fd;
 }
 
 /* Puts a dead socket in its place. libcurl closes the descriptor when it next looks at the connection. */
@@ -154,26 +212,11 @@ static bool delivered_more(const struct engine_socket *s, int fd)
 	    info.tcpi_bytes_received > (uint64_t)s->taken;
 }
 
-/* The socket of a transfer's connection. A response may come so soon that libcurl never waits for it: then nobody has it in use now. */
-static struct engine_socket *find_used(struct fetch *f)
-{
-	struct engine *e = f->engine;
-	struct engine_socket *s = find(e, f->fd);
-	curl_socket_t fd = CURL_SOCKET_BAD;
-	if (s != NULL && s->user == f)
-		return s;
-	if (curl_easy_getinfo(f->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK)
-		return NULL;
-	s = find(e, fd);
-	f->fd = fd;
-	return s != NULL && s->user == NULL ? s : NULL;
-}
-
 void sockets_leave(struct fetch *f)
 {
 	struct engine *e = f->engine;
-	struct engine_socket *s = find_used(f);
-	if (s == NULL)
+	struct engine_socket *s = find(e, f->fd);
+	if (s == NULL || s->user != f)
 		return;
 	uint32_t idle = s->http2 ? EPOLLRDHUP : EPOLLIN;
 	s->user = NULL;
@@ -191,7 +234,7 @@ bool sockets_event(struct engine *e, int fd)
 	struct engine_socket *s = find(e, fd);
 	if (s == NULL)
 		return true;
-	if (s->user == NULL) {
+	if (s->user == NULL && s->local_port != 0) {
 		retire(e, fd);
 		return false;
 	}

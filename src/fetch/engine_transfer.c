@@ -69,8 +69,10 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 	bool not_allowed = false;
 	curl_socket_t fd = open_socket(f->engine, f->trusted, to, &not_allowed);
 	names_found(f);
-	if (fd != CURL_SOCKET_BAD)
+	if (fd != CURL_SOCKET_BAD) {
 		sockets_opened(f->engine, fd);
+		f->fd = fd;
+	}
 	if (not_allowed) {
 		f->failed = ENGINE_NOT_ALLOWED;
 		f->failed_why = "its address is not public";
@@ -83,11 +85,8 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 /* The time to answer runs from here. */
 static int on_connected(void *ctx, char *to, char *from, int to_port, int from_port)
 {
-	(void)to;
 	(void)from;
-	(void)to_port;
-	(void)from_port;
-	sockets_note_tls(ctx);
+	sockets_use(ctx, to, to_port, from_port);
 	push_deadline(ctx);
 	return CURL_PREREQFUNC_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "http/key.h"
 #include "store/store.h"
 #include "verbs/select.h"
@@ -70,22 +71,19 @@ static const struct column *find_column(const char *name, size_t n)
 	return NULL;
 }
 
-/* A whole number, with a unit of time where seconds are wanted. Whether it makes sense is for the checks of the table to say. */
+/* A whole number, or, where seconds are wanted, a time with its unit. Whether it makes sense is for the checks of the table to say. */
 static bool read_number(const char *text, bool seconds, int64_t *n)
 {
-	static const struct {
-		const char *name;
-		int64_t seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}, {"y", 31536000}};
 	char *end;
+	double span;
 	errno = 0;
 	*n = strtoll(text, &end, 10);
-	if (end == text || errno != 0 || isspace((unsigned char)text[0]))
+	if (end != text && *end == '\0' && errno == 0 && !isspace((unsigned char)text[0]))
+		return true;
+	if (!seconds || units_span(text, &span) != 0)
 		return false;
-	for (size_t i = 0; i < (seconds ? sizeof units / sizeof units[0] : 1); i++)
-		if (strcmp(end, units[i].name) == 0)
-			return !__builtin_mul_overflow(*n, units[i].seconds, n);
-	return false;
+	*n = (int64_t)span;
+	return true;
 }
 
 /* The value as the column takes it, the caller's. NULL: it has another form (said). */

@@ -21,7 +21,13 @@ struct found {
 static void show_progress(void *ctx, int64_t rows, int64_t bytes)
 {
 	(void)ctx;
-	fprintf(stderr, "\r%" PRId64 " rows, %.1f MiB read ", rows, (double)bytes / (1 << 20));
+	char number[24];
+	struct buf size;
+	buf_init(&size, BUF_LINE);
+	snprintf(number, sizeof number, "%" PRId64, bytes);
+	table_humane(&size, TABLE_BYTES, number);
+	fprintf(stderr, "\r%" PRId64 " rows, %s read\033[K ", rows, buf_str(&size));
+	buf_fini(&size);
 }
 
 /* A row goes, and its file with it by way of the trash; a file nobody owns goes into the trash. */

@@ -485,6 +485,11 @@ def test_a_rules_glob_is_what_a_person_means(curlew, text, glob):
 
 # --- gc, verify ---
 
+@pytest.mark.parametrize("text, seconds", [("90", 90), ("90s", 90), ("45m", 2700), ("45 min", 2700), ("12h", 43200), ("1.5h", 5400), ("2w", 1209600), ("1y", 31536000)])
+def test_a_rule_takes_a_time_as_options_do(curlew, text, seconds):
+    assert json.loads(verb(curlew, "rule", "add", "--dry-run", "--json", "http://h.example/*", f"fresh_for_s={text}"))[0]["says"] == f"fresh_for_s={seconds}"
+
+
 def test_gc_reclaims_without_a_server(launch, origin):
     curlew = launch()
     for n in range(3):

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,5 +87,7 @@ int main(int argc, char **argv)
 {
 	if (hold_standard_descriptors() < 0 || output_open_streams() != 0)
 		return 1;
+	/* A limit on the size of files (ulimit -f) is then an error of one write, EFBIG, like a full disk, and not the end of the process. */
+	signal(SIGXFSZ, SIG_IGN);
 	return finish(run(argc, argv));
 }

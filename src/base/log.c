@@ -13,11 +13,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,6 +97,8 @@ void log_trouble(const char *topic, const char *format, ...)
 
 /* --- the access log --- */
 
+enum { ROOM_MS = 100 };
+
 static pthread_mutex_t access_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t access_wake = PTHREAD_COND_INITIALIZER;
 static struct buf filling = {.ceiling = BUF_LOG};
@@ -103,19 +108,65 @@ static bool reopen;
 static bool asleep;
 static char *access_path;
 static int access_fd = -1;
+static bool access_is_file;
 static pthread_t access_thread;
 
+/* A FIFO is opened whether or not somebody reads it. Without a reader it keeps what fits into it for the one who comes. */
 static int open_log(const char *path)
 {
-	if (strcmp(path, "-") == 0)
-		return dup(STDOUT_FILENO);
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	struct stat s;
+	int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd = strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) : open(path, O_WRONLY | flags, 0644);
+	if (fd < 0 && errno == ENXIO)
+		fd = open(path, O_RDWR | flags, 0644);
+	access_is_file = fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode);
+	return fd;
+}
+
+/* Waits until there is room in the log. False: there is none, and the log is to be closed or opened again; nobody may have to wait for
+ * that until a reader of a pipe comes. */
+static bool wait_for_room(void)
+{
+	struct pollfd room = {.fd = access_fd, .events = POLLOUT};
+	while (poll(&room, 1, ROOM_MS) <= 0) {
+		pthread_mutex_lock(&access_lock);
+		bool give_up = closing || reopen;
+		pthread_mutex_unlock(&access_lock);
+		if (give_up)
+			return false;
+	}
+	return true;
+}
+
+static void drop_lines(const char *from, size_t n)
+{
+	const char *end = from + n;
+	for (; (from = memchr(from, '\n', (size_t)(end - from))) != NULL; from++)
+		stats_add(STATS_LOG_DROPPED, 1);
 }
 
 static void write_out(struct buf *b)
 {
-	if (output_write(access_fd, b->data, b->len) != 0)
-		log_trouble("access log", "access log %s: %s (free the disk or choose another --access-log)", access_path, strerror(errno));
+	size_t done = 0;
+	while (done < b->len) {
+		size_t piece = b->len - done;
+		if (!access_is_file && piece > PIPE_BUF)
+			piece = PIPE_BUF; /* what a pipe that has room takes without waiting */
+		if (!wait_for_room()) {
+			drop_lines(b->data + done, b->len - done);
+			break;
+		}
+		ssize_t n = write(access_fd, b->data + done, piece);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0) {
+			log_trouble("access log", "access log %s: %s (free the disk or choose another --access-log)",
+			    access_path, strerror(errno));
+			drop_lines(b->data + done, b->len - done);
+			break;
+		}
+		done += (size_t)n;
+	}
 	buf_clear(b);
 }
 

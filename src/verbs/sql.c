@@ -70,6 +70,7 @@ static int run_shell(const char *const argv[])
 	if (shell == 0) {
 		sigaction(SIGINT, &interrupt, NULL);
 		sigaction(SIGQUIT, &quit, NULL);
+		signal(SIGXFSZ, SIG_DFL); /* which main() ignores */
 		output_make_blocking();
 		if (!people)
 			dup2(pipe_fds[1], STDOUT_FILENO);

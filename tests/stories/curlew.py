@@ -139,7 +139,7 @@ class Curlew(Cache):
 
         def limit():
             if file_limit:  # a disk that is full at that size: EFBIG in the middle of a write
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores, and would hand on
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
         self.process = subprocess.Popen(command + list(map(str, options)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -244,6 +244,21 @@ def test_the_access_log_may_go_to_stdout(launch, origin):
     eventually(lambda: any("/x HTTP/1.1" in line for line in curlew.stdout_lines))
 
 
+def test_an_access_log_that_is_a_pipe_nobody_reads_stops_nothing(launch, origin, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    curlew = launch(access_log=str(pipe))
+    url = origin.at("/x", "hello", FRESH)
+    for _ in range(40):  # more than fits into it
+        assert curlew.get(url, {"User-Agent": "a" * 4000}).text == "hello"
+    reader = os.open(pipe, os.O_RDONLY)
+    assert b'GET /' in os.read(reader, 100), "what fitted into it is there for who comes late"
+    os.close(reader)
+    for _ in range(40):
+        assert curlew.get(url, {"User-Agent": "a" * 4000}).text == "hello"
+    curlew.stop()
+
+
 def test_no_descriptors_leak(launch, origin):
     curlew = launch()
     url = origin.at("/x", "hello" * 50000, FRESH)

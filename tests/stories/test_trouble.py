@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import resource
 import signal
 import subprocess
 import time
@@ -52,6 +53,26 @@ def test_a_disk_that_fills_half_way(launch, origin):
     curlew.stored(small)
     assert curlew.get(small).hit
     eventually(lambda: len(curlew.files()) == 1, what="the half body is dropped")
+
+
+def limited(limit, *args):
+    """A verb under `ulimit -f`, whose signal Python would ignore on its behalf."""
+    def limit_files():
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    return run(*args, preexec_fn=limit_files)
+
+
+def test_a_limit_on_file_sizes_ends_no_verb(launch, origin, tmp_path):
+    url, other = origin.at("/x", b"x" * 3 * MIB, FRESH), origin.at("/y", b"y" * 3 * MIB, FRESH)
+    curlew = launch()
+    curlew.stored(url)
+    curlew.stop()
+    done = limited(MIB, "get", "--cache", curlew.dir, "--allow-to", "loopback", other)
+    assert done.returncode == 0 and done.stdout == b"y" * 3 * MIB
+    assert limited(4096, "verify", "--repair", "--cache", curlew.dir).returncode in (0, 1)
+    assert limited(4096, "backup", "--cache", curlew.dir, tmp_path / "copy").returncode == 1
+    assert limited(4096, "purge", "--cache", curlew.dir, "*").returncode in (0, 1)
 
 
 def test_a_full_disk_does_not_cut_those_who_joined(launch, origin):

@@ -9,6 +9,7 @@
 #include "store/body_files.h"
 #include "store/index.h"
 #include "store/lock.h"
+#include "store/owner.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,6 +29,7 @@ struct copy {
 	const char *from, *to;
 	int from_fd, to_fd;
 	struct lock *lock;
+	struct owner owner; /* of to */
 	struct backup *report;
 	struct buf *why;
 	bool failed;
@@ -54,11 +56,12 @@ static int open_empty(struct copy *c)
 		return -1;
 	}
 	struct stat s;
-	if (fstat(c->to_fd, &s) < 0 || s.st_uid != geteuid() || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+	if (fstat(c->to_fd, &s) < 0 || (s.st_uid != geteuid() && geteuid() != 0) || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
 		closedir(d);
 		buf_addf(c->why, "%s: others may write there (give a directory of your own, or one that is not there yet)", c->to);
 		return -1;
 	}
+	c->owner = owner_of(c->to_fd);
 	bool empty = true;
 	while ((e = readdir(d)) != NULL)
 		empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
@@ -95,12 +98,14 @@ static int copy_bytes(int from, int to)
 /* 0; or -1 with errno, ENOENT when the row has lost its file. */
 static int copy_body(struct copy *c, const char *file)
 {
-	if (linkat(c->from_fd, file, c->to_fd, file, 0) == 0) {
+	struct stat s;
+	/* A file that is shared has one owner: it must be that of both. */
+	if (fstatat(c->from_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0 && s.st_uid == c->owner.uid && linkat(c->from_fd, file, c->to_fd, file, 0) == 0) {
 		c->report->linked++;
 		return 0;
 	}
 	int from = openat(c->from_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int to = from >= 0 ? openat(c->to_fd, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+	int to = from >= 0 ? owner_open(&c->owner, c->to_fd, file, O_WRONLY | O_CREAT | O_EXCL, c->owner.file) : -1;
 	int rc = to >= 0 && (ioctl(to, FICLONE, from) == 0 || copy_bytes(from, to) == 0) ? 0 : -1;
 	int saved = errno;
 	if (from < 0 && errno == ENOENT)
@@ -125,7 +130,7 @@ static int copy_row(void *ctx, const struct store_column *columns, size_t count)
 	if (file == NULL || body_number(file) < 0)
 		return 0;
 	snprintf(folder, sizeof folder, "%.7s", file);
-	if (mkdirat(c->to_fd, folder, 0700) < 0 && errno != EEXIST)
+	if (owner_make_folder(&c->owner, c->to_fd, folder) < 0)
 		c->failed = fail(c, folder, strerror(errno)) != 0;
 	else if (copy_body(c, file) != 0 && errno != ENOENT)
 		c->failed = fail(c, file, strerror(errno)) != 0;
@@ -136,10 +141,22 @@ static int copy_row(void *ctx, const struct store_column *columns, size_t count)
 
 static int copy_bodies(struct copy *c)
 {
-	mkdirat(c->to_fd, "body", 0700);
+	if (owner_make_folder(&c->owner, c->to_fd, "body") < 0 || owner_make_folder(&c->owner, c->to_fd, "body/.curlew") < 0)
+		return fail(c, "body", strerror(errno));
 	int rc = index_query(c->to, "SELECT body_file FROM entry WHERE body_file IS NOT NULL UNION ALL SELECT body_file FROM part", NULL, 0,
 	    copy_row, c, c->why);
 	return rc == 0 && !c->failed ? 0 : -1;
+}
+
+/* A copy without bodies would look like one. */
+static bool is_whole(const char *from, int from_fd, struct buf *why)
+{
+	struct index *ix = index_open(from, INDEX_GUEST, why);
+	bool is = ix != NULL && body_is_the_one(from_fd, ix);
+	if (ix != NULL && !is)
+		body_say_absence(from, why);
+	index_close(ix);
+	return is;
 }
 
 int backup_cache(struct backup *report, const char *from, const char *to, struct buf *why)
@@ -153,8 +170,10 @@ int backup_cache(struct backup *report, const char *from, const char *to, struct
 	report->linked = report->copied = report->missing = 0;
 	if (c.from_fd < 0 || fstatat(c.from_fd, "index.db", &s, 0) != 0)
 		buf_addf(why, "no cache in %s: %s", from, strerror(errno));
-	else if ((c.lock = lock_open(c.from_fd)) == NULL)
+	else if ((c.lock = lock_open_to_read(c.from_fd)) == NULL)
 		buf_addf(why, "%s/lock: %s", from, strerror(errno));
+	else if (!is_whole(from, c.from_fd, why))
+		;
 	else if (open_empty(&c) == 0 && hold_reclaiming(&c) == 0)
 		rc = index_backup(from, to, boot, why) == 0 ? copy_bodies(&c) : -1;
 	if (rc == 0 && syncfs(c.to_fd) != 0)

@@ -1,5 +1,7 @@
 #include "store/ballast.h"
 
+#include "store/owner.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -23,7 +25,8 @@ void ballast_fill(int dir_fd)
 	long long left = free_bytes(dir_fd), size = left >= (long long)PLENTY * SIZE ? SIZE : SIZE / 4;
 	if ((fstatat(dir_fd, "ballast", &s, AT_SYMLINK_NOFOLLOW) == 0 && s.st_size > 0) || left < PLENTY * size)
 		return;
-	int fd = openat(dir_fd, "ballast", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct owner owner = owner_of(dir_fd);
+	int fd = owner_open(&owner, dir_fd, "ballast", O_WRONLY | O_CREAT, owner.secret);
 	if (fd < 0)
 		return;
 	if (fallocate(fd, 0, 0, size) != 0) /* where the file system cannot, there is none */

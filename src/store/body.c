@@ -28,9 +28,10 @@
 #include <unistd.h>
 
 
-static int trouble(const char *what, const char *name)
+static int trouble(struct bodies *b, const char *what, const char *name)
 {
 	int saved = errno;
+	body_note_failure(b);
 	stats_add(STATS_STORE_TROUBLE, 1);
 	log_trouble("body", "%s: %s: %s (answers go on, unstored)", name, what, strerror(saved));
 	errno = saved;
@@ -39,10 +40,8 @@ static int trouble(const char *what, const char *name)
 
 /* --- opening and closing --- */
 
-struct bodies *bodies_open(int dir_fd, struct lock *lock, struct writer *writer, const char *boot)
+struct bodies *bodies_open(int dir_fd, struct lock *lock, struct writer *writer, struct index *ix, const char *boot)
 {
-	if ((mkdirat(dir_fd, "body", 0777) < 0 && errno != EEXIST) || (mkdirat(dir_fd, "spool", 0777) < 0 && errno != EEXIST))
-		return NULL;
 	struct bodies *b = calloc(1, sizeof *b);
 	if (b == NULL)
 		return NULL;
@@ -54,12 +53,22 @@ struct bodies *bodies_open(int dir_fd, struct lock *lock, struct writer *writer,
 		return NULL;
 	}
 	b->dir_fd = dir_fd;
+	b->owner = owner_of(dir_fd);
+	if (bodies_make_places(b, ix) < 0) {
+		EVP_MD_free(b->sha256);
+		free(b);
+		return NULL;
+	}
 	b->lock = lock;
 	b->writer = writer;
 	b->lease_names = BODY_LEASE_NAMES;
 	snprintf(b->boot, sizeof b->boot, "%s", boot);
 	pthread_mutex_init(&b->mutex, NULL);
-	pthread_cond_init(&b->lease_came, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->lease_came, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	return b;
 }
 
@@ -97,21 +106,12 @@ void bodies_free(struct bodies *b)
 
 /* --- a body in flight --- */
 
-/* The directory of a name, made when its first file comes. */
-static int make_place(struct bodies *b, const char *name)
-{
-	char dir[BODY_FIRST_DIGIT];
-	memcpy(dir, name, BODY_FIRST_DIGIT - 1);
-	dir[BODY_FIRST_DIGIT - 1] = '\0';
-	return mkdirat(b->dir_fd, dir, 0777) < 0 && errno != EEXIST ? -1 : 0;
-}
-
 static int create(struct bodies *b, const char *name)
 {
-	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-	int fd = openat(b->dir_fd, name, flags, 0666);
-	if (fd < 0 && errno == ENOENT && make_place(b, name) == 0)
-		fd = openat(b->dir_fd, name, flags, 0666);
+	int flags = O_RDWR | O_CREAT | O_EXCL;
+	int fd = owner_open(&b->owner, b->dir_fd, name, flags, b->owner.file);
+	if (fd < 0 && errno == ENOENT && body_make_folder(b, name) == 0)
+		fd = owner_open(&b->owner, b->dir_fd, name, flags, b->owner.file);
 	return fd;
 }
 
@@ -122,23 +122,35 @@ static int begin_in_place(struct body *body)
 		body->fd = create(body->bodies, body->name);
 		if (body->fd >= 0)
 			return 0;
-		if (errno != EEXIST)
-			return trouble("cannot be made", body->name);
-		body_skip_name(body);
+		if (body_avoid_folder(body->bodies, body->number))
+			body_decide(body);
+		else if (errno == EEXIST)
+			body_skip_name(body);
+		else
+			return trouble(body->bodies, "cannot be made", body->name);
 	}
 	errno = EAGAIN;
-	return trouble("no names for bodies yet: the index is locked by another process", "body");
+	return trouble(body->bodies, "no names for bodies yet: the index is locked by another process", "body");
+}
+
+void body_spool_name(struct bodies *b, char name[SPOOL_NAME_SIZE])
+{
+	snprintf(name, SPOOL_NAME_SIZE, "spool/%llx.%llx", (unsigned long long)lock_owner(b->lock),
+	    (unsigned long long)atomic_fetch_add(&b->spooled, 1));
 }
 
 static int begin_in_spool(struct body *body)
 {
 	struct bodies *b = body->bodies;
-	snprintf(body->spool, sizeof body->spool, "spool/%llx.%llx", (unsigned long long)lock_owner(b->lock),
-	    (unsigned long long)atomic_fetch_add(&b->spooled, 1));
-	body->fd = openat(b->dir_fd, body->spool, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	body_spool_name(b, body->spool);
+	body->fd = owner_open(&b->owner, b->dir_fd, body->spool, O_RDWR | O_CREAT | O_EXCL, b->owner.file);
 	if (body->fd >= 0)
 		return 0;
-	trouble("cannot be made", body->spool);
+	if (errno == EACCES || errno == EPERM || errno == ENOENT) { /* spool/ is somebody else's, or gone: body/ may do */
+		body->spool[0] = '\0';
+		return begin_in_place(body);
+	}
+	trouble(b, "cannot be made", body->spool);
 	body->spool[0] = '\0';
 	return -1;
 }
@@ -152,7 +164,7 @@ struct body *bodies_begin(struct bodies *b, bool whole)
 	body->fd = -1;
 	body->sha = EVP_MD_CTX_new();
 	if (body->sha == NULL || EVP_DigestInit_ex2(body->sha, b->sha256, NULL) != 1 ||
-	    (whole ? begin_in_place(body) : begin_in_spool(body)) < 0) {
+	    (whole || b->apart ? begin_in_place(body) : begin_in_spool(body)) < 0) {
 		body_free(body);
 		return NULL;
 	}
@@ -168,12 +180,13 @@ int body_write(struct body *body, const void *bytes, size_t n)
 			continue;
 		if (put < 0) {
 			body->failed = true;
-			return trouble("cannot be written", body->name[0] != '\0' ? body->name : body->spool);
+			return trouble(body->bodies, "cannot be written", body->name[0] != '\0' ? body->name : body->spool);
 		}
 		at += put;
 		left -= (size_t)put;
 		/* At once, because readers of the growing body look at it. */
 		atomic_fetch_add(&body->bytes, put);
+		atomic_fetch_add(&body->bodies->in_flight, put);
 	}
 	if (EVP_DigestUpdate(body->sha, bytes, n) != 1)
 		body->failed = true;
@@ -208,21 +221,25 @@ static int out_of_spool(struct body *body)
 	struct bodies *b = body->bodies;
 	while (body_take_name(body) == 0) {
 		int rc = move(b, body->spool, body->name);
-		if (rc < 0 && errno == ENOENT && make_place(b, body->name) == 0)
+		if (rc < 0 && errno == ENOENT && body_make_folder(b, body->name) == 0)
 			rc = move(b, body->spool, body->name);
 		if (rc == 0) {
 			body->spool[0] = '\0';
 			return 0;
 		}
+		if (body_avoid_folder(b, body->number)) {
+			body_decide(body);
+			continue;
+		}
 		if (errno != EEXIST) {
-			trouble("cannot get its place beneath body/", body->spool);
+			trouble(b, "cannot get its place beneath body/", body->spool);
 			body_decide(body);
 			return -1;
 		}
 		body_skip_name(body);
 	}
 	errno = EAGAIN;
-	return trouble("no names for bodies: the index is locked by another process", body->spool);
+	return trouble(b, "no names for bodies: the index is locked by another process", body->spool);
 }
 
 int body_seal(struct body *body)
@@ -250,6 +267,12 @@ const unsigned char *body_sha256(const struct body *body)
 void body_give(struct body *body)
 {
 	atomic_store(&body->owned, true);
+	atomic_fetch_sub(&body->bodies->in_flight, atomic_load(&body->bytes)); /* it counts as stored from now on */
+}
+
+int64_t bodies_in_flight(struct bodies *b)
+{
+	return atomic_load(&b->in_flight);
 }
 
 void body_free(struct body *body)
@@ -257,6 +280,8 @@ void body_free(struct body *body)
 	if (body == NULL)
 		return;
 	struct bodies *b = body->bodies;
+	if (!atomic_load(&body->owned))
+		atomic_fetch_sub(&b->in_flight, atomic_load(&body->bytes));
 	if (body->spool[0] != '\0')
 		unlinkat(b->dir_fd, body->spool, 0);
 	if (body->name[0] != '\0') {
@@ -321,29 +346,51 @@ int bodies_unlink(struct bodies *b, const char *name)
 	return 0;
 }
 
-bool bodies_present(struct bodies *b)
+/* The process that a file in spool/ belongs to; 0: it is none of ours, and nobody's to judge. */
+static int64_t spooler(const char *name)
 {
-	struct stat s;
-	return fstatat(b->dir_fd, "body", &s, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(s.st_mode);
+	unsigned long long owner, count;
+	int end = 0;
+	bool ours = sscanf(name, "%llx.%llx%n", &owner, &count, &end) == 2 && name[end] == '\0' && owner >> 62 == 0;
+	return ours ? (int64_t)owner : 0;
+}
+
+static DIR *open_spool(struct bodies *b, int *fd)
+{
+	*fd = openat(b->dir_fd, "spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *d = *fd >= 0 ? fdopendir(*fd) : NULL;
+	if (d == NULL && *fd >= 0)
+		close(*fd);
+	return d;
 }
 
 void bodies_sweep_spool(struct bodies *b)
 {
-	int fd = openat(b->dir_fd, "spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	if (d == NULL) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
+	int fd;
 	struct dirent *e;
-	while ((e = readdir(d)) != NULL) {
-		unsigned long long owner, count;
-		int end = 0;
-		/* Only names as begin_in_spool() makes them: what somebody else put here is not ours to remove. */
-		if (sscanf(e->d_name, "%llx.%llx%n", &owner, &count, &end) == 2 && e->d_name[end] == '\0' && owner != 0 &&
-		    owner >> 62 == 0 && !lock_alive(b->lock, (int64_t)owner) && unlinkat(fd, e->d_name, 0) == 0)
+	DIR *d = open_spool(b, &fd);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		int64_t owner = spooler(e->d_name);
+		if (owner != 0 && !lock_alive(b->lock, owner) && unlinkat(fd, e->d_name, 0) == 0)
 			stats_add(STATS_BODIES_DROPPED, 1);
 	}
-	closedir(d);
+	if (d != NULL)
+		closedir(d);
+}
+
+int64_t bodies_in_flight_elsewhere(struct bodies *b)
+{
+	int fd;
+	int64_t bytes = 0;
+	struct stat s;
+	struct dirent *e;
+	DIR *d = open_spool(b, &fd);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		int64_t owner = spooler(e->d_name);
+		if (owner != 0 && owner != lock_owner(b->lock) && fstatat(fd, e->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0)
+			bytes += s.st_size;
+	}
+	if (d != NULL)
+		closedir(d);
+	return bytes;
 }

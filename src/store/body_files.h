@@ -14,9 +14,9 @@
 
 struct bodies;
 
-/* Makes body/ and spool/ where they are missing. NULL with errno. The descriptor, lock, writer and boot stay the caller's and must
- * outlive it. */
-struct bodies *bodies_open(int dir_fd, struct lock *, struct writer *, const char *boot);
+/* Makes body/ and spool/ where they are missing, and marks body/ as the one unless it seems to be away (body_place.c); the index is asked
+ * only within this call. NULL with errno. The descriptor, lock, writer and boot stay the caller's and must outlive it. */
+struct bodies *bodies_open(int dir_fd, struct lock *, struct writer *, struct index *, const char *boot);
 /* Gives back what is left of the leases, through the writer. No body may be in flight. (A lease that comes later, or that the writer
  * cannot settle, is left to the sweep of others.) Then bodies_free(), after writer_stop(). */
 void bodies_retire(struct bodies *);
@@ -43,11 +43,29 @@ int bodies_open_file(struct bodies *, const char *name, int64_t bytes);
 bool bodies_verify(struct bodies *, int fd, const unsigned char sha256[32]);
 /* 0 when it is gone now (also when it was before), -1 with errno. */
 int bodies_unlink(struct bodies *, const char *name);
-/* Is body/ itself there? When not, it says nothing about a row that its file is missing. */
+/* Is body/ itself there, and the one that the rows speak of? When not, it says nothing about a row that its file is missing. Any thread. */
 bool bodies_present(struct bodies *);
+/* The same without a store: marked, or no row has a file, or the file of one is there. */
+bool body_is_the_one(int dir_fd, struct index *);
+/* The mark alone. */
+bool body_marked(int dir_fd);
+/* Why not, and what to do. */
+void body_say_absence(const char *dir, struct buf *why);
 
 /* --- the keeper's --- */
 
+/* Has the last write failed, and can it still not be done? Any thread. */
+bool bodies_failing(struct bodies *);
+/* Tries again what failed. Closely: looks also for folders that cannot be written, before a body meets one. */
+void bodies_look_again(struct bodies *, bool closely);
+/* The folders that cannot be written, with spaces between them. */
+void bodies_list_avoided(struct bodies *, struct buf *names);
+/* Bytes on the disk of bodies in flight, of this process. Any thread. */
+int64_t bodies_in_flight(struct bodies *);
+/* The same of other processes, as far as they are in spool/. */
+int64_t bodies_in_flight_elsewhere(struct bodies *);
+/* A descriptor on body/, which may be on another disk than the cache directory. The caller closes it. -1 with errno. */
+int bodies_open_disk(struct bodies *);
 /* Was any body sealed since the last call? */
 bool bodies_fresh(struct bodies *);
 /* For each lease of ours: below which name everything is written and may be recorded as synced, once a sync has been made after this

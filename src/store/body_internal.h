@@ -3,6 +3,7 @@
 #define CURLEW_STORE_BODY_INTERNAL_H
 
 #include "store/body_files.h"
+#include "store/owner.h"
 
 #include <openssl/evp.h>
 #include <pthread.h>
@@ -26,6 +27,12 @@ struct bodies {
 	EVP_MD *sha256;
 	atomic_llong spooled; /* counts names in spool/ */
 	atomic_bool fresh;
+	struct owner owner;
+	bool apart; /* body/ is on another disk than spool/ */
+	atomic_bool failing;     /* the last write failed, and none has succeeded since */
+	atomic_bool avoid[256];  /* folders beneath body/ that cannot be written, */
+	atomic_int avoided;      /* and how many */
+	atomic_llong in_flight;  /* bytes written of bodies that no row owns */
 
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t lease_came;
@@ -33,8 +40,9 @@ struct bodies {
 	struct lease *spent;
 	struct body *writing; /* has a name and is not sealed */
 	bool asking, waited_in_vain;
-	time_t asked_at;
+	int64_t asked_at; /* clock_us() */
 	int64_t lease_names;
+	int64_t least_name; /* below it all names are passed over */
 };
 
 struct body {
@@ -51,6 +59,18 @@ struct body {
 	bool is_writing, failed;
 	atomic_bool owned;
 };
+
+/* body_place.c: body/, spool/ and the mark. 0 or -1 with errno. */
+int bodies_make_places(struct bodies *, struct index *);
+/* Makes the folder of a name, unless body/ is away. 0 or -1 with errno. */
+int body_make_folder(struct bodies *, const char *name);
+/* Are names of this number's folder passed over? */
+bool body_avoids(const struct bodies *, int64_t number);
+/* After an error (errno) in the folder of that number: true when another name may do better. */
+bool body_avoid_folder(struct bodies *, int64_t number);
+/* A body could not be written: nothing is stored until bodies_look_again() finds that it can be again. */
+void body_note_failure(struct bodies *);
+void body_spool_name(struct bodies *, char name[SPOOL_NAME_SIZE]);
 
 /* Gives the body the next name and lists it as being written. -1: there is none. */
 int body_take_name(struct body *);

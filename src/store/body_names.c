@@ -16,16 +16,17 @@
  */
 #include "store/body_internal.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LEASE_NAMES_MAX 65536
-#define LEASE_QUICK_S 2 /* a lease used up this fast is followed by a larger one */
+#define LEASE_QUICK_US 2000000 /* a lease used up this fast is followed by a larger one */
 #define FIRST_LEASE_WAIT_MS 1000
 
 void body_boot(char *boot, size_t size)
@@ -40,17 +41,40 @@ void body_boot(char *boot, size_t size)
 
 static void ask_for_lease(struct bodies *b);
 
+/* All its names are given. */
+static void spend_current(struct bodies *b)
+{
+	struct lease *l = b->current;
+	l->next = b->spent;
+	b->spent = l;
+	b->current = b->following;
+	b->following = NULL;
+}
+
+/* Names whose folder cannot be written are passed over, up to the first that can be. With the mutex held. */
+static void pass_over(struct bodies *b)
+{
+	for (struct lease *l; (l = b->current) != NULL && body_avoids(b, l->next_name);) {
+		int64_t next = (l->next_name | 0xffff) + 1;
+		for (int i = 0; i < 255 && body_avoids(b, next); i++)
+			next += 0x10000;
+		b->least_name = next;
+		l->next_name = next < l->at.behind ? next : l->at.behind;
+		if (l->next_name == l->at.behind)
+			spend_current(b);
+	}
+}
+
 int body_take_name(struct body *body)
 {
 	struct bodies *b = body->bodies;
 	int result = -1;
 	pthread_mutex_lock(&b->mutex);
+	pass_over(b);
 	if (b->current == NULL && !b->asking)
 		ask_for_lease(b);
 	if (b->current == NULL && !b->waited_in_vain) {
-		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += FIRST_LEASE_WAIT_MS / 1000;
+		struct timespec until = clock_after_us(FIRST_LEASE_WAIT_MS * 1000);
 		while (b->current == NULL && b->asking)
 			if (pthread_cond_timedwait(&b->lease_came, &b->mutex, &until) == ETIMEDOUT)
 				break;
@@ -70,12 +94,8 @@ int body_take_name(struct body *body)
 		b->writing = body;
 		if (l->at.behind - l->next_name <= (l->at.behind - l->at.first) / 2 && b->following == NULL && !b->asking)
 			ask_for_lease(b);
-		if (l->next_name == l->at.behind) {
-			l->next = b->spent;
-			b->spent = l;
-			b->current = b->following;
-			b->following = NULL;
-		}
+		if (l->next_name == l->at.behind)
+			spend_current(b);
 		result = 0;
 	}
 	pthread_mutex_unlock(&b->mutex);
@@ -151,13 +171,13 @@ struct asked {
 	struct store_op op;
 	struct bodies *bodies;
 	struct lease *lease;
-	int64_t names;
+	int64_t names, least;
 };
 
 static int asked_run(struct store_op *op, struct index *ix)
 {
 	struct asked *a = (struct asked *)op;
-	return index_lease_take(ix, lock_owner(a->bodies->lock), a->bodies->boot, a->names, &a->lease->at);
+	return index_lease_take(ix, lock_owner(a->bodies->lock), a->bodies->boot, a->names, a->least, &a->lease->at);
 }
 
 static void asked_done(struct store_op *op, bool committed)
@@ -191,12 +211,13 @@ static void ask_for_lease(struct bodies *b)
 		free(l);
 		return;
 	}
-	time_t now = time(NULL);
-	if (b->asked_at != 0 && now - b->asked_at < LEASE_QUICK_S && b->lease_names < LEASE_NAMES_MAX)
+	int64_t now = clock_us();
+	if (b->asked_at != 0 && now - b->asked_at < LEASE_QUICK_US && b->lease_names < LEASE_NAMES_MAX)
 		b->lease_names *= 4;
 	b->asked_at = now;
 	b->asking = true;
-	*a = (struct asked){.op = {.run = asked_run, .done = asked_done}, .bodies = b, .lease = l, .names = b->lease_names};
+	*a = (struct asked){.op = {.run = asked_run, .done = asked_done}, .bodies = b, .lease = l, .names = b->lease_names,
+	    .least = b->least_name};
 	writer_queue(b->writer, &a->op, false);
 }
 

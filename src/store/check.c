@@ -67,8 +67,7 @@ static void check_invalid(struct walk *w, const char *table, int64_t id)
 		return;
 	if (again.id == id && again.invalid)
 		w->check->fault(w->check->ctx, CHECK_INVALID, table, id, NULL, NULL);
-	free(again.url);
-	free(again.file);
+	index_body_free(&again);
 }
 
 static void check_row(struct walk *w, const char *table, const struct index_body *row)
@@ -99,9 +98,8 @@ static int check_table(struct walk *w, const char *table)
 				check_invalid(w, table, rows[i].id);
 			else if (rows[i].file != NULL)
 				check_row(w, table, &rows[i]);
-			free(rows[i].url);
-			free(rows[i].file);
 			w->check->rows += rows[i].invalid || rows[i].file != NULL;
+			index_body_free(&rows[i]);
 			if (w->check->progress != NULL && w->check->rows % 100 == 0)
 				w->check->progress(w->check->ctx, w->check->rows, w->check->bytes);
 		}
@@ -181,8 +179,10 @@ int check_cache(struct check *check, const char *dir, struct buf *why)
 	struct lock *lock = NULL;
 	if (w.buffer == NULL || w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
 		index_say_absence(dir, why);
-	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL && (lock = lock_open(w.dir_fd)) == NULL)
+	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL && (lock = lock_open_to_read(w.dir_fd)) == NULL)
 		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir, strerror(errno));
+	else if (w.ix != NULL && !body_is_the_one(w.dir_fd, w.ix))
+		body_say_absence(dir, why);
 	else if (w.ix != NULL)
 		rc = check_table(&w, "entry") == 0 && check_table(&w, "part") == 0 ? 0 : -1;
 	for (unsigned ab = 0; rc == 0 && ab < 256; ab++) {

@@ -47,7 +47,7 @@ static int keep_living(void *ctx, const struct store_column *c, size_t count)
 static void read_servers(const char *dir, struct glimpse *g, struct buf *why)
 {
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct living l = {g, dir_fd >= 0 ? lock_open(dir_fd) : NULL};
+	struct living l = {g, dir_fd >= 0 ? lock_open_to_read(dir_fd) : NULL};
 	if (l.lock != NULL)
 		store_query(dir, "SELECT substr(name, 8), value FROM setting WHERE name GLOB 'server *' ORDER BY name", NULL, 0, keep_living, &l, why);
 	lock_close(l.lock);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "http/key.h"
+#include "store/owner.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -168,13 +169,18 @@ bool index_is_damage(int rc)
 
 void index_mark_damaged(const char *dir)
 {
-	char *path = index_path(dir, "damaged");
-	if (path != NULL) {
-		int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-		if (fd >= 0)
-			close(fd);
-	}
-	free(path);
+	index_make_file(dir, "damaged");
+}
+
+int index_make_file(const char *dir, const char *name)
+{
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return -1;
+	struct owner owner = owner_of(dir_fd);
+	int rc = owner_make_file(&owner, dir_fd, name);
+	close(dir_fd);
+	return rc;
 }
 
 int index_trouble(struct index *ix, const char *what)

@@ -87,8 +87,9 @@ struct index_body {
 	bool has_sha256;
 	unsigned char sha256[32];
 };
-/* Up to max rows of entry, or of part, with ids above after, in order of id: their number, or -1. The caller frees the texts. */
+/* Up to max rows of entry, or of part, with ids above after, in order of id: their number, or -1. Each is to be freed. */
 int index_bodies(struct index *, bool parts, int64_t after, struct index_body *, int max);
+void index_body_free(struct index_body *);
 
 struct index_trash {
 	int64_t id;
@@ -173,8 +174,8 @@ int index_refusals_trim(struct index *, int64_t keep);
 int index_evict(struct index *, int64_t size_bytes, int64_t max_entries, int max_rows, bool *over);
 int index_trash_add(struct index *, const char *file);
 int index_trash_remove(struct index *, int64_t id, const char *file);
-/* Gives the next count names to owner. */
-int index_lease_take(struct index *, int64_t owner, const char *boot, int64_t count, struct index_lease *);
+/* Gives the next count names to owner, from the number least on. */
+int index_lease_take(struct index *, int64_t owner, const char *boot, int64_t count, int64_t least, struct index_lease *);
 int index_lease_synced(struct index *, int64_t id, int64_t synced);
 /* Nothing is left to decide about the names of this lease: those from first up to behind are owned by rows or have no file. */
 int index_lease_settle(struct index *, int64_t id, int64_t behind);

@@ -19,10 +19,11 @@ static int make_its_own(sqlite3 *db, const char *boot)
 int index_backup(const char *from_dir, const char *to_dir, const char *boot, struct buf *why)
 {
 	sqlite3 *from = NULL, *to = NULL;
-	int result = -1, rc = index_connect(from_dir, SQLITE_OPEN_READONLY, false, &from);
+	int result = -1, rc = index_connect_to_read(from_dir, &from);
 	if (rc != SQLITE_OK) {
 		buf_addf(why, "%s/index.db: %s", from_dir, from != NULL ? sqlite3_errmsg(from) : sqlite3_errstr(rc));
 	} else if (index_check(from, from_dir, why) == 0) {
+		index_make_file(to_dir, "index.db");
 		rc = index_connect(to_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, false, &to);
 		sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", from, "main") : NULL;
 		if (b != NULL) {

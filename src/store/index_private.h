@@ -135,6 +135,8 @@ int index_migrate(const char *dir, int from, struct buf *why);
 /* Is it an index of this very version? 0, or -1 with why. */
 int index_check(sqlite3 *, const char *dir, struct buf *why);
 
+/* Makes an empty file in dir, with its owner and mode (owner.h), without opening it (invariant 9). 0 or -1 with errno. */
+int index_make_file(const char *dir, const char *name);
 /* dir "/" name, malloc()ed. */
 char *index_path(const char *dir, const char *name);
 /* Opens index.db with these flags, as an immutable file if asked; connection manners set. An SQLite result code; *db may be set

@@ -147,6 +147,12 @@ static enum index_row_is body_of_part(const struct index *ix, sqlite3_stmt *st, 
 	return is;
 }
 
+void index_body_free(struct index_body *b)
+{
+	free(b->url);
+	free(b->file);
+}
+
 int index_bodies(struct index *ix, bool parts, int64_t after, struct index_body *bodies, int max)
 {
 	enum statement s = parts ? PARTS_AFTER : ENTRIES_AFTER;
@@ -168,9 +174,7 @@ int index_bodies(struct index *ix, bool parts, int64_t after, struct index_body 
 	index_rest(ix, s);
 	if (found != STORE_BROKEN)
 		return n;
-	while (n-- > 0) {
-		free(bodies[n].url);
-		free(bodies[n].file);
-	}
+	while (n-- > 0)
+		index_body_free(&bodies[n]);
 	return -1;
 }

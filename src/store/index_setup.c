@@ -192,6 +192,7 @@ static int make(const char *dir, const char *mode, struct buf *why)
 	sqlite3_stmt *st = NULL;
 	char *body = index_path(dir, "body");
 	bool leftover = body != NULL && access(body, F_OK) == 0;
+	index_make_file(dir, "index.db"); /* if not, SQLite says why */
 	int rc = index_connect(dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, false, &db);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "

@@ -17,8 +17,8 @@
 
 const struct index_statement index_statements[STATEMENTS] = {
     [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
-    [ENTRIES_AFTER] = {READER, "SELECT " ROW ", 0 FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2"},
-    [PARTS_AFTER] = {READER, "SELECT " PART " FROM part WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    [ENTRIES_AFTER] = {READER | KEEPER, "SELECT " ROW ", 0 FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    [PARTS_AFTER] = {READER | KEEPER, "SELECT " PART " FROM part WHERE id > ?1 ORDER BY id LIMIT ?2"},
     [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
     [VERSION] = {READER | KEEPER, "PRAGMA data_version"},
     [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, pin, ignore_query, "
@@ -111,8 +111,8 @@ const struct index_statement index_statements[STATEMENTS] = {
     [TRASH_ADD] = {WRITER, "INSERT INTO trash (file) VALUES (?1)"},
     [TRASH_REMOVE] = {WRITER, "DELETE FROM trash WHERE id = ?1 AND (file = ?2 OR ?2 = '')"},
     /* A number that makes no name of twelve digits is somebody's joke or damage: names begin anew, anywhere, as in a new index. */
-    [NAMES_TAKE] = {WRITER, "UPDATE counter SET names = iif(typeof(names) = 'integer' AND names BETWEEN 0 AND 1 << 47, names, "
-			    "(random() >> 17) & 0x3fffffffffff) + ?1 RETURNING names - ?1"},
+    [NAMES_TAKE] = {WRITER, "UPDATE counter SET names = max(?2, iif(typeof(names) = 'integer' AND names BETWEEN 0 AND 1 << 47, names, "
+			    "(random() >> 17) & 0x3fffffffffff)) + ?1 RETURNING names - ?1"},
     [LEASE_ADD] = {WRITER, "INSERT INTO lease (owner, boot, first, synced, behind) VALUES (?1, ?2, ?3, ?3, ?4)"},
     [LEASE_SYNCED] = {WRITER, "UPDATE lease SET synced = max(synced, min(?2, behind)) WHERE id = ?1"},
     [LEASE_SETTLE] = {WRITER, "UPDATE lease SET owner = 0, behind = ?2, synced = min(synced, ?2) WHERE id = ?1"},

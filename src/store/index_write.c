@@ -294,11 +294,12 @@ int index_trash_remove(struct index *ix, int64_t id, const char *file)
 	return index_run(ix, TRASH_REMOVE, "emptying the trash");
 }
 
-int index_lease_take(struct index *ix, int64_t owner, const char *boot, int64_t count, struct index_lease *l)
+int index_lease_take(struct index *ix, int64_t owner, const char *boot, int64_t count, int64_t least, struct index_lease *l)
 {
 	assert(ix->who != NULL);
 	sqlite3_stmt *st = ix->statements[NAMES_TAKE];
 	sqlite3_bind_int64(st, 1, count);
+	sqlite3_bind_int64(st, 2, least);
 	if (sqlite3_step(st) != SQLITE_ROW) {
 		index_trouble(ix, "taking names for bodies");
 		index_rest(ix, NAMES_TAKE);

@@ -160,8 +160,16 @@ static void empty_trash(struct keep *k)
 
 struct stopped {
 	struct store_op op;
+	struct keep *keep;
 	char why[400]; /* "" when it goes on */
 };
+
+static void stopped_done(struct store_op *op, bool committed)
+{
+	if (committed)
+		atomic_store(&((struct stopped *)op)->keep->unwritten, false);
+	free(op);
+}
 
 static int stopped_run(struct store_op *op, struct index *ix)
 {
@@ -175,20 +183,81 @@ static void note_stopped(struct keep *k)
 	struct stopped *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return;
-	s->op = (struct store_op){.run = stopped_run, .done = keep_op_free};
+	s->op = (struct store_op){.run = stopped_run, .done = stopped_done};
+	s->keep = k;
 	const char *why = keep_stopped(k);
 	if (why != NULL)
 		snprintf(s->why, sizeof s->why, "no: %s%s%s", why, k->reader[0] != '\0' ? ": " : "", k->reader);
 	writer_queue(k->at.writer, &s->op, false);
 }
 
+bool keep_may_put(const struct keep *k)
+{
+	return !atomic_load(&k->full) && !atomic_load(&k->starved) && !atomic_load(&k->away);
+}
+
 const char *keep_stopped(const struct keep *k)
 {
 	if (atomic_load(&k->full))
 		return "an open transaction keeps the write-ahead log from being emptied";
+	if (atomic_load(&k->away))
+		return "body/ is not the directory that the bodies were stored in";
+	if (bodies_failing(k->at.bodies))
+		return "the cache's disk cannot be written";
+	if (atomic_load(&k->unwritten))
+		return "the index cannot be written";
 	if (atomic_load(&k->starved))
 		return "the disk has less free than --min-free leaves, and nothing is left to evict";
 	return NULL;
+}
+
+void keep_failed(struct keep *k)
+{
+	atomic_store(&k->unwritten, true);
+	keep_kick(k);
+}
+
+/* For `curlew stats`: the folders that are passed over. */
+struct avoided {
+	struct store_op op;
+	char names[sizeof ((struct keep *)NULL)->avoided];
+};
+
+static int avoided_run(struct store_op *op, struct index *ix)
+{
+	const struct avoided *a = (const struct avoided *)op;
+	return a->names[0] != '\0' ? index_setting_set(ix, "unwritable", a->names) : index_setting_remove(ix, "unwritable");
+}
+
+static void note_avoided(struct keep *k)
+{
+	struct buf names;
+	buf_init(&names, BUF_LINE);
+	bodies_list_avoided(k->at.bodies, &names);
+	struct avoided *a = strncmp(buf_str(&names), k->avoided, sizeof k->avoided - 1) != 0 ? calloc(1, sizeof *a) : NULL;
+	if (a != NULL) {
+		a->op = (struct store_op){.run = avoided_run, .done = keep_op_free};
+		snprintf(a->names, sizeof a->names, "%s", buf_str(&names));
+		memcpy(k->avoided, a->names, sizeof k->avoided);
+		writer_queue(k->at.writer, &a->op, false);
+	}
+	buf_fini(&names);
+}
+
+/* Can bodies be stored at all? */
+static void watch_bodies(struct keep *k, bool closely)
+{
+	bodies_look_again(k->at.bodies, closely);
+	note_avoided(k);
+	bool away = !bodies_present(k->at.bodies);
+	if (away && !atomic_exchange(&k->away, away)) {
+		struct buf why;
+		buf_init(&why, BUF_LINE);
+		body_say_absence(k->at.dir, &why);
+		log_say("%s", buf_str(&why));
+		buf_fini(&why);
+	}
+	atomic_store(&k->away, away);
 }
 
 static void watch_wal(struct keep *k)
@@ -279,7 +348,11 @@ static void sync_bodies(struct keep *k)
 		free(s);
 		return;
 	}
-	if (syncfs(k->at.dir_fd) < 0) {
+	int body_fd = bodies_open_disk(k->at.bodies);
+	bool synced = syncfs(k->at.dir_fd) == 0 && body_fd >= 0 && syncfs(body_fd) == 0;
+	if (body_fd >= 0)
+		close(body_fd);
+	if (!synced) {
 		log_trouble("sync", "%s: cannot be synced: %s", k->at.dir, strerror(errno));
 		free(s);
 		return;
@@ -326,7 +399,7 @@ static void *run(void *arg)
 	ballast_fill(k->at.dir_fd);
 	bodies_sweep_spool(k->at.bodies);
 	keep_sweep_leases(k);
-	bool outside = keep_sweep_outside(k);
+	bool outside = !atomic_load(&k->away) && keep_sweep_outside(k);
 	k->synced_at = time(NULL) - SYNC_S + FIRST_SYNC_S;
 	const char *stopped = NULL;
 	bool noted = !k->at.alone; /* else what stands there is of the dead */
@@ -334,14 +407,17 @@ static void *run(void *arg)
 		if (outside)
 			outside = keep_sweep_outside(k);
 		atomic_store(&k->swept, !outside);
-		empty_trash(k); /* first: what has gone already must not be asked for again */
-		keep_quota(k);
+		if (!atomic_load(&k->away)) {
+			empty_trash(k); /* first: what has gone already must not be asked for again */
+			keep_quota(k);
+		}
 		if (clock_us() - ticked < ROUND_MS * 1000)
 			continue;
 		ticked = clock_us();
 		k->at.tick(k->at.ctx, atomic_load(&k->full));
 		watch_wal(k);
-		if (!noted || keep_stopped(k) != stopped) {
+		watch_bodies(k, time(NULL) - k->synced_at >= SYNC_S);
+		if (!noted || atomic_load(&k->unwritten) || keep_stopped(k) != stopped) {
 			noted = true;
 			stopped = keep_stopped(k);
 			note_stopped(k);
@@ -384,6 +460,7 @@ struct keep *keep_start(const struct keep_config *config, struct buf *why)
 	pthread_mutex_init(&k->mutex, NULL);
 	pthread_cond_init(&k->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	watch_bodies(k, true);
 	if (pthread_create(&k->thread, NULL, run, k) != 0) {
 		buf_adds(why, "no thread for the keeper");
 		keep_free(k);

@@ -46,6 +46,10 @@ void keep_make_room(struct keep *, struct index *, int64_t bytes);
 bool keep_swept(const struct keep *);
 /* Why nothing may be stored at the moment, in words; NULL: it may. Any thread. */
 const char *keep_stopped(const struct keep *);
+/* May a body that is whole still be stored? Also where the last one could not be written: whether it is over is found by trying. */
+bool keep_may_put(const struct keep *);
+/* A change of the index was not committed: nothing is stored until one is. Any thread. */
+void keep_failed(struct keep *);
 /* True while the disk has less free than --min-free leaves. Any thread. */
 bool keep_short(const struct keep *);
 /* True while nothing may be stored because a reader keeps the WAL from being emptied: then nothing is written that can wait. Any thread. */

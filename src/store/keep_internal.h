@@ -18,6 +18,11 @@ struct keep {
 	atomic_bool full;      /* the log */
 	atomic_bool is_short;  /* the disk, of what --min-free leaves */
 	atomic_bool starved;   /* the disk, with nothing left to evict */
+	atomic_bool away;      /* body/ */
+	atomic_bool unwritten; /* the last change of the index was not committed */
+	atomic_llong reserved; /* bytes that bodies in flight may still need */
+	atomic_llong elsewhere; /* bytes in flight of other processes, at the last look */
+	atomic_llong free_bytes; /* of the disk at the last look, above what --min-free leaves; INT64_MAX: without end */
 	atomic_bool careful;   /* the last eviction could not be committed */
 	atomic_bool exhausted; /* the last eviction left nothing that may go */
 	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
@@ -35,6 +40,7 @@ struct keep {
 	int outside; /* the next directory to sweep for an earlier index's bodies; 256: done */
 	int checkpointed; /* frames at the last complete checkpoint */
 	time_t synced_at;
+	char avoided[2048]; /* folders beneath body/ that cannot be written, as noted last */
 	char reader[256]; /* who keeps the log from being emptied */
 };
 

@@ -111,6 +111,7 @@ void keep_quota(struct keep *k)
 
 void keep_stored(struct keep *k, int64_t bytes)
 {
+	atomic_store(&k->unwritten, false);
 	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes && !atomic_load(&k->evicting))
 		keep_kick(k);
 }

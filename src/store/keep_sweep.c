@@ -155,7 +155,7 @@ static void sweep_leases(struct keep *k)
 
 void keep_sweep_leases(struct keep *k)
 {
-	if (!lock_reclaim_begin(k->at.lock))
+	if (!bodies_present(k->at.bodies) || !lock_reclaim_begin(k->at.lock))
 		return; /* a backup may want the file of a row that was deleted since; the next sweep is never far */
 	sweep_leases(k);
 	lock_reclaim_end(k->at.lock);

@@ -5,6 +5,7 @@
 #include "store/lock.h"
 
 #include "base/clock.h"
+#include "store/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,8 @@ struct lock *lock_open(int dir_fd)
 	struct lock *l = calloc(1, sizeof *l);
 	if (l == NULL)
 		return NULL;
-	l->fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct owner owner = owner_of(dir_fd);
+	l->fd = owner_open(&owner, dir_fd, "lock", O_RDWR | O_CREAT, owner.secret);
 	if (l->fd < 0)
 		goto out;
 	/* A number somebody else holds is as good as impossible, and then simply not taken. */
@@ -49,6 +51,16 @@ struct lock *lock_open(int dir_fd)
 out:
 	lock_close(l);
 	return NULL;
+}
+
+struct lock *lock_open_to_read(int dir_fd)
+{
+	struct lock *l = lock_open(dir_fd);
+	bool denied = l == NULL && (errno == EACCES || errno == EPERM);
+	bool nobody = l == NULL && (errno == EROFS || (denied && faccessat(dir_fd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT));
+	if (nobody && (l = calloc(1, sizeof *l)) != NULL)
+		l->fd = -1;
+	return l;
 }
 
 void lock_close(struct lock *l)
@@ -93,6 +105,8 @@ int64_t lock_owner(const struct lock *l)
 
 bool lock_alive(struct lock *l, int64_t owner)
 {
+	if (l->fd < 0)
+		return false;
 	if (owner == l->owner)
 		return true;
 	struct flock f = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = OWNERS + owner, .l_len = 1};
@@ -101,10 +115,11 @@ bool lock_alive(struct lock *l, int64_t owner)
 
 bool lock_reclaim_begin(struct lock *l)
 {
-	return lock_byte(l, F_WRLCK, RECLAIMING) == 0;
+	return l->fd < 0 || lock_byte(l, F_WRLCK, RECLAIMING) == 0;
 }
 
 void lock_reclaim_end(struct lock *l)
 {
-	lock_byte(l, F_UNLCK, RECLAIMING);
+	if (l->fd >= 0)
+		lock_byte(l, F_UNLCK, RECLAIMING);
 }

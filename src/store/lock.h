@@ -15,6 +15,9 @@ struct lock;
 
 /* Opens (or makes) the file in the directory. NULL with errno. */
 struct lock *lock_open(int dir_fd);
+/* The same for one who changes nothing: also where the file cannot be made or written, and nobody has made it: there nobody lives and nobody
+ * reclaims. NULL with errno. */
+struct lock *lock_open_to_read(int dir_fd);
 void lock_close(struct lock *);
 
 /* Setting up: one process at a time looks at the index and makes it. Waits up to ten seconds. 0, or -1 with errno. */

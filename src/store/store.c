@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "store/ballast.h"
+#include "store/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +66,8 @@ static void tag_directory(int dir_fd)
 {
 	static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
 				   "# This file marks a cache directory, made by curlew. What is in it can be fetched again.\n";
-	int fd = openat(dir_fd, "CACHEDIR.TAG", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	struct owner owner = owner_of(dir_fd);
+	int fd = owner_open(&owner, dir_fd, "CACHEDIR.TAG", O_WRONLY | O_CREAT | O_EXCL, owner.file);
 	if (fd < 0)
 		return;
 	if (write(fd, text, sizeof text - 1) != (ssize_t)sizeof text - 1)
@@ -106,6 +108,7 @@ static void forget_the_dead(struct index *ix)
 	if (index_begin(ix, "forgetting dead servers") != INDEX_BEGUN)
 		return;
 	index_setting_remove(ix, "server*");
+	index_setting_remove(ix, "unwritable");
 	if (index_commit(ix) < 0)
 		index_abort(ix);
 }
@@ -145,7 +148,11 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		buf_adds(why, "no memory or threads for the cache");
 		return -1;
 	}
-	s->bodies = bodies_open(s->dir_fd, s->lock, s->writer, s->boot);
+	struct index *asked = index_open(s->dir, INDEX_KEEPER, why);
+	if (asked == NULL)
+		return -1;
+	s->bodies = bodies_open(s->dir_fd, s->lock, s->writer, asked, s->boot);
+	index_close(asked);
 	if (s->bodies == NULL) {
 		buf_addf(why, "%s/body: cannot be used: %s", s->dir, strerror(errno));
 		return -1;
@@ -303,7 +310,11 @@ static void broken_done(struct store_op *op, bool committed)
 static void drop_broken(struct store *s, const struct entry *e)
 {
 	if (!bodies_present(s->bodies)) {
-		log_trouble("body", "%s/body: it is not there (answers go on, unstored)", s->dir);
+		struct buf why;
+		buf_init(&why, BUF_LINE);
+		body_say_absence(s->dir, &why);
+		log_trouble("body away", "%s", buf_str(&why));
+		buf_fini(&why);
 		return;
 	}
 	struct index *ix = pool_take(s->pool);
@@ -373,7 +384,7 @@ static int put_run(struct store_op *op, struct index *ix)
 	struct store_put *put = OF(struct store_put, op, op);
 	struct store *s = put->store;
 	put->outcome = STORE_PUT_TROUBLE;
-	if (keep_stopped(s->keep) != NULL) {
+	if (!keep_may_put(s->keep)) {
 		put->outcome = STORE_PUT_STOPPED;
 		return 0;
 	}
@@ -418,6 +429,7 @@ static void put_done(struct store_op *op, bool committed)
 	if (outcome == STORE_PUT_TROUBLE) {
 		stats_add(STATS_STORE_TROUBLE, 1);
 		log_trouble("unstored", "%s: answers go unstored: the index cannot take them now", s->dir);
+		keep_failed(s->keep);
 	} else if (outcome == STORE_PUT_DONE) {
 		if (put->entry->body_file != NULL)
 			body_give(put->body);

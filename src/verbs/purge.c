@@ -64,7 +64,7 @@ static int purge_parts(const char *dir, const struct select *s, bool dry, struct
 	int rc = s->host != NULL && host == NULL ? -1 : 0;
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
 		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, host};
-		rc = store_query(dir, "SELECT count(*), coalesce(sum(body_bytes), 0)" MATCHES, params, 2, add_parts, parts, why);
+		rc = store_query(dir, "SELECT count(*), CAST(total(body_bytes) AS INTEGER)" MATCHES, params, 2, add_parts, parts, why);
 		if (rc == 0 && !dry)
 			rc = store_change(dir, "DELETE" MATCHES, params, 2, NULL, why);
 	}

@@ -120,7 +120,7 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 	    &url, 1, say_refusal, &refused, why);
 	bool in_parts = false;
 	if (rc == 0)
-		rc = store_query(dir, "SELECT ?1, count(*), sum(body_bytes), coalesce(' of ' || max(whole_bytes), '') FROM part WHERE url = ?1 HAVING count(*) > 0",
+		rc = store_query(dir, "SELECT ?1, count(*), CAST(total(body_bytes) AS INTEGER), coalesce(' of ' || max(whole_bytes), '') FROM part WHERE url = ?1 HAVING count(*) > 0",
 		    &url, 1, say_parts, &in_parts, why);
 	if (rc == 0 && !refused && !in_parts)
 		log_say("show: %s: not stored", url);

@@ -14,7 +14,7 @@ static const struct {
     {"entries", TABLE_NUMBER}, {"bytes", TABLE_BYTES}, {"hosts", TABLE_NUMBER}, {"fresh", TABLE_NUMBER}, {"pinned", TABLE_NUMBER},
     {"hits", TABLE_NUMBER}, {"saved_bytes", TABLE_BYTES}, {"refused_urls", TABLE_NUMBER}, {"rules", TABLE_NUMBER},
     {"trash_files", TABLE_NUMBER}, {"misses", TABLE_NUMBER}, {"hit_percent", TABLE_NUMBER}, {"byte_hit_percent", TABLE_NUMBER},
-    {"since", TABLE_TIME}, {"storing", TABLE_TEXT},
+    {"since", TABLE_TIME}, {"storing", TABLE_TEXT}, {"unwritable", TABLE_TEXT},
 };
 
 /* Hits, misses and what they saved are those of the same time, that of the table traffic, so that the shares fit them. */
@@ -22,7 +22,8 @@ static const char totals_question[] =
     "SELECT counter.entries, counter.bytes, (SELECT count(DISTINCT host) FROM entry) AS hosts, r.fresh, r.pinned, t.hits, t.saved_bytes, "
     "(SELECT count(*) FROM refusal) AS refused_urls, (SELECT count(*) FROM rule) AS rules, "
     "(SELECT count(*) FROM trash) AS trash_files, t.misses, t.hit_percent, t.byte_hit_percent, t.since, "
-    "coalesce((SELECT value FROM setting WHERE name = 'stopped'), 'yes') AS storing "
+    "coalesce((SELECT value FROM setting WHERE name = 'stopped'), 'yes') AS storing, "
+    "(SELECT value FROM setting WHERE name = 'unwritable') AS unwritable "
     "FROM counter, (SELECT coalesce(sum(state = 'fresh'), 0) AS fresh, coalesce(sum(pinned), 0) AS pinned FROM v_ruled) r, "
     "(SELECT coalesce(sum(hits), 0) AS hits, coalesce(sum(misses), 0) AS misses, coalesce(sum(hit_bytes), 0) AS saved_bytes, "
     "round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent, "
@@ -33,7 +34,7 @@ static const struct table_column hosts[] = {
 
 static const char hosts_question[] =
     "SELECT entries, bytes, coalesce(hits, 0) AS hits, coalesce(saved_bytes, 0) AS saved_bytes, e.host AS host "
-    "FROM (SELECT host, count(*) AS entries, sum(body_bytes) AS bytes FROM entry GROUP BY host ORDER BY bytes DESC, host LIMIT 10) e "
+    "FROM (SELECT host, count(*) AS entries, CAST(total(body_bytes) AS INTEGER) AS bytes FROM entry GROUP BY host ORDER BY bytes DESC, host LIMIT 10) e "
     "LEFT JOIN (SELECT host, sum(hits) AS hits, sum(hit_bytes) AS saved_bytes FROM traffic GROUP BY host) t ON t.host = e.host "
     "ORDER BY bytes DESC, e.host";
 

@@ -371,9 +371,11 @@ FROM (
 	FROM (
 		SELECT
 			id, stale_until, coalesce(normal_url, url) AS matched_url,
-			coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule
+			CASE WHEN fetched_at > unixepoch() + 5 -- the clock was ahead: its age is not known
+			THEN min(fresh_until, unixepoch())
+			ELSE coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule
 				WHERE fresh_for_s IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob AND entry.fresh_until IS entry.computed_until
-				AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) ORDER BY priority DESC, rule.id LIMIT 1), fresh_until) AS fresh_until,
+				AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) ORDER BY priority DESC, rule.id LIMIT 1), fresh_until) END AS fresh_until,
 			max(pinned, coalesce((SELECT pin FROM rule
 				WHERE pin IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), 0)) AS pinned,
 			coalesce(tag, (SELECT tag FROM rule
@@ -399,7 +401,7 @@ SELECT
 	datetime(used_at, 'unixepoch', 'localtime') AS used,
 	hits, ruled.pinned AS pinned, ruled.tag AS tag, note, vary, reason,
 	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
-FROM (SELECT *, unixepoch() - fetched_at + initial_age_s AS age_s FROM entry) AS entry JOIN v_ruled AS ruled USING (id);
+FROM (SELECT *, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s FROM entry) AS entry JOIN v_ruled AS ruled USING (id);
 
 -- Who is evicted next when room is needed, the first first (docs/EVICTION.md). A row of the queue it stands in goes unless it has as many
 -- visits as its size asks for; else it gets another turn in the queue main. Pinned rows are not among them.

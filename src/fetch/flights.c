@@ -393,7 +393,7 @@ static bool may_be_reused(const struct flight *f, const struct flight_ask *ask)
 	int64_t now = flight_now();
 	if (f->state == FLIGHT_ASKING)
 		return true;
-	return f->shareable && f->entry != NULL && now < f->entry->fresh_until &&
+	return f->shareable && f->entry != NULL && now < f->entry->fresh_until && !policy_is_dated_ahead(f->answered_at, now) &&
 	    (ask->max_age_s < 0 || f->verdict.initial_age_s + now - f->answered_at <= ask->max_age_s);
 }
 

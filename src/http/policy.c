@@ -452,6 +452,14 @@ static void judge_fresh(
 	}
 }
 
+/* Nobody knows how stale it is: no permission to serve it stale for a time covers it while the origin can be asked. */
+static void judge_dated_ahead(const struct policy_stored *stored, int64_t now, struct policy_use *out)
+{
+	conclude(out, POLICY_REVALIDATE, "stale");
+	say(out->reason, "dated %lld s in the future, so its age is not known, RFC 9111 4.2.3",
+	    (long long)(sane(stored->fetched_at) - now));
+}
+
 static void judge_stale(const struct policy_demand *demand, const struct directives *d,
     const char *forbidden, bool in_window, struct policy_use *out)
 {
@@ -558,6 +566,9 @@ void policy_judge_use(const struct policy *policy, const struct policy_demand *d
 	    at_least_0(sane(stored->initial_age_s) + at_least_0(now - sane(stored->fetched_at)));
 	bool ruled;
 	out->fresh_until = judge_fresh_until(policy, stored, &d, &ruled);
+	out->ahead = policy_is_dated_ahead(sane(stored->fetched_at), now);
+	if (out->ahead && out->fresh_until > now)
+		out->fresh_until = now;
 	out->ttl_s = out->fresh_until - now;
 	out->rule_id = ruled ? stored->ruling->fresh_rule : 0;
 	if (stored->ruling != NULL && stored->ruling->store == 0) {
@@ -576,6 +587,8 @@ void policy_judge_use(const struct policy *policy, const struct policy_demand *d
 	} else if (demand->no_cache) {
 		conclude(out, POLICY_REVALIDATE, "request");
 		say(out->reason, "no-cache in the request, RFC 9111 5.2.1.4");
+	} else if (out->ahead) {
+		judge_dated_ahead(stored, now, out);
 	} else if (out->ttl_s > 0) {
 		judge_fresh(demand, &d, out);
 	} else {

@@ -74,6 +74,14 @@ struct policy_stored {
 	int64_t rule_id; /* the rule that decided when it was stored; 0: none */
 	const struct ruling *ruling; /* as in policy_exchange */
 };
+/* True when a row says that it was fetched after `now`: the clock was ahead then, or has gone back since. Its age and lifetime mean nothing,
+ * so it is validated before use, whatever its other times are. A few seconds are no matter. */
+enum { POLICY_SKEW_S = 5 }; /* also in the view v_ruled */
+static inline bool policy_is_dated_ahead(int64_t fetched_at, int64_t now)
+{
+	return fetched_at > now && fetched_at - now > POLICY_SKEW_S;
+}
+
 enum policy_verdict {
 	POLICY_HIT,        /* fresh: serve it */
 	POLICY_STALE,      /* stale, and serving it as it is is allowed by the request (max-stale) */
@@ -87,6 +95,7 @@ struct policy_use {
 	int64_t ttl_s; /* freshness left; negative when stale */
 	int64_t fresh_until; /* that decided: the column, or what a rule makes of it */
 	int64_t rule_id;     /* that rule; 0: none */
+	bool ahead;                /* policy_is_dated_ahead() */
 	bool withdrawn;            /* by the origin: neither a directive nor a rule lets it be served stale */
 	bool stale_if_unreachable; /* if asking fails for want of an origin, it may be served */
 	bool stale_if_5xx;         /* if the origin answers 500, 502, 503 or 504, it may be served (RFC 5861 4) */

@@ -29,6 +29,12 @@ static bool host_is_good(struct lane *l, const struct conn *c, const struct glan
 	return true;
 }
 
+/* Not when the clock has gone back since it was fetched. */
+static bool is_fresh(const struct lane *l, const struct entry *e)
+{
+	return l->now < e->ready_until && !policy_is_dated_ahead(e->fetched_at, l->now);
+}
+
 /* True when the row behind the object still says what the object says. */
 static bool is_proved(struct lane *l, struct hot_object *o)
 {
@@ -139,7 +145,7 @@ enum ready_outcome ready_answer(struct lane *l, struct conn *c, const struct gla
 	enum ready_outcome outcome = READY_NOT;
 	if (o == NULL)
 		return READY_NOT;
-	if (l->now < o->entry->ready_until && host_is_good(l, c, g)) {
+	if (is_fresh(l, o->entry) && host_is_good(l, c, g)) {
 		if (is_proved(l, o)) {
 			note_hit(l, o);
 			outcome = send_ready(l, c, o, g->head);

@@ -15,6 +15,9 @@
 	"id, url, vary, status, headers, etag, last_modified, fetched_at, initial_age_s, fresh_until, used_at, first_byte, whole_bytes, " \
 	"body_bytes, body_file, sha256"
 
+/* The later of two times of use. One from a clock that was ahead does not count: nobody would ever take the row for unused. */
+#define LATER(at) "iif(used_at > " at " + 3600, " at ", max(used_at, " at "))"
+
 const struct index_statement index_statements[STATEMENTS] = {
     [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
     [ENTRIES_AFTER] = {READER | KEEPER, "SELECT " ROW ", 0 FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2"},
@@ -49,7 +52,7 @@ const struct index_statement index_statements[STATEMENTS] = {
 			"?21, ?22, ?23, ?24, ?12, ?25, ?26, ?27)"},
     [OVERWRITE] = {WRITER, "UPDATE entry SET status = ?3, headers = ?4, etag = ?5, last_modified = ?6, body_file = ?7, "
 			   "body_bytes = ?8, sha256 = ?9, fetched_at = ?10, initial_age_s = ?11, fresh_until = ?12, "
-			   "stale_until = ?13, used_at = max(used_at, ?14), rule_id = ?15, reason = ?16, dns_ms = ?17, "
+			   "stale_until = ?13, used_at = " LATER("?14") ", rule_id = ?15, reason = ?16, dns_ms = ?17, "
 			   "connect_ms = ?18, ttfb_ms = ?19, total_ms = ?20, computed_until = ?12, tag = coalesce(tag, ?22) "
 			   "WHERE id = ?21"},
     [LEFT_ALONE] = {WRITER, "SELECT typeof(hits) || typeof(pinned) || typeof(place) || typeof(visits) || typeof(queue) = "
@@ -70,7 +73,7 @@ const struct index_statement index_statements[STATEMENTS] = {
 			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"},
     [PART_HEADERS] = {WRITER, "SELECT headers FROM part WHERE url = ?1 AND vary = ?2 LIMIT 1"},
     [PART_COVERED] = {WRITER, "SELECT id FROM part WHERE url = ?1 AND vary = ?2 AND first_byte <= ?3 AND first_byte + body_bytes >= ?4"},
-    [PART_USED] = {WRITER, "UPDATE part SET used_at = max(used_at, ?2) WHERE id = ?1"},
+    [PART_USED] = {WRITER, "UPDATE part SET used_at = " LATER("?2") " WHERE id = ?1"},
     [PARTS_DROP] = {WRITER, "DELETE FROM part WHERE url = ?1 AND (?2 IS NULL OR vary = ?2)"},
     [PARTS_INVALIDATE] = {WRITER, "DELETE FROM part WHERE url = ?1 OR normal_url = ?1"},
     [PARTS_DROP_OTHERS] = {WRITER, "DELETE FROM part WHERE url = ?1 AND vary = ?2 AND (?5 = 0 OR (?5 = 1 AND etag IS NOT ?3) "
@@ -81,7 +84,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [PARTS_TRIM] = {WRITER, "DELETE FROM part WHERE id IN (SELECT id FROM part WHERE url = ?1 ORDER BY used_at DESC, id DESC "
 			    "LIMIT -1 OFFSET ?2)"},
     [DROP_PART] = {WRITER, "DELETE FROM part WHERE body_file = ?1"},
-    [USED] = {WRITER, "UPDATE entry SET hits = min(hits, 1 << 60) + ?2, used_at = max(used_at, ?3), visits = min(3, visits + ?2) WHERE id = ?1"},
+    [USED] = {WRITER, "UPDATE entry SET hits = min(hits, 1 << 60) + ?2, used_at = " LATER("?3") ", visits = min(3, visits + ?2) WHERE id = ?1"},
     [REFUSE] = {WRITER, "INSERT INTO refusal (url, reason, status, at, times) SELECT ?1, ?2, ?3, ?4, ?5 "
 			"WHERE NOT EXISTS (SELECT 1 FROM entry WHERE url = ?1 AND fetched_at >= ?4) "
 			"ON CONFLICT (url) DO UPDATE SET id = (SELECT max(id) + 1 FROM refusal), reason = excluded.reason, "

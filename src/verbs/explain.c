@@ -144,7 +144,9 @@ static void say_arithmetic(struct page *p, const struct ask *a)
 	say(p, "stored", "%s, %s", when(e->fetched_at, at), e->reason != NULL ? e->reason : "no reason noted");
 	say(p, "age", "%" PRId64 " s: %" PRId64 " on arrival and %" PRId64 " since, RFC 9111 4.2.3", u->age_s, e->initial_age_s,
 	    u->age_s - e->initial_age_s);
-	if (u->fresh_until <= 0) {
+	if (u->ahead) {
+		say(p, "fresh_until", "not known: the row is dated in the future, so the clock was ahead when it was stored");
+	} else if (u->fresh_until <= 0) {
 		say(p, "fresh_until", "%s", e->edited ? "0: the origin is asked before the next use (`curlew purge --soft`, or written by hand)"
 		    : "never: what the origin forbids to keep, and the rule that kept it is gone");
 	} else {

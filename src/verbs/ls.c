@@ -21,7 +21,7 @@ static const struct table_column columns[] = {
 };
 
 #define QUESTION                                                                                                       \
-	"SELECT ruled.state AS state, status, body_bytes, unixepoch() - fetched_at + initial_age_s AS age_s, hits, ruled.pinned AS pinned, "  \
+	"SELECT ruled.state AS state, status, body_bytes, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, hits, ruled.pinned AS pinned, "  \
 	"ruled.tag AS tag, url " SELECT_FROM
 
 static const struct {

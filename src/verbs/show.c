@@ -28,7 +28,7 @@ static const struct {
 static const char question[] =
     "SELECT url, vary, id, status, "
     "ruled.state AS state, "
-    "reason, unixepoch() - fetched_at + initial_age_s AS age_s, ruled.fresh_until - unixepoch() AS fresh_for_s, fetched_at, "
+    "reason, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, ruled.fresh_until - unixepoch() AS fresh_for_s, fetched_at, "
     "ruled.fresh_until AS fresh_until, ruled.stale_until AS stale_until, used_at, hits, body_bytes, body_file, lower(hex(sha256)) AS sha256, "
     "etag, last_modified, ruled.pinned AS pinned, ruled.tag AS tag, note, rule_id, dns_ms, connect_ms, ttfb_ms, total_ms, headers "
     SELECT_FROM " WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) "

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/buf.h"
 #include "base/output.h"
+#include "base/printable.h"
 #include "base/stats.h"
 
 #include <errno.h>
@@ -26,6 +27,19 @@
 
 /* --- diagnostics --- */
 
+/* A line stays one line and moves no cursor, whatever an origin or a path put in it: other bytes are written as \xHH. */
+static void add_printable(struct buf *out, struct span s)
+{
+	while (s.len > 0) {
+		size_t n = printable_bytes(s);
+		if (n > 0)
+			buf_add(out, s.at, n);
+		else
+			buf_addf(out, "\\x%02X", (unsigned char)s.at[0]);
+		s = span_from(s, n > 0 ? n : 1);
+	}
+}
+
 static void write_line(const char *format, va_list ap, unsigned silent)
 {
 	char line[2048];
@@ -36,12 +50,12 @@ static void write_line(const char *format, va_list ap, unsigned silent)
 	at += n < (int)sizeof line - at - 64 ? n : (int)sizeof line - at - 65;
 	if (silent > 0)
 		at += snprintf(line + at, sizeof line - (size_t)at, " [and %u times more]", silent);
-	for (int i = 0; i < at; i++) /* a line stays one line, whatever an origin or a path put in it */
-		if ((unsigned char)line[i] < ' ')
-			line[i] = ' ';
-	line[at++] = '\n';
-	if (output_write(STDERR_FILENO, line, (size_t)at) != 0)
-		return; /* nobody left to tell */
+	struct buf safe;
+	buf_init(&safe, BUF_LINE);
+	add_printable(&safe, span_make(line, (size_t)at));
+	buf_addc(&safe, '\n');
+	output_write(STDERR_FILENO, buf_str(&safe), safe.len); /* when it fails, nobody is left to tell */
+	buf_fini(&safe);
 }
 
 void log_say(const char *format, ...)
@@ -278,13 +292,13 @@ static const char *log_date(int64_t now)
 	return text;
 }
 
-/* Quotes, backslashes and control bytes of clients would let them forge lines: they are written as \xHH. */
+/* Quotes, backslashes and control bytes of clients would let them forge lines: they and all bytes beyond ASCII are written as \xHH. */
 static void add_safe(struct buf *b, struct span s)
 {
 	size_t from = 0;
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.at[i];
-		if (c >= ' ' && c != '"' && c != '\\' && c != 127)
+		if (c >= ' ' && c != '"' && c != '\\' && c < 127)
 			continue;
 		buf_add(b, s.at + from, i - from);
 		buf_addf(b, "\\x%02X", c);

@@ -1,5 +1,7 @@
 #include "verbs/table.h"
 
+#include "base/printable.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,11 +87,16 @@ void table_humane(struct buf *out, enum table_kind kind, const char *text)
 
 void table_clean(FILE *out, const char *text, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i], next = i + 1 < n ? (unsigned char)text[i + 1] : 0;
-		bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0; /* U+0080 to U+009F, which terminals obey too */
-		putc(c == '\t' || c == '\n' ? ' ' : c1 || c < 0x20 || c == 0x7f ? '?' : c, out);
-		i += c1 ? 1 : 0;
+	for (size_t i = 0, bytes; i < n; i += bytes) {
+		unsigned char c = (unsigned char)text[i];
+		bytes = printable_bytes(span_make(text + i, n - i));
+		if (bytes > 0) {
+			fwrite(text + i, 1, bytes, out);
+			continue;
+		}
+		putc(c == '\t' || c == '\n' ? ' ' : '?', out);
+		bool c1 = c == 0xc2 && i + 1 < n && ((unsigned char)text[i + 1] & 0xe0) == 0x80;
+		bytes = c1 ? 2 : 1;
 	}
 }
 

@@ -25,6 +25,7 @@ enum {
 
 const struct conf_row conf_table[] = {
     {"listen", 0, LIST, SETTINGS, "ADDR:PORT", "127.0.0.1:8899", "where to listen (repeatable; port 0 picks one and prints it)"},
+    {"admin-listen", 0, ONCE, SETTINGS, "ADDR:PORT|unix:PATH", NULL, "serve /.curlew/, and nothing else, there; to whoever can connect"},
     {"cache", 0, TEXT, CACHES, "DIR", NULL, "cache directory ($XDG_CACHE_HOME/curlew or ~/.cache/curlew)"},
     {"root", 0, ONCE, SETTINGS, "DIR", NULL, "serve /name from DIR when it holds such a file"},
     {"origin", 0, ONCE, SETTINGS | CONF_GET, "URL", NULL, "be a reverse proxy of this one origin (get: use the cache of one)"},

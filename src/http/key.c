@@ -427,14 +427,14 @@ static int read_prefix(const struct key_ways *ways, struct span target, struct k
 
 /* "/.curlew" and what is beneath it, without a query. 1 when it is ours, 0 when not, -1 without
  * memory. */
-static int read_own(struct span path, struct key_target *out)
+static int read_own(const struct key_ways *ways, struct span path, struct key_target *out)
 {
 	static const char own[] = "/.curlew";
 	path.len = url_until(path, "?");
 	if (!span_starts(path, own))
 		return 0;
 	path = span_from(path, sizeof own - 1);
-	if (path.len > 0 && path.at[0] != '/')
+	if ((path.len > 0 && path.at[0] != '/') || (ways->origin != NULL && !span_is(path, "/health")))
 		return 0;
 	out->way = KEY_OWN;
 	out->path = strndup(path.at, path.len);
@@ -474,7 +474,7 @@ int key_of_target(const struct key_ways *ways, struct span method, struct span t
 	/* RFC 9112 3.2.2: a server takes the absolute form too, and means the same by it. */
 	if (absolute)
 		path = span_from(path, url_until(path, "/?"));
-	int own = read_own(path, out);
+	int own = read_own(ways, path, out);
 	if (own != 0)
 		return own > 0 ? 0 : refuse(fault, 503, "out of memory");
 	if (ways->origin == NULL)

@@ -19,7 +19,7 @@
 
 /* How a request came in (DESIGN: request targets). */
 enum key_way {
-	KEY_OWN,      /* /.curlew/...: path is what follows "/.curlew", e.g. "/health" */
+	KEY_OWN,      /* /.curlew/...: path is what follows "/.curlew", e.g. "/health" (with an origin, that one alone) */
 	KEY_PREFIX,   /* /host/path, /https://host/path: url is set */
 	KEY_SITE,     /* any path on LABEL.localhost (site.h): url is set. Not told by key_of_target() */
 	KEY_ABSOLUTE, /* http://host/path: url is set */

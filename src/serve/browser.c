@@ -63,7 +63,7 @@ bool browser_refuses(struct exchange *x)
 {
 	const struct head *h = x->request;
 	struct span site = message_find(h, "Sec-Fetch-Site"), origin = message_find(h, "Origin");
-	if (x->service->origin != NULL || x->target.way == KEY_ABSOLUTE || x->target.way == KEY_TUNNEL)
+	if (x->target.way == KEY_REVERSE || x->target.way == KEY_ABSOLUTE || x->target.way == KEY_TUNNEL)
 		return false;
 	bool foreign = origin.at != NULL && !is_own_origin(origin, host_of(x));
 	/* A page that sends no referrer sends "null" to its own site too. */

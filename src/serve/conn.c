@@ -4,10 +4,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 enum { LINGER_MS = 500, LINGER_IN_ALL_MS = 2000 };
@@ -61,15 +61,23 @@ void conn_linger(struct conn *c)
 	}
 }
 
+void conn_set_peer(struct conn *c, const struct sockaddr_storage *at)
+{
+	c->family = at->ss_family;
+	c->local = at->ss_family == AF_UNIX;
+	if (at->ss_family == AF_INET) {
+		const struct in_addr *v4 = &((const struct sockaddr_in *)(const void *)at)->sin_addr;
+		memcpy(&c->peer, v4, sizeof *v4);
+		c->local = ntohl(v4->s_addr) >> 24 == 127;
+	} else if (at->ss_family == AF_INET6) {
+		c->peer = ((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
+		c->local = IN6_IS_ADDR_LOOPBACK(&c->peer) || (IN6_IS_ADDR_V4MAPPED(&c->peer) && c->peer.s6_addr[12] == 127);
+	}
+}
+
 void conn_peer(const struct conn *c, char text[CONN_PEER])
 {
-	struct sockaddr_storage at;
-	socklen_t n = sizeof at;
-	text[0] = '\0';
-	if (getpeername(c->fd, (struct sockaddr *)&at, &n) != 0)
-		return;
-	if (at.ss_family == AF_INET)
-		inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)&at)->sin_addr, text, CONN_PEER);
-	else if (at.ss_family == AF_INET6)
-		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)(void *)&at)->sin6_addr, text, CONN_PEER);
+	strcpy(text, c->family == AF_UNIX ? "unix:" : "");
+	if (c->family == AF_INET || c->family == AF_INET6)
+		inet_ntop(c->family, &c->peer, text, CONN_PEER);
 }

@@ -10,8 +10,10 @@
 #include "serve/min_rate.h"
 #include "serve/workers.h"
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct lane;
 struct service;
@@ -25,7 +27,10 @@ struct conn {
 	char *rest;	  /* the end of an answer that the lane could not send without waiting, or NULL */
 	size_t rest_bytes;
 	bool reset;	  /* end it with a reset: an answer whose end is the connection's broke off */
-	bool local;	  /* the peer is a loopback address */
+	bool local;	  /* the peer is on this machine: a loopback address or a unix socket */
+	bool admin;	  /* it came by --admin-listen: curlew's own pages and nothing else */
+	int family;	  /* of the peer, which the socket does not tell any more once it is broken */
+	struct in6_addr peer; /* an IPv4 address in its first four bytes */
 	const atomic_bool *draining; /* answers should say Connection: close */
 	/* A worker is done: keep to wait for the next request, else to end. The conn is not the worker's any more. */
 	void (*release)(struct conn *, bool keep);
@@ -51,7 +56,9 @@ void conn_waits(struct conn *, enum min_rate_wait, bool);
 int conn_send_rest(struct conn *);
 /* Ends our side and reads what the client still sends for a moment, so that it gets the answer instead of a reset (RFC 9112 9.6). */
 void conn_linger(struct conn *);
-/* The peer's address. */
+/* Notes the peer of a new connection. */
+void conn_set_peer(struct conn *, const struct sockaddr_storage *);
+/* The peer's address, "unix:" of a unix socket. */
 void conn_peer(const struct conn *, char text[CONN_PEER]);
 
 #endif

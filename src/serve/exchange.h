@@ -28,6 +28,7 @@ struct exchange {
 	int64_t length;        /* of the request body, with MESSAGE_LENGTH */
 	struct intake *body;   /* NULL in `get` */
 	int bad_body;          /* 400 or 408: why the request body was no good; 0: it was, so far */
+	bool admin;            /* it came by --admin-listen */
 	int64_t now;           /* Unix seconds at its beginning */
 
 	/* the outcome */
@@ -84,7 +85,8 @@ void cached_answer(struct exchange *);	/* GET and HEAD through the cache */
 void forward_answer(struct exchange *); /* everything else, to the origin and back */
 bool files_answer(struct exchange *);	/* from --root; false: there is no such file */
 void pages_answer(struct exchange *);	/* /.curlew/ */
-void tunnel_answer(struct exchange *, int client_fd, struct span early); /* CONNECT; early: bytes sent behind the head */
+/* CONNECT; early: bytes sent after the head. Returns how many bytes of the tunnel the client got. */
+int64_t tunnel_answer(struct exchange *, int client_fd, struct span early);
 
 /* --- forward.c, for cached.c --- */
 

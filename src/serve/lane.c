@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "fetch/flight.h"
+#include "serve/listeners.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -37,15 +37,15 @@ int64_t lane_clock_ms(void)
  * that cannot be accepted from would wake us again and again). */
 static void listen_out(struct lane *l)
 {
-	for (size_t i = 0; i < l->lanes->config.listener_count; i++)
-		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->lanes->config.listeners[i], NULL);
+	for (size_t i = 0; i < l->lanes->config.listeners->count; i++)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->lanes->config.listeners->fds[i], NULL);
 	l->deaf = true;
 }
 
 static int listen_in(struct lane *l)
 {
-	for (size_t i = 0; i < l->lanes->config.listener_count; i++) {
-		uint64_t fd = (uint64_t)l->lanes->config.listeners[i];
+	for (size_t i = 0; i < l->lanes->config.listeners->count; i++) {
+		uint64_t fd = (uint64_t)l->lanes->config.listeners->fds[i];
 		struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = fd << 2 | TAG_LISTENER};
 		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, (int)fd, &ev) != 0)
 			return -1;
@@ -68,7 +68,7 @@ static void accept_some(struct lane *l, int listener)
 			return;
 		}
 		struct lane *to = &l->lanes->all[atomic_fetch_add(&l->lanes->next, 1) % l->lanes->count];
-		lane_adopt(to, fd, &at);
+		lane_adopt(to, fd, &at, listener == l->lanes->config.listeners->admin);
 	}
 }
 

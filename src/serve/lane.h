@@ -16,8 +16,7 @@ struct lane;
 /* A lane accepts from any listener and gives each connection to the next of all lanes. */
 struct lanes_config {
 	const struct service *service;
-	const int *listeners; /* descriptors, non-blocking; stay the caller's */
-	size_t listener_count;
+	const struct listeners *listeners;
 	double head_timeout_s, idle_timeout_s;
 	double thread_wait_s; /* how long a request waits for a thread before it gets a 503 */
 	int64_t min_rate;     /* bytes a second, while threads are short; 0: none */

@@ -44,18 +44,12 @@ void lane_take_back(struct conn *c)
 		lane_close(l, c);
 }
 
-static bool is_local(const struct sockaddr_storage *at)
-{
-	if (at->ss_family == AF_INET)
-		return (ntohl(((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr) >> 24) == 127;
-	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
-	return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127);
-}
-
 /* Clients take turns by address. In IPv6 that is the first half of it: whoever has one address there has all of that half. */
 static uint64_t client_of(const struct sockaddr_storage *at)
 {
 	uint64_t client = 0;
+	if (at->ss_family == AF_UNIX)
+		return 0;
 	if (at->ss_family == AF_INET)
 		return ((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr;
 	const unsigned char *v6 = ((const struct sockaddr_in6 *)(const void *)at)->sin6_addr.s6_addr;
@@ -64,7 +58,7 @@ static uint64_t client_of(const struct sockaddr_storage *at)
 	return client;
 }
 
-void lane_adopt(struct lane *l, int fd, const struct sockaddr_storage *peer)
+void lane_adopt(struct lane *l, int fd, const struct sockaddr_storage *peer, bool admin)
 {
 	struct conn *c = calloc(1, sizeof *c);
 	if (c == NULL) {
@@ -73,8 +67,9 @@ void lane_adopt(struct lane *l, int fd, const struct sockaddr_storage *peer)
 	}
 	c->fd = fd;
 	c->lane = l;
-	c->local = is_local(peer);
 	c->work.item.client = client_of(peer);
+	c->admin = admin;
+	conn_set_peer(c, peer);
 	c->service = l->lanes->config.service;
 	c->draining = &l->lanes->draining;
 	c->release = release;

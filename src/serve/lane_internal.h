@@ -47,8 +47,8 @@ struct lanes {
 };
 
 int64_t lane_clock_ms(void);
-/* A new connection for this lane. Takes fd. */
-void lane_adopt(struct lane *, int fd, const struct sockaddr_storage *peer);
+/* A new connection for this lane. Takes fd. admin: it came by --admin-listen. */
+void lane_adopt(struct lane *, int fd, const struct sockaddr_storage *peer, bool admin);
 /* Gives a connection with what it has received to a worker; it is out of the epoll set afterwards. */
 void lane_hand_over(struct lane *, struct conn *, struct span received);
 /* Puts a connection that is the caller's back into its lane's epoll set: it is the lane's again. */

@@ -141,6 +141,8 @@ static void log_ready(const struct lane *l, const struct conn *c, const struct h
 enum ready_outcome ready_answer(struct lane *l, struct conn *c, const struct glance *g, struct span head)
 {
 	struct hot *hot = l->lanes->config.service->hot;
+	if (c->admin)
+		return READY_NOT;
 	struct hot_object *o = hot_find(hot, g->target);
 	enum ready_outcome outcome = READY_NOT;
 	if (o == NULL)

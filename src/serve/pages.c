@@ -48,7 +48,7 @@ static void status(struct exchange *x, struct buf *page)
 /* A browser that uses this file sends http through curlew and tunnels https. */
 static void proxy_pac(struct exchange *x, struct buf *page)
 {
-	struct span host = message_find(x->request, "Host");
+	struct span host = x->admin ? span_of(conf_item(x->service->conf, "listen", 0)) : message_find(x->request, "Host");
 	bool safe = host.len > 0 && host.len < 256;
 	for (size_t i = 0; i < host.len; i++)
 		safe = safe && strchr("\"\\<>' ", host.at[i]) == NULL;

@@ -17,16 +17,6 @@
 
 /* --- who answers --- */
 
-static bool is_loop(const struct exchange *x)
-{
-	for (size_t i = 0; i < x->request->count; i++) {
-		const struct field *f = &x->request->fields[i];
-		if (span_is_nocase(f->name, "Via") && memmem(f->value.at, f->value.len, x->service->via, strlen(x->service->via)))
-			return true;
-	}
-	return false;
-}
-
 static bool must_forward(const struct exchange *x)
 {
 	return lookup_is_for_origin(x->request) || x->framing == MESSAGE_CHUNKED || (x->framing == MESSAGE_LENGTH && x->length > 0);
@@ -55,10 +45,7 @@ static void route(struct exchange *x)
 {
 	char cache[48];
 	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
-	if (is_loop(x)) {
-		x->close = true;
-		own_text(x, 508, NULL, "%s: this request has been here before: a loop of proxies", x->target.url);
-	} else if (is_last_hop(x)) {
+	if (is_last_hop(x)) {
 		x->verdict = "own";
 		own_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
 	} else if (x->ruling.deny) {
@@ -88,13 +75,10 @@ static bool is_for_us(const struct exchange *x, const struct conn *c)
 	return host.at == NULL || names_is_ours(x->service->conf, host, c->fd);
 }
 
-static bool check_host(struct exchange *x, const struct conn *c)
+/* False: the request is for another server, and was refused. */
+static bool is_named(struct exchange *x, const struct conn *c)
 {
 	struct span host = message_find(x->request, "Host");
-	if (x->target.way != KEY_PREFIX && x->target.way != KEY_OWN)
-		return true;
-	if (x->target.way == KEY_OWN && x->service->origin != NULL)
-		return true;
 	if (is_for_us(x, c))
 		return true;
 	x->close = true;
@@ -125,17 +109,65 @@ static void skip_body(struct exchange *x)
 		;
 }
 
+/* Our name in Via: the request has been here before. True when it was refused. */
+static bool refuses_loop(struct exchange *x)
+{
+	for (size_t i = 0; i < x->request->count; i++) {
+		const struct field *f = &x->request->fields[i];
+		if (!span_is_nocase(f->name, "Via") || !memmem(f->value.at, f->value.len, x->service->via, strlen(x->service->via)))
+			continue;
+		x->close = true;
+		own_text(x, 508, NULL, "this request has been here before: a loop of proxies");
+		return true;
+	}
+	return false;
+}
+
+/* /.curlew/ is for this machine, or for whoever can connect to --admin-listen. A request that came through a proxy speaks for somebody
+ * else. */
+static void answer_own(struct exchange *x, const struct conn *c)
+{
+	if (browser_came_through_proxy(x->request))
+		own_text(x, 403, NULL, "/.curlew/ does not answer to requests that came through a proxy (see --admin-listen)");
+	else if (!c->local && !c->admin)
+		own_text(x, 403, NULL, "/.curlew/ answers to this machine only (see --admin-listen)");
+	else
+		pages_answer(x);
+}
+
+static void answer_admin(struct exchange *x, const struct conn *c)
+{
+	static const struct key_ways ways = {.default_scheme = "http"};
+	struct fault fault;
+	if (key_of_target(&ways, x->request->method, x->request->target, &x->target, &fault) != 0 || x->target.way != KEY_OWN)
+		own_text(x, 404, NULL, "only /.curlew/ is served here");
+	else if ((c->family == AF_UNIX || is_named(x, c)) && !browser_refuses(x))
+		answer_own(x, c);
+}
+
 static bool answer_from_root(struct exchange *x, const struct conn *c, bool bad)
 {
 	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->service->root.fd >= 0 && (!bad || is_for_us(x, c)) &&
 	    files_answer(x);
 }
 
+/* By prefix and for our own pages, Host must name us; with --origin any host may. */
+static bool must_be_named(const struct exchange *x)
+{
+	return x->target.way == KEY_PREFIX || (x->target.way == KEY_OWN && x->service->origin == NULL);
+}
+
 static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struct head *head)
 {
 	struct fault fault = {0, NULL};
+	if (refuses_loop(x))
+		return;
+	if (c->admin) {
+		answer_admin(x, c);
+		return;
+	}
 	bool bad = browser_read_target(x, &fault) != 0;
-	if (!bad && !check_host(x, c))
+	if (!bad && must_be_named(x) && !is_named(x, c))
 		return;
 	if (browser_refuses(x) || answer_from_root(x, c, bad))
 		return;
@@ -151,10 +183,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struc
 	}
 	switch (x->target.way) {
 	case KEY_OWN:
-		if (c->local)
-			pages_answer(x);
-		else
-			own_text(x, 403, NULL, "/.curlew/ answers to this machine only");
+		answer_own(x, c);
 		break;
 	case KEY_SERVER:
 		own_options(x);
@@ -162,7 +191,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struc
 	case KEY_TUNNEL:
 		a->keep = false;
 		x->close = true;
-		tunnel_answer(x, c->fd, span_from(buf_span(&c->in), x->request->bytes));
+		a->body_sent += tunnel_answer(x, c->fd, span_from(buf_span(&c->in), x->request->bytes));
 		break;
 	case KEY_PREFIX:
 		if (browser_moves(x))
@@ -213,6 +242,7 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 		return false;
 	answer_init(&a, c->fd, c->local, head != NULL ? head->minor : 1, keep);
 	x.sink = &a.sink;
+	x.admin = c->admin;
 	stats_add(STATS_REQUESTS, 1);
 	if (head == NULL) {
 		a.keep = false;

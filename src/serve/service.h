@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 struct hot;
+struct listeners;
 struct workers;
 
 enum { SERVICE_TARGETS = 16 };
@@ -24,6 +25,7 @@ struct service {
 	struct flights *flights;
 	struct hot *hot;         /* NULL in `get` */
 	struct workers *workers; /* NULL in `get` */
+	const struct listeners *listeners; /* NULL in `get` */
 	struct allow *allow;
 	struct key_ways ways;
 	struct policy policy;

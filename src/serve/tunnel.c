@@ -4,6 +4,7 @@
 #include "base/stats.h"
 #include "fetch/engine.h"
 #include "serve/intake.h"
+#include "serve/listeners.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -50,6 +51,7 @@ struct way {
 	int from, to;
 	bool ended; /* the side it comes from */
 	size_t at, n; /* of page: what is still to be sent */
+	int64_t sent; /* in all */
 	char page[PAGE_BYTES];
 };
 
@@ -73,16 +75,17 @@ static int move(struct way *w)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	stats_add(STATS_BYTES_SENT, sent);
 	w->at += (size_t)sent;
+	w->sent += sent;
 	w->n -= (size_t)sent;
 	return 0;
 }
 
-/* Both ways until both sides have ended, one broke, or nothing moved for the idle time. */
-static void relay(struct exchange *x, int client, int origin, int idle_ms)
+/* Both ways until both sides have ended, one broke, or nothing moved for the idle time. Returns the bytes sent to the client. */
+static int64_t relay(struct exchange *x, int client, int origin, int idle_ms)
 {
 	struct way *ways = calloc(2, sizeof *ways);
 	if (ways == NULL)
-		return;
+		return 0;
 	ways[0].from = ways[1].to = client;
 	ways[0].to = ways[1].from = origin;
 	while (!ways[0].ended || !ways[1].ended || ways[0].n > 0 || ways[1].n > 0) {
@@ -101,7 +104,9 @@ static void relay(struct exchange *x, int client, int origin, int idle_ms)
 		if (n <= 0 || move(&ways[0]) != 0 || move(&ways[1]) != 0)
 			break;
 	}
+	int64_t sent = ways[1].sent;
 	free(ways);
+	return sent;
 }
 
 /* What passes through a tunnel nobody sees, only where it goes: what rules say of https://host/ holds for it. True: it was refused. */
@@ -129,7 +134,7 @@ static bool is_ruled_out(struct exchange *x)
 	return r->deny || r->offline;
 }
 
-void tunnel_answer(struct exchange *x, int client_fd, struct span early)
+int64_t tunnel_answer(struct exchange *x, int client_fd, struct span early)
 {
 	int port = x->target.port;
 	struct flight_answer a = {.body_bytes = -1};
@@ -137,21 +142,28 @@ void tunnel_answer(struct exchange *x, int client_fd, struct span early)
 	x->verdict = "tunnel";
 	if (!port_allowed(conf_text(x->service->conf, "connect-ports"), port)) {
 		own_text(x, 403, NULL, "CONNECT to port %d is not allowed (allow it with --connect-ports)", port);
-		return;
+		return 0;
 	}
 	if (is_ruled_out(x))
-		return;
+		return 0;
 	int fd = engine_connect(flights_engine(x->service->flights), x->target.host, port, &a.outcome, message);
 	if (fd < 0) {
 		a.message = message;
 		own_failure(x, &a, NULL);
-		return;
+		return 0;
+	}
+	if (listeners_have_peer(x->service->listeners, fd)) {
+		close(fd);
+		own_text(x, 508, NULL, "a tunnel to this server itself");
+		return 0;
 	}
 	stats_add(STATS_TUNNELS, 1);
 	x->status = 200;
 	static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 	int idle_ms = (int)(conf_seconds(x->service->conf, "idle-timeout") * 1000);
+	int64_t sent = 0;
 	if (send_all(client_fd, established, sizeof established - 1, idle_ms) == 0 && send_all(fd, early.at, early.len, idle_ms) == 0)
-		relay(x, client_fd, fd, idle_ms);
+		sent = relay(x, client_fd, fd, idle_ms);
 	close(fd);
+	return sent;
 }

@@ -132,6 +132,8 @@ class Curlew(Cache):
         command = [*wrap, BINARY, "serve", "--listen", listen, "--cache", str(folder), "--access-log", access_log]
         if allow:
             command += ["--allow-to", allow]
+        if "--origin" in options and "--admin-listen" not in options:  # /.curlew/ belongs to the origin, but for health
+            command += ["--admin-listen", "127.0.0.1:0"]
         self.lines = []
         self.listening = threading.Event()
         self.ended = False
@@ -152,6 +154,7 @@ class Curlew(Cache):
         assert self.listening.wait(PATIENCE) and self.address, f"curlew did not start:\n{self.stderr}"
 
     address = None
+    admin = None
 
     def _read(self, stream, lines):
         for line in stream:
@@ -160,6 +163,11 @@ class Curlew(Cache):
             found = re.match(r"curlew: listening on (\S+):(\d+)$", line) if lines is self.lines else None
             if found and not self.listening.is_set():
                 self.address = (found[1].strip("[]"), int(found[2]))
+                if "--admin-listen" not in self.process.args:
+                    self.listening.set()
+            own = re.match(r"curlew: own pages on (\S+?)(?::(\d+))?$", line) if lines is self.lines else None
+            if own:
+                self.admin = (own[1].strip("[]"), int(own[2])) if own[2] else own[1]
                 self.listening.set()
         if lines is self.lines:
             self.listening.set()
@@ -210,7 +218,9 @@ class Curlew(Cache):
 
     def counter(self, name):
         """One counter of /.curlew/metrics."""
-        for line in self.get("/.curlew/metrics").text.splitlines():
+        with Connection(self.admin if isinstance(self.admin, tuple) else self.address) as connection:
+            page = connection.ask("GET", "/.curlew/metrics").text
+        for line in page.splitlines():
             if line.split(" ")[0] in (f"curlew_{name}", f"curlew_{name}_total"):
                 return int(line.split(" ")[1])
         raise KeyError(name)

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 from pathlib import Path
 
@@ -223,6 +224,61 @@ def test_a_client_cannot_forge_log_lines(launch, origin, tmp_path):
     curlew.get(origin.at("/x", "hello", FRESH), {"User-Agent": 'me" 200 7 "\\"'})
     [line] = eventually(lambda: log.exists() and log.read_text().splitlines())
     assert len(re.findall(r'(?<!\\)(?:\\\\)*"', line)) == 6, line
+
+
+def test_a_tunnel_is_logged_with_its_client_and_its_bytes(launch, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        curlew = launch("--connect-ports", str(port), access_log=str(tmp_path / "access.log"))
+        with curlew.connect() as client:
+            assert client.ask("CONNECT", f"127.0.0.1:{port}").status == 200
+            far, _ = listener.accept()
+            client.send(b"hello")
+            assert far.recv(5) == b"hello"
+            far.sendall(b"x" * 1000)
+            assert client.read(1000) == b"x" * 1000
+            far.close()
+            client.reader.rest()
+    [line] = logged(tmp_path / "access.log", 1)
+    assert (line["status"], line["bytes"], line["verdict"]) == ("200", "1000", "tunnel")
+
+
+def test_a_client_that_broke_off_is_logged_by_its_address(launch, origin, tmp_path):
+    gate = origin.gate("half")
+
+    def page(visit):
+        visit.start(length=20 << 20)
+        visit.write(b"x" * 1000)
+        gate.wait()
+        visit.write(b"x" * ((20 << 20) - 1000))
+    url = origin.at("/x", page, {"Cache-Control": "no-store"})
+    curlew = launch(access_log=str(tmp_path / "access.log"))
+    with curlew.connect() as client:
+        client.request("GET", url.replace("http://", "/"))
+        client.head()
+        client.read(1000)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    gate.open()
+    logged(tmp_path / "access.log", 1)
+
+
+def test_control_bytes_are_escaped_in_the_access_log(launch, origin, tmp_path):
+    log = tmp_path / "access.log"
+    curlew = launch(access_log=str(log))
+    evil = "\x80\x9b31m\x9f\t\xc2\x9b\xff"
+    url = origin.at("/x", "hello", FRESH)
+    for _ in range(3):
+        curlew.get(url, {"User-Agent": evil, "Referer": evil})
+    logged(log, 3)
+    assert all(0x20 <= byte < 0x7f or byte == 0x0a for byte in log.read_bytes())
+    assert r"\x80\x9B31m\x9F\x09\xC2\x9B\xFF" in log.read_text()
+
+
+def test_control_bytes_are_escaped_on_stderr(tmp_path):
+    name = b"a\x1bb\x9bc\x7f\xc2\x9bd\ne-b\xc3\xbccher"
+    done = run("serve", "--listen", "127.0.0.1:0", "--cache", tmp_path / "cache", "--root", os.fsdecode(bytes(tmp_path) + b"/" + name))
+    assert rb"a\x1Bb\x9Bc\x7F\xC2\x9Bd\x0Ae-b" + b"\xc3\xbccher: No such file" in done.stderr
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_sighup_opens_the_log_again(launch, origin, tmp_path):

@@ -295,6 +295,17 @@ static void curlews_own_pages_are_beneath_its_name(void **state)
 	    {"/.curlew/health?x=/y", KEY_OWN, 0, NULL, NULL, 0, "/health", "without its query"},
 	};
 	check_targets(&forward, "GET", rows, sizeof rows / sizeof *rows);
+}
+
+static void before_an_origin_only_health_is_curlews_own(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+	    {"/.curlew/health?x=/y", KEY_OWN, 0, NULL, NULL, 0, "/health", "for load balancers"},
+	    {"/.curlew/", KEY_REVERSE, 0, "http://127.0.0.1:8080/.curlew/", "127.0.0.1", 8080, NULL, "the origin's path"},
+	    {"/.curlew/metrics", KEY_REVERSE, 0, "http://127.0.0.1:8080/.curlew/metrics", "127.0.0.1", 8080, NULL, "also this one"},
+	    {"/.curlew/health/", KEY_REVERSE, 0, "http://127.0.0.1:8080/.curlew/health/", "127.0.0.1", 8080, NULL, "another path"},
+	};
 	static const struct key_ways reverse = {"http", "http://127.0.0.1:8080"};
 	check_targets(&reverse, "GET", rows, sizeof rows / sizeof *rows);
 }
@@ -755,6 +766,7 @@ int main(void)
 	    cmocka_unit_test(what_is_not_fetched_has_no_url),
 	    cmocka_unit_test(a_prefix_target_names_host_and_path),
 	    cmocka_unit_test(curlews_own_pages_are_beneath_its_name),
+	    cmocka_unit_test(before_an_origin_only_health_is_curlews_own),
 	    cmocka_unit_test(an_absolute_target_is_the_url),
 	    cmocka_unit_test(a_reverse_target_is_the_origins),
 	    cmocka_unit_test(a_tunnel_needs_host_and_port),

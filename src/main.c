@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,16 +54,25 @@ static int finish(int status)
 	return status == 0 ? 1 : status;
 }
 
+static int run_verb(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (strcmp(argv[0], verbs[i].name) == 0)
+			return verbs[i].run(argc, argv);
+	fprintf(stderr, "curlew: %s: no such verb (see `curlew --help`)\n", argv[0]);
+	return 2;
+}
+
 static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		print_help(stderr);
 		return 2;
 	}
-	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-		if (strcmp(argv[1], verbs[i].name) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0;
+	if (help && argc > 2) /* curlew help VERB */
+		return run_verb(2, (char *[]){argv[2], "--help", NULL});
+	if (help) {
 		print_help(stdout);
 		return 0;
 	}
@@ -70,8 +80,7 @@ static int run(int argc, char **argv)
 		printf("curlew %s (%s)\n", CURLEW_VERSION, engine_library());
 		return 0;
 	}
-	fprintf(stderr, "curlew: %s: no such verb (see `curlew --help`)\n", argv[1]);
-	return 2;
+	return run_verb(argc - 1, argv + 1);
 }
 
 /* Descriptors 0 to 2 that are closed would be given to files of the cache, and what is printed would go into them. */

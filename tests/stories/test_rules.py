@@ -407,6 +407,8 @@ def test_what_looks_at_rows_knows_of_rules(launch, origin):
         assert (row["state"], row["pinned"]) == ("stale, usable", 1), words
     assert curlew.sql(f"SELECT usable, pinned FROM v_stale WHERE url = '{origin.url('/2')}'") == [{"usable": 1, "pinned": 1}]
     assert json.loads(run("stats", "--json", "--cache", curlew.dir).stdout)["pinned"] == 1
+    assert curlew.shell(f"BEGIN; UPDATE entry SET stale_until = -1 WHERE url = '{origin.url('/2')}'; SELECT state FROM v_ruled JOIN entry USING (id) "
+                        f"WHERE url = '{origin.url('/2')}'; ROLLBACK;").strip() == "stale", "what the origin has withdrawn, no rule brings back"
     assert run("purge", "--stale", "--dry-run", "--cache", curlew.dir).stdout.startswith(b"would be removed\t1\t"), "one is pinned by a rule"
     curlew.shell("DELETE FROM rule WHERE url_glob = '*/2'")
     cron = (Path(__file__).parents[2] / "sql" / "cron" / "expired.sql").read_text()

@@ -166,6 +166,7 @@ def test_a_value_that_is_missing_at_the_end_is_the_options_own(word, called):
                                   "stats"])
 def test_every_verb_has_help_with_examples(name):
     done = run(name, "--help")
+    assert run("help", name).stdout == done.stdout
     assert done.returncode == 0 and f"Usage: curlew {name}".encode() in done.stdout and b"Examples:\n  curlew " in done.stdout
 
 

@@ -48,6 +48,17 @@ static int open_in_place(struct download *d)
 	return d->fd >= 0 ? 0 : -1;
 }
 
+/* Is it what standard output or standard error is already? Whoever redirected them goes on with that very file. */
+static bool is_redirected(const struct stat *file)
+{
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		struct stat s;
+		if (fstat(fd, &s) == 0 && s.st_dev == file->st_dev && s.st_ino == file->st_ino)
+			return true;
+	}
+	return false;
+}
+
 /* The file that path leads to, when it may be replaced by another; NULL: it must be written in place. *now is its state, with no mode when
  * there is no such file. */
 static char *find_target(const char *path, struct stat *now)
@@ -56,7 +67,7 @@ static char *find_target(const char *path, struct stat *now)
 	memset(now, 0, sizeof *now);
 	if (lstat(path, &link) != 0)
 		return errno == ENOENT ? strdup(path) : NULL;
-	if (stat(path, now) != 0 || !S_ISREG(now->st_mode) || now->st_nlink > 1 || access(path, W_OK) != 0)
+	if (stat(path, now) != 0 || !S_ISREG(now->st_mode) || now->st_nlink > 1 || is_redirected(now) || access(path, W_OK) != 0)
 		return NULL;
 	return realpath(path, NULL);
 }
@@ -126,6 +137,25 @@ int download_write(struct download *d, const char *bytes, size_t n)
 	return output_write(d->fd, bytes, n);
 }
 
+/* For a file that no other can take the place of, such as the mount point of a container's volume. */
+static int copy_into_place(struct download *d)
+{
+	char bytes[64 << 10];
+	int rc = -1, from = open(d->temporary, O_RDONLY | O_CLOEXEC);
+	if (from >= 0 && open_in_place(d) == 0) {
+		ssize_t n;
+		rc = 0;
+		while (rc == 0 && (n = read(from, bytes, sizeof bytes)) != 0)
+			rc = n > 0 ? output_write(d->fd, bytes, (size_t)n) : -1;
+		if (close(d->fd) != 0)
+			rc = -1;
+		d->fd = -1;
+	}
+	if (from >= 0)
+		close(from);
+	return rc;
+}
+
 int download_commit(struct download *d)
 {
 	if (d->path == NULL || d->fd < 0)
@@ -134,10 +164,12 @@ int download_commit(struct download *d)
 	d->fd = -1;
 	if (d->temporary == NULL)
 		return rc;
-	if (rc == 0)
-		rc = rename(d->temporary, d->target);
+	if (rc == 0 && rename(d->temporary, d->target) != 0)
+		rc = copy_into_place(d);
+	else if (rc == 0) /* it has its new name: there is none to remove */
+		d->temporary[0] = '\0';
 	int why = errno;
-	if (rc != 0)
+	if (d->temporary[0] != '\0')
 		unlink(d->temporary);
 	note_unfinished(NULL);
 	free(d->temporary);

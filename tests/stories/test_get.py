@@ -1,6 +1,7 @@
 """curlew get and its sisters: the same cache from the shell, with a server or without."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -179,6 +180,27 @@ def test_a_body_takes_the_place_of_the_file_and_keeps_its_mode_and_names(curl, o
     assert file.read_bytes().startswith(b"HTTP/1.1 200 OK\r\n") and file.read_bytes().endswith(b"\r\n\r\nhello")
     curl("-I", "-o", file, url)
     assert file.read_bytes().startswith(b"HTTP/1.1 200 OK\r\n") and file.read_bytes().endswith(b"\r\n\r\n")
+
+
+def test_a_file_that_is_a_mount_point_is_written_in_place(curl, origin, tmp_path):
+    """As a file that a container was given."""
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.write_text("")
+    outside.write_text("old")
+    if subprocess.run(["mount", "--bind", outside, inside], capture_output=True).returncode != 0:
+        pytest.skip("mounting needs root")
+    try:
+        done = curl("-o", inside, origin.at("/x", "hello", FRESH))
+    finally:
+        subprocess.run(["umount", "--lazy", inside], check=True)
+    assert (done.returncode, outside.read_text(), list(tmp_path.glob(".curlew-*"))) == (0, "hello", []), done.stderr
+
+
+def test_the_file_behind_standard_output_stays_that_file(cache, origin, tmp_path):
+    url, log = origin.at("/x", "hello", FRESH), tmp_path / "log"
+    with open(log, "wb") as out:
+        done = subprocess.run([BINARY, "get", "--cache", cache.dir, "--allow-to", "loopback", "-o", "/dev/stdout", url], stdout=out, env=clean_environment())
+        assert (done.returncode, log.stat().st_ino, log.read_bytes()) == (0, os.fstat(out.fileno()).st_ino, b"hello")
 
 
 def test_exit_6_for_an_unknown_host(curl):

@@ -16,7 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, ROUNDS = 4, SWEEP_MS = 1000, KEPT_CONNECTIONS = 512 };
+enum { EVENTS = 256, SWEEP_MS = 1000, KEPT_CONNECTIONS = 512 };
 
 /* --- wishes --- */
 
@@ -164,9 +164,8 @@ static void take_ended(struct engine *e)
 		if (f->waits_for_name) {
 			transfer_drop_handle(f);
 			f->deadline_ms = clock_ms() + (int64_t)(e->config.connect_timeout_s * 1000);
-		} else if (transfer_may_ask_again(f, code)) {
+		} else if (transfer_asks_again(f, code)) {
 			transfer_drop_handle(f);
-			f->asked_fresh = true;
 			engine_restart(f);
 		} else {
 			finish(f, code);
@@ -199,18 +198,16 @@ static int on_timer(CURLM *multi, long ms, void *ctx)
 	return 0;
 }
 
-/* Waits for events and gives each to whom it concerns. True when somebody has woken us: wishes are waiting. */
-static bool take_events(struct engine *e, int wait_ms)
+/* Waits for events and gives each to whom it concerns. */
+static void take_events(struct engine *e, int wait_ms)
 {
 	struct epoll_event events[EVENTS];
 	int running, n = epoll_wait(e->epoll_fd, events, EVENTS, wait_ms);
-	bool woken = false;
 	for (int i = 0; i < n; i++) {
 		int fd = events[i].data.fd;
 		if (fd == e->wake_fd) {
 			eventfd_t drained;
 			eventfd_read(e->wake_fd, &drained);
-			woken = true;
 			continue;
 		}
 		if (!sockets_event(e, fd) || (e->lookups != NULL && names_event(e, fd)))
@@ -221,16 +218,13 @@ static bool take_events(struct engine *e, int wait_ms)
 		curl_multi_socket_action(e->multi, fd, mask, &running);
 	}
 	names_settle(e);
-	take_ended(e); /* connections that transfers give back are idle from here on */
-	return woken || n == EVENTS;
+	take_ended(e); /* the connections they give back are idle before new transfers begin */
 }
 
 static void act(struct engine *e, int wait_ms)
 {
 	int running;
-	/* Again, without waiting: no new transfer gets a connection on which something has arrived. */
-	for (int round = 0; take_events(e, wait_ms) && round < ROUNDS; round++)
-		wait_ms = 0;
+	take_events(e, wait_ms);
 	do_wishes(e);
 	if (clock_ms() >= e->timer_ms) {
 		e->timer_ms = INT64_MAX;

@@ -38,6 +38,7 @@ struct fetch {
 	bool whole;         /* ended so: an error of libcurl is none */
 	int fd;             /* the last socket made for it, then the one of its connection; -1: none */
 	int64_t taken;      /* bytes of responses libcurl took from its connection */
+	bool unused;        /* its request was not sent: the kept connection was not silent */
 	bool asked_fresh;   /* sent again on a fresh connection after all kept ones had died */
 	struct goodbye *goodbye; /* where only the end of TLS tells a whole body; else NULL */
 	bool receive_paused, send_paused;
@@ -91,8 +92,8 @@ void sockets_fini(struct engine *);
 void sockets_opened(struct engine *, int fd);
 int sockets_close(void *engine, curl_socket_t);
 int sockets_watch(CURL *, curl_socket_t, int what, void *engine, void *known);
-/* The transfer is about to send its request on the connection of these names. */
-void sockets_use(struct fetch *, const char *remote, int remote_port, int local_port);
+/* The transfer is about to send its request on the connection of these names. False: not on this one, for something has arrived on it. */
+bool sockets_use(struct fetch *, const char *remote, int remote_port, int local_port);
 /* It gives the connection back. */
 void sockets_leave(struct fetch *);
 /* True when the event is for libcurl. Else it was an idle connection that spoke, or one libcurl does not listen to at the moment. */
@@ -133,8 +134,8 @@ void goodbye_free(struct goodbye *); /* NULL is fine */
 int transfer_begin(struct fetch *);
 /* receive, send: which way may go on; the other stays as it is. */
 void transfer_resume(struct fetch *, bool receive, bool send);
-/* True when nothing of a response came, on kept connections alone, and the request may be sent again. */
-bool transfer_may_ask_again(struct fetch *, CURLcode);
+/* True when the request did not go out, or went out on kept connections alone, none of which brought a byte, and may be sent again. */
+bool transfer_asks_again(struct fetch *, CURLcode);
 /* Gives the connection back and ends the handle of one attempt. */
 void transfer_drop_handle(struct fetch *);
 /* Ends the handle and calls done(). */

@@ -4,8 +4,8 @@
  * A kept HTTP/1 connection must be silent until its next request (invariant 10; RFC 9112 9.2): whatever arrives on it would be taken for the
  * response to that request. libcurl 7.88 does not look. So an idle connection stays in the engine's epoll set, and one that becomes
  * readable, with bytes or with its end, is closed at once: a dead socket takes its descriptor's place, and libcurl finds it closed when it
- * looks for a connection to use. The engine asks epoll once more before it begins new transfers, so that nothing that has arrived by then
- * is missed.
+ * looks for a connection to use. Right before a request goes out on a kept connection the socket is asked once more. What arrives later cannot
+ * be told from the response.
  *
  * Three kinds of unasked bytes do not wait in the socket, and are counted or asked for when a transfer leaves its connection:
  * - those libcurl read together with the head of a response that has no body, and dropped (the kernel counts what it delivered; over TLS
@@ -20,6 +20,7 @@
 #include "fetch/engine_internal.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -170,7 +171,13 @@ static int find_new(struct engine *e, int local_port)
 	return -1;
 }
 
-void sockets_use(struct fetch *f, const char *remote, int remote_port, int local_port)
+static bool is_readable(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+bool sockets_use(struct fetch *f, const char *remote, int remote_port, int local_port)
 {
 	struct engine *e = f->engine;
 	int *chain = chain_of(e, local_port), fd = *chain;
@@ -178,11 +185,12 @@ void sockets_use(struct fetch *f, const char *remote, int remote_port, int local
 	for (; (s = find(e, fd)) != NULL; fd = s->next_fd)
 		if (s->local_port == local_port && s->remote_port == remote_port && strcmp(s->remote, remote) == 0)
 			break;
-	if (s == NULL) {
+	bool kept = s != NULL;
+	if (!kept) {
 		s = find(e, f->fd); /* the last one opened for it */
 		fd = s != NULL && s->local_port == 0 && local_port_of(f->fd) == local_port ? f->fd : find_new(e, local_port);
 		if ((s = find(e, fd)) == NULL)
-			return;
+			return true;
 		s->local_port = local_port;
 		s->remote_port = remote_port;
 		snprintf(s->remote, sizeof s->remote, "%s", remote);
@@ -192,6 +200,7 @@ void sockets_use(struct fetch *f, const char *remote, int remote_port, int local
 	}
 	s->user = f;
 	f->fd = fd;
+	return !kept || s->http2 || !is_readable(fd);
 }
 
 /* Puts a dead socket in its place. libcurl closes the descriptor when it next looks at the connection. */

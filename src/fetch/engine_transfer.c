@@ -86,9 +86,10 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 static int on_connected(void *ctx, char *to, char *from, int to_port, int from_port)
 {
 	(void)from;
-	sockets_use(ctx, to, to_port, from_port);
-	push_deadline(ctx);
-	return CURL_PREREQFUNC_OK;
+	struct fetch *f = ctx;
+	f->unused = !sockets_use(f, to, to_port, from_port);
+	push_deadline(f);
+	return f->unused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* libcurl needs an address it has not in its cache. 0 goes on, anything else ends the transfer. */
@@ -397,6 +398,7 @@ int transfer_begin(struct fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->error);
 	curl_easy_setopt(f->easy, CURLOPT_URL, f->url);
 	f->fd = -1;
+	f->unused = false;
 	f->error[0] = '\0';
 	f->deadline_ms = INT64_MAX; /* until it is connected libcurl's own limit holds */
 	if (f->tunnel) {
@@ -488,16 +490,19 @@ static double info_ms(CURL *easy, CURLINFO what)
 	return (double)us / 1000;
 }
 
-bool transfer_may_ask_again(struct fetch *f, CURLcode code)
+bool transfer_asks_again(struct fetch *f, CURLcode code)
 {
 	long connects = 1;
+	if (f->unused)
+		return true;
 	if (f->asked_fresh || !f->idempotent || f->tunnel || f->upload_bytes != ENGINE_NO_UPLOAD || f->taken > 0 || f->head_done ||
 	    f->failed != ENGINE_OK)
 		return false;
 	if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING)
 		return false;
 	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
-	return connects == 0;
+	f->asked_fresh = connects == 0;
+	return f->asked_fresh;
 }
 
 void transfer_drop_handle(struct fetch *f)

@@ -41,7 +41,7 @@ static bool is_loopback(struct span host)
 	struct in6_addr v6;
 	if (span_is_nocase(host, "localhost") || span_is_nocase(host, "localhost."))
 		return true;
-	if (host.len >= sizeof text)
+	if (host.len == 0 || host.len >= sizeof text)
 		return false;
 	memcpy(text, host.at, host.len);
 	text[host.len] = '\0';

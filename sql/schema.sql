@@ -344,13 +344,68 @@ CREATE TRIGGER purge_inserted AFTER INSERT ON purge BEGIN
 	DELETE FROM purge WHERE id <= NEW.id - 1000;
 END;
 
-CREATE TRIGGER rule_glob BEFORE INSERT ON rule WHEN NEW.url_glob <> '' AND NEW.url_glob NOT GLOB 'http*' AND NEW.url_glob NOT GLOB '[[*?]*' BEGIN
-	SELECT RAISE(ABORT, 'url_glob is matched with the whole URL: begin it with http://, https:// or *');
+-- A glob that can match no URL is refused with the reason. Rules are matched with normal URLs (see entry.normal_url). curlew rule add brings
+-- what is typed to that form; here it has to be in it. The globs of INSERT and UPDATE are written to this view, which holds nothing, so that
+-- the checks stand in one place.
+CREATE VIEW rule_glob AS SELECT url_glob FROM rule WHERE false;
+
+-- plain is the glob with a ? for each set; scheme, host and path are its parts as far as they are known.
+CREATE TRIGGER rule_glob_checked INSTEAD OF INSERT ON rule_glob WHEN NEW.url_glob <> '' BEGIN
+	SELECT CASE
+		WHEN unclosed THEN RAISE(ABORT, 'url_glob has a [ that is never closed, and matches nothing: a literal [ is [[]')
+		WHEN NOT named AND (plain NOT GLOB '*[*]*' OR (scheme <> '' AND scheme NOT GLOB '*[*]*') OR (plain NOT GLOB 'http*' AND plain NOT GLOB '[*?]*'))
+			THEN RAISE(ABORT, 'url_glob is matched with the whole URL: begin it with http://, https:// or *')
+		WHEN named AND NEW.url_glob GLOB '*://[[]*' AND substr(after, 1, instr(after, ']')) GLOB '[[]*:*' AND after NOT GLOB '[[][[]*' THEN
+			RAISE(ABORT, 'url_glob has an IPv6 address: write its first bracket as [[], because [ begins a set')
+		WHEN plain GLOB '*#*' THEN RAISE(ABORT, 'url_glob has a fragment, which no URL in the cache has: leave out # and what follows')
+		WHEN plain GLOB '*["<>\^`{|} ]*' OR plain GLOB '*[^ -~]*' THEN
+			RAISE(ABORT, 'url_glob has a byte that is in no URL: percent-encode it in the path, give a host as xn--...')
+		WHEN plain GLOB '*%[0-9A-Fa-f][a-f]*' OR plain GLOB '*%[a-f][0-9A-Fa-f]*' THEN
+			RAISE(ABORT, 'url_glob has an escape in lower case: rules are matched with normal URLs, which have %2F')
+		WHEN plain GLOB '*%2[DE]*' OR plain GLOB '*%3[0-9]*' OR plain GLOB '*%[46][1-9A-F]*' OR plain GLOB '*%[57][0-9A]*' OR plain GLOB '*%5F*'
+			OR plain GLOB '*%7E*' THEN
+			RAISE(ABORT, 'url_glob escapes a letter, a digit or one of -._~: rules are matched with normal URLs, which do not')
+		WHEN host GLOB '*@*' THEN RAISE(ABORT, 'url_glob has a user, which no URL in the cache has: leave out what stands before @')
+		WHEN host GLOB '*[A-Z]*' THEN RAISE(ABORT, 'url_glob has a host in upper case: hosts in the cache are in lower case')
+		WHEN (scheme = 'http' AND host GLOB '*:80') OR (scheme = 'https' AND host GLOB '*:443') OR host GLOB '*:' OR host GLOB '*:0*' THEN
+			RAISE(ABORT, 'url_glob has a default port or one with noughts, which no URL in the cache has: leave it out')
+		WHEN host GLOB '*[^-A-Za-z0-9._:*?]*' AND host NOT GLOB '[?]*:*]*' THEN
+			RAISE(ABORT, 'url_glob has a byte that is in no host: a path begins with /')
+		WHEN named AND path = '' AND host NOT GLOB '*[*]*' THEN RAISE(ABORT, 'url_glob has no path: end it with /* for all of the host, or with /')
+		WHEN path || '/' GLOB '*/./*' OR path || '/' GLOB '*/../*' THEN
+			RAISE(ABORT, 'url_glob has a segment . or .., which no normal URL has: leave it out')
+		END
+	FROM (
+		SELECT plain, unclosed, named, scheme, after,
+			CASE WHEN NOT named THEN '' WHEN place GLOB '*/*' THEN substr(place, 1, instr(place, '/') - 1)
+				ELSE substr(place, 1, instr(place || '*', '*')) END AS host,
+			CASE WHEN named AND place GLOB '*/*' THEN substr(place, instr(place, '/'),
+				min(instr(substr(place, instr(place, '/')) || '*', '*'), instr(substr(place, instr(place, '/')) || '?', '?')) - 1)
+				ELSE '' END AS path
+		FROM (
+			SELECT plain, unclosed, scheme, 'http' GLOB scheme OR 'https' GLOB scheme AS named,
+				substr(plain, length(scheme) + 4) AS place, substr(NEW.url_glob, instr(NEW.url_glob, '://') + 3) AS after
+			FROM (
+				SELECT plain, unclosed, iif(plain GLOB '*://*', substr(plain, 1, instr(plain, '://') - 1), '') AS scheme
+				FROM (
+					WITH RECURSIVE scan(plain, rest, unclosed) AS (
+						SELECT '', NEW.url_glob, 0
+						UNION ALL
+						SELECT plain || iif(rest GLOB '[[]*', '?', substr(rest, 1, 1)),
+							iif(rest GLOB '[[]*', substr(rest, 3 + (rest GLOB '[[]^*') + instr(substr(rest, 3 + (rest GLOB '[[]^*')), ']')),
+								substr(rest, 2)),
+							rest GLOB '[[]*' AND instr(substr(rest, 3 + (rest GLOB '[[]^*')), ']') = 0
+						FROM scan WHERE rest <> '' AND NOT unclosed
+					)
+					SELECT plain, unclosed FROM scan WHERE rest = '' OR unclosed
+				)
+			)
+		)
+	);
 END;
-CREATE TRIGGER rule_glob_edited BEFORE UPDATE OF url_glob ON rule
-WHEN NEW.url_glob <> '' AND NEW.url_glob NOT GLOB 'http*' AND NEW.url_glob NOT GLOB '[[*?]*' BEGIN
-	SELECT RAISE(ABORT, 'url_glob is matched with the whole URL: begin it with http://, https:// or *');
-END;
+
+CREATE TRIGGER rule_glob_inserted BEFORE INSERT ON rule BEGIN INSERT INTO rule_glob VALUES (NEW.url_glob); END;
+CREATE TRIGGER rule_glob_edited BEFORE UPDATE OF url_glob ON rule BEGIN INSERT INTO rule_glob VALUES (NEW.url_glob); END;
 
 CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;

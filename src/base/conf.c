@@ -109,7 +109,7 @@ static const struct conf_verb_row verbs[] = {
     {CONF_UNPIN, "unpin", "[GLOB...]", "Let what matches be evicted again.", "  curlew unpin 'example.com/*.iso'\n"},
     {CONF_RULE, "rule", "ls | add GLOB COLUMN=VALUE... | rm ID... | test GLOB|ID",
 	"Policy as rows. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny ignore_query follow_redirects cookies pin tag note. "
-	"A GLOB without a scheme is for both; without * and [ it is a URL and means that one. Of all that match, the highest priority "
+	"A GLOB without a scheme is for both; without * and a set like [abc] it is a URL and means that one. Brackets of an IPv6 address ([::1]) and of a parameter (tag[]=) mean themselves. A GLOB that can match no URL is refused. Of all that match, the highest priority "
 	"decides each column, and of equals the one added first. In a pipe: id, "
 	"priority, what it says, note, glob.",
 	"  curlew rule add 'http*://example.com/*' fresh_for_s=1d note='changes daily'\n"

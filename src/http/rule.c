@@ -4,6 +4,7 @@
  */
 #include "http/rule.h"
 
+#include "http/glob.h"
 #include "http/key.h"
 #include "http/url.h"
 
@@ -65,86 +66,6 @@ void rules_sort(struct rules *s)
 		qsort(s->rules, s->count, sizeof *s->rules, by_precedence);
 }
 
-/* --- globs --- */
-
-/* The next character, as SQLite reads UTF-8: what is no UTF-8 is taken byte by byte as best it can. */
-static unsigned next_char(const char **at)
-{
-	const unsigned char *p = (const unsigned char *)*at;
-	unsigned c = *p++;
-	if (c >= 0xc0) {
-		c &= c >= 0xf0 ? 0x07 : c >= 0xe0 ? 0x0f : 0x1f;
-		while ((*p & 0xc0) == 0x80)
-			c = (c << 6) + (0x3f & *p++);
-	}
-	*at = (const char *)p;
-	return c;
-}
-
-/* Is c in the set behind '['? *pattern is left behind its ']'; -1 when it is never closed. A ']' in the first place stands for itself,
- * and cannot begin a range. */
-static int in_set(const char **pattern, unsigned c)
-{
-	const char *p = *pattern;
-	bool inverted = *p == '^', in = false;
-	unsigned before = 0, member = next_char(&p);
-	if (inverted)
-		member = next_char(&p);
-	if (member == ']') {
-		in = c == ']';
-		member = next_char(&p);
-	}
-	for (; member != ']'; member = next_char(&p)) {
-		if (member == 0)
-			return -1;
-		if (member == '-' && before != 0 && *p != ']' && *p != '\0') {
-			unsigned last = next_char(&p);
-			in = in || (c >= before && c <= last);
-			before = 0;
-		} else {
-			in = in || c == member;
-			before = member;
-		}
-	}
-	*pattern = p;
-	return in != inverted;
-}
-
-/* One * at a time: a later one makes the earlier irrelevant, so that no pattern takes more than length times length. */
-bool rule_glob(const char *pattern, const char *text)
-{
-	const char *star = NULL, *from = NULL;
-	for (;;) {
-		const char *p = pattern, *t = text;
-		unsigned want = *p != '\0' ? next_char(&p) : 0;
-		if (want == '*') {
-			star = pattern = p;
-			from = text;
-			continue;
-		}
-		unsigned have = *t != '\0' ? next_char(&t) : 0;
-		if (want == 0 && have == 0)
-			return true;
-		int matches = 0;
-		if (have != 0 && want == '[')
-			matches = in_set(&p, have);
-		else if (have != 0)
-			matches = want == '?' || (want == have && want != 0);
-		if (matches < 0)
-			return false;
-		if (matches > 0) {
-			pattern = p;
-			text = t;
-			continue;
-		}
-		if (star == NULL || *from == '\0')
-			return false;
-		next_char(&from);
-		pattern = star;
-		text = from;
-	}
-}
-
 /* --- judging --- */
 
 /* What of the set says of a URL in normal form. */
@@ -152,7 +73,7 @@ static void judge_normal(const struct rules *s, const char *url, struct ruling *
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct rule *r = &s->rules[i];
-		if (!rule_glob(r->url_glob, url))
+		if (!glob_matches(r->url_glob, url))
 			continue;
 		if (out->fresh_rule == 0 && r->fresh_for_s != RULE_SILENT) {
 			out->fresh_for_s = r->fresh_for_s;
@@ -215,7 +136,7 @@ static bool matches_one(const char *globs, const char *parameter)
 		if (len > 0 && len < sizeof one) {
 			memcpy(one, p, len);
 			one[len] = '\0';
-			if (rule_glob(one, parameter))
+			if (glob_matches(one, parameter))
 				return true;
 		}
 		p += len + (p[len] != '\0');
@@ -240,7 +161,7 @@ static const char *ignored_of(const struct rules *s, const char *url, int64_t *r
 	if (key_normal(url, &normal) != 0)
 		return NULL;
 	for (size_t i = 0; i < s->count && globs == NULL; i++) {
-		if (s->rules[i].ignore_query == NULL || !rule_glob(s->rules[i].url_glob, normal != NULL ? normal : url))
+		if (s->rules[i].ignore_query == NULL || !glob_matches(s->rules[i].url_glob, normal != NULL ? normal : url))
 			continue;
 		globs = s->rules[i].ignore_query;
 		*rule = s->rules[i].id;

@@ -52,8 +52,4 @@ void rules_judge(const struct rules *, const char *url, struct ruling *);
  * decided. The caller frees the result. */
 char *rules_key(const struct rules *, const char *url, int64_t *rule);
 
-/* SQLite's GLOB: * any run, ? any one character, [abc] [a-z] [^a] sets; case counts; by bytes, but ? and sets take whole UTF-8
- * characters, as SQLite does. */
-bool rule_glob(const char *pattern, const char *text);
-
 #endif

@@ -4,6 +4,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "http/glob.h"
 #include "http/key.h"
 #include "store/store.h"
 #include "verbs/select.h"
@@ -104,13 +105,30 @@ static char *make_value(const struct column *c, const char *text)
 	return NULL;
 }
 
-/* A glob as it is; without a scheme it is for both. What has no * and no set is a URL, and means itself alone. */
-static char *make_glob(const char *text)
+static int note_row(void *found, const struct store_column *c, size_t count)
 {
-	char *glob = NULL;
-	if (text[0] == '\0' || strpbrk(text, "*[") != NULL)
-		return text[0] == '\0' ? strdup(text) : select_glob(text);
-	char *url = key_normalise(text, "http");
+	(void)c;
+	(void)count;
+	*(bool *)found = true;
+	return 0;
+}
+
+/* A URL pasted from `curlew ls` means itself, whatever brackets are in it. */
+static bool is_stored(const struct conf *conf, const char *url)
+{
+	bool found = false;
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	store_query(conf_cache_dir(conf), "SELECT 1 FROM entry WHERE url = ?1 UNION ALL SELECT 1 FROM part WHERE url = ?1 LIMIT 1", &url, 1, note_row,
+	    &found, &why);
+	buf_fini(&why);
+	return found;
+}
+
+/* A URL as the glob that matches its normal URL alone; without a scheme it is for both. */
+static char *quote_url(const char *text)
+{
+	char *glob = NULL, *url = key_normalise(text, "http");
 	char *quoted = url != NULL ? select_quoted(url) : NULL;
 	if (url == NULL)
 		log_say("rule: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", text);
@@ -123,13 +141,30 @@ static char *make_glob(const char *text)
 	return glob;
 }
 
+/* What the column takes, the caller's; NULL: it would match nothing (reported). What has no * and no set is a URL, and means itself alone. */
+static char *make_glob(const struct conf *conf, const char *text)
+{
+	const char *why;
+	if (text[0] == '\0')
+		return strdup(text); /* the table says it better */
+	char *key = strchr(text, '*') == NULL ? key_of_url(text, "http") : NULL;
+	bool is_url = !glob_is_wild(text) || (key != NULL && is_stored(conf, key));
+	free(key);
+	if (is_url)
+		return quote_url(text);
+	char *glob = select_glob(text, "http*", &why);
+	if (glob == NULL)
+		log_say("rule: %s: matches no URL: %s", text, why);
+	return glob;
+}
+
 /* "INSERT ..." of the operands, whose values are the caller's to free. The number of values, or -1 when they make no sense (said). */
 static int make_insert(const struct conf *conf, struct buf *sql, char *values[VALUES])
 {
 	const struct column *given[VALUES] = {NULL};
 	int count = 0;
 	buf_adds(sql, "INSERT INTO rule (url_glob");
-	values[count++] = make_glob(conf_operand(conf, 1));
+	values[count++] = make_glob(conf, conf_operand(conf, 1));
 	for (size_t i = 2; i < conf_operands(conf) && values[count - 1] != NULL; i++) {
 		const char *operand = conf_operand(conf, i), *equals = strchr(operand, '=');
 		const struct column *c = equals != NULL ? find_column(operand, (size_t)(equals - operand)) : NULL;
@@ -264,7 +299,7 @@ static int test(const struct conf *conf)
 		return VERB_USAGE;
 	}
 	buf_init(&why, BUF_LINE);
-	char *glob = is_id(what) ? find_glob(conf, what, &why) : make_glob(what);
+	char *glob = is_id(what) ? find_glob(conf, what, &why) : make_glob(conf, what);
 	const char *param = glob;
 	int rc = -1, status = is_id(what) ? VERB_NOTHING : VERB_USAGE;
 	if (glob != NULL) {

@@ -1,6 +1,7 @@
 #include "verbs/select.h"
 
 #include "base/log.h"
+#include "http/glob.h"
 #include "http/key.h"
 #include "http/rule.h"
 #include "store/glimpse.h"
@@ -28,39 +29,21 @@ static void add_condition(struct select *s, const char *condition)
 	buf_adds(&s->where, condition);
 }
 
-/* Does the glob say a scheme, or leave it open by itself? A host may begin with "http" as well. */
-static bool has_scheme(const char *glob)
+char *select_glob(const char *typed, const char *scheme, const char **why)
 {
-	if (glob[0] == '*' || strstr(glob, "://") != NULL)
-		return true;
-	if (strncmp(glob, "http", 4) != 0)
-		return false;
-	char next = glob[4] == 's' ? glob[5] : glob[4];
-	return next != '\0' && strchr("*?[:", next) != NULL;
-}
-
-static char *join(const char *scheme, const char *rest)
-{
-	struct buf text;
-	buf_init(&text, BUF_PAGE);
-	buf_adds(&text, scheme);
-	buf_adds(&text, rest);
-	char *joined = text.failed ? NULL : buf_take(&text);
-	buf_fini(&text);
-	return joined;
-}
-
-char *select_glob(const char *operand)
-{
-	return join(has_scheme(operand) ? "" : "http*://", operand);
+	struct buf glob;
+	buf_init(&glob, BUF_HEAD);
+	*why = "out of memory";
+	char *text = glob_read(typed, scheme, &glob, why) == 0 ? buf_take(&glob) : NULL;
+	buf_fini(&glob);
+	return text;
 }
 
 char *select_quoted(const char *url)
 {
 	struct buf glob;
 	buf_init(&glob, BUF_PAGE);
-	for (; *url != '\0'; url++)
-		buf_addf(&glob, strchr("*?[", *url) != NULL ? "[%c]" : "%c", *url);
+	glob_quote(span_of(url), &glob);
 	char *text = glob.failed ? NULL : buf_take(&glob);
 	buf_fini(&glob);
 	return text;
@@ -76,8 +59,9 @@ static int add_url(struct select *s, struct buf *any, char *url, bool wild)
 	else
 		free(glob);
 	/* Written so that an index serves both halves. */
-	buf_addf(any, wild ? "%surl GLOB ?%zu AND normal_url IS NULL OR normal_url GLOB ?%zu" : "%surl = ?%zu OR normal_url = ?%zu",
-	    any->len == 0 ? "(" : " OR ", n, n);
+	if (n > 0)
+		buf_addf(any, wild ? "%surl GLOB ?%zu AND normal_url IS NULL OR normal_url GLOB ?%zu" : "%surl = ?%zu OR normal_url = ?%zu",
+		    any->len == 0 ? "(" : " OR ", n, n);
 	return glob != NULL && n > 0 ? 0 : -1;
 }
 
@@ -102,6 +86,36 @@ static char *key_of(const char *dir, char *url)
 	return normal;
 }
 
+static int too_many(const char *verb)
+{
+	log_say("%s: too many GLOBs (%d at most, half of that without a scheme)", verb, SELECT_PARAMS);
+	return -1;
+}
+
+/* Without a scheme it becomes two globs with a beginning instead of one without, so that an index serves. */
+static int add_glob(struct select *s, struct buf *any, const char *operand, const char *verb)
+{
+	static const char *const schemes[] = {"http", "https"};
+	const char *why;
+	for (size_t i = 0; i < (glob_has_scheme(operand) ? 1 : sizeof schemes / sizeof schemes[0]); i++) {
+		char *glob = select_glob(operand, schemes[i], &why);
+		if (glob == NULL) {
+			log_say("%s: %s: matches no URL: %s", verb, operand, why);
+			return -1;
+		}
+		if (add_url(s, any, glob, true) != 0)
+			return too_many(verb);
+	}
+	/* However its brackets are read: a stored URL matches itself. */
+	if (strchr(operand, '[') != NULL) {
+		size_t n = add_param(s, strdup(operand));
+		if (n == 0)
+			return too_many(verb);
+		buf_addf(any, " OR url = ?%zu", n);
+	}
+	return 0;
+}
+
 static int add_operand(struct select *s, struct buf *any, const char *operand, const char *dir, const char *verb)
 {
 	bool wild = strchr(operand, '*') != NULL;
@@ -112,17 +126,12 @@ static int add_operand(struct select *s, struct buf *any, const char *operand, c
 	}
 	if (!wild)
 		url = key_of(dir, url);
+	if (!wild && url == NULL)
+		return -1;
 	buf_addf(&s->words, " %s", wild ? operand : url);
-	int rc;
-	if (!wild)
-		rc = add_url(s, any, url, false);
-	else if (has_scheme(operand))
-		rc = add_url(s, any, strdup(operand), true);
-	else /* two globs with a beginning instead of one without, so that an index serves */
-		rc = add_url(s, any, join("http://", operand), true) == 0 ? add_url(s, any, join("https://", operand), true) : -1;
-	if (rc != 0)
-		log_say("%s: too many GLOBs (%d at most, half of that without a scheme)", verb, SELECT_PARAMS);
-	return rc;
+	if (wild)
+		return add_glob(s, any, operand, verb);
+	return add_url(s, any, url, false) == 0 ? 0 : too_many(verb);
 }
 
 static int add_urls(struct select *s, const struct conf *conf, const char *verb)

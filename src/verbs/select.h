@@ -31,8 +31,9 @@ struct select {
 int select_make(struct select *, const struct conf *, const char *verb);
 void select_free(struct select *);
 
-/* A glob as a person types it: without a scheme it is for both. A URL as a glob that matches itself alone. NULL: memory; the caller's. */
-char *select_glob(const char *text);
+/* A glob as a person types it, as glob_read() makes it; NULL with *why. A URL as a glob that matches itself alone; NULL: memory. Both the
+ * caller's. */
+char *select_glob(const char *typed, const char *scheme, const char **why);
 char *select_quoted(const char *url);
 
 /* The ids of all rows that match, ascending, and what their bodies take. The array is the caller's. 0, or -1 with why. */

@@ -1,6 +1,7 @@
 """Policy as rows: what a rule says holds for the next request after its commit, for what is stored and for what is new."""
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -416,3 +417,77 @@ def test_what_looks_at_rows_knows_of_rules(launch, origin):
     curlew.shell("DELETE FROM rule WHERE url_glob = '*/1'; BEGIN;" + cron + "SELECT count(*) FROM entry; ROLLBACK;")
     assert curlew.shell("BEGIN;" + cron + "SELECT group_concat(url) FROM entry; ROLLBACK;").strip() == origin.url("/0")
     assert run("purge", "--stale", "--cache", curlew.dir).stdout.startswith(b"removed\t2\t")
+
+
+# --- globs ---
+
+@pytest.mark.parametrize("glob, why", [
+    ("example.com/*", "begin it with http://"), ("HTTP://example.com/*", "begin it with http://"), ("httpx://example.com/*", "begin it with http://"),
+    ("http://[::1]:8080/*", "IPv6"), ("http://example.com/?tag[]=*", "never closed"), ("http://example.com/[", "never closed"),
+    ("http://Example.com/*", "upper case"), ("https://*.Example.com/*", "upper case"), ("http://user@example.com/*", "user"),
+    ("http://example.com:80/*", "default port"), ("https://example.com:443/", "default port"), ("http://example.com:080/*", "noughts"),
+    ("http://example.com", "no path"), ("http*://example.com", "no path"), ("http://example.com?x=1", "begins with /"),
+    ("http://example.com/#top", "fragment"), ("*#*", "fragment"), ("http://example.com/a b*", "percent-encode"), ("http://example.com/|*", "percent-encode"),
+    ("http://b\u00fccher.example/*", "xn--"), ("http://example.com/%2f*", "lower case"), ("http://example.com/%7E*", "-._~"),
+    ("http://example.com/x/../*", "segment"), ("http://example.com/x/.", "segment"),
+])
+def test_a_glob_that_can_match_no_url_is_refused_in_plain_sql(curlew, rule, glob, why):
+    refused = r"url_glob .*" + re.escape(why)
+    with pytest.raises(AssertionError, match=refused):
+        curlew.shell(f"INSERT INTO rule (url_glob, deny) VALUES ('{glob}', 1)")
+    number = rule(url_glob="http://example.com/*", deny=1)
+    with pytest.raises(AssertionError, match=refused):
+        curlew.shell(f"UPDATE rule SET url_glob = '{glob}' WHERE id = {number}")
+    assert curlew.value(f"SELECT url_glob FROM rule WHERE id = {number}") == "http://example.com/*"
+
+
+@pytest.mark.parametrize("glob", ["*", "http*", "*.iso", "http://*.ISO", "http*://*.example.com/*", "http://[[]::1]:8080/*", "http://a/?tag[[]]=*",
+                                  "http://a/[^#]*", "http://a/[]x]", "[h]ttp://a/", "https://a:80/*", "http*://a:80/*", "http://a*", "*url=https://Example*",
+                                  "http://a/%2F*", "http://a/%4*", "http://a/?/../*", "http://a:[0-9]*/"])
+def test_a_glob_that_can_match_is_taken(curlew, rule, glob):
+    rule(url_glob=glob, store=1)
+
+
+@pytest.mark.parametrize("typed, path", [
+    ("http://{upper}/A*", "/A1"), ("{host}/%7ea*", "/~a"), ("{url}/x/../y*", "/y"), ("{url}/a|b*", "/a|b"), ("{url}/?tag[]=*", "/?tag[]=1"),
+    ("{url}/?a[0]=*", "/?a[0]=1"), ("{url}/%2F*", "/%2f"), ("{url}/?tag[]=1", "/?tag[]=1"), ("{url}/[draft]", "/[draft]"), ("{url}", "/"),
+    ("{url}/\u00e9*", "/\xc3\xa9"), ("HTTP://{host}/q?a=*b", "/q?a=*b"),
+])
+def test_a_glob_is_what_is_meant_in_rules_and_verbs(launch, origin, typed, path):
+    curlew = launch()
+    url = origin.url(path)
+    origin.pages = {path.encode("latin-1").decode("latin-1").partition("?")[0]: lambda visit: visit.reply("hello", FRESH)}
+    origin.pages |= {"/a%7Cb": origin.pages[path.partition("?")[0]], "/%C3%A9": origin.pages[path.partition("?")[0]]}
+    with curlew.connect() as client:
+        assert client.ask("GET", url, {"Host": origin.host}).status == 200
+    stored = eventually(lambda: curlew.value("SELECT url FROM entry"), what="the row")
+    typed = typed.format(upper=f"LOCALHOST:{origin.port}" if "upper" in typed else "", host=origin.host, url=origin.url())
+    if "LOCALHOST" in typed:
+        typed = typed.replace("LOCALHOST", "127.0.0.1")
+    assert run("ls", "--cache", curlew.dir, typed).stdout.decode().rstrip("\n").endswith(stored)
+    assert run("rule", "test", "--cache", curlew.dir, typed).stdout.decode().rstrip("\n").endswith(stored)
+    assert run("rule", "add", "--cache", curlew.dir, typed, "deny=1").returncode == 0
+    with curlew.connect() as client:
+        assert client.ask("GET", url, {"Host": origin.host}).status == 403
+    curlew.shell("DELETE FROM rule")
+    assert run("purge", "--cache", curlew.dir, typed).returncode == 0
+    assert curlew.value("SELECT count(*) FROM entry") == 0
+
+
+def test_an_ipv6_address_in_a_glob_is_a_host(curlew):
+    curlew.shell("INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://[::1]:8080/x', 200, 1, 1, 1)")
+    for typed in ("http://[::1]:8080/*", "[0:0::1]:8080/*", "http://[::1]:8080/x", "http://[[]::1]:8080/*"):
+        assert run("ls", "--cache", curlew.dir, typed).stdout.decode().endswith("http://[::1]:8080/x\n"), typed
+        done = run("rule", "add", "--cache", curlew.dir, typed, "deny=1", "--json")
+        assert done.returncode == 0, done.stderr
+        assert "denied by rule" in run("explain", "--cache", curlew.dir, "http://[::1]:8080/x").stdout.decode(), typed
+        curlew.shell("DELETE FROM rule")
+    curlew.shell("DELETE FROM entry WHERE url = 'http://[::1]:8080/x'")
+
+
+@pytest.mark.parametrize("verb", [["ls"], ["purge", "-n"], ["pin", "-n"], ["rule", "test"], ["rule", "add"]])
+@pytest.mark.parametrize("typed, why", [("http://a/#x*", "fragment"), ("ftp://a/*", "http and https"), ("http://u@a/*", "user"), ("http://a?x=*", "host"),
+                                        ("http://a/*/../b", "segment"), ("http://a:x/*", "port"), ("*://a:80/*", "default port")])
+def test_a_glob_that_can_match_no_url_is_refused_by_verbs(curlew, verb, typed, why):
+    done = run(*verb[:2 if verb[0] == "rule" else 1], *verb[2:], "--cache", curlew.dir, typed, *(["deny=1"] if verb == ["rule", "add"] else []))
+    assert done.returncode == 2 and why in done.stderr.decode(), done.stderr

@@ -24,7 +24,14 @@ static int ignore_row(void *ctx, const struct store_column *c, size_t count)
 	return 0;
 }
 
-enum { SHELL_ARGS = 16, SHELL_MUTE = 126 /* its output could not be written */, SHELL_ABSENT = 127, SHELL_READONLY = 8 /* SQLITE_READONLY, its exit status after a statement that may not write */ };
+enum { SHELL_ARGS = 16 };
+
+/* What may become of the shell, besides its own exit statuses. */
+enum {
+	SHELL_READONLY = 8, /* its own: SQLITE_READONLY, after a statement that may not write */
+	SHELL_MUTE = 126,   /* its output could not be written */
+	SHELL_ABSENT = 127
+};
 
 static void make_command(const struct conf *conf, const char *index, const char *argv[SHELL_ARGS])
 {
@@ -71,9 +78,9 @@ static int run_shell(const char *const argv[])
 		sigaction(SIGINT, &interrupt, NULL);
 		sigaction(SIGQUIT, &quit, NULL);
 		signal(SIGXFSZ, SIG_DFL); /* which main() ignores */
-		output_make_blocking();
 		if (!people)
 			dup2(pipe_fds[1], STDOUT_FILENO);
+		output_make_blocking();
 		execvp(argv[0], (char *const *)(void *)argv);
 		_exit(SHELL_ABSENT);
 	}
@@ -87,6 +94,8 @@ static int run_shell(const char *const argv[])
 			return -1;
 	sigaction(SIGINT, &interrupt, NULL);
 	sigaction(SIGQUIT, &quit, NULL);
+	if (shell > 0 && copied == 0 && WIFSIGNALED(status))
+		raise(WTERMSIG(status)); /* so that a script that is interrupted ends */
 	return shell < 0 ? -1 : copied != 0 ? SHELL_MUTE : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
@@ -605,6 +606,16 @@ def test_sql_opens_the_shell_read_only_unless_told(filled, origin):
     assert done.returncode == 1 and b"syntax" in done.stderr and b"--write" not in done.stderr
     verb(filled, "sql", "--write", f"UPDATE entry SET tag = 'x' WHERE url = '{origin.url('/small.txt')}'")
     assert filled.row(origin.url("/small.txt"))["tag"] == "x"
+
+
+def test_sql_ends_with_its_shell(filled):
+    """A script that is interrupted must see it."""
+    shell = subprocess.Popen([BINARY, "sql", "--cache", filled.dir, "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(), start_new_session=True)
+    assert shell.stdout.readline() == b"1\n"
+    os.killpg(shell.pid, signal.SIGINT)
+    shell.communicate(timeout=PATIENCE)
+    assert shell.returncode in (-signal.SIGINT, 1)
 
 
 # --- stats ---

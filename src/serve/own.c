@@ -1,6 +1,7 @@
 #include "serve/exchange.h"
 #include "serve/intake.h"
 
+#include "base/printable.h"
 #include "base/stats.h"
 #include "http/date.h"
 
@@ -49,9 +50,13 @@ int own_text(struct exchange *x, int status, const char *cache, const char *form
 	int n = vsnprintf(text, sizeof text - 1, format, ap);
 	va_end(ap);
 	size_t len = n < 0 ? 0 : (size_t)n < sizeof text - 1 ? (size_t)n : sizeof text - 2;
-	for (size_t i = 0; i < len; i++) /* one line, whatever was put into it */
-		if ((unsigned char)text[i] < ' ' || text[i] == 127)
+	for (size_t i = 0, bytes; i < len; i += bytes) { /* one line that moves no cursor, whatever was put into it */
+		bytes = printable_bytes(span_make(text + i, len - i));
+		if (bytes == 0) {
 			text[i] = ' ';
+			bytes = 1;
+		}
+	}
 	text[len++] = '\n';
 	stats_add(STATS_ERRORS, 1);
 	if (x->verdict == NULL)

@@ -3,7 +3,7 @@
  * Reading and closing index.db here would drop SQLite's locks on it (invariant 9); a descriptor that is only a path drops none.
  *
  * The real path comes from /proc/self/fd: it is free of symbolic links, and its directories are compared with the cache's by identity, so
- * that bind mounts and file systems without letter case are seen through. Without /proc nothing is served.
+ * that bind mounts and file systems without letter case are seen through.
  */
 #include "serve/root.h"
 
@@ -55,14 +55,31 @@ static bool lies_in_cache(const struct root *r)
 	return in_cache;
 }
 
+/* The real path of an open file. 0, or -1. */
+static int real_path(int fd, char path[PATH_MAX])
+{
+	char link[40];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, PATH_MAX - 1);
+	if (n <= 0 || n == PATH_MAX - 1 || path[0] != '/')
+		return -1;
+	path[n] = '\0';
+	return 0;
+}
+
 int root_open(struct root *r, const char *dir, const char *cache_dir, struct buf *why)
 {
+	char path[PATH_MAX];
 	*r = (struct root){.fd = -1, .cache_fd = -1};
 	if (dir == NULL)
 		return 0;
 	r->fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->fd < 0) {
 		buf_addf(why, "--root %s: %s (give a directory)", dir, strerror(errno));
+		return -1;
+	}
+	if (real_path(r->fd, path) != 0) {
+		buf_addf(why, "--root %s: /proc/self/fd cannot be read (mount /proc)", dir);
 		return -1;
 	}
 	r->cache_fd = open(cache_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -96,18 +113,6 @@ static bool has_dot_name(const char *path)
 		path += n + (path[n] == '/');
 	}
 	return false;
-}
-
-/* The real path of an open file. 0, or -1. */
-static int real_path(int fd, char path[PATH_MAX])
-{
-	char link[40];
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, path, PATH_MAX - 1);
-	if (n <= 0 || n == PATH_MAX - 1 || path[0] != '/')
-		return -1;
-	path[n] = '\0';
-	return 0;
 }
 
 /* Judges what an O_PATH descriptor stands for. */

@@ -64,6 +64,25 @@ static void only_plain_requests_pass_at_a_glance(void **state)
 	}
 }
 
+/* By prefix, what a page may ask depends on these fields (Fetch Metadata, RFC 6454 7). */
+static void a_browser_is_known_by_its_fields(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line;
+		bool browser;
+	} lines[] = {{"Origin: http://a\r\n", true}, {"origin: null\r\n", true}, {"Sec-Fetch-Site: none\r\n", true}, {"sec-fetch-mode: navigate\r\n", true},
+	    {"Sec-CH-UA: x\r\n", false}, {"Original: x\r\n", false}, {"X-Origin: x\r\n", false}};
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		char text[128];
+		struct glance g;
+		snprintf(text, sizeof text, "GET /a HTTP/1.1\r\n" HOST "%s\r\n", lines[i].line);
+		assert_int_equal(glance(span_of(text), &g), GLANCE_PLAIN);
+		if (g.browser != lines[i].browser)
+			fail_msg("%s", lines[i].line);
+	}
+}
+
 static void what_passes_is_what_the_parser_reads(void **state)
 {
 	(void)state;
@@ -96,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_plain_requests_pass_at_a_glance),
+	    cmocka_unit_test(a_browser_is_known_by_its_fields),
 	    cmocka_unit_test(what_passes_is_what_the_parser_reads),
 	    cmocka_unit_test(what_follows_the_head_is_left_alone),
 	};

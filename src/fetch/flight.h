@@ -36,6 +36,8 @@ struct flights *flights_new(const struct flights_config *, struct buf *why);
 /* Gives up what is in the air and ends the engine. All seats must have been left; call before store_close(). */
 void flights_free(struct flights *);
 struct engine *flights_engine(struct flights *);
+/* Makes entries of the parts that are stored and cover whole bodies. Does not wait for that. */
+void flights_join_stored(struct flights *);
 
 /* Read before looking a URL up: lets flight_join notice that a flight landed between the look-up and the join. */
 uint64_t flights_landed(struct flights *, const char *url);

@@ -23,6 +23,7 @@
 #define CURLEW_FETCH_FLIGHT_INTERNAL_H
 
 #include "fetch/flight.h"
+#include "fetch/join.h"
 #include "fetch/window.h"
 
 #include <pthread.h>
@@ -169,6 +170,7 @@ struct seat {
 struct flights {
 	struct flights_config config;
 	struct engine *engine;
+	struct joins *joins;
 	pthread_mutex_t lock;
 	struct flight_bucket {
 		struct flight *first;

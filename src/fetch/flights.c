@@ -516,8 +516,13 @@ struct flights *flights_new(const struct flights_config *config, struct buf *why
 	t->collapse_wait_ms = (int64_t)(config->collapse_wait_s * 1000);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->none_alive, NULL);
-	t->engine = engine_new(&t->config.engine, why);
+	t->joins = joins_new(config->store, &t->config.policy, config->max_body);
+	if (t->joins == NULL)
+		buf_adds(why, "fetching: out of memory");
+	else
+		t->engine = engine_new(&t->config.engine, why);
 	if (t->engine == NULL) {
+		joins_free(t->joins);
 		pthread_mutex_destroy(&t->lock);
 		free(t);
 		return NULL;
@@ -534,9 +539,15 @@ void flights_free(struct flights *t)
 	while (t->alive > 0) /* those on their way to the store */
 		pthread_cond_wait(&t->none_alive, &t->lock);
 	pthread_mutex_unlock(&t->lock);
+	joins_free(t->joins);
 	pthread_cond_destroy(&t->none_alive);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
+}
+
+void flights_join_stored(struct flights *t)
+{
+	joins_add_stored(t->joins);
 }
 
 struct engine *flights_engine(struct flights *t)

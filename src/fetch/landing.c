@@ -391,6 +391,9 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 		const char *why = store_stopped(f->flights->config.store);
 		refuse(f, why != NULL ? why : "nothing was stored at that moment", flight_now());
 	}
+	if (outcome == STORE_PUT_DONE && put->covered.count > 0)
+		joins_add(f->flights->joins, &put->covered, &f->ruling, f->purge_id);
+	store_parts_free(&put->covered);
 	landing_over(f, outcome == STORE_PUT_DONE);
 }
 

@@ -61,6 +61,7 @@ static int server_open(struct server *s, const struct conf *conf)
 		buf_addf(&why, "--access-log %s: %s (give a file that can be written)", access, strerror(errno));
 		goto out;
 	}
+	flights_join_stored(s->service.flights);
 	struct lanes_config config = {
 	    .service = &s->service,
 	    .listeners = &s->listeners,

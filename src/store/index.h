@@ -162,6 +162,10 @@ int index_invalidate_parts(struct index *, const char *url);
 int index_drop(struct index *, int64_t id, const char *body_file);
 /* Keeps one more range of e's body; those of another response go, and so do ranges within it. PURGED: it is there already. */
 enum index_stored index_put_part(struct index *, struct entry *e, const struct part_place *);
+/* The parts of the same response as e, where they cover the whole body; else none. parts is the caller's to free. */
+void index_find_covered(struct index *, const struct entry *e, struct store_parts *parts);
+/* May an entry made of these parts be put? PURGED: one of them is gone. CHANGED: a response that is as new is stored. */
+enum index_stored index_joinable(struct index *, const struct entry *, const struct store_parts *);
 int index_drop_part(struct index *, const char *body_file);
 /* All ranges of a URL, or of one variant of it (vary not NULL). */
 int index_drop_parts(struct index *, const char *url, const char *vary);

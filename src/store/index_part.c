@@ -168,6 +168,36 @@ enum store_found index_find_parts(struct index *ix, const char *url, bool (*want
 	return found;
 }
 
+static bool is_variant(const void *ctx, const char *vary)
+{
+	return strcmp(ctx, vary) == 0;
+}
+
+void index_find_covered(struct index *ix, const struct entry *e, struct store_parts *p)
+{
+	enum store_found found = index_find_parts(ix, e->url, is_variant, e->vary, p);
+	if (found == STORE_FOUND && (p->whole_bytes < 0 || store_parts_cover(p, 0) < p->whole_bytes))
+		store_parts_free(p);
+}
+
+enum index_stored index_joinable(struct index *ix, const struct entry *e, const struct store_parts *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		sqlite3_bind_int64(ix->statements[PART_STILL], 1, p->parts[i].id);
+		index_bind_text(ix->statements[PART_STILL], 2, p->parts[i].body_file);
+		enum store_found still = index_ask(ix, PART_STILL, "looking for a part");
+		index_rest(ix, PART_STILL);
+		if (still != STORE_FOUND)
+			return still == STORE_ABSENT ? INDEX_PURGED : INDEX_UNSTORED;
+	}
+	index_bind_text(ix->statements[HAS_NEWER], 1, e->url);
+	index_bind_text(ix->statements[HAS_NEWER], 2, e->vary);
+	sqlite3_bind_int64(ix->statements[HAS_NEWER], 3, e->fetched_at);
+	enum store_found newer = index_ask(ix, HAS_NEWER, "looking for a newer row");
+	index_rest(ix, HAS_NEWER);
+	return newer == STORE_ABSENT ? INDEX_STORED : newer == STORE_FOUND ? INDEX_CHANGED : INDEX_UNSTORED;
+}
+
 /* --- writing --- */
 
 /* url and vary. */

@@ -67,7 +67,9 @@ const struct index_statement index_statements[STATEMENTS] = {
 			       "(SELECT count(*) FROM entry WHERE url = ?1 AND pinned = 1)))"},
     [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1 OR normal_url = ?1"},
     [DROP] = {WRITER, "DELETE FROM entry WHERE id = ?1 AND body_file IS ?2"},
-    [PARTS] = {READER, "SELECT " PART " FROM part WHERE url = ?1 ORDER BY fetched_at DESC, id DESC"},
+    [PARTS] = {READER | WRITER, "SELECT " PART " FROM part WHERE url = ?1 ORDER BY fetched_at DESC, id DESC"},
+    [PART_STILL] = {WRITER, "SELECT 1 FROM part WHERE id = ?1 AND body_file = ?2"},
+    [HAS_NEWER] = {WRITER, "SELECT 1 FROM entry WHERE url = ?1 AND vary = ?2 AND fetched_at >= ?3"},
     [PART_INSERT] = {WRITER, "INSERT INTO part (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, "
 			     "initial_age_s, fresh_until, used_at, first_byte, whole_bytes, normal_url) "
 			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"},

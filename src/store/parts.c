@@ -23,6 +23,40 @@ enum store_found store_find_parts(struct store *s, const char *url, bool (*wante
 	return found;
 }
 
+struct covered {
+	struct store *store;
+	void (*each)(void *ctx, struct store_parts *);
+	void *ctx;
+};
+
+static bool is_variant(const void *vary, const char *of)
+{
+	return strcmp(vary, of) == 0;
+}
+
+/* A row of url and vary. */
+static int offer_covered(void *ctx, const struct store_column *v, size_t count)
+{
+	const struct covered *c = ctx;
+	struct store_parts parts = {.whole_bytes = -1};
+	if (count == 2 && v[0].text != NULL && v[1].text != NULL &&
+	    store_find_parts(c->store, v[0].text, is_variant, v[1].text, &parts) == STORE_FOUND)
+		c->each(c->ctx, &parts);
+	store_parts_free(&parts);
+	return 0;
+}
+
+void store_covered(struct store *s, void (*each)(void *ctx, struct store_parts *), void *ctx)
+{
+	struct covered c = {s, each, ctx};
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	if (index_query(s->dir, "SELECT url, vary FROM part WHERE whole_bytes > 0 GROUP BY url, vary HAVING total(body_bytes) >= max(whole_bytes) LIMIT 1000",
+		NULL, 0, offer_covered, &c, &why) < 0)
+		log_trouble("parts", "%s", buf_str(&why));
+	buf_fini(&why);
+}
+
 struct dropped {
 	struct store_op op;
 	bool by_file;

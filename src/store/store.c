@@ -399,12 +399,17 @@ static int put_run(struct store_op *op, struct index *ix)
 		return 0;
 	}
 	enum index_stored stored = put->replaces != NULL ? index_replaceable(ix, put->replaces) : INDEX_STORED;
-	if (put->replaces == NULL) /* what is to be replaced must not be evicted for what replaces it */
+	if (put->of != NULL)
+		stored = index_joinable(ix, put->entry, put->of);
+	else if (put->replaces == NULL) /* what is to be replaced must not be evicted for what replaces it */
 		keep_make_room(s->keep, ix, put->entry->body_bytes);
 	if (stored == INDEX_STORED)
 		stored = put->place != NULL ? index_put_part(ix, put->entry, put->place) : index_put(ix, put->entry);
+	store_parts_free(&put->covered); /* of an attempt that was rolled back */
 	switch (stored) {
 	case INDEX_STORED:
+		if (put->place != NULL && put->place->whole_bytes > 0)
+			index_find_covered(ix, put->entry, &put->covered);
 		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it counts. */
 		put->entry->edits = index_begun_edits(ix) + atomic_load(&s->bumps);
 		put->outcome = STORE_PUT_DONE;

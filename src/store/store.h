@@ -65,6 +65,8 @@ enum store_found store_find_parts(struct store *, const char *url, bool (*wanted
     struct store_parts *parts);
 /* As store_open_body(). */
 int store_open_part(struct store *, const struct part *);
+/* Calls each() for the parts of every response whose parts may cover the whole body (up to a thousand). each() may take them. */
+void store_covered(struct store *, void (*each)(void *ctx, struct store_parts *), void *ctx);
 void store_used_part(struct store *, int64_t id, int64_t used_at);
 /* What is there of this URL fits nothing the origin has: all its ranges go. */
 void store_drop_parts(struct store *, const char *url);
@@ -106,11 +108,14 @@ struct store_put {
 	struct entry *entry;
 	struct body *body;
 	const struct part_place *place; /* NULL: a whole response; else entry and body are a range of one */
+	const struct store_parts *of; /* NULL; or the stored parts that body was made of: if one of them is gone by now: PURGED, if a newer
+	                        response is stored: CHANGED */
 	int64_t purge_id;    /* the last purge known when it set out (store_rules); one of its URL since: PURGED */
 	const struct entry *replaces; /* the row (same url) the flight set out to replace, as it was read, or NULL. If it is gone by now:
 	                        PURGED, and if it has another lifetime: CHANGED. The row with the same url and vary is overwritten in
 	                        place: id, pinned, tag, note, hits stay */
 	void (*done)(struct store_put *, enum store_put_outcome);
+	struct store_parts covered; /* after the commit of a part: all parts, if together they are the whole body; the caller's to free */
 	struct store_op op; /* private, like the next two */
 	struct store *store;
 	int outcome;

@@ -120,7 +120,10 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 	    &url, 1, say_refusal, &refused, why);
 	bool in_parts = false;
 	if (rc == 0)
-		rc = store_query(dir, "SELECT ?1, count(*), CAST(total(body_bytes) AS INTEGER), coalesce(' of ' || max(whole_bytes), '') FROM part WHERE url = ?1 HAVING count(*) > 0",
+		rc = store_query(dir, "SELECT ?1, count(*), CAST(total(added) AS INTEGER), coalesce(' of ' || max(whole_bytes), '') FROM ("
+	    "SELECT whole_bytes, max(0, first_byte + body_bytes - max(first_byte, coalesce(max(first_byte + body_bytes) OVER ("
+	    "PARTITION BY vary ORDER BY first_byte, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))) AS added " /* overlaps once */
+	    "FROM part WHERE url = ?1) HAVING count(*) > 0",
 		    &url, 1, say_parts, &in_parts, why);
 	if (rc == 0 && !refused && !in_parts)
 		log_say("show: %s: not stored", url);

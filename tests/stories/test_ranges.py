@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from curlew import run
 from origin import http_date
 from wire import Truncated, eventually
 
@@ -604,3 +605,117 @@ def test_what_a_rest_brings_beyond_its_range_reaches_nobody(curlew, origin):
         assert client.ask("GET", "/" + url.removeprefix("http://")).body == body
         assert client.closed()
     assert not curlew.rows(url)
+
+
+# --- parts that are the whole become an entry ---
+
+def abandoned(curlew, origin, shelf, at):
+    """A client that goes away after that many bytes, less than half; what had come is kept. The origin then knows ranges."""
+    gate = origin.gate("the client has left")
+
+    def page(visit):
+        visit.start(shelf.fields, length=len(shelf.body))
+        visit.write(shelf.body[:at])
+        gate.wait()
+        visit.await_left()
+    url = origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        client.head()
+        client.read(at)
+        gate.await_reached()
+        client.abort()
+    gate.open()
+    await_parts(curlew, url, (0, at, len(shelf.body)))
+    return origin.at("/x", shelf)
+
+
+def test_a_download_that_is_gone_on_with_becomes_an_entry(curlew, origin):
+    shelf = Shelf(bytes_of(4 * MIB), TAGGED | {"Content-Type": "video/mp4", "Set-Cookie": "id=1"})
+    url = abandoned(curlew, origin, shelf, 3 * MIB // 2)
+    assert get_range(curlew, url, 3 * MIB // 2).body == shelf.body[3 * MIB // 2:]
+    row = curlew.row(url)
+    assert (row["status"], row["body_bytes"], row["etag"]) == (200, 4 * MIB, '"1"') and "max-age=3600" in row["reason"]
+    assert row["sha256"] is not None and row["stale_until"] > row["fresh_until"]
+    assert "video/mp4" in row["headers"] and "Content-Range" not in row["headers"] and "Set-Cookie" not in row["headers"]
+    assert parts(curlew, url) == []
+    answer = curlew.get(url)
+    assert answer.hit and answer.status == 200 and answer.body == shelf.body
+    assert get_range(curlew, url, 5, 9).hit and len(shelf.asked) == 1
+    assert url.encode() in run("ls", url, "--cache", curlew.dir).stdout
+    assert run("cat", url, "--cache", curlew.dir).stdout == shelf.body
+    assert run("pin", url, "--cache", curlew.dir).returncode == 0 and curlew.row(url)["pinned"] == 1
+    assert run("verify", "--cache", curlew.dir).returncode == 0
+
+
+def test_parts_in_any_order_and_overlapping_become_an_entry(curlew, origin):
+    shelf = Shelf(bytes_of(4 * MIB))
+    url = abandoned(curlew, origin, shelf, 7 * MIB // 4)
+    get_range(curlew, url, 3 * MIB)
+    eventually(lambda: len(parts(curlew, url)) == 2)
+    get_range(curlew, url, 3 * MIB // 2, 5 * MIB // 2 - 1)
+    eventually(lambda: len(parts(curlew, url)) == 3)
+    shown = run("show", url, "--cache", curlew.dir)
+    assert f"{7 * MIB // 2} bytes of {4 * MIB}".encode() in shown.stderr, "an overlap counts once"
+    get_range(curlew, url, 2 * MIB + 7, 3 * MIB + 7)
+    assert curlew.row(url)["body_bytes"] == 4 * MIB and parts(curlew, url) == []
+    answer = curlew.get(url)
+    assert answer.hit and answer.body == shelf.body
+
+
+def test_a_purge_while_parts_are_joined_is_a_purge(curlew, origin):
+    shelf = Shelf(bytes_of(4 * MIB))
+    url = abandoned(curlew, origin, shelf, 7 * MIB // 4)
+    get_range(curlew, url, 7 * MIB // 4)
+    curlew.shell(f"DELETE FROM entry WHERE url = '{url}'; DELETE FROM part WHERE url = '{url}'")
+    curlew.stored(origin.at("/y", "later", FRESH))
+    curlew.shell(f"DELETE FROM entry WHERE url = '{url}'")  # where it had been joined before
+    assert not curlew.rows(url) and parts(curlew, url) == []
+    assert not get_range(curlew, url, 5, 9).hit
+
+
+def cut_in_two(curlew, url):
+    """Takes the entry of a URL apart, as an earlier version left such bodies: two parts, which are the whole."""
+    row = curlew.row(url)
+    body, size = curlew.body_path(url).read_bytes(), row["body_bytes"]
+    half, names = size // 2, ["body/00/000000000001", "body/00/000000000002"]
+    (curlew.dir / "body/00").mkdir(exist_ok=True)
+    for name, piece in zip(names, (body[:half], body[half:])):
+        (curlew.dir / name).write_bytes(piece)
+    for name, first, n in zip(names, (0, half), (half, size - half)):
+        curlew.shell("INSERT INTO part (url, status, etag, first_byte, body_bytes, whole_bytes, body_file, fetched_at, fresh_until, used_at, headers) "
+                     f"SELECT url, 206, etag, {first}, {n}, {size}, '{name}', fetched_at, fresh_until, used_at, headers FROM entry WHERE url = '{url}'")
+    curlew.shell(f"CREATE TEMP TABLE kept AS SELECT * FROM part; DELETE FROM entry WHERE url = '{url}'; INSERT INTO part SELECT * FROM kept")
+    return body
+
+
+def test_parts_that_were_stored_before_become_an_entry_at_start(launch, origin):
+    curlew = launch()
+    url = origin.at("/x", Shelf(bytes_of(3 * MIB)))
+    curlew.stored(url)
+    curlew.stop()
+    body = cut_in_two(curlew, url)
+    assert len(parts(curlew, url)) == 2 and not curlew.rows(url)
+    again = launch()
+    assert again.row(url)["body_bytes"] == 3 * MIB and parts(again, url) == []
+    answer = again.get(url)
+    assert answer.hit and answer.body == body
+
+
+@pytest.mark.parametrize("end", ["etag = 'W/\"1\"', headers = replace(headers, '\"1\"', 'W/\"1\"')", "whole_bytes = NULL",
+                                 "headers = headers || 'Cache-Control: no-store' || char(10)", "first_byte = first_byte + 1 WHERE first_byte > 0"])
+def test_parts_that_may_not_be_joined_stay_parts(launch, origin, end):
+    curlew = launch()
+    url = origin.at("/x", Shelf(bytes_of(3 * MIB)))
+    curlew.stored(url)
+    other = origin.at("/y", Shelf(bytes_of(3 * MIB)))
+    curlew.stop()
+    cut_in_two(curlew, url)
+    curlew.shell("UPDATE part SET whole_bytes = whole_bytes + 1")
+    curlew.shell(f"UPDATE part SET {end}")
+    if "first_byte" not in end and "NULL" not in end:
+        curlew.shell("UPDATE part SET whole_bytes = whole_bytes - 1")
+    again = launch()
+    again.stored(other)  # what start had to do is done
+    again.stop(verify=False)
+    assert not again.rows(url) and len(parts(again, url)) == 2

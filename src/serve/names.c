@@ -82,14 +82,13 @@ struct span names_site(const struct conf *conf, struct span host)
 {
 	static const char zone[] = ".localhost";
 	struct span name = host_in(span_trim(host)), none = {NULL, 0};
-	if (name.len == 0 || is_configured(conf, name))
+	struct span label = name;
+	if (label.len > 0 && label.at[label.len - 1] == '.')
+		label.len--;
+	if (label.len < sizeof zone || !span_is_nocase(span_from(label, label.len - (sizeof zone - 1)), zone))
 		return none;
-	if (name.at[name.len - 1] == '.')
-		name.len--;
-	if (name.len < sizeof zone || !span_is_nocase(span_from(name, name.len - (sizeof zone - 1)), zone))
-		return none;
-	name.len -= sizeof zone - 1;
-	return memchr(name.at, '.', name.len) == NULL ? name : none;
+	label.len -= sizeof zone - 1;
+	return memchr(label.at, '.', label.len) == NULL && !is_configured(conf, name) ? label : none;
 }
 
 struct span names_port(struct span host)

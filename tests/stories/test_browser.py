@@ -365,3 +365,15 @@ def test_in_chromium_a_frame_is_sandboxed(chromium, web):
     heard = chromium.run(f"""new Promise(end => {{ onmessage = m => end(m.data); let f = document.createElement('iframe');
         f.src = '/{site.host}/frame'; document.body.append(f) }})""")
     assert heard == ["null", "SecurityError", "SecurityError", "SecurityError", "TypeError"]
+
+
+def test_in_chromium_every_kind_of_label_is_a_host(chromium, launch, origin):
+    """The sites are asked through an upstream proxy, which is the scripted origin, so that they may have any name."""
+    curlew = launch("--proxy", origin.url())
+    for host, label in (("b\u00fccher.example", "x---n-n---hh-bcher-kva--example"), ("a--b.example", "a---hh-b--example"), ("xn.example", "x---n-n--example"),
+                        ("ab.cd-ef.example:8080", "ab--cd-ef--example---p8080"), ("[2001:db8::1]", "2001-db8-0-0-0-0-0-1---v"),
+                        ("a_b.example", "a---u-b--example"), ("-a.example-", "---h-a--example---h"), ("a" * 54 + ".example", "a" * 54 + "--example")):
+        named = host.replace("b\u00fccher", "xn--bcher-kva")
+        origin.at(f"http://{named}/page", "<script>document.title = location.host</script>", {"Content-Type": "text/html"})
+        assert chromium.visit(f"http://localhost:{curlew.port}/{host}/page") == f"http://{label}.localhost:{curlew.port}/page"
+        assert chromium.run("document.title") == f"{label}.localhost:{curlew.port}", host

@@ -59,7 +59,7 @@ static int run_verb(int argc, char **argv)
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(argv[0], verbs[i].name) == 0)
 			return verbs[i].run(argc, argv);
-	fprintf(stderr, "curlew: %s: no such verb (see `curlew --help`)\n", argv[0]);
+	fprintf(stderr, "curlew: %s: %s (see `curlew --help`)\n", argv[0], argv[0][0] == '-' ? "options come after the verb" : "no such verb");
 	return 2;
 }
 

@@ -94,7 +94,7 @@ static const struct conf_verb_row verbs[] = {
 	"  curlew get https://example.com/x > x\n"
 	"  curlew get -i -H 'Accept-Language: de' example.com/\n"
 	"  curlew get --cache ~/site-cache --origin http://127.0.0.1:8080 /x\n"},
-    {CONF_LS, "ls", "[GLOB]", "List what is stored. In a pipe, parted by tabs: state, status, bytes, age in seconds, hits, pinned, tag, URL.",
+    {CONF_LS, "ls", "[GLOB...]", "List what is stored. In a pipe, separated by tabs: state, status, bytes, age in seconds, hits, pinned, tag, URL.",
 	"  curlew ls\n  curlew ls 'example.com/*.iso' --sort size\n  curlew ls --host example.com --stale --json\n"},
     {CONF_SHOW, "show", "URL", "Show all that is known about a stored URL.",
 	"  curlew show example.com/data.json\n  curlew show -H 'Accept-Language: de' example.com/          the variant for such a request\n"},

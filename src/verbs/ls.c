@@ -54,7 +54,7 @@ static int list(const struct conf *conf, const struct select *s, const char *ord
 	else if (rows == 0 && s->where.len == 0)
 		log_say("ls: nothing is stored in %s", conf_cache_dir(conf));
 	else if (rows == 0)
-		log_say("ls: nothing stored matches%s%s", buf_str(&s->words), s->glob_count > 0 ? " (a glob is matched with the whole URL: '*word*')" : "");
+		log_say("ls: nothing stored matches%s%s", buf_str(&s->words), strchr(buf_str(&s->words), '*') != NULL ? " (a glob is matched with the whole URL: '*word*')" : "");
 	buf_fini(&sql);
 	buf_fini(&why);
 	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;

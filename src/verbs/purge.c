@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct deed {
@@ -110,7 +111,7 @@ static int do_it(const struct deed *deed, const struct conf *conf, const struct 
 		log_say("%s: %s", deed->verb, buf_str(&why));
 	else if (rows.count == 0 && parts.count == 0)
 		log_say("%s: nothing stored matches%s%s", deed->verb, buf_str(&s->words),
-		    s->glob_count > 0 ? " (a glob is matched with the whole URL: '*word*')" : "");
+		    strchr(buf_str(&s->words), '*') != NULL ? " (a glob is matched with the whole URL: '*word*')" : "");
 	if (rc == 0 && (conf_flag(conf, "json") || rows.count > 0 || parts.count > 0))
 		report(deed, dry, conf_flag(conf, "json"), (dry ? (int64_t)rows.count : changed) + parts.count, rows.bytes + parts.bytes);
 	free(rows.ids);

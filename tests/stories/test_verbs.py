@@ -157,6 +157,16 @@ def test_wrong_usage_exits_2_and_names_the_form_it_wants(curlew, args, words):
     assert words in said(curlew, *args, status=2)
 
 
+def test_an_option_before_the_verb_is_told_its_place(curlew):
+    done = run("--cache", curlew.dir, "ls")
+    assert (done.returncode, done.stderr.decode()) == (2, "curlew: --cache: options come after the verb (see `curlew --help`)\n")
+
+
+def test_the_hint_about_globs_is_for_globs(curlew):
+    for name in ("ls", "purge"):
+        assert "glob" not in said(curlew, name, "http://never.example/", status=3) and "glob" in said(curlew, name, "never.example*", status=3)
+
+
 @pytest.mark.parametrize("word, called", [("-o", "-o"), ("-so", "-o"), ("--output", "--output"), ("--outp", "--output")])
 def test_a_value_that_is_missing_at_the_end_is_the_options_own(word, called):
     done = run("get", "http://h/", word)

@@ -144,6 +144,7 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 		/* What arrives takes room before it is a row, and others are evicted for it. */
 		if (f->storing && f->body_bytes < 0 && f->received > FLIGHT_ENDLESS && store_short(f->flights->config.store))
 			landing_give_up(f, "its length is unknown, and the disk has less free than --min-free leaves");
+		landing_grow(f);
 		landing_step(f);
 	}
 	bool more = f->window.end - f->window.start < FLIGHT_WINDOW;

@@ -34,6 +34,7 @@ enum {
 	FLIGHT_SMALL = 64 << 10,    /* smaller bodies are written in one go, when whole */
 	FLIGHT_KEEP = 256 << 10,    /* bytes kept in memory for readers although the disk has them */
 	FLIGHT_ENDLESS = 16 << 20,  /* bytes from which a body of unknown length is suspected of having no end */
+	FLIGHT_ROOM = 1 << 20,      /* bytes of room taken at a time for a body of unknown length */
 	FLIGHT_UPLOAD = 256 << 10,  /* bytes of a request body on their way */
 	FLIGHT_INTERIMS = 32,       /* interim answers passed on; more are dropped */
 	FLIGHT_SETTLE_MS = 100, /* that somebody waits for a row on its way rather than ask the origin for what has just come */
@@ -123,6 +124,7 @@ struct flight {
 	bool given_up;  /* cancelled for want of seats: not to be joined */
 	bool committed; /* a row owns the body */
 	int64_t on_disk;
+	int64_t reserved; /* room taken for it in the cache (store_reserve) */
 	int64_t behind; /* its part of flights->behind; 0: the disk has all of it */
 	struct body *body;
 	bool disk_busy; /* the job is queued or running */
@@ -221,6 +223,8 @@ void arrival_round_over(void *flights);
 /* landing.c */
 /* on_head: the verdict and the entry. came: what the origin sent, where response is stored fields updated by it; else the same. */
 void landing_judge(struct flight *, const struct head *response, const struct head *came);
+void landing_grow(struct flight *); /* more has arrived: takes room for it, or gives up; under the lock */
+void landing_fini(struct flight *); /* gives back the room that is left */
 void landing_step(struct flight *); /* there is something for the disk thread to do; under the lock */
 void landing_refresh(struct flight *); /* a 304 is complete: writes the row; under the lock */
 void landing_give_up(struct flight *, const char *why); /* no more storing; under the lock */

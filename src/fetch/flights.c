@@ -249,6 +249,7 @@ static void flight_free(struct flight *f)
 		f->interims = i->next;
 		free(i);
 	}
+	landing_fini(f);
 	body_free(f->body);
 	entry_free(f->was);
 	entry_free(f->chosen);

@@ -294,6 +294,20 @@ static void withdraw(struct flight *f)
 	store_refresh(f->flights->config.store, &f->withdrawal);
 }
 
+/* Room for the body, as far as its length is known; more is taken as it grows (landing_grow). False: there is none, and the verdict says so. */
+static bool take_room(struct flight *f)
+{
+	int64_t n = f->is_part ? f->part_bytes : f->body_bytes > 0 ? f->body_bytes : 0;
+	const char *why = store_reserve(f->flights->config.store, n);
+	if (why == NULL) {
+		f->reserved = n;
+		return true;
+	}
+	f->verdict.store = false;
+	snprintf(f->verdict.reason, sizeof f->verdict.reason, "%s", why);
+	return false;
+}
+
 void landing_judge(struct flight *f, const struct head *response, const struct head *came)
 {
 	int64_t now = flight_now();
@@ -339,13 +353,41 @@ void landing_judge(struct flight *f, const struct head *response, const struct h
 		}
 	}
 	message_fini(&kept);
-	f->storing = f->verdict.store && f->entry != NULL;
+	f->storing = f->verdict.store && f->entry != NULL && take_room(f);
 	f->shareable = f->storing && !f->is_part && !f->verdict.reusable_only_validated && f->verdict.fresh_for_s > 0;
 	if (!f->storing)
 		refuse(f, f->verdict.reason, now);
 }
 
 /* --- the way to the disk --- */
+
+/* Keeps of its room what it has on the disk: that is gone when the flight is. */
+static void give_room(struct flight *f, int64_t keep)
+{
+	if (f->reserved <= keep)
+		return;
+	store_release(f->flights->config.store, f->reserved - keep);
+	f->reserved = keep;
+}
+
+void landing_fini(struct flight *f)
+{
+	give_room(f, 0);
+}
+
+void landing_grow(struct flight *f)
+{
+	if (!f->storing || f->received <= f->reserved)
+		return;
+	int64_t more = f->received - f->reserved > FLIGHT_ROOM ? f->received - f->reserved : FLIGHT_ROOM;
+	if (f->body_bytes < 0 && f->received <= FLIGHT_SMALL)
+		more = f->received - f->reserved; /* most bodies of unknown length are small */
+	const char *why = store_reserve(f->flights->config.store, more);
+	if (why != NULL)
+		landing_give_up(f, why);
+	else
+		f->reserved += more;
+}
 
 void landing_give_up(struct flight *f, const char *why)
 {
@@ -354,6 +396,7 @@ void landing_give_up(struct flight *f, const char *why)
 	f->storing = false;
 	f->shareable = false; /* what is no longer in memory or on disk cannot be read from the start */
 	f->gave_up = why;
+	give_room(f, f->on_disk);
 	refuse(f, why, flight_now());
 	flight_unpause(f);
 	flight_end_if_idle(f);
@@ -365,6 +408,8 @@ static void landing_over(struct flight *f, bool owned)
 	flights_close(f); /* first: who finds it not open any more must also find that something landed */
 	pthread_mutex_lock(&f->lock);
 	f->committed = owned;
+	if (owned)
+		give_room(f, 0); /* it counts as stored now */
 	if (f->state == FLIGHT_LANDED)
 		flight_enter(f, FLIGHT_OVER);
 	pthread_cond_broadcast(&f->news);
@@ -559,7 +604,7 @@ bool landing_salvage(struct flight *f)
 
 void landing_step(struct flight *f)
 {
-	bool due = is_complete(f) || f->window.end - f->on_disk >= FLIGHT_SMALL;
+	bool due = is_complete(f) || f->window.end - f->on_disk > FLIGHT_SMALL;
 	if (!f->storing || f->disk_busy || !due)
 		return;
 	f->disk_busy = true;

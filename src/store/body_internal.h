@@ -68,7 +68,7 @@ int body_make_folder(struct bodies *, const char *name);
 bool body_avoids(const struct bodies *, int64_t number);
 /* After an error (errno) in the folder of that number: true when another name may do better. */
 bool body_avoid_folder(struct bodies *, int64_t number);
-/* A body could not be written: nothing is stored until bodies_look_again() finds that it can be again. */
+/* A body could not be written. */
 void body_note_failure(struct bodies *);
 void body_spool_name(struct bodies *, char name[SPOOL_NAME_SIZE]);
 

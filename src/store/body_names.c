@@ -163,6 +163,8 @@ void body_written(struct body *body)
 	stop_writing(body);
 	pthread_mutex_unlock(&body->bodies->mutex);
 	atomic_store(&body->bodies->fresh, true);
+	if (body_bytes(body) > 0)
+		atomic_store(&body->bodies->failing, false);
 }
 
 /* --- leases --- */

@@ -121,29 +121,29 @@ static bool is_writable(const struct bodies *b, unsigned ab)
 	return errno == ENOENT && faccessat(b->dir_fd, "body", W_OK | X_OK, AT_EACCESS) == 0;
 }
 
-/* Looks at all folders. How many cannot be written. */
+/* Looks at all folders. How many cannot be written; said where there were none before. */
 static int look_at_folders(struct bodies *b)
 {
 	int avoided = 0;
-	for (unsigned ab = 0; ab < FOLDERS; ab++) {
+	unsigned first = FOLDERS;
+	for (unsigned ab = FOLDERS; ab-- > 0;) {
 		bool writable = is_writable(b, ab);
 		atomic_store(&b->avoid[ab], !writable);
 		avoided += !writable;
+		first = writable ? first : ab;
 	}
-	atomic_store(&b->avoided, avoided);
+	if (atomic_exchange(&b->avoided, avoided) == 0 && avoided > 0)
+		log_say("body/%02x: cannot be written (like %d of the %d folders in all; the owner of the cache directory must own them; `curlew "
+			"stats` lists them)", first, avoided, FOLDERS);
 	return avoided;
 }
 
 bool body_avoid_folder(struct bodies *b, int64_t number)
 {
-	int why = errno;
-	if (why != EACCES && why != EPERM && why != EROFS)
+	if (errno != EACCES && errno != EPERM && errno != EROFS)
 		return false;
-	bool first = atomic_load(&b->avoided) == 0;
-	int avoided = look_at_folders(b);
-	if (first)
-		log_say("body/%02x: cannot be written: %s (%d of its %d folders cannot; the owner of the cache directory must own them all; `curlew "
-			"stats` lists them)", folder_of(number), strerror(why), avoided, FOLDERS);
+	int saved = errno, avoided = look_at_folders(b);
+	errno = saved;
 	return avoided < FOLDERS && body_avoids(b, number);
 }
 

@@ -191,23 +191,26 @@ static void note_stopped(struct keep *k)
 	writer_queue(k->at.writer, &s->op, false);
 }
 
-bool keep_may_put(const struct keep *k)
-{
-	return !atomic_load(&k->full) && !atomic_load(&k->starved) && !atomic_load(&k->away);
-}
-
-const char *keep_stopped(const struct keep *k)
+const char *keep_forbidden(const struct keep *k)
 {
 	if (atomic_load(&k->full))
 		return "an open transaction keeps the write-ahead log from being emptied";
 	if (atomic_load(&k->away))
 		return "body/ is not the directory that the bodies were stored in";
+	if (atomic_load(&k->starved))
+		return "the disk has less free than --min-free leaves, and nothing is left to evict";
+	return NULL;
+}
+
+const char *keep_stopped(const struct keep *k)
+{
+	const char *why = keep_forbidden(k);
+	if (why != NULL)
+		return why;
 	if (bodies_failing(k->at.bodies))
 		return "the cache's disk cannot be written";
 	if (atomic_load(&k->unwritten))
 		return "the index cannot be written";
-	if (atomic_load(&k->starved))
-		return "the disk has less free than --min-free leaves, and nothing is left to evict";
 	return NULL;
 }
 
@@ -414,6 +417,7 @@ static void *run(void *arg)
 		if (clock_us() - ticked < ROUND_MS * 1000)
 			continue;
 		ticked = clock_us();
+		atomic_store(&k->elsewhere, bodies_in_flight_elsewhere(k->at.bodies));
 		k->at.tick(k->at.ctx, atomic_load(&k->full));
 		watch_wal(k);
 		watch_bodies(k, time(NULL) - k->synced_at >= SYNC_S);

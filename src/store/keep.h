@@ -45,11 +45,15 @@ void keep_make_room(struct keep *, struct index *, int64_t bytes);
 /* True once what dead processes left before the start has been looked for. Any thread. */
 bool keep_swept(const struct keep *);
 /* Why nothing may be stored at the moment, in words; NULL: it may. Any thread. */
+const char *keep_forbidden(const struct keep *);
+/* The same, or why nothing can be: the last write failed. Storing is then tried all the same, which is how the end of that is found, but not
+ * promised to anybody. */
 const char *keep_stopped(const struct keep *);
-/* May a body that is whole still be stored? Also where the last one could not be written: whether it is over is found by trying. */
-bool keep_may_put(const struct keep *);
-/* A change of the index was not committed: nothing is stored until one is. Any thread. */
+/* A change of the index was not committed. Any thread. */
 void keep_failed(struct keep *);
+/* As store_reserve() and store_release(). */
+const char *keep_reserve(struct keep *, int64_t bytes);
+void keep_release(struct keep *, int64_t bytes);
 /* True while the disk has less free than --min-free leaves. Any thread. */
 bool keep_short(const struct keep *);
 /* True while nothing may be stored because a reader keeps the WAL from being emptied: then nothing is written that can wait. Any thread. */

@@ -20,9 +20,8 @@ struct keep {
 	atomic_bool starved;   /* the disk, with nothing left to evict */
 	atomic_bool away;      /* body/ */
 	atomic_bool unwritten; /* the last change of the index was not committed */
-	atomic_llong reserved; /* bytes that bodies in flight may still need */
-	atomic_llong elsewhere; /* bytes in flight of other processes, at the last look */
-	atomic_llong free_bytes; /* of the disk at the last look, above what --min-free leaves; INT64_MAX: without end */
+	atomic_llong reserved;  /* bytes of bodies in flight, written or to come */
+	atomic_llong elsewhere; /* the same of other processes, as far as they are written, at the last look */
 	atomic_bool careful;   /* the last eviction could not be committed */
 	atomic_bool exhausted; /* the last eviction left nothing that may go */
 	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */

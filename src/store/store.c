@@ -384,7 +384,7 @@ static int put_run(struct store_op *op, struct index *ix)
 	struct store_put *put = OF(struct store_put, op, op);
 	struct store *s = put->store;
 	put->outcome = STORE_PUT_TROUBLE;
-	if (!keep_may_put(s->keep)) {
+	if (keep_forbidden(s->keep) != NULL) {
 		put->outcome = STORE_PUT_STOPPED;
 		return 0;
 	}
@@ -527,6 +527,16 @@ void store_settle(struct store *s)
 const char *store_stopped(const struct store *s)
 {
 	return keep_stopped(s->keep);
+}
+
+const char *store_reserve(struct store *s, int64_t bytes)
+{
+	return keep_reserve(s->keep, bytes);
+}
+
+void store_release(struct store *s, int64_t bytes)
+{
+	keep_release(s->keep, bytes);
 }
 
 bool store_short(const struct store *s)

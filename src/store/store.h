@@ -147,8 +147,12 @@ void store_note_server(struct store *, const char *settings);
 
 /* Waits until everything queued before is committed (verbs, tests). */
 void store_settle(struct store *);
-/* Why nothing is stored at the moment, in words; NULL: it is. Cheap. */
+/* Why nothing is stored at the moment, in words, or why that cannot be promised; NULL: it is. Cheap. */
 const char *store_stopped(const struct store *);
+/* Room for so many bytes of a body in flight. NULL: they are reserved, and --size and --min-free count them until store_release(). Else why
+ * nothing may be stored, as a literal: stream on without storing. Cheap. Any thread. */
+const char *store_reserve(struct store *, int64_t bytes);
+void store_release(struct store *, int64_t bytes);
 /* Is the disk short of room? Then what may have no end is better not stored. Cheap. */
 bool store_short(const struct store *);
 /* Has all been swept that dead processes left before store_open()? (gc) */

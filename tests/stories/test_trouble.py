@@ -55,6 +55,16 @@ def test_a_disk_that_fills_half_way(launch, origin):
     eventually(lambda: len(curlew.files()) == 1, what="the half body is dropped")
 
 
+def test_a_body_of_64_kib_does_not_pass_through_the_spool(launch, origin):
+    curlew = launch()
+    (curlew.dir / "spool").rmdir()
+    (curlew.dir / "spool").write_text("not a directory")
+    for size in (65535, 65536):
+        curlew.stored(origin.at(f"/{size}", b"x" * size, FRESH))
+    (curlew.dir / "spool").unlink()
+    (curlew.dir / "spool").mkdir()
+
+
 def limited(limit, *args):
     """A verb under `ulimit -f`, whose signal Python would ignore on its behalf."""
     def limit_files():

@@ -73,7 +73,7 @@ bool browser_refuses(struct exchange *x)
 	if ((!foreign && !span_is_nocase(site, "cross-site")) || plain)
 		return false;
 	x->verdict = "refused";
-	own_text(x, 403, NULL, "a page of another site%s%.*s made this request", origin.at != NULL ? ", " : "",
+	own_text(x, 403, NULL, "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are answered",
 	    (int)(origin.len > 200 ? 200 : origin.len), origin.at != NULL ? origin.at : "");
 	return true;
 }

@@ -88,6 +88,8 @@ static void add_lines(struct buf *out, struct span lines, const struct reply *r,
 		struct span name = colon != NULL ? span_make(line.at, (size_t)(colon - line.at)) : span_make(NULL, 0);
 		if (!may_pass(line, name) || (r->location != NULL && span_is_nocase(name, "Location")))
 			continue;
+		if (r->no_cookies && span_is_nocase(name, "Clear-Site-Data"))
+			continue;
 		if (policy_is_cookie(name)) {
 			add_cookie(out, line, name, r, reused);
 			continue;

@@ -13,7 +13,7 @@ struct reply {
 	int status;
 	struct span fields;   /* lines as stored: "Name: value\n" */
 	bool reused;          /* it was made for another client: without the Set-Cookie among fields */
-	bool no_cookies;      /* no Set-Cookie passes */
+	bool no_cookies;      /* no Set-Cookie passes, and no Clear-Site-Data, which would delete the cookies of others */
 	const char *cookie_host; /* the client knows this host as LABEL.localhost: Set-Cookie is rewritten for it; or NULL */
 	bool sandbox;         /* a document that must not share its origin (browser.h) */
 	struct span cookies;  /* Set-Cookie lines made for this client */

@@ -207,10 +207,11 @@ def test_other_ways_have_no_sandbox_and_pass_cookies(launch, origin, mode):
 
 
 def test_no_cookie_passes_by_prefix(curlew, origin):
-    url = origin.at("/x", "hello", {"Set-Cookie": "a=b", "Vary": "Cookie", "Cache-Control": "max-age=60"})
+    url = origin.at("/x", "hello", {"Set-Cookie": "a=b", "Clear-Site-Data": '"cookies"', "Vary": "Cookie", "Cache-Control": "max-age=60"})
     many = {f"X-{number}": "1" for number in range(40)}
     for fields in ({"Cookie": "c=d"}, {"Cookie": "e=f"} | many, {}):
-        assert "Set-Cookie" not in curlew.get(url, fields)
+        answer = curlew.get(url, fields)
+        assert "Set-Cookie" not in answer and "Clear-Site-Data" not in answer
         curlew.row(url)
     assert origin.count("/x") == 1 and "Cookie" not in origin.asked("/x")[0].fields
     curlew.ask("POST", url, {"Cookie": "c=d"}, b"x")

@@ -149,6 +149,37 @@ static void a_location_leads_to_the_host_of_its_site(void **state)
 	}
 }
 
+static void a_url_on_the_host_of_a_site_is_one_of_the_real_site(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *url, *want;
+	} rows[] = {
+	    {"http://example--com.localhost:8899", "http://example.com"},
+	    {"http://example--com---s.localhost:8899/a?b#c", "https://example.com/a?b#c"},
+	    {"HTTP://Example--COM.LocalHost:8899/A", "http://example.com/A"},
+	    {"http://example--com.localhost:8899?x", "http://example.com?x"},
+	    {"http://example--com.localhost:1/", NULL},
+	    {"http://example--com.localhost/", NULL},
+	    {"https://example--com.localhost:8899/", NULL},
+	    {"http://example--com.localhost:88990/", NULL},
+	    {"http://example--com.localhost.evil:8899/", NULL},
+	    {"http://evil/example--com.localhost:8899/", NULL},
+	    {"http://user@example--com.localhost:8899/", NULL},
+	    {"http://a---q.localhost:8899/", NULL},
+	    {"http://localhost:8899/", NULL},
+	    {"http://.localhost:8899/", NULL},
+	    {"null", NULL},
+	    {"", NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *got = site_reveal(span_of(rows[i].url), span_of(":8899"));
+		if ((got == NULL) != (rows[i].want == NULL) || (got != NULL && strcmp(got, rows[i].want) != 0))
+			fail_msg("%s: %s, not %s", rows[i].url, got != NULL ? got : "NULL", rows[i].want != NULL ? rows[i].want : "NULL");
+		free(got);
+	}
+}
+
 static void a_cookie_stays_with_the_host_that_set_it(void **state)
 {
 	(void)state;
@@ -191,6 +222,7 @@ int main(void)
 	    cmocka_unit_test(the_case_of_a_label_does_not_matter),
 	    cmocka_unit_test(no_other_label_is_a_site),
 	    cmocka_unit_test(a_location_leads_to_the_host_of_its_site),
+	    cmocka_unit_test(a_url_on_the_host_of_a_site_is_one_of_the_real_site),
 	    cmocka_unit_test(a_cookie_stays_with_the_host_that_set_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,70 +1,91 @@
 /*
- * The loop: wait for sockets, for libcurl's timer or for a wish; do the wishes; let libcurl act; take what has ended; once a
+ * The loop: wait for sockets, for libcurl's timer or for a command; do the commands; let libcurl act; take what has ended; once a
  * second look for transfers past their deadline; tell round_over.
  *
- * Other threads never touch libcurl. They leave a wish (start, resume, cancel) under `lock`, at most one list node a fetch, and
+ * Other threads never touch libcurl. They leave a command (start, resume, cancel) under `lock`, at most one list node a fetch, and
  * write the eventfd when the list was empty. A fetch is freed on the engine's thread alone, after leaving that list.
  */
-#include "fetch/engine_internal.h"
+#include "fetch/engine.h"
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "fetch/transfer.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { EVENTS = 256, SWEEP_MS = 1000, KEPT_CONNECTIONS = 512 };
 
-/* --- wishes --- */
+/* Asked of a fetch by other threads; a set of these waits in fetch->commands for the engine's thread. */
+enum { COMMAND_START = 1, COMMAND_RECEIVE = 2, COMMAND_SEND = 4, COMMAND_CANCEL = 8 };
 
-static void wish(struct fetch *f, unsigned what)
+struct engine {
+	struct transfer_context shared;
+	pthread_t thread;
+	int epoll_fd, wake_fd;
+	int64_t timer_ms; /* when libcurl wants to be called; INT64_MAX: not */
+	struct fetch *active;
+
+	pthread_mutex_t lock; /* guards what follows; under it only a list is touched, never waited */
+	struct fetch *commanded_first, **commanded_last;
+	bool ending;
+};
+
+static void fail(struct fetch *, enum engine_outcome, CURLcode, const char *why);
+
+/* --- commands --- */
+
+static void command(struct fetch *f, unsigned what)
 {
 	struct engine *e = f->engine;
 	pthread_mutex_lock(&e->lock);
-	bool first = e->wished_first == NULL;
-	f->wishes |= what;
-	if (!f->wished) {
-		f->wished = true;
-		f->wished_next = NULL;
-		*e->wished_last = f;
-		e->wished_last = &f->wished_next;
+	bool first = e->commanded_first == NULL;
+	f->commands |= what;
+	if (!f->commanded) {
+		f->commanded = true;
+		f->next_commanded = NULL;
+		*e->commanded_last = f;
+		e->commanded_last = &f->next_commanded;
 	}
 	pthread_mutex_unlock(&e->lock);
 	if (first)
 		eventfd_write(e->wake_fd, 1);
 }
 
-/* A fetch that ends while wished for must not stay in the list. */
-static void unwish(struct fetch *f)
+/* A fetch that ends must not stay in the list. */
+static void withdraw_commands(struct fetch *f)
 {
 	struct engine *e = f->engine;
 	pthread_mutex_lock(&e->lock);
-	if (f->wished) {
-		struct fetch **at = &e->wished_first;
+	if (f->commanded) {
+		struct fetch **at = &e->commanded_first;
 		while (*at != f)
-			at = &(*at)->wished_next;
-		*at = f->wished_next;
-		if (e->wished_last == &f->wished_next)
-			e->wished_last = at;
-		f->wished = false;
+			at = &(*at)->next_commanded;
+		*at = f->next_commanded;
+		if (e->commanded_last == &f->next_commanded)
+			e->commanded_last = at;
+		f->commanded = false;
 	}
 	pthread_mutex_unlock(&e->lock);
 }
 
-static struct fetch *next_wished(struct engine *e, unsigned *wishes)
+static struct fetch *next_commanded(struct engine *e, unsigned *commands)
 {
 	pthread_mutex_lock(&e->lock);
-	struct fetch *f = e->wished_first;
+	struct fetch *f = e->commanded_first;
 	if (f != NULL) {
-		e->wished_first = f->wished_next;
-		if (e->wished_first == NULL)
-			e->wished_last = &e->wished_first;
-		*wishes = f->wishes;
-		f->wishes = 0;
-		f->wished = false;
+		e->commanded_first = f->next_commanded;
+		if (e->commanded_first == NULL)
+			e->commanded_last = &e->commanded_first;
+		*commands = f->commands;
+		f->commands = 0;
+		f->commanded = false;
 	}
 	pthread_mutex_unlock(&e->lock);
 	return f;
@@ -72,17 +93,17 @@ static struct fetch *next_wished(struct engine *e, unsigned *wishes)
 
 void engine_resume_data(struct fetch *f)
 {
-	wish(f, WISH_RECEIVE);
+	command(f, COMMAND_RECEIVE);
 }
 
 void engine_resume_upload(struct fetch *f)
 {
-	wish(f, WISH_SEND);
+	command(f, COMMAND_SEND);
 }
 
 void engine_cancel(struct fetch *f)
 {
-	wish(f, WISH_CANCEL);
+	command(f, COMMAND_CANCEL);
 }
 
 /* --- the engine's thread --- */
@@ -101,31 +122,31 @@ static void finish(struct fetch *f, CURLcode code)
 {
 	unlink_active(f);
 	enum engine_outcome outcome = transfer_end(f, code);
-	unwish(f); /* only now nobody knows it any more who could wish */
-	names_leave(f, outcome);
+	withdraw_commands(f); /* from here on nobody knows it who could leave a command */
+	name_leave(f->shared->lookups, &f->name, outcome == ENGINE_NO_HOST);
 	transfer_free(f);
 }
 
-void engine_fail(struct fetch *f, enum engine_outcome outcome, CURLcode code, const char *why)
+static void fail(struct fetch *f, enum engine_outcome outcome, CURLcode code, const char *why)
 {
 	f->failed = outcome;
 	f->failed_why = why;
 	finish(f, code);
 }
 
-void engine_restart(struct fetch *f)
+static void restart(struct fetch *f)
 {
-	if (transfer_begin(f) != 0 || curl_multi_add_handle(f->engine->multi, f->easy) != CURLM_OK) {
+	if (transfer_begin(f) != 0 || curl_multi_add_handle(f->shared->multi, f->easy) != CURLM_OK) {
 		unlink_active(f);
-		engine_fail(f, ENGINE_TROUBLE, CURLE_OUT_OF_MEMORY, "out of memory");
+		fail(f, ENGINE_TROUBLE, CURLE_OUT_OF_MEMORY, "out of memory");
 	}
 }
 
 static void start(struct engine *e, struct fetch *f)
 {
 	stats_add(STATS_FETCHES, 1);
-	if (e->config.offline) {
-		engine_fail(f, ENGINE_OFFLINE, CURLE_COULDNT_CONNECT, "--offline is set");
+	if (e->shared.config.offline) {
+		fail(f, ENGINE_OFFLINE, CURLE_COULDNT_CONNECT, "--offline is set");
 		return;
 	}
 	f->active = true;
@@ -134,20 +155,20 @@ static void start(struct engine *e, struct fetch *f)
 	if (e->active != NULL)
 		e->active->link = &f->next;
 	e->active = f;
-	engine_restart(f);
+	restart(f);
 }
 
-static void do_wishes(struct engine *e)
+static void do_commands(struct engine *e)
 {
-	unsigned wishes;
+	unsigned commands;
 	struct fetch *f;
-	while ((f = next_wished(e, &wishes)) != NULL) {
-		if (wishes & WISH_CANCEL)
-			engine_fail(f, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "given up");
-		else if (wishes & WISH_START)
+	while ((f = next_commanded(e, &commands)) != NULL) {
+		if (commands & COMMAND_CANCEL)
+			fail(f, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "given up");
+		else if (commands & COMMAND_START)
 			start(e, f);
 		else
-			transfer_resume(f, wishes & WISH_RECEIVE, wishes & WISH_SEND);
+			transfer_resume(f, commands & COMMAND_RECEIVE, commands & COMMAND_SEND);
 	}
 }
 
@@ -155,18 +176,18 @@ static void take_ended(struct engine *e)
 {
 	int left;
 	CURLMsg *m;
-	while ((m = curl_multi_info_read(e->multi, &left)) != NULL) {
+	while ((m = curl_multi_info_read(e->shared.multi, &left)) != NULL) {
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		struct fetch *f = NULL;
 		CURLcode code = m->data.result; /* m does not survive the handle's removal */
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f);
-		if (f->waits_for_name) {
+		if (f->name.waits) {
 			transfer_drop_handle(f);
-			f->deadline_ms = clock_ms() + (int64_t)(e->config.connect_timeout_s * 1000);
+			f->deadline_ms = clock_ms() + (int64_t)(e->shared.config.connect_timeout_s * 1000);
 		} else if (transfer_asks_again(f, code)) {
 			transfer_drop_handle(f);
-			engine_restart(f);
+			restart(f);
 		} else {
 			finish(f, code);
 		}
@@ -175,7 +196,7 @@ static void take_ended(struct engine *e)
 
 static const char *what_was_late(const struct fetch *f)
 {
-	if (f->waits_for_name)
+	if (f->name.waits)
 		return "the look-up of its name takes too long";
 	return f->head_done ? "it fell silent in the middle of its answer" : "it did not answer in time";
 }
@@ -185,9 +206,31 @@ static void sweep(struct engine *e, int64_t now)
 	for (struct fetch *f = e->active, *next; f != NULL; f = next) {
 		next = f->next;
 		if (now >= f->deadline_ms && !f->receive_paused && !f->send_paused)
-			engine_fail(f, ENGINE_TIMEOUT, CURLE_OPERATION_TIMEDOUT, what_was_late(f));
+			fail(f, ENGINE_TIMEOUT, CURLE_OPERATION_TIMEDOUT, what_was_late(f));
 	}
-	names_sweep(e, now);
+	name_sweep(e->shared.lookups, now);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+	struct engine *e = ctx;
+	struct fetch *f = NULL;
+	if (origin_sockets_watch(e->shared.sockets, fd, what, known) || what != CURL_POLL_REMOVE)
+		return 0;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &f);
+	if (f != NULL)
+		name_keep_end(&f->name, fd);
+	return 0;
+}
+
+/* The look-up that a transfer waited for is over. */
+static void on_name(struct name_wait *w, bool found)
+{
+	struct fetch *f = (struct fetch *)((char *)w - offsetof(struct fetch, name));
+	if (found)
+		restart(f);
+	else
+		fail(f, ENGINE_NO_HOST, CURLE_COULDNT_RESOLVE_HOST, "the name does not resolve");
 }
 
 static int on_timer(CURLM *multi, long ms, void *ctx)
@@ -210,14 +253,14 @@ static void take_events(struct engine *e, int wait_ms)
 			eventfd_read(e->wake_fd, &drained);
 			continue;
 		}
-		if (!sockets_event(e, fd) || (e->lookups != NULL && names_event(e, fd)))
+		if (!origin_sockets_event(e->shared.sockets, fd) || name_event(e->shared.lookups, fd))
 			continue;
 		int mask = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
 		    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 		    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-		curl_multi_socket_action(e->multi, fd, mask, &running);
+		curl_multi_socket_action(e->shared.multi, fd, mask, &running);
 	}
-	names_settle(e);
+	name_settle(e->shared.lookups);
 	take_ended(e); /* the connections they give back are idle before new transfers begin */
 }
 
@@ -225,11 +268,11 @@ static void act(struct engine *e, int wait_ms)
 {
 	int running;
 	take_events(e, wait_ms);
-	do_wishes(e);
+	do_commands(e);
 	if (clock_ms() >= e->timer_ms) {
 		e->timer_ms = INT64_MAX;
-		curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-		names_settle(e);
+		curl_multi_socket_action(e->shared.multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		name_settle(e->shared.lookups);
 	}
 }
 
@@ -259,137 +302,88 @@ static void *engine_main(void *arg)
 			sweep(e, now);
 			next_sweep = now + SWEEP_MS;
 		}
-		if (e->config.round_over != NULL)
-			e->config.round_over(e->config.ctx);
+		if (e->shared.config.round_over != NULL)
+			e->shared.config.round_over(e->shared.config.ctx);
 	}
-	do_wishes(e);
+	do_commands(e);
 	while (e->active != NULL)
-		engine_fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
-	if (e->config.round_over != NULL)
-		e->config.round_over(e->config.ctx);
+		fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
+	if (e->shared.config.round_over != NULL)
+		e->shared.config.round_over(e->shared.config.ctx);
 	return NULL;
 }
 
 /* --- for other threads --- */
 
-/* Credentials that authenticate the connection, not the request (RFC 4559; MS-NLMP). */
-static bool binds_connection(const char *line)
-{
-	static const char *const schemes[] = {"NTLM", "Negotiate", "Kerberos", "Nego2"};
-	if (strncasecmp(line, "Authorization:", 14) != 0)
-		return false;
-	line += 14 + strspn(line + 14, " \t");
-	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-		size_t n = strlen(schemes[i]);
-		if (strncasecmp(line, schemes[i], n) == 0 && strchr(" \t", line[n]) != NULL)
-			return true;
-	}
-	return false;
-}
-
 struct fetch *engine_start(
     struct engine *e, const struct fetch_spec *spec, const struct fetch_ops *ops, void *ctx)
 {
-	struct fetch *f = calloc(1, sizeof *f);
+	struct fetch *f = transfer_new(&e->shared, spec, ops, ctx);
 	if (f == NULL)
 		return NULL;
 	f->engine = e;
-	f->ops = ops;
-	f->ctx = ctx;
-	f->upload_bytes = spec->upload_bytes;
-	f->trusted = spec->trusted;
-	f->idempotent = spec->idempotent;
-	f->tunnel = spec->tunnel;
-	f->asterisk = spec->asterisk;
-	f->minor = 1;
-	f->fd = -1;
-	message_init(&f->parsed);
-	buf_init(&f->head, BUF_HEAD);
-	buf_init(&f->trailers, BUF_HEAD);
-	chunked_init(&f->chunks);
-	f->method = strdup(spec->method);
-	f->url = strdup(spec->url);
-	struct span rest = spec->fields;
-	bool ok = f->method != NULL && f->url != NULL;
-	while (ok && rest.len > 0) {
-		const char *nl = memchr(rest.at, '\n', rest.len);
-		size_t n = nl != NULL ? (size_t)(nl - rest.at) : rest.len;
-		char line[MESSAGE_HEAD_MAX];
-		if (n + 2 <= sizeof line && n > 0) {
-			memcpy(line, rest.at, n);
-			line[n] = '\0';
-			f->binds_connection = f->binds_connection || binds_connection(line);
-			char *colon = strchr(line, ':');
-			if (colon != NULL && colon[1 + strspn(colon + 1, " \t")] == '\0') {
-				colon[0] = ';'; /* libcurl's way to say: present and empty */
-				colon[1] = '\0';
-			}
-			struct curl_slist *more = curl_slist_append(f->fields, line);
-			ok = more != NULL;
-			if (ok)
-				f->fields = more;
-		}
-		rest = span_from(rest, nl != NULL ? n + 1 : n);
-	}
-	if (!ok) {
-		transfer_free(f);
-		return NULL;
-	}
-	wish(f, WISH_START);
+	command(f, COMMAND_START);
 	return f;
+}
+
+static int set_up_shared(struct engine *e)
+{
+	e->shared.sockets = origin_sockets_new(e->epoll_fd, e->shared.multi);
+	e->shared.lookups = name_lookups_new(e->epoll_fd, on_name);
+	return e->shared.sockets != NULL && e->shared.lookups != NULL ? 0 : -1;
 }
 
 static int prepare_multi(struct engine *e)
 {
-	e->multi = curl_multi_init();
+	e->shared.multi = curl_multi_init();
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->multi == NULL || e->epoll_fd < 0 || e->wake_fd < 0 || sockets_init(e) != 0)
+	if (e->shared.multi == NULL || e->epoll_fd < 0 || e->wake_fd < 0 || set_up_shared(e) != 0)
 		return -1;
-	curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, sockets_watch);
-	curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
-	curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
+	curl_multi_setopt(e->shared.multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(e->shared.multi, CURLMOPT_SOCKETDATA, e);
+	curl_multi_setopt(e->shared.multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(e->shared.multi, CURLMOPT_TIMERDATA, e);
 	/* One transfer at a time on an HTTP/2 connection, too: of two, the one whose client stops reading would let libcurl read on for the other,
 	 * and keep up to its window of 10 MB in memory. Alone it leaves the bytes to the kernel. */
-	curl_multi_setopt(e->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-	curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
+	curl_multi_setopt(e->shared.multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	curl_multi_setopt(e->shared.multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = e->wake_fd};
 	return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &ev);
 }
 
 static void engine_destroy(struct engine *e)
 {
-	if (e->multi != NULL)
-		curl_multi_cleanup(e->multi);
-	names_fini(e);
-	sockets_fini(e);
+	if (e->shared.multi != NULL)
+		curl_multi_cleanup(e->shared.multi);
+	name_lookups_free(e->shared.lookups);
+	origin_sockets_free(e->shared.sockets);
 	if (e->epoll_fd >= 0)
 		close(e->epoll_fd);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
 	pthread_mutex_destroy(&e->lock);
-	free(e->proxy);
-	free(e->cacert);
+	free(e->shared.proxy);
+	free(e->shared.cacert);
 	free(e);
 }
 
 struct engine *engine_new(const struct engine_config *config, struct buf *why)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, engine_global_init);
+	pthread_once(&once, transfer_setup);
 	struct engine *e = calloc(1, sizeof *e);
 	if (e == NULL) {
 		buf_adds(why, "fetching: out of memory");
 		return NULL;
 	}
-	e->config = *config;
-	e->epoll_fd = e->wake_fd = e->dead_fd = -1;
+	e->shared.config = *config;
+	e->epoll_fd = e->wake_fd = -1;
 	e->timer_ms = INT64_MAX;
-	e->wished_last = &e->wished_first;
+	e->commanded_last = &e->commanded_first;
 	pthread_mutex_init(&e->lock, NULL);
-	e->proxy = config->proxy != NULL ? strdup(config->proxy) : NULL;
-	e->cacert = config->cacert != NULL ? strdup(config->cacert) : NULL;
+	e->shared.proxy = config->proxy != NULL ? strdup(config->proxy) : NULL;
+	e->shared.cacert = config->cacert != NULL ? strdup(config->cacert) : NULL;
 	if (prepare_multi(e) != 0 || (errno = pthread_create(&e->thread, NULL, engine_main, e)) != 0) {
 		buf_addf(why, "fetching: %s", strerror(errno));
 		engine_destroy(e);
@@ -408,4 +402,9 @@ void engine_free(struct engine *e)
 	eventfd_write(e->wake_fd, 1);
 	pthread_join(e->thread, NULL);
 	engine_destroy(e);
+}
+
+const char *engine_library(void)
+{
+	return curl_version();
 }

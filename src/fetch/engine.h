@@ -94,10 +94,6 @@ void engine_resume_data(struct fetch *);
 void engine_resume_upload(struct fetch *);
 void engine_cancel(struct fetch *);
 
-/* Connects to host:port for a tunnel, through the upstream proxy if there is one. Blocks the caller, for as long as connecting may take. Returns
- * a socket that does not block, the caller's to close; or -1, then *outcome and message say why. Any thread but the engine's. */
-int engine_connect(struct engine *, const char *host, int port, enum engine_outcome *outcome, char message[256]);
-
 /* Versions of libcurl and its TLS library, for --version. */
 const char *engine_library(void);
 

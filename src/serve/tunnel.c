@@ -2,7 +2,7 @@
 #include "serve/exchange.h"
 
 #include "base/stats.h"
-#include "fetch/engine.h"
+#include "fetch/connect_tunnel.h"
 #include "serve/intake.h"
 #include "serve/listeners.h"
 
@@ -146,7 +146,7 @@ int64_t tunnel_answer(struct exchange *x, int client_fd, struct span early)
 	}
 	if (is_ruled_out(x))
 		return 0;
-	int fd = engine_connect(flights_engine(x->service->flights), x->target.host, port, &a.outcome, message);
+	int fd = connect_tunnel(flights_engine(x->service->flights), x->target.host, port, &a.outcome, message);
 	if (fd < 0) {
 		a.message = message;
 		own_failure(x, &a, NULL);

@@ -2,8 +2,9 @@
  * A connected socket for CONNECT: a transfer that only connects, with the engine's resolver, address check, upstream proxy and limits. The
  * socket is a duplicate, for libcurl closes its own with the transfer.
  */
-#include "fetch/engine_internal.h"
+#include "fetch/connect_tunnel.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 struct connecting {
@@ -27,7 +28,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 	pthread_mutex_unlock(&c->lock);
 }
 
-int engine_connect(struct engine *e, const char *host, int port, enum engine_outcome *outcome, char message[256])
+int connect_tunnel(struct engine *e, const char *host, int port, enum engine_outcome *outcome, char message[256])
 {
 	static const struct fetch_ops ops = {.done = on_done};
 	struct connecting c = {.fd = -1, .outcome = ENGINE_TROUBLE, .message = message};

@@ -11,13 +11,13 @@
  * - those libcurl read together with the head of a response that has no body, and dropped (the kernel counts what it delivered; over TLS
  *   nobody does, and such bytes are lost, so they answer nobody),
  * - those OpenSSL has decrypted and holds (SSL_pending),
- * - those after the last chunk, which engine_transfer.c sees itself.
+ * - those after the last chunk, which transfer_receive.c sees itself.
  *
  * An idle HTTP/2 connection may speak: its frames say whom they are for. It is closed when its origin closes it.
  *
  * A connection carries one transfer at a time, in HTTP/2 as well (engine.c).
  */
-#include "fetch/engine_internal.h"
+#include "fetch/origin_sockets.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,126 +26,141 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct engine_socket {
+enum { PORT_CHAINS = 256 };
+
+struct origin_socket {
 	bool open;
 	bool http2;
 	bool unwanted;      /* libcurl does not listen to it at the moment */
 	uint32_t watched;   /* its events in the epoll set; 0: it is not in there */
-	struct fetch *user; /* the transfer that has its connection; NULL: idle, or still connecting */
+	struct socket_use *user; /* of the transfer that has its connection; NULL: idle, or still connecting */
 	int local_port;     /* with the next two what names a connection; 0: not known yet */
 	int remote_port;
 	char remote[INET6_ADDRSTRLEN];
-	int next_fd;        /* in sockets_by_port; -1: the last */
+	int next_fd;        /* in by_port; -1: the last */
 	int64_t taken;      /* bytes of responses that were taken from it */
 	SSL *tls;           /* libcurl's, alive as long as the socket is open; NULL: none */
 };
 
-int sockets_init(struct engine *e)
+struct origin_sockets {
+	int epoll_fd;
+	CURLM *multi;
+	int dead_fd; /* a socket whose other end is closed */
+	struct origin_socket *by_fd;
+	size_t count;
+	int by_port[PORT_CHAINS]; /* descriptors, through next_fd */
+};
+
+struct origin_sockets *origin_sockets_new(int epoll_fd, CURLM *multi)
 {
 	int pair[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		return -1;
+	struct origin_sockets *t = calloc(1, sizeof *t);
+	if (t == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		free(t);
+		return NULL;
+	}
 	close(pair[1]);
-	e->dead_fd = pair[0];
-	for (size_t i = 0; i < ENGINE_PORT_CHAINS; i++)
-		e->sockets_by_port[i] = -1;
-	return 0;
+	t->dead_fd = pair[0];
+	t->epoll_fd = epoll_fd;
+	t->multi = multi;
+	for (size_t i = 0; i < PORT_CHAINS; i++)
+		t->by_port[i] = -1;
+	return t;
 }
 
-void sockets_fini(struct engine *e)
+void origin_sockets_free(struct origin_sockets *t)
 {
-	if (e->dead_fd >= 0)
-		close(e->dead_fd);
-	free(e->sockets);
+	if (t == NULL)
+		return;
+	close(t->dead_fd);
+	free(t->by_fd);
+	free(t);
 }
 
-static struct engine_socket *find(struct engine *e, int fd)
+static struct origin_socket *find(struct origin_sockets *t, int fd)
 {
-	return fd >= 0 && (size_t)fd < e->socket_count && e->sockets[fd].open ? &e->sockets[fd] : NULL;
+	return fd >= 0 && (size_t)fd < t->count && t->by_fd[fd].open ? &t->by_fd[fd] : NULL;
 }
 
-void sockets_opened(struct engine *e, int fd)
+void origin_sockets_opened(struct origin_sockets *t, struct socket_use *use, int fd)
 {
-	if ((size_t)fd >= e->socket_count) {
+	use->fd = fd;
+	if ((size_t)fd >= t->count) {
 		size_t n = ((size_t)fd + 1) * 2;
-		struct engine_socket *more = realloc(e->sockets, n * sizeof *more);
+		struct origin_socket *more = realloc(t->by_fd, n * sizeof *more);
 		if (more == NULL)
 			return; /* it is watched as libcurl asks, and no more */
-		memset(more + e->socket_count, 0, (n - e->socket_count) * sizeof *more);
-		e->sockets = more;
-		e->socket_count = n;
+		memset(more + t->count, 0, (n - t->count) * sizeof *more);
+		t->by_fd = more;
+		t->count = n;
 	}
-	e->sockets[fd] = (struct engine_socket){.open = true};
+	t->by_fd[fd] = (struct origin_socket){.open = true};
 }
 
-static int *chain_of(struct engine *e, int local_port)
+static int *chain_of(struct origin_sockets *t, int local_port)
 {
-	return &e->sockets_by_port[(unsigned)local_port % ENGINE_PORT_CHAINS];
+	return &t->by_port[(unsigned)local_port % PORT_CHAINS];
 }
 
-int sockets_close(void *ctx, curl_socket_t fd)
+int origin_sockets_close(void *ctx, curl_socket_t fd)
 {
-	struct engine *e = ctx;
-	struct engine_socket *s = find(e, fd);
+	struct origin_sockets *t = ctx;
+	struct origin_socket *s = find(t, fd);
 	if (s != NULL && s->local_port != 0) {
-		int *at = chain_of(e, s->local_port);
+		int *at = chain_of(t, s->local_port);
 		while (*at != fd)
-			at = &e->sockets[*at].next_fd;
+			at = &t->by_fd[*at].next_fd;
 		*at = s->next_fd;
 	}
 	if (s != NULL)
-		*s = (struct engine_socket){0};
+		*s = (struct origin_socket){0};
 	return close(fd); /* which takes it out of the epoll set, too */
 }
 
-static void watch(struct engine *e, int fd, uint32_t events, bool known)
+static void watch(struct origin_sockets *t, int fd, uint32_t events, bool known)
 {
 	struct epoll_event ev = {.events = events, .data.fd = fd};
 	if (events == 0)
-		epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	else if (epoll_ctl(e->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0)
-		epoll_ctl(e->epoll_fd, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev);
+		epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	else if (epoll_ctl(t->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0)
+		epoll_ctl(t->epoll_fd, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev);
 }
 
 /* What libcurl no longer listens to stays in the epoll set: in most cases the transfer is over, and the connection is idle and watched from
  * then on. If it is only paused, the first event takes it out (sockets_event). */
-int sockets_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+bool origin_sockets_watch(struct origin_sockets *t, curl_socket_t fd, int what, void *known)
 {
-	struct engine *e = ctx;
-	struct engine_socket *s = find(e, fd);
-	struct fetch *f = NULL;
+	struct origin_socket *s = find(t, fd);
 	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
 	if (what == CURL_POLL_REMOVE)
 		events = 0;
 	else if (known == NULL)
-		curl_multi_assign(e->multi, fd, e);
-	if (s == NULL)
-		watch(e, fd, events, known != NULL);
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &f);
-	if (events == 0 && s != NULL)
-		s->unwanted = true;
-	else if (events == 0 && f != NULL)
-		names_keep_end(f, fd);
-	if (events == 0 || s == NULL)
-		return 0;
-	s->unwanted = false;
-	if (s->watched != events)
-		watch(e, fd, events, s->watched != 0);
-	s->watched = events;
-	return 0;
+		curl_multi_assign(t->multi, fd, t);
+	if (s == NULL) {
+		watch(t, fd, events, known != NULL);
+		return false;
+	}
+	s->unwanted = events == 0;
+	if (events != 0 && s->watched != events) {
+		watch(t, fd, events, s->watched != 0);
+		s->watched = events;
+	}
+	return true;
 }
 
-static void note_tls(struct fetch *f, struct engine_socket *s)
+static void note_tls(CURL *easy, struct origin_socket *s)
 {
 	struct curl_tlssessioninfo *tls = NULL;
 	const unsigned char *protocol = NULL;
 	unsigned n = 0;
-	if (curl_easy_getinfo(f->easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || tls == NULL || tls->internals == NULL ||
+	if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || tls == NULL || tls->internals == NULL ||
 	    tls->backend != CURLSSLBACKEND_OPENSSL)
 		return;
 	s->tls = tls->internals;
@@ -163,10 +178,10 @@ static int local_port_of(int fd)
 }
 
 /* A connection that has just been made is the first one of its local port that has no name yet. */
-static int find_new(struct engine *e, int local_port)
+static int find_new(struct origin_sockets *t, int local_port)
 {
-	for (size_t fd = 0; fd < e->socket_count; fd++)
-		if (e->sockets[fd].open && e->sockets[fd].local_port == 0 && local_port_of((int)fd) == local_port)
+	for (size_t fd = 0; fd < t->count; fd++)
+		if (t->by_fd[fd].open && t->by_fd[fd].local_port == 0 && local_port_of((int)fd) == local_port)
 			return (int)fd;
 	return -1;
 }
@@ -177,43 +192,42 @@ static bool is_readable(int fd)
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-bool sockets_use(struct fetch *f, const char *remote, int remote_port, int local_port)
+bool origin_sockets_use(struct origin_sockets *t, struct socket_use *use, CURL *easy, const char *remote, int remote_port, int local_port)
 {
-	struct engine *e = f->engine;
-	int *chain = chain_of(e, local_port), fd = *chain;
-	struct engine_socket *s;
-	for (; (s = find(e, fd)) != NULL; fd = s->next_fd)
+	int *chain = chain_of(t, local_port), fd = *chain;
+	struct origin_socket *s;
+	for (; (s = find(t, fd)) != NULL; fd = s->next_fd)
 		if (s->local_port == local_port && s->remote_port == remote_port && strcmp(s->remote, remote) == 0)
 			break;
 	bool kept = s != NULL;
 	if (!kept) {
-		s = find(e, f->fd); /* the last one opened for it */
-		fd = s != NULL && s->local_port == 0 && local_port_of(f->fd) == local_port ? f->fd : find_new(e, local_port);
-		if ((s = find(e, fd)) == NULL)
+		s = find(t, use->fd); /* the last one opened for it */
+		fd = s != NULL && s->local_port == 0 && local_port_of(use->fd) == local_port ? use->fd : find_new(t, local_port);
+		if ((s = find(t, fd)) == NULL)
 			return true;
 		s->local_port = local_port;
 		s->remote_port = remote_port;
 		snprintf(s->remote, sizeof s->remote, "%s", remote);
 		s->next_fd = *chain;
 		*chain = fd;
-		note_tls(f, s);
+		note_tls(easy, s);
 	}
-	s->user = f;
-	f->fd = fd;
+	s->user = use;
+	use->fd = fd;
 	return !kept || s->http2 || !is_readable(fd);
 }
 
 /* Puts a dead socket in its place. libcurl closes the descriptor when it next looks at the connection. */
-static void retire(struct engine *e, int fd)
+static void retire(struct origin_sockets *t, int fd)
 {
-	if (dup3(e->dead_fd, fd, O_CLOEXEC) < 0)
+	if (dup3(t->dead_fd, fd, O_CLOEXEC) < 0)
 		shutdown(fd, SHUT_RDWR);
-	e->sockets[fd].watched = 0; /* the epoll set lost it with its file */
-	e->sockets[fd].tls = NULL;
+	t->by_fd[fd].watched = 0; /* the epoll set lost it with its file */
+	t->by_fd[fd].tls = NULL;
 }
 
 /* More was delivered than the transfers took: libcurl has dropped the rest. */
-static bool delivered_more(const struct engine_socket *s, int fd)
+static bool delivered_more(const struct origin_socket *s, int fd)
 {
 	struct tcp_info info = {0};
 	socklen_t n = sizeof info;
@@ -221,34 +235,33 @@ static bool delivered_more(const struct engine_socket *s, int fd)
 	    info.tcpi_bytes_received > (uint64_t)s->taken;
 }
 
-void sockets_leave(struct fetch *f)
+void origin_sockets_leave(struct origin_sockets *t, struct socket_use *use)
 {
-	struct engine *e = f->engine;
-	struct engine_socket *s = find(e, f->fd);
-	if (s == NULL || s->user != f)
+	struct origin_socket *s = find(t, use->fd);
+	if (s == NULL || s->user != use)
 		return;
 	uint32_t idle = s->http2 ? EPOLLRDHUP : EPOLLIN;
 	s->user = NULL;
-	s->taken += f->taken;
-	if (!s->http2 && (s->tls != NULL ? SSL_pending(s->tls) > 0 : f->bodiless && delivered_more(s, f->fd))) {
-		retire(e, f->fd);
+	s->taken += use->taken;
+	if (!s->http2 && (s->tls != NULL ? SSL_pending(s->tls) > 0 : use->bodiless && delivered_more(s, use->fd))) {
+		retire(t, use->fd);
 	} else if (s->watched != idle) {
-		watch(e, f->fd, idle, s->watched != 0);
+		watch(t, use->fd, idle, s->watched != 0);
 		s->watched = idle;
 	}
 }
 
-bool sockets_event(struct engine *e, int fd)
+bool origin_sockets_event(struct origin_sockets *t, int fd)
 {
-	struct engine_socket *s = find(e, fd);
+	struct origin_socket *s = find(t, fd);
 	if (s == NULL)
 		return true;
 	if (s->user == NULL && s->local_port != 0) {
-		retire(e, fd);
+		retire(t, fd);
 		return false;
 	}
 	if (s->unwanted) {
-		watch(e, fd, 0, true);
+		watch(t, fd, 0, true);
 		s->watched = 0;
 		return false;
 	}

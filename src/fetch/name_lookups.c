@@ -1,0 +1,198 @@
+/*
+ * Look-ups of names in progress. libcurl makes a thread for each, and CURLOPT_QUICK_EXIT keeps it from waiting for that thread when a transfer
+ * is given up: one dead name server would stop every other transfer. The thread goes on until getaddrinfo() returns, so it is counted here:
+ * one a name, NAME_LOOKUPS in all. A transfer that needs a name somebody is looking up waits for that look-up, and then finds the address
+ * in libcurl's cache.
+ *
+ * A thread that was given up closes its end of the socket pair by which it would have reported. We keep a duplicate of our end to see it.
+ * A libcurl that reports in another way lets an abandoned look-up count for ABANDONED_MS.
+ */
+#include "fetch/name_lookups.h"
+
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { ABANDONED_MS = 60000 };
+
+struct name_lookup {
+	struct name_lookup *next;
+	struct name_wait *owner;   /* of the transfer whose thread it is; NULL: that was given up */
+	struct name_wait *waiting; /* for it, through next */
+	bool found;                /* its address is known: close_lookup() is due */
+	int end_fd;                /* hangs up when the thread has ended; -1: none */
+	int64_t forget_at_ms;
+	char name[];               /* the host, as in the URL */
+};
+
+struct name_lookups {
+	int epoll_fd;
+	void (*ready)(struct name_wait *, bool found);
+	struct name_lookup *first;
+	unsigned count;
+	bool found; /* some of them are */
+};
+
+struct name_lookups *name_lookups_new(int epoll_fd, void (*ready)(struct name_wait *, bool found))
+{
+	struct name_lookups *t = malloc(sizeof *t);
+	if (t != NULL)
+		*t = (struct name_lookups){.epoll_fd = epoll_fd, .ready = ready};
+	return t;
+}
+
+struct span name_host(const char *url)
+{
+	const char *host = strstr(url, "://");
+	host = host != NULL ? host + 3 : url;
+	struct span authority = span_make(host, strcspn(host, "/?#"));
+	const char *at = memrchr(authority.at, '@', authority.len);
+	if (at != NULL)
+		authority = span_from(authority, (size_t)(at - authority.at) + 1);
+	size_t n = authority.len > 0 && authority.at[0] == '[' ? authority.len : strcspn(authority.at, ":/?#");
+	return span_make(authority.at, n < authority.len ? n : authority.len);
+}
+
+static bool is_address(struct span host)
+{
+	for (size_t i = 0; i < host.len && host.at[0] != '['; i++)
+		if (strchr("0123456789.", host.at[i]) == NULL)
+			return false;
+	return true;
+}
+
+enum name_verdict name_begin(struct name_lookups *t, struct name_wait *w, struct span host)
+{
+	if (is_address(host) || w->lookup != NULL)
+		return NAME_BEGUN;
+	for (struct name_lookup *l = t->first; l != NULL; l = l->next) {
+		if (!span_is_nocase(host, l->name))
+			continue;
+		*w = (struct name_wait){.lookup = l, .waits = true, .next = l->waiting};
+		l->waiting = w;
+		return NAME_WAITS;
+	}
+	struct name_lookup *l = t->count < NAME_LOOKUPS ? malloc(sizeof *l + host.len + 1) : NULL;
+	if (l == NULL)
+		return NAME_FULL;
+	*l = (struct name_lookup){.next = t->first, .owner = w, .end_fd = -1};
+	memcpy(l->name, host.at, host.len);
+	l->name[host.len] = '\0';
+	t->first = l;
+	t->count++;
+	w->lookup = l;
+	return NAME_BEGUN;
+}
+
+/* The look-up is over: it leaves the list, and those who waited hear of it. */
+static void close_lookup(struct name_lookups *t, struct name_lookup *l, bool found)
+{
+	struct name_lookup **at = &t->first;
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	t->count--;
+	if (l->end_fd >= 0)
+		close(l->end_fd);
+	for (struct name_wait *w = l->waiting, *next; w != NULL; w = next) {
+		next = w->next;
+		*w = (struct name_wait){0};
+		t->ready(w, found);
+	}
+	free(l);
+}
+
+void name_found(struct name_lookups *t, struct name_wait *w)
+{
+	if (w->lookup == NULL || w->waits)
+		return;
+	w->lookup->found = true;
+	w->lookup->owner = NULL;
+	w->lookup = NULL;
+	t->found = true;
+}
+
+void name_settle(struct name_lookups *t)
+{
+	if (!t->found)
+		return;
+	t->found = false;
+	for (struct name_lookup *l = t->first, *next; l != NULL; l = next) {
+		next = l->next;
+		if (l->found)
+			close_lookup(t, l, true);
+	}
+}
+
+void name_keep_end(struct name_wait *w, int fd)
+{
+	if (w->lookup != NULL && !w->waits && w->lookup->end_fd < 0)
+		w->lookup->end_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void stop_waiting(struct name_wait *w)
+{
+	struct name_wait **at = &w->lookup->waiting;
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	*w = (struct name_wait){0};
+}
+
+/* The thread is on its own from here. */
+static void abandon(struct name_lookups *t, struct name_lookup *l)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = l->end_fd};
+	l->owner = NULL;
+	l->forget_at_ms = clock_ms() + ABANDONED_MS;
+	if (l->end_fd >= 0)
+		epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, l->end_fd, &ev);
+}
+
+void name_leave(struct name_lookups *t, struct name_wait *w, bool no_host)
+{
+	struct name_lookup *l = w->lookup;
+	if (l == NULL)
+		return;
+	if (w->waits) {
+		stop_waiting(w);
+		return;
+	}
+	w->lookup = NULL;
+	if (no_host)
+		close_lookup(t, l, false);
+	else
+		abandon(t, l);
+}
+
+bool name_event(struct name_lookups *t, int fd)
+{
+	for (struct name_lookup *l = t->first; l != NULL; l = l->next)
+		if (l->end_fd == fd && l->owner == NULL) {
+			close_lookup(t, l, true);
+			return true;
+		}
+	return false;
+}
+
+void name_sweep(struct name_lookups *t, int64_t now_ms)
+{
+	for (struct name_lookup *l = t->first, *next; l != NULL; l = next) {
+		next = l->next;
+		if (l->owner == NULL && !l->found && now_ms >= l->forget_at_ms)
+			close_lookup(t, l, true);
+	}
+}
+
+void name_lookups_free(struct name_lookups *t)
+{
+	if (t == NULL)
+		return;
+	while (t->first != NULL)
+		close_lookup(t, t->first, true);
+	free(t);
+}

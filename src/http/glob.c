@@ -116,15 +116,19 @@ static size_t meant_set_bytes(struct span s, bool query)
 	return parameter && !range ? 0 : n;
 }
 
+/* How many bytes an IPv6 address at the front of an authority takes, with its brackets and perhaps with wildcards in it; 0: there is none. */
+static size_t address_bytes(struct span s)
+{
+	size_t n = s.len > 0 && s.at[0] == '[' ? url_until(s, "]") : 0;
+	return n > 0 && n < s.len && memchr(s.at, ':', n) != NULL ? n + 1 : 0;
+}
+
 bool glob_is_wild(const char *typed)
 {
 	const char *mark = strstr(typed, "://");
 	struct span text = span_of(mark != NULL ? mark + 3 : typed);
-	size_t address = text.len > 0 && text.at[0] == '[' ? url_until(text, "]") : 0;
 	bool query = false;
-	if (address > 0 && memchr(text.at, ':', address) != NULL)
-		text = span_from(text, address);
-	for (; text.len > 0; text = span_from(text, 1)) {
+	for (text = span_from(text, address_bytes(text)); text.len > 0; text = span_from(text, 1)) {
 		query = query || text.at[0] == '?';
 		if (text.at[0] == '*' || (text.at[0] == '[' && meant_set_bytes(text, query) > 0))
 			return true;
@@ -205,10 +209,11 @@ static int add_path(struct span text, struct buf *out, const char **why)
 
 static bool is_wild(struct span s)
 {
-	size_t from = s.len > 0 && s.at[0] == '[' ? url_until(s, "]") : 0;
-	bool address = from > 0 && memchr(s.at, ':', from) != NULL && url_until(span_make(s.at, from), "*?") == from;
-	struct span rest = span_from(s, address ? from : 0);
-	return url_until(rest, "*?[") < rest.len;
+	size_t address = address_bytes(s);
+	if (url_until(span_make(s.at, address), "*?") < address)
+		return true;
+	s = span_from(s, address);
+	return url_until(s, "*?[") < s.len;
 }
 
 void glob_quote(struct span text, struct buf *out)
@@ -222,6 +227,17 @@ void glob_quote(struct span text, struct buf *out)
 }
 
 static const char no_host[] = "it names no host (letters, digits, dots and hyphens; what follows the host begins with /)";
+
+static bool has_open_bracket(struct span s)
+{
+	while (s.len > 0) {
+		size_t n = s.at[0] == '[' ? set_bytes(s) : 1;
+		if (n == 0)
+			return true;
+		s = span_from(s, n);
+	}
+	return false;
+}
 
 /* A host without wildcards. */
 static int add_whole_host(struct span host, struct buf *out, const char **why)
@@ -259,8 +275,7 @@ static int add_host_text(struct span s, struct buf *out, const char **why)
 /* A host with wildcards. A label beyond ASCII becomes punycode by itself. */
 static int add_wild_host(struct span host, struct buf *out, const char **why)
 {
-	size_t end = host.len > 0 && host.at[0] == '[' ? url_until(host, "]") : 0;
-	if (end > 0 && memchr(host.at, ':', end) != NULL) { /* part of an IPv6 address */
+	if (address_bytes(host) > 0) {
 		buf_adds(out, "[[]");
 		return add_host_text(span_from(host, 1), out, why);
 	}
@@ -282,15 +297,15 @@ static int add_authority(struct span a, const char *scheme, struct buf *out, con
 {
 	if (memchr(a.at, '@', a.len) != NULL)
 		return refuse(why, "a URL in the cache names no user (leave out what stands before @)");
-	size_t bracket = a.at[0] == '[' ? url_until(a, "]") : 0;
+	size_t bracket = address_bytes(a);
 	const char *colon = memrchr(a.at + bracket, ':', a.len - bracket);
 	struct span host = span_make(a.at, colon != NULL ? (size_t)(colon - a.at) : a.len);
 	struct span digits = span_from(a, colon != NULL ? host.len + 1 : a.len);
 	int port = authority_port(digits);
 	if (colon != NULL && url_until(digits, "*?[") < digits.len)
 		port = AUTHORITY_NO_PORT;
-	if (port == 0 || port < AUTHORITY_NO_PORT)
-		return refuse(why, "its port is none");
+	if (port == 0 || port < AUTHORITY_NO_PORT || (address_bytes(host) != host.len && host.len > 0 && memchr(host.at, ':', host.len) != NULL))
+		return refuse(why, "its port is no number from 1 to 65535");
 	if (scheme == NULL && (port == 80 || port == 443))
 		return refuse(why, port == 80 ? "80 is the default port of http, which no URL in the cache names (give http:// and leave the port out)"
 					      : "443 is the default port of https, which no URL in the cache names (give https:// and leave the port out)");
@@ -306,6 +321,8 @@ static int add_authority(struct span a, const char *scheme, struct buf *out, con
 /* An authority that ends where the path begins. */
 static int add_place(struct span authority, struct span path, const char *scheme, struct buf *out, const char **why)
 {
+	if (has_open_bracket(authority))
+		return refuse(why, no_host);
 	if (path.len == 0 && is_wild(authority))
 		return refuse(why, "it has no path (end it with /* for all of the host, or with / for its first page)");
 	if (add_authority(authority, scheme, out, why) != 0)
@@ -318,15 +335,11 @@ static int add_place(struct span authority, struct span path, const char *scheme
 /* What follows the scheme. */
 static int add_location(struct span text, const char *scheme, struct buf *out, const char **why)
 {
-	size_t n = 0;
-	while (n < text.len && text.at[n] != '/' && text.at[n] != '#') {
-		size_t set = text.at[n] == '[' ? set_bytes(span_from(text, n)) : 1;
-		n += set > 0 ? set : 1;
-	}
+	size_t n = url_until(text, "/#");
 	struct span authority = span_make(text.at, n), path = span_from(text, n);
-	if (n == 0)
-		return refuse(why, no_host);
 	size_t star = url_until(authority, "*");
+	if (n == 0 || (path.len == 0 && has_open_bracket(span_make(text.at, star))))
+		return refuse(why, no_host);
 	if (path.len == 0 && star < n) /* where the host ends is open: http:, two slashes, *.iso */
 		return add_host_text(span_make(text.at, star), out, why) != 0 ? -1 : add_text(span_from(text, star), out, why);
 	struct buf unquoted; /* "[[]::1]", as rules have it */
@@ -334,7 +347,8 @@ static int add_location(struct span text, const char *scheme, struct buf *out, c
 	if (span_starts(authority, "[[]")) {
 		buf_addc(&unquoted, '[');
 		buf_addspan(&unquoted, span_from(authority, 3));
-		authority = buf_span(&unquoted);
+		if (address_bytes(buf_span(&unquoted)) > 0)
+			authority = buf_span(&unquoted);
 	}
 	int rc = add_place(authority, path, scheme, out, why);
 	buf_fini(&unquoted);

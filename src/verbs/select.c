@@ -4,6 +4,7 @@
 #include "http/glob.h"
 #include "http/key.h"
 #include "http/rule.h"
+#include "http/url.h"
 #include "store/glimpse.h"
 #include "verbs/table.h"
 
@@ -149,16 +150,17 @@ static int add_urls(struct select *s, const struct conf *conf, const char *verb)
 	return rc;
 }
 
-static int add_text(struct select *s, const struct conf *conf, const char *option, const char *column, bool lower)
+static int add_text(struct select *s, const struct conf *conf, const char *option, const char *column, bool host)
 {
 	char condition[256];
 	const char *value = conf_text(conf, option);
 	if (value == NULL)
 		return 0;
-	char *text = strdup(value);
-	for (char *c = text; c != NULL && lower && *c != '\0'; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c - 'A' + 'a');
+	char *text = host ? url_host(span_of(value)) : strdup(value);
+	if (host && text == NULL) {
+		log_say("--%s %s: not the name of a host (give it without scheme and port; an IPv6 address in brackets)", option, value);
+		return -1;
+	}
 	size_t n = add_param(s, text);
 	if (n == 0) {
 		log_say("--%s: too much is asked for at once (leave out a GLOB or two)", option);

@@ -1,8 +1,9 @@
 /*
- * Any bytes as a target, a URL, a Location and as Vary with what it names: what is normalised stays
- * as it is when normalised again, and a request always matches the variant it made. Fields also
- * pass through every verdict.
+ * Any bytes as a target, a URL, a Location, a GLOB and as Vary with what it names. A key is the key of itself, what is normalised stays as it
+ * is when normalised again, a path of ours never names a host, and a request always matches the variant it made. Fields also pass through
+ * every verdict.
  */
+#include "http/glob.h"
 #include "http/key.h"
 #include "http/policy.h"
 
@@ -20,6 +21,42 @@ static void check_normal(char *url)
 	free(url);
 }
 
+static void check_key(char *key)
+{
+	char *again = key == NULL ? NULL : key_of_url(key, "https");
+	if (key != NULL && (again == NULL || strcmp(key, again) != 0))
+		abort();
+	check_normal(key == NULL ? NULL : key_normalise(key, "https"));
+	free(again);
+	free(key);
+}
+
+static void check_location(char *location)
+{
+	if (location != NULL && (location[0] != '/' || location[1] == '/' || location[1] == '\\'))
+		abort();
+	free(location);
+}
+
+/* What is read is what it is read as again. */
+static void fuzz_glob(const char *text)
+{
+	struct buf once, twice;
+	const char *why = NULL;
+	buf_init(&once, BUF_HEAD);
+	buf_init(&twice, BUF_HEAD);
+	glob_is_wild(text);
+	if (glob_read(text, "http*", &once, &why) == 0) {
+		glob_matches(buf_str(&once), "http://a.example/b?c");
+		if (glob_read(buf_str(&once), "http*", &twice, &why) != 0)
+			abort();
+	} else if (why == NULL) {
+		abort();
+	}
+	buf_fini(&once);
+	buf_fini(&twice);
+}
+
 static void fuzz_target(const char *origin, const char *method, struct span input)
 {
 	const struct key_ways ways = {"http", origin};
@@ -27,7 +64,7 @@ static void fuzz_target(const char *origin, const char *method, struct span inpu
 	struct fault fault = {0, NULL};
 	if (key_of_target(&ways, span_of(method), input, &target, &fault) == 0) {
 		if (target.url != NULL)
-			check_normal(strdup(target.url));
+			check_key(strdup(target.url));
 	} else if (fault.status < 400 || fault.why == NULL) {
 		abort();
 	}
@@ -69,9 +106,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	fuzz_target(NULL, "CONNECT", input);
 	fuzz_target("http://o:81/base", "GET", input);
 	check_normal(key_normalise(text, "http"));
-	check_normal(key_resolve("http://a/b/c?d", input));
-	free(key_prefix_location("http", "http://a/b/c?d", input));
-	free(key_reverse_location("http://a/b", "http://a/b/c?d", input));
+	check_key(key_of_url(text, "http"));
+	check_key(key_resolve("http://a/b/c?d", input));
+	fuzz_glob(text);
+	check_location(key_prefix_location("http", "http://a/b/c?d", input));
+	check_location(key_reverse_location("http://a/b", "http://a/b/c?d", input));
+	check_location(key_reverse_location("http://a", "http://a//b/c?d", input));
 	fuzz_fields(input);
 	free(text);
 	return 0;

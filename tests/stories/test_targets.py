@@ -350,6 +350,8 @@ def test_get_understands_an_internationalised_name(cache, origin):
     assert done.stdout == b"found", done.stderr
     done = run("cat", "--cache", cache.dir, "b\u00fccher.example/x", env=clean_environment(LC_ALL="C"))
     assert done.stdout == b"found"
+    listed = run("ls", "--cache", cache.dir, "--host", "B\u00dccher.example", env=clean_environment(LC_ALL="C"))
+    assert listed.stdout.decode().endswith("http://xn--bcher-kva.example/x\n"), listed.stderr
 
 
 # --- redirects before one origin ---

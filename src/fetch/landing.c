@@ -539,10 +539,12 @@ static void run_job(struct store_job *job)
 		put = seal && !beside && (f->body == NULL || body_seal(f->body) == 0);
 		pthread_mutex_lock(&f->lock);
 		put = put && !f->forgotten; /* the body's file goes with the flight */
-		if (beside)
-			landing_give_up(f, FLIGHT_BESIDE);
-		else if (!put)
+		if (beside && f->storing) { /* the body is here all the same, for all who have a seat */
+			f->storing = false;
+			f->gave_up = FLIGHT_BESIDE;
+		} else if (!put) {
 			landing_give_up(f, "the cache's disk could not take it");
+		}
 	}
 	if (!put && is_complete(f)) {
 		if (f->state == FLIGHT_LANDED)

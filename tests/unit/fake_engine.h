@@ -1,0 +1,190 @@
+/*
+ * fake_engine: engine.h without a network. A test includes it in place of the library's engine and plays the engine's thread and the origin
+ * itself: it looks at the fetches that were started, and brings heads, bytes and ends in the order it likes.
+ *
+ * A fetch stays readable until engine_free(), also after its end.
+ */
+#ifndef CURLEW_TESTS_FAKE_ENGINE_H
+#define CURLEW_TESTS_FAKE_ENGINE_H
+
+#include "fetch/engine.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FAKE_FETCHES = 64 };
+
+struct fetch {
+	const struct fetch_ops *ops;
+	void *ctx;
+	char *method, *url, *fields;
+	int64_t upload_bytes;
+	bool done;
+	atomic_bool cancelled;
+	atomic_int resumed_data, resumed_upload;
+};
+
+struct engine {
+	struct engine_config config;
+	pthread_mutex_t lock; /* what follows */
+	struct fetch *fetches[FAKE_FETCHES];
+	size_t count;
+	bool fails; /* the next start */
+};
+
+static struct engine *fake; /* the one there is */
+
+/* --- the origin's side, for tests --- */
+
+static inline size_t fake_count(void)
+{
+	pthread_mutex_lock(&fake->lock);
+	size_t count = fake->count;
+	pthread_mutex_unlock(&fake->lock);
+	return count;
+}
+
+/* The fetch that was started as the n-th, from 0 on; NULL: there is none. */
+static inline struct fetch *fake_fetch(size_t n)
+{
+	pthread_mutex_lock(&fake->lock);
+	struct fetch *f = n < fake->count ? fake->fetches[n] : NULL;
+	pthread_mutex_unlock(&fake->lock);
+	return f;
+}
+
+static inline void fake_fail_next(void)
+{
+	pthread_mutex_lock(&fake->lock);
+	fake->fails = true;
+	pthread_mutex_unlock(&fake->lock);
+}
+
+static inline void fake_round_over(void)
+{
+	if (fake->config.round_over != NULL)
+		fake->config.round_over(fake->config.ctx);
+}
+
+static inline void fake_interim(struct fetch *f, int status, const char *fields)
+{
+	f->ops->interim(f->ctx, status, span_of(fields));
+	fake_round_over();
+}
+
+static inline void fake_head(struct fetch *f, int status, const char *fields, int64_t body_bytes)
+{
+	f->ops->head(f->ctx, status, 1, span_of(fields), body_bytes);
+	fake_round_over();
+}
+
+/* False: no more until it is resumed. */
+static inline bool fake_data(struct fetch *f, const char *bytes, size_t n)
+{
+	bool more = f->ops->data(f->ctx, bytes, n);
+	fake_round_over();
+	return more;
+}
+
+static inline bool fake_text(struct fetch *f, const char *text)
+{
+	return fake_data(f, text, strlen(text));
+}
+
+static inline void fake_done(struct fetch *f, enum engine_outcome outcome, const char *message)
+{
+	struct engine_end end = {.outcome = outcome, .curl_code = outcome == ENGINE_OK ? 0 : 56, .message = message, .fd = -1};
+	f->done = true;
+	f->ops->done(f->ctx, &end);
+	fake_round_over();
+}
+
+/* A whole response. */
+static inline void fake_reply(struct fetch *f, int status, const char *fields, const char *body)
+{
+	fake_head(f, status, fields, (int64_t)strlen(body));
+	fake_text(f, body);
+	fake_done(f, ENGINE_OK, "");
+}
+
+/* --- engine.h --- */
+
+struct engine *engine_new(const struct engine_config *config, struct buf *why)
+{
+	(void)why;
+	fake = calloc(1, sizeof *fake);
+	if (fake == NULL)
+		abort();
+	fake->config = *config;
+	pthread_mutex_init(&fake->lock, NULL);
+	return fake;
+}
+
+void engine_free(struct engine *e)
+{
+	for (size_t i = 0; i < fake_count(); i++)
+		if (!fake_fetch(i)->done)
+			fake_done(fake_fetch(i), ENGINE_CANCELLED, "the end");
+	for (size_t i = 0; i < e->count; i++) {
+		free(e->fetches[i]->method);
+		free(e->fetches[i]->url);
+		free(e->fetches[i]->fields);
+		free(e->fetches[i]);
+	}
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+	fake = NULL;
+}
+
+struct fetch *engine_start(struct engine *e, const struct fetch_spec *spec, const struct fetch_ops *ops, void *ctx)
+{
+	pthread_mutex_lock(&e->lock);
+	struct fetch *f = e->fails || e->count == FAKE_FETCHES ? NULL : calloc(1, sizeof *f);
+	e->fails = false;
+	if (f != NULL) {
+		f->ops = ops;
+		f->ctx = ctx;
+		f->method = strdup(spec->method);
+		f->url = strdup(spec->url);
+		f->fields = strndup(spec->fields.len > 0 ? spec->fields.at : "", spec->fields.len);
+		f->upload_bytes = spec->upload_bytes;
+		e->fetches[e->count++] = f;
+	}
+	pthread_mutex_unlock(&e->lock);
+	return f;
+}
+
+void engine_resume_data(struct fetch *f)
+{
+	atomic_fetch_add(&f->resumed_data, 1);
+}
+
+void engine_resume_upload(struct fetch *f)
+{
+	atomic_fetch_add(&f->resumed_upload, 1);
+}
+
+void engine_cancel(struct fetch *f)
+{
+	atomic_store(&f->cancelled, true);
+}
+
+int engine_connect(struct engine *e, const char *host, int port, enum engine_outcome *outcome, char message[256])
+{
+	(void)e;
+	(void)host;
+	(void)port;
+	*outcome = ENGINE_OFFLINE;
+	message[0] = '\0';
+	return -1;
+}
+
+const char *engine_library(void)
+{
+	return "no library at all";
+}
+
+#endif

@@ -1,0 +1,457 @@
+/* Flights as those see them who wait: who joins, what each gets, and what happens when somebody leaves. */
+#include "unit/flight_fixture.h"
+
+/* --- one fetch for all --- */
+
+static void the_first_leads_and_the_others_share_its_fetch(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct seat *s[3] = {lead(&f), follow(), follow()};
+	assert_int_equal(fake_count(), 1);
+	assert_string_equal(f->method, "GET");
+	assert_string_equal(f->url, URL);
+	assert_string_equal(f->fields, "Accept: text/plain\n");
+	fake_head(f, 200, FRESH, 10);
+	for (int i = 0; i < 3; i++) {
+		hears_head(s[i], 200);
+		assert_int_equal(reads(s[i], false, ""), FLIGHT_QUIET);
+	}
+	fake_text(f, "01234");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(reads(s[i], false, "01234"), FLIGHT_QUIET);
+	fake_text(f, "56789");
+	fake_done(f, ENGINE_OK, "");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(reads(s[i], true, "56789"), FLIGHT_END);
+		leave(s[i]);
+	}
+	stores("0123456789");
+}
+
+static void one_who_comes_in_the_middle_reads_from_the_beginning(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct flight_answer a;
+	int64_t whole;
+	struct seat *early = lead(&f);
+	fake_head(f, 200, FRESH, 10);
+	fake_text(f, "01234");
+	assert_int_equal(flights_arrived(flights, URL, &whole), 5);
+	assert_int_equal(whole, 10);
+	struct seat *late = follow();
+	assert_int_equal(flight_wait(late, &a), FLIGHT_ANSWER);
+	assert_true(a.stored && a.age_s >= 0); /* it is reused, and says its age (RFC 9111 5.1) */
+	assert_int_equal(reads(late, false, "01234"), FLIGHT_QUIET);
+	fake_text(f, "56789");
+	fake_done(f, ENGINE_OK, "");
+	assert_int_equal(reads(late, true, "56789"), FLIGHT_END);
+	hears_head(early, 200);
+	assert_int_equal(reads(early, true, "0123456789"), FLIGHT_END);
+	leave(early);
+	leave(late);
+}
+
+static void a_reader_may_begin_in_the_middle_of_the_body(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct seat *s = lead(&f);
+	flight_seek(s, 7);
+	fake_reply(f, 200, FRESH, "0123456789");
+	hears_head(s, 200);
+	assert_int_equal(reads(s, true, "789"), FLIGHT_END);
+	leave(s);
+}
+
+static void requests_that_others_may_not_join_are_fetched_one_by_one(void **state)
+{
+	(void)state;
+	struct flight_ask alone = plain(), head = plain();
+	alone.shared = false;
+	head.method = span_of("HEAD");
+	head.shared = false;
+	struct seat *s[4] = {join(plain(), FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(head, FLIGHT_LEADS)};
+	assert_int_equal(fake_count(), 4);
+	assert_string_equal(fake_fetch(3)->method, "HEAD");
+	for (int i = 0; i < 4; i++)
+		leave(s[i]);
+}
+
+static void a_flight_from_another_row_or_before_another_purge_is_not_joined(void **state)
+{
+	(void)state;
+	put(house->store, URL, "old");
+	struct entry *row = find(house->store, URL);
+	struct flight_ask from_row = plain(), after_purge = plain();
+	from_row.was = row;
+	after_purge.purge_id = 1;
+	struct seat *s[4] = {
+	    join(plain(), FLIGHT_LEADS), join(from_row, FLIGHT_LEADS), join(after_purge, FLIGHT_LEADS), join(from_row, FLIGHT_FOLLOWS)};
+	for (int i = 0; i < 4; i++)
+		leave(s[i]);
+	entry_free(row);
+}
+
+static void one_who_looked_before_another_flight_landed_looks_again(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct flight_ask old = plain();
+	struct seat *s = lead(&f);
+	fake_reply(f, 200, FRESH, "0123456789");
+	leave(s);
+	EVENTUALLY(flights_landed(flights, URL) != old.landed);
+	assert_null(join(old, FLIGHT_LOOK_AGAIN));
+	leave(join(plain(), FLIGHT_LEADS)); /* who has looked since then leads */
+}
+
+static void without_memory_there_is_no_seat_and_nothing_is_left(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	fake_fail_next();
+	assert_null(join(plain(), FLIGHT_NO_MEMORY));
+	struct seat *s = lead(&f);
+	fake_reply(f, 200, FRESH, "0123456789");
+	leave(s);
+	stores("0123456789");
+}
+
+/* --- responses that not everybody may have --- */
+
+static void a_response_that_may_not_be_shared_releases_all_but_the_leader(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct flight_answer a;
+	struct seat *leader = lead(&f), *others[2] = {follow(), follow()};
+	assert_false(flights_passes(flights, URL));
+	fake_head(f, 200, "Cache-Control: no-store\n", 10);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(hear(others[i]), FLIGHT_RELEASED);
+		leave(others[i]);
+	}
+	assert_int_equal(flight_wait(leader, &a), FLIGHT_ANSWER);
+	assert_false(a.stored);
+	/* From now on nobody waits for anybody. */
+	assert_true(flights_passes(flights, URL));
+	struct seat *next[2] = {join(plain(), FLIGHT_LEADS), join(plain(), FLIGHT_LEADS)};
+	fake_text(f, "0123456789");
+	fake_done(f, ENGINE_OK, "");
+	assert_int_equal(reads(leader, true, "0123456789"), FLIGHT_END);
+	leave(leader);
+	leave(next[0]);
+	leave(next[1]);
+	stores(NULL);
+}
+
+static void a_variant_is_for_those_whose_request_selects_it(void **state)
+{
+	(void)state;
+	struct seat *french = join(in_french(), FLIGHT_LEADS), *other = follow(), *too = join(in_french(), FLIGHT_FOLLOWS);
+	fake_head(fake_fetch(0), 200, FRESH "Vary: Accept-Language\n", 7);
+	hears_head(french, 200);
+	hears_head(too, 200);
+	assert_int_equal(hear(other), FLIGHT_RELEASED);
+	fake_text(fake_fetch(0), "bonjour");
+	fake_done(fake_fetch(0), ENGINE_OK, "");
+	assert_int_equal(reads(too, true, "bonjour"), FLIGHT_END);
+	leave(french);
+	leave(too);
+	leave(other);
+	stores("bonjour");
+}
+
+static void interim_heads_are_for_the_leader(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct flight_answer a;
+	struct seat *leader = lead(&f), *other = follow();
+	fake_interim(f, 103, "Link: </a>\n");
+	fake_interim(f, 102, "");
+	fake_head(f, 200, FRESH, 0);
+	assert_int_equal(flight_wait(leader, &a), FLIGHT_INTERIM);
+	assert_int_equal(a.status, 103);
+	assert_true(span_is(a.fields, "Link: </a>\n"));
+	assert_int_equal(flight_wait(leader, &a), FLIGHT_INTERIM);
+	assert_int_equal(a.status, 102);
+	hears_head(leader, 200);
+	hears_head(other, 200);
+	leave(leader);
+	leave(other);
+}
+
+/* --- a head that does not come --- */
+
+static void after_the_wait_a_follower_starts_a_flight_of_its_own(void **state)
+{
+	(void)state;
+	restart_flights(0, 0);
+	struct fetch *f;
+	struct flight_ask apart = plain();
+	apart.apart = true;
+	struct seat *first = lead(&f), *second = follow(), *third = follow();
+	assert_int_equal(hear(second), FLIGHT_LATE);
+	leave(second);
+	second = join(apart, FLIGHT_LEADS);
+	assert_int_equal(fake_count(), 2);
+	/* Its head is for all who still wait, but for the leader of the first. */
+	fake_head(fake_fetch(1), 200, FRESH, 10);
+	assert_int_equal(hear(third), FLIGHT_OVERTAKEN);
+	leave(third);
+	third = follow();
+	fake_text(fake_fetch(1), "0123456789");
+	fake_done(fake_fetch(1), ENGINE_OK, "");
+	hears_head(second, 200);
+	hears_head(third, 200);
+	assert_int_equal(reads(third, true, "0123456789"), FLIGHT_END);
+	fake_reply(f, 200, FRESH, "from the first");
+	hears_head(first, 200);
+	assert_int_equal(reads(first, true, "from the first"), FLIGHT_END);
+	leave(first);
+	leave(second);
+	leave(third);
+	stores("from the first");
+}
+
+static void a_follower_waits_on_while_another_flight_has_just_started(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct seat *first = lead(&f), *second = follow();
+	fake_head(f, 200, FRESH, 0); /* else it would wait for an hour */
+	hears_head(second, 200);
+	leave(first);
+	leave(second);
+}
+
+static void one_who_asks_apart_joins_a_flight_that_has_its_head(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct flight_ask apart = plain();
+	apart.apart = true;
+	struct seat *first = lead(&f);
+	fake_head(f, 200, FRESH, 5);
+	struct seat *second = join(apart, FLIGHT_FOLLOWS);
+	fake_text(f, "hello");
+	fake_done(f, ENGINE_OK, "");
+	hears_head(second, 200);
+	assert_int_equal(reads(second, true, "hello"), FLIGHT_END);
+	leave(first);
+	leave(second);
+}
+
+static void a_later_flight_is_stored_only_if_the_first_has_ended(void **state)
+{
+	(void)state;
+	for (int first_ends = 0; first_ends < 2; first_ends++) {
+		struct fetch *f;
+		struct flight_answer a;
+		struct flight_ask apart = plain();
+		apart.apart = true;
+		struct seat *first = lead(&f), *second = join(apart, FLIGHT_LEADS);
+		if (first_ends)
+			fake_done(f, ENGINE_TIMEOUT, "too late");
+		fake_head(fake_fetch(1), 200, FRESH, 6);
+		assert_int_equal(flight_wait(second, &a), FLIGHT_ANSWER);
+		assert_int_equal(a.stopped == NULL, first_ends);
+		fake_text(fake_fetch(1), "second");
+		uint64_t landed = flights_landed(flights, URL);
+		fake_done(fake_fetch(1), ENGINE_OK, "");
+		assert_int_equal(reads(second, true, "second"), FLIGHT_END);
+		leave(second);
+		if (!first_ends) { /* it goes on until the later one's way to the store has ended */
+			EVENTUALLY(flights_landed(flights, URL) != landed);
+			fake_done(f, ENGINE_BROKEN, "cut");
+		}
+		leave(first);
+		stores(first_ends ? "second" : NULL);
+	}
+}
+
+/* --- failures --- */
+
+static void a_failure_before_the_head_is_everybodys(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct flight_answer a;
+	struct seat *s[2] = {lead(&f), follow()};
+	fake_done(f, ENGINE_UNREACHABLE, "refused");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(flight_wait(s[i], &a), FLIGHT_FAILED);
+		assert_int_equal(a.outcome, ENGINE_UNREACHABLE);
+		assert_string_equal(a.message, "refused");
+		leave(s[i]);
+	}
+	leave(join(plain(), FLIGHT_LEADS)); /* and is not waited for again */
+	stores(NULL);
+}
+
+static void a_body_that_breaks_off_is_not_whole_for_anybody(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct seat *s[2] = {lead(&f), follow()};
+	fake_head(f, 200, FRESH, 10);
+	fake_text(f, "01234");
+	fake_done(f, ENGINE_BROKEN, "cut");
+	for (int i = 0; i < 2; i++) {
+		hears_head(s[i], 200);
+		assert_int_equal(reads(s[i], true, "01234"), FLIGHT_BROKEN);
+		leave(s[i]);
+	}
+	stores(NULL);
+}
+
+/* --- leaving --- */
+
+static void a_fetch_is_cancelled_when_the_last_reader_leaves(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		int64_t body_bytes, come;
+		const char *fields;
+		bool background, goes_on;
+	} table[] = {
+	    {"without a head", -1, -1, "", false, false},
+	    {"little has come", 16 << 20, 1000, FRESH, false, false},
+	    {"more than half has come", 3 << 20, 2 << 20, FRESH, false, true},
+	    {"less than 1 MiB is left", 1 << 20, 1000, FRESH, false, true},
+	    {"the length is not known", -1, 1000, FRESH, false, false},
+	    {"it is not stored", 1000, 900, "Cache-Control: no-store\n", false, false},
+	    {"it runs in the background", -1, -1, "", true, true},
+	};
+	char *page = calloc(1, 4096);
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		struct flight_ask ask = plain();
+		ask.background = table[i].background;
+		struct seat *first = join(ask, FLIGHT_LEADS), *second = follow();
+		struct fetch *f = fake_fetch(0);
+		if (table[i].come >= 0)
+			fake_head(f, 200, table[i].fields, table[i].body_bytes);
+		for (int64_t come = 0; come < table[i].come; come += 500)
+			fake_data(f, page, 500);
+		leave(first);
+		assert_false(f->cancelled);
+		leave(second);
+		if (f->cancelled == table[i].goes_on)
+			fail_msg("%s", table[i].what);
+		restart_flights(3600, 0);
+	}
+	free(page);
+}
+
+static bool has_left(void *ctx)
+{
+	(*(int *)ctx)++;
+	return true;
+}
+
+static void one_whose_client_is_gone_is_told_so(void **state)
+{
+	(void)state;
+	int asked = 0;
+	struct flight_piece p;
+	struct flight_ask ask = plain();
+	ask.gone = has_left;
+	ask.gone_ctx = &asked;
+	struct seat *s = join(ask, FLIGHT_LEADS);
+	assert_int_equal(hear(s), FLIGHT_GONE);
+	fake_head(fake_fetch(0), 200, FRESH, -1);
+	hears_head(s, 200);
+	assert_int_equal(flight_read(s, true, &p), FLIGHT_LEFT);
+	assert_true(asked >= 2);
+	leave(s);
+	assert_true(fake_fetch(0)->cancelled);
+}
+
+static void the_origin_waits_for_a_reader_of_what_is_not_stored(void **state)
+{
+	(void)state;
+	enum { PAGE = 64 << 10 };
+	struct fetch *f;
+	struct flight_piece p;
+	char *page = calloc(1, PAGE);
+	struct seat *s = lead(&f);
+	int pages = 1;
+	fake_head(f, 200, "Cache-Control: no-store\n", -1);
+	while (fake_data(f, page, PAGE))
+		assert_true(++pages < 64); /* documented: 1 MiB */
+	assert_int_equal(f->resumed_data, 0);
+	while (f->resumed_data == 0) {
+		assert_int_equal(flight_read(s, false, &p), FLIGHT_BYTES);
+		pages--;
+	}
+	assert_true(pages > 0);
+	leave(s);
+	free(page);
+}
+
+/* --- many threads --- */
+
+struct reader {
+	pthread_t thread;
+	struct seat *seat;
+};
+
+static void *read_whole(void *arg)
+{
+	struct reader *r = arg;
+	hears_head(r->seat, 200);
+	assert_int_equal(reads(r->seat, true, "a body in pieces"), FLIGHT_END);
+	return NULL;
+}
+
+static void all_who_wait_wake_up_and_read_the_same(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct reader readers[8];
+	for (int i = 0; i < 8; i++) {
+		readers[i].seat = i == 0 ? lead(&f) : follow();
+		assert_int_equal(pthread_create(&readers[i].thread, NULL, read_whole, &readers[i]), 0);
+	}
+	fake_head(f, 200, FRESH, 16);
+	fake_text(f, "a body");
+	fake_text(f, " in ");
+	fake_text(f, "pieces");
+	fake_done(f, ENGINE_OK, "");
+	for (int i = 0; i < 8; i++)
+		pthread_join(readers[i].thread, NULL);
+	for (int i = 0; i < 8; i++)
+		leave(readers[i].seat);
+	stores("a body in pieces");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    FLIGHT_TEST(the_first_leads_and_the_others_share_its_fetch),
+	    FLIGHT_TEST(one_who_comes_in_the_middle_reads_from_the_beginning),
+	    FLIGHT_TEST(a_reader_may_begin_in_the_middle_of_the_body),
+	    FLIGHT_TEST(requests_that_others_may_not_join_are_fetched_one_by_one),
+	    FLIGHT_TEST(a_flight_from_another_row_or_before_another_purge_is_not_joined),
+	    FLIGHT_TEST(one_who_looked_before_another_flight_landed_looks_again),
+	    FLIGHT_TEST(without_memory_there_is_no_seat_and_nothing_is_left),
+	    FLIGHT_TEST(a_response_that_may_not_be_shared_releases_all_but_the_leader),
+	    FLIGHT_TEST(a_variant_is_for_those_whose_request_selects_it),
+	    FLIGHT_TEST(interim_heads_are_for_the_leader),
+	    FLIGHT_TEST(after_the_wait_a_follower_starts_a_flight_of_its_own),
+	    FLIGHT_TEST(a_follower_waits_on_while_another_flight_has_just_started),
+	    FLIGHT_TEST(one_who_asks_apart_joins_a_flight_that_has_its_head),
+	    FLIGHT_TEST(a_later_flight_is_stored_only_if_the_first_has_ended),
+	    FLIGHT_TEST(a_failure_before_the_head_is_everybodys),
+	    FLIGHT_TEST(a_body_that_breaks_off_is_not_whole_for_anybody),
+	    FLIGHT_TEST(a_fetch_is_cancelled_when_the_last_reader_leaves),
+	    FLIGHT_TEST(one_whose_client_is_gone_is_told_so),
+	    FLIGHT_TEST(the_origin_waits_for_a_reader_of_what_is_not_stored),
+	    FLIGHT_TEST(all_who_wait_wake_up_and_read_the_same),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -157,7 +157,8 @@ static void run_job(struct store_job *job)
 	struct join *j = (struct join *)(void *)((char *)job - offsetof(struct join, job));
 	struct store *store = j->joins->store;
 	int64_t whole = j->parts.whole_bytes;
-	bool ok = whole <= JOIN_AT_END || !is_ending(j->joins);
+	/* For a while it takes its room twice. That is not reserved, because its own parts might be evicted for it. */
+	bool ok = (whole <= JOIN_AT_END || !is_ending(j->joins)) && !store_short(store);
 	if (ok && j->bytes == NULL) {
 		j->bytes = reserve_of_range(store, &j->parts, 0, whole - 1);
 		j->body = j->bytes != NULL ? body_begin(store, false) : NULL;

@@ -663,6 +663,16 @@ def test_parts_in_any_order_and_overlapping_become_an_entry(curlew, origin):
     assert answer.hit and answer.body == shelf.body
 
 
+def test_parts_are_joined_in_a_cache_that_cannot_hold_them_twice(launch, origin):
+    curlew = launch("--size", "6M")
+    shelf = Shelf(bytes_of(4 * MIB))
+    url = abandoned(curlew, origin, shelf, 7 * MIB // 4)
+    get_range(curlew, url, 7 * MIB // 4)
+    assert curlew.row(url)["body_bytes"] == 4 * MIB
+    answer = curlew.get(url)
+    assert answer.hit and answer.body == shelf.body and len(shelf.asked) == 1
+
+
 def test_a_purge_while_parts_are_joined_is_a_purge(curlew, origin):
     shelf = Shelf(bytes_of(4 * MIB))
     url = abandoned(curlew, origin, shelf, 7 * MIB // 4)

@@ -100,9 +100,8 @@ bool flights_passes(struct flights *t, const char *url)
 }
 
 /* The first flight of the URL that is of the wanted kind, its lock held; NULL: none. Under the table's lock. */
-static struct flight *find_locked(struct flights *t, const char *url, bool (*is)(const struct flight *, bool alone), bool alone)
+static struct flight *find_locked(struct flights *t, const char *url, uint64_t resource, bool (*is)(const struct flight *, bool alone), bool alone)
 {
-	uint64_t resource = flights_resource(url);
 	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
 		if (f->resource != resource || strcmp(f->url, url) != 0)
 			continue;
@@ -124,8 +123,9 @@ int64_t flights_arrived(struct flights *t, const char *url, int64_t *body_bytes)
 {
 	int64_t arrived = 0;
 	*body_bytes = -1;
+	uint64_t resource = flights_resource(url);
 	pthread_mutex_lock(&t->lock);
-	struct flight *f = find_locked(t, url, is_arriving, false);
+	struct flight *f = find_locked(t, url, resource, is_arriving, false);
 	if (f != NULL) {
 		arrived = f->received;
 		*body_bytes = f->body_bytes;
@@ -142,8 +142,9 @@ static bool is_settling(const struct flight *f, bool alone)
 
 bool flights_settle(struct flights *t, const char *url, bool alone)
 {
+	uint64_t resource = flights_resource(url);
 	pthread_mutex_lock(&t->lock);
-	struct flight *f = find_locked(t, url, is_settling, alone);
+	struct flight *f = find_locked(t, url, resource, is_settling, alone);
 	pthread_mutex_unlock(&t->lock);
 	if (f == NULL)
 		return false;
@@ -160,8 +161,9 @@ bool flights_settle(struct flights *t, const char *url, bool alone)
 
 uint64_t flights_landed(struct flights *t, const char *url)
 {
+	uint64_t resource = flights_resource(url);
 	pthread_mutex_lock(&t->lock);
-	uint64_t landed = bucket_of(t, flights_resource(url))->landed;
+	uint64_t landed = bucket_of(t, resource)->landed;
 	pthread_mutex_unlock(&t->lock);
 	return landed;
 }

@@ -372,11 +372,11 @@ CREATE TRIGGER rule_glob_checked INSTEAD OF INSERT ON rule_glob WHEN NEW.url_glo
 		WHEN host GLOB '*[^-A-Za-z0-9._:*?]*' AND host NOT GLOB '[?]*:*]*' THEN
 			RAISE(ABORT, 'url_glob has a byte that is in no host: a path begins with /')
 		WHEN named AND path = '' AND host NOT GLOB '*[*]*' THEN RAISE(ABORT, 'url_glob has no path: end it with /* for all of the host, or with /')
-		WHEN path || '/' GLOB '*/./*' OR path || '/' GLOB '*/../*' THEN
+		WHEN path GLOB '*/./*' OR path GLOB '*/../*' OR (place = host || path AND (path GLOB '*/.' OR path GLOB '*/..')) THEN
 			RAISE(ABORT, 'url_glob has a segment . or .., which no normal URL has: leave it out')
 		END
 	FROM (
-		SELECT plain, unclosed, named, scheme, after,
+		SELECT plain, unclosed, named, scheme, after, place,
 			CASE WHEN NOT named THEN '' WHEN place GLOB '*/*' THEN substr(place, 1, instr(place, '/') - 1)
 				ELSE substr(place, 1, instr(place || '*', '*')) END AS host,
 			CASE WHEN named AND place GLOB '*/*' THEN substr(place, instr(place, '/'),

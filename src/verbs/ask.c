@@ -62,22 +62,24 @@ char *ask_server(const struct ask *a, const char *name)
 }
 
 /* The command line's URL as the request target it is for a server; key_fini() is always allowed. */
-static int read_target(const struct ask *a, const char *text, struct key_target *target)
+static int read_target(const struct ask *a, const char *text, struct key_target *target, const char **why)
 {
 	char *scheme = ask_server(a, "default-scheme"), *path = NULL;
 	struct key_ways ways = {.default_scheme = scheme != NULL ? scheme : "http", .origin = a->origin};
-	struct fault fault;
+	struct fault fault = {0, "out of memory"};
 	int rc = -1;
 	*target = (struct key_target){0};
 	if (asprintf(&path, "/%s", text + (text[0] == '/')) > 0)
 		rc = key_of_target(&ways, span_of("GET"), span_of(path), target, &fault);
 	free(path);
 	free(scheme);
+	*why = fault.why;
 	return rc;
 }
 
 bool ask_is_file(const struct ask *a, const struct conf *conf)
 {
+	const char *fault;
 	char *root = ask_server(a, "root");
 	struct key_target target = {0};
 	struct root files;
@@ -87,7 +89,7 @@ bool ask_is_file(const struct ask *a, const struct conf *conf)
 	int fd = -1;
 	buf_init(&why, BUF_LINE);
 	if (root_open(&files, root, conf_cache_dir(conf), &why) == 0 && root != NULL) {
-		read_target(a, conf_operand(conf, 0), &target);
+		read_target(a, conf_operand(conf, 0), &target, &fault);
 		if (target.way == KEY_PREFIX && target.path != NULL)
 			fd = root_open_file(&files, target.path, &st, &index);
 		key_fini(&target);
@@ -126,8 +128,9 @@ static char *of_site(const struct ask *a, const char *url)
 }
 
 /* As the server would read it: a path for its one origin, a URL as a person types it, or one of the server's own. */
-static char *read_url(const struct ask *a, const char *text)
+static char *read_url(const struct ask *a, const char *text, const char **why)
 {
+	*why = "not a URL that can be stored (http or https, with a host)";
 	char *scheme = ask_server(a, "default-scheme");
 	struct key_target target;
 	char *url = a->origin != NULL && text[0] == '/' ? strdup(text) : key_of_url(text, scheme != NULL ? scheme : "http");
@@ -141,7 +144,7 @@ static char *read_url(const struct ask *a, const char *text)
 	if (path == NULL)
 		return url;
 	char *meant = NULL;
-	if (read_target(a, path, &target) == 0) {
+	if (read_target(a, path, &target, why) == 0) {
 		meant = target.url;
 		target.url = NULL;
 	}
@@ -177,9 +180,10 @@ int ask_begin(struct ask *a, const struct conf *conf, const char *verb)
 
 int ask_url(struct ask *a, const struct conf *conf, const char *verb)
 {
-	a->url = read_url(a, conf_operand(conf, 0));
+	const char *why;
+	a->url = read_url(a, conf_operand(conf, 0), &why);
 	if (a->url == NULL) {
-		log_say("%s: %s: not a URL that can be stored (http or https, with a host)", verb, conf_operand(conf, 0));
+		log_say("%s: %s: %s", verb, conf_operand(conf, 0), why);
 		return VERB_USAGE;
 	}
 	char *key = rules_key(a->glimpse.rules, a->url, &a->key_rule);

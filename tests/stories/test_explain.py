@@ -149,6 +149,8 @@ def test_a_path_means_the_one_origin(launch, origin):
     assert hits and told["key"] == origin.url("/base/x")
     told, hits = explained(curlew, "/a/../x")
     assert not hits and told["key"] == origin.url("/base/a/../x") and origin.url("/base/x") in told["other_spelling_1"]
+    done = run("explain", "--cache", curlew.dir, "/../x")
+    assert done.returncode == 2 and b"leads out of the path of --origin" in done.stderr
     assert explained(curlew, origin.url("/base/x"))[1]
 
 

@@ -443,7 +443,7 @@ def test_a_glob_that_can_match_no_url_is_refused_in_plain_sql(curlew, rule, glob
 
 @pytest.mark.parametrize("glob", ["*", "http*", "*.iso", "http://*.ISO", "http*://*.example.com/*", "http://[[]::1]:8080/*", "http://a/?tag[[]]=*",
                                   "http://a/[^#]*", "http://a/[]x]", "[h]ttp://a/", "https://a:80/*", "http*://a:80/*", "http://a*", "*url=https://Example*",
-                                  "http://a/%2F*", "http://a/%4*", "http://a/?/../*", "http://a:[0-9]*/"])
+                                  "http://a/%2F*", "http://a/%4*", "http://a/?/../*", "http://a:[0-9]*/", "http://a/..*", "http://a/.?"])
 def test_a_glob_that_can_match_is_taken(curlew, rule, glob):
     rule(url_glob=glob, store=1)
 

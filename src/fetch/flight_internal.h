@@ -225,6 +225,8 @@ void arrival_round_over(void *flights);
 void landing_judge(struct flight *, const struct head *response, const struct head *came);
 void landing_grow(struct flight *); /* more has arrived: takes room for it, or gives up; under the lock */
 void landing_fini(struct flight *); /* gives back the room that is left */
+/* It is committed, or never will be; drops a reference. Without the lock. */
+void landing_over(struct flight *, bool owned);
 void landing_step(struct flight *); /* there is something for the disk thread to do; under the lock */
 void landing_refresh(struct flight *); /* a 304 is complete: writes the row; under the lock */
 void landing_give_up(struct flight *, const char *why); /* no more storing; under the lock */
@@ -232,6 +234,12 @@ void landing_give_up(struct flight *, const char *why); /* no more storing; unde
 void landing_wait_for_disk(struct flight *);
 /* It broke off: may what there is be stored as a part? Then it is; under the lock, before DEAD. */
 bool landing_salvage(struct flight *);
+
+/* invalidation.c: on_head */
+void invalidation_by(const struct flight *, const struct head *response);
+/* Ends the stale use of the row that the flight set out from. Begun at the head, because a body may have no end. The flight stays open until
+ * that is committed, so that whoever asks after this response finds the row withdrawn. */
+void invalidation_withdraw(struct flight *);
 
 /* resume.c: also redirects that a rule follows */
 /* True when this head is a redirect that is followed: its answer is not shown to anybody. */

@@ -21,8 +21,6 @@ enum {
 	RESERVE_TURN = 16 << 20 /* bytes copied from stored parts before others have their turn */
 };
 
-static void landing_over(struct flight *f, bool owned);
-
 /* --- the verdict --- */
 
 static char *copy_field(const struct head *h, const char *name)
@@ -186,41 +184,6 @@ static bool represents_target(const struct flight *f, const struct head *respons
 	return same;
 }
 
-/* key: as the cache calls it. */
-static void forget(const struct flight *f, const char *key)
-{
-	flights_forget(f->flights, key, f);
-	store_invalidate(f->flights->config.store, key);
-}
-
-/* A URL that an answer names is known by the key that rules make of it. */
-static void forget_named(const struct flight *f, const char *url)
-{
-	int64_t rule;
-	const struct store_rules *rules = store_rules_take(f->flights->config.store);
-	char *key = rules_key(rules->rules, url, &rule);
-	forget(f, key != NULL ? key : url);
-	free(key);
-	store_rules_drop(rules);
-}
-
-/* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). It holds from
- * the return of store_invalidate() on: who has seen the success does not get the old answer. */
-static void invalidate(const struct flight *f, const struct head *response)
-{
-	static const char *const names[] = {"Location", "Content-Location"};
-	if (!policy_is_unsafe(span_of(f->method)) || response->status < 200 || response->status > 399)
-		return;
-	forget(f, f->url);
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		struct span value = message_find(response, names[i]);
-		char *url = value.at != NULL ? key_resolve(f->url, value) : NULL;
-		if (url != NULL && key_same_origin(url, f->url))
-			forget_named(f, url);
-		free(url);
-	}
-}
-
 /* A 206 to a client's own Range: one range, which says where it belongs, may be kept as a part (RFC 9111 3.3). */
 static bool take_place(struct flight *f, const struct head *response)
 {
@@ -269,31 +232,6 @@ static void refuse(const struct flight *f, const char *reason, int64_t now)
 	store_refuse(f->flights->config.store, f->url, reason, f->status, now);
 }
 
-static void withdrawn(struct store_refresh *withdrawal)
-{
-	struct flight *f = (struct flight *)(void *)((char *)withdrawal - offsetof(struct flight, withdrawal));
-	pthread_mutex_lock(&f->lock);
-	f->withdrawing = false;
-	bool last = f->state == FLIGHT_LANDED && !f->storing;
-	pthread_mutex_unlock(&f->lock);
-	if (last)
-		landing_over(f, false);
-	else
-		flight_drop(f);
-}
-
-/* Begun at the head, because a body may have no end. The flight stays open until it is committed, so that whoever asks after this
- * response finds the row withdrawn. */
-static void withdraw(struct flight *f)
-{
-	pthread_mutex_lock(&f->lock);
-	flight_hold(f);
-	f->withdrawing = true;
-	pthread_mutex_unlock(&f->lock);
-	f->withdrawal = (struct store_refresh){.was = f->was, .done = withdrawn};
-	store_refresh(f->flights->config.store, &f->withdrawal);
-}
-
 /* Room for the body, as far as its length is known; more is taken as it grows (landing_grow). False: there is none, and the verdict says so. */
 static bool take_room(struct flight *f)
 {
@@ -317,7 +255,7 @@ void landing_judge(struct flight *f, const struct head *response, const struct h
 	struct head kept;
 	f->answered_at = now;
 	f->aged = message_has(came, "Age");
-	invalidate(f, response);
+	invalidation_by(f, response);
 	if (policy_stored_fields(response, now, &f->head) != 0)
 		log_trouble("head", "%s: its head is too large to keep (it is answered without fields)", f->url);
 	if (response->status == 304)
@@ -332,7 +270,7 @@ void landing_judge(struct flight *f, const struct head *response, const struct h
 	x.part = f->is_part = take_place(f, response);
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
 	if (f->was != NULL && !f->has_body && policy_withdraws(&f->flights->config.policy, &x, &f->verdict))
-		withdraw(f);
+		invalidation_withdraw(f);
 	int64_t most = f->flights->config.max_body;
 	if (f->verdict.store && f->has_body && !x.represents_target) {
 		f->verdict.store = false;
@@ -403,7 +341,7 @@ void landing_give_up(struct flight *f, const char *why)
 }
 
 /* On the writer's thread, after the commit or in its stead. Drops the reference of the put or the refresh. */
-static void landing_over(struct flight *f, bool owned)
+void landing_over(struct flight *f, bool owned)
 {
 	flights_close(f); /* first: who finds it not open any more must also find that something landed */
 	pthread_mutex_lock(&f->lock);

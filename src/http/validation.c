@@ -132,6 +132,22 @@ bool policy_range_applies(const struct head *request, const struct head *respons
 	return is_strong_date(response, now, &modified) && modified == asked_date;
 }
 
+/* --- what an answer says of what is stored --- */
+
+bool policy_withdraws(const struct policy *policy, const struct policy_exchange *x, const struct policy_storing *verdict)
+{
+	int status = x->response->status;
+	struct policy_demand demand;
+	policy_read_demand(x->request, &demand);
+	if (!span_is(x->request->method, "GET") || demand.no_store || message_has(x->request, "Range") ||
+	    (message_has(x->request, "Authorization") && !policy->private_cache))
+		return false;
+	if (status == 403 || status == 404 || status == 410 || status == 451)
+		return true;
+	bool by_origin = !verdict->store && verdict->rule_id == 0;
+	return by_origin && status >= 200 && status <= 399 && status != 206 && status != 304;
+}
+
 /* --- fields --- */
 
 static void add_line(struct buf *out, const struct field *field)

@@ -51,7 +51,7 @@ const struct conf_row conf_table[] = {
     {"access-log", 0, TEXT, SETTINGS, "FILE", "off", "a file, - for stdout, or off"},
     {"connect-ports", 0, TEXT, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, separated by commas, or none"},
     {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "a further name of this server (repeatable)"},
-    {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "let cookies pass to and from /host/path too, where all sites share them"},
+    {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "let cookies pass between browsers and /host/path, where all sites share them"},
     {"prefix-sandbox", 0, TEXT, SETTINGS, "on|off", "on", "sandbox fetched documents that a browser sees at /host/path"},
     {"proxy", 'x', ONCE, FETCHES | CONF_CONFIG, "URL", NULL, "fetch through this upstream proxy"},
     {"cacert", 0, TEXT, FETCHES | CONF_CONFIG, "FILE", NULL, "trust these certificates (PEM) instead of the system's"},

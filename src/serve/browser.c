@@ -117,10 +117,19 @@ static char *reveal(struct head *head, const char *name, struct span port)
 	return NULL;
 }
 
+/* By prefix, cookies pass to a program on this machine. A browser there sends Sec-Fetch-Site with every request to a loopback host (Fetch Metadata
+ * 2.3), and one elsewhere does not ask for a loopback host; to a browser all sites would be one. */
+static bool cookies_pass(const struct exchange *x)
+{
+	if (x->target.way != KEY_PREFIX || x->service->prefix_cookies)
+		return true;
+	return names_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") && !browser_came_through_proxy(x->request);
+}
+
 void browser_rewrite(struct exchange *x, struct head *head)
 {
 	struct span port = names_port(host_of(x));
-	if (x->target.way == KEY_PREFIX && !x->service->prefix_cookies)
+	if (!cookies_pass(x))
 		message_leave_out(head, "Cookie");
 	if (x->target.way != KEY_SITE)
 		return;
@@ -176,13 +185,24 @@ static bool is_document(struct span fields)
 	return !typed;
 }
 
+bool browser_judges_each(const struct exchange *x, struct span fields)
+{
+	struct span line;
+	if (x->target.way != KEY_PREFIX || x->service->prefix_cookies)
+		return false;
+	while (span_next_line(&fields, &line))
+		if (span_starts_nocase(line, "Set-Cookie") || span_starts_nocase(line, "Clear-Site-Data:"))
+			return true;
+	return false;
+}
+
 void browser_guard(const struct exchange *x, struct span fields, struct reply *r)
 {
 	if (x->target.way == KEY_SITE)
 		r->cookie_host = x->target.host;
 	if (x->target.way != KEY_PREFIX)
 		return;
-	r->no_cookies = !x->service->prefix_cookies;
+	r->no_cookies = !cookies_pass(x);
 	r->sandbox = x->service->prefix_sandbox && is_document(fields);
 }
 

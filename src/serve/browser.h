@@ -3,7 +3,7 @@
  *
  * To a browser, everything on http://localhost:8899 is one origin. So each site gets a host of its own, LABEL.localhost (http/site.h), which
  * browsers take for this machine: a navigation to /host/path is redirected there, and on such a host every path belongs to the site. A
- * fetched document that cannot be moved is sandboxed (an opaque origin), and neither Cookie nor Set-Cookie passes. A request that another
+ * fetched document that cannot be moved is sandboxed (an opaque origin), and no cookies pass between it and its site. A request that another
  * site's page made is refused, unless it is a plain GET or HEAD.
  *
  * Nothing here applies to a reverse proxy (--origin) or to the absolute form. Belongs to the thread that answers.
@@ -32,6 +32,9 @@ void browser_end(struct exchange *);
 
 /* What the reply to this client adds and leaves out. fields: those of the whole response. */
 void browser_guard(const struct exchange *, struct span fields, struct reply *);
+
+/* True when the same stored response is told differently to different clients: some get its cookies, and some do not. */
+bool browser_judges_each(const struct exchange *, struct span fields);
 
 /* The Location of such a response on LABEL.localhost; malloc()ed, NULL to leave it. */
 char *browser_location(const struct exchange *, struct span location);

@@ -162,6 +162,8 @@ static int compose(struct hot_object *o, const struct exchange *x)
 {
 	const struct entry *e = o->entry;
 	struct buf text;
+	if (browser_judges_each(x, span_of(e->headers)))
+		return -1;
 	char *location = represent_location(x, e->status, span_of(e->headers));
 	struct reply r = {.status = e->status,
 	    .fields = span_of(e->headers),

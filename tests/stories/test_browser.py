@@ -206,21 +206,44 @@ def test_other_ways_have_no_sandbox_and_pass_cookies(launch, origin, mode):
     assert origin.asked("/x")[0].fields["Cookie"] == "c=d"
 
 
-def test_no_cookie_passes_by_prefix(curlew, origin):
+ELSEWHERE = {"Host": "cache.example"}  # a browser on another machine sends no Sec-Fetch fields over http
+HERE = {"Sec-Fetch-Site": "none"}
+
+
+@pytest.mark.parametrize("browser", [HERE, ELSEWHERE, {"Via": "1.1 front"}], ids=["here", "elsewhere", "through a front"])
+def test_no_cookie_passes_between_a_browser_and_a_site_by_prefix(launch, origin, browser):
+    curlew = launch("--server-name", "cache.example")
     url = origin.at("/x", "hello", {"Set-Cookie": "a=b", "Clear-Site-Data": '"cookies"', "Vary": "Cookie", "Cache-Control": "max-age=60"})
     many = {f"X-{number}": "1" for number in range(40)}
     for fields in ({"Cookie": "c=d"}, {"Cookie": "e=f"} | many, {}):
-        answer = curlew.get(url, fields)
+        answer = curlew.get(url, fields | browser)
         assert "Set-Cookie" not in answer and "Clear-Site-Data" not in answer
         curlew.row(url)
     assert origin.count("/x") == 1 and "Cookie" not in origin.asked("/x")[0].fields
-    curlew.ask("POST", url, {"Cookie": "c=d"}, b"x")
+    curlew.ask("POST", url, {"Cookie": "c=d"} | browser, b"x")
     assert "Cookie" not in origin.asked("/x", "POST")[0].fields
+
+
+def test_a_program_on_this_machine_has_its_cookies_by_prefix(curlew, origin):
+    url = origin.at("/x", "hello", {"Set-Cookie": "a=b"})
+    assert curlew.get(url, {"Cookie": "c=d"})["Set-Cookie"] == "a=b"
+    assert origin.asked("/x")[0].fields["Cookie"] == "c=d"
+
+
+def test_cookies_that_may_be_shared_do_not_reach_a_browser_from_memory(launch, origin):
+    curlew = launch("--server-name", "cache.example")
+    url = origin.at("/x", "hello", {"Set-Cookie": "a=b", "Cache-Control": "max-age=60"})
+    curlew.shell("INSERT INTO rule (url_glob, cookies) VALUES ('*', 1)")
+    curlew.stored(url)
+    for _ in range(3):
+        assert curlew.get(url)["Set-Cookie"] == "a=b"
+        assert "Set-Cookie" not in curlew.get(url, ELSEWHERE) and "Set-Cookie" not in curlew.get(url, HERE)
+    assert origin.count("/x") == 1
 
 
 def test_cookies_can_be_let_pass_by_prefix(launch, origin):
     url = origin.at("/x", "hello", {"Set-Cookie": "a=b"})
-    assert launch("--prefix-cookies").get(url, {"Cookie": "c=d"})["Set-Cookie"] == "a=b"
+    assert launch("--prefix-cookies").get(url, {"Cookie": "c=d"} | HERE)["Set-Cookie"] == "a=b"
     assert origin.asked("/x")[0].fields["Cookie"] == "c=d"
 
 

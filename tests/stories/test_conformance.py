@@ -146,8 +146,7 @@ def test_members_of_caches_before_us_stay_in_front(curlew, origin):
         assert ", ".join(lines).startswith('near; fwd=miss; key="a, b", curlew; ')
 
 
-def test_repeated_field_lines_are_replayed_as_they_came(launch, origin):
-    curlew = launch("--prefix-cookies")
+def test_repeated_field_lines_are_replayed_as_they_came(curlew, origin):
     lines = [("X-A", "1"), ("Set-Cookie", "a=b"), ("x-a", "2, 3"), ("Set-Cookie", "c=d"), ("X-Empty", "")]
     url = origin.at("/x", "hello", [("Cache-Control", "max-age=60")] + lines)
     assert [line for line in curlew.stored(url).fields if line[0].lower() in ("x-a", "set-cookie", "x-empty")] == lines

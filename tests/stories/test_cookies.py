@@ -4,20 +4,12 @@ import time
 
 import pytest
 
-from curlew import Curlew, run
+from curlew import run
 from origin import http_date
 from wire import eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
 TAG = {"ETag": '"1"'}
-
-
-@pytest.fixture(scope="module")
-def curlew(tmp_path_factory):
-    """The stories ask by /host/path, where cookies pass only on demand."""
-    server = Curlew(tmp_path_factory.mktemp("cache"), "--prefix-cookies")
-    yield server
-    server.stop()
 
 
 def cookies(answer):
@@ -198,7 +190,7 @@ def test_no_lifetime_is_guessed_for_a_page_that_came_with_a_cookie(curlew, origi
 
 
 def test_a_private_cache_keeps_cookies(launch, origin):
-    curlew = launch("--private", "--prefix-cookies")
+    curlew = launch("--private")
     url = origin.at("/x", numbered())
     curlew.stored(url)
     for _ in range(3):

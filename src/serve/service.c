@@ -1,7 +1,10 @@
 #include "serve/service.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -68,13 +71,38 @@ static void describe_mode(const struct service *s, struct buf *mode)
 		buf_addf(mode, " --origin %s", s->origin);
 }
 
-static int open_store(struct service *s, struct buf *why)
+/* Where `get` has no place for its cache (a read-only home), it goes on with one that is empty and goes with it. NULL: not there either. */
+static char *make_spare_dir(const char *dir, int problem)
 {
+	const char *tmp = getenv("TMPDIR");
+	char *spare = NULL;
+	if (asprintf(&spare, "%s/curlew-XXXXXX", tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp") < 0)
+		return NULL;
+	if (mkdtemp(spare) == NULL) {
+		free(spare);
+		return NULL;
+	}
+	log_say("%s: cannot be used as a cache directory: %s (going on without a cache; --cache DIR names another)", dir, strerror(problem));
+	return spare;
+}
+
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *at)
+{
+	(void)s;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static int open_store(struct service *s, bool serving, struct buf *why)
+{
+	if (!serving && store_can_be_in(conf_cache_dir(s->conf)) < 0)
+		s->spare_dir = make_spare_dir(conf_cache_dir(s->conf), errno);
 	struct buf mode;
 	buf_init(&mode, BUF_LINE);
 	describe_mode(s, &mode);
 	struct store_config config = {
-	    .dir = conf_cache_dir(s->conf),
+	    .dir = s->spare_dir != NULL ? s->spare_dir : conf_cache_dir(s->conf),
 	    .size_bytes = conf_number(s->conf, "size"),
 	    .max_entries = conf_number(s->conf, "max-entries"),
 	    .min_free_bytes = conf_number(s->conf, "min-free"),
@@ -135,7 +163,7 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 ? 2 : 0;
 	if (status == 0 && read_targets(s, why) != 0)
 		status = 2;
-	if (status == 0 && (open_store(s, why) != 0 || root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
+	if (status == 0 && (open_store(s, conf_is(conf, CONF_SERVE), why) != 0 || root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
 		status = 1;
 	if (status != 0) {
 		service_close(s);
@@ -153,6 +181,9 @@ void service_close(struct service *s)
 	flights_free(s->flights);
 	if (s->store != NULL)
 		store_close(s->store);
+	if (s->spare_dir != NULL)
+		nftw(s->spare_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(s->spare_dir);
 	allow_free(s->allow);
 	free(s->origin);
 	root_close(&s->root);

@@ -22,6 +22,7 @@ enum { SERVICE_TARGETS = 16 };
 struct service {
 	const struct conf *conf;
 	struct store *store;
+	char *spare_dir; /* of a cache that goes with the process; NULL: it is where conf says */
 	struct flights *flights;
 	struct hot *hot;         /* NULL in `get` */
 	struct workers *workers; /* NULL in `get` */

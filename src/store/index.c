@@ -45,7 +45,7 @@ static char *uri_of(const char *path, const char *parameters)
 {
 	struct buf b;
 	buf_init(&b, BUF_LINE);
-	buf_adds(&b, "file:");
+	buf_adds(&b, path[0] == '/' ? "file://" : "file:"); /* with an empty authority: "//x" alone would name one */
 	for (const char *p = path; *p != '\0'; p++) {
 		if (*p == '%' || *p == '?' || *p == '#')
 			buf_addf(&b, "%%%02X", (unsigned)*p);

@@ -134,6 +134,10 @@ int index_give_rows(sqlite3_stmt *, int (*row)(void *ctx, const struct store_col
 /* Carries an index of that older version along. Nobody else may use it. 0, or -1 with why, and it is as it was. */
 int index_migrate(const char *dir, int from, struct buf *why);
 
+/* The version of an index by its tables and columns, where the numbers that say so are missing; 0: it is none. */
+int index_unsigned_version(sqlite3 *);
+/* That it is not ours, or only lacks those numbers (unsigned_version), and what to do. */
+void index_say_foreign(const char *dir, int64_t application, int64_t version, int unsigned_version, struct buf *why);
 /* Is it an index of this very version? 0, or -1 with why. */
 int index_check(sqlite3 *, const char *dir, struct buf *why);
 

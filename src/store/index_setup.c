@@ -89,6 +89,7 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 		rc = number(db, "PRAGMA user_version", &version);
 	if (rc == SQLITE_OK)
 		rc = number(db, "SELECT count(*) FROM sqlite_schema", &objects);
+	int unsigned_version = rc == SQLITE_OK && (application == 0 || version == 0) ? index_unsigned_version(db) : 0;
 	if (rc != SQLITE_OK)
 		buf_adds(what, message(db, rc));
 	sqlite3_close(db);
@@ -98,8 +99,8 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 		return FOUND_TROUBLE;
 	if (application == 0 && objects == 0)
 		return FOUND_NOTHING;
-	if (application != INDEX_APPLICATION_ID) {
-		buf_adds(what, "it is another application's database");
+	if (application != INDEX_APPLICATION_ID || version == 0) {
+		index_say_foreign(dir, application, version, unsigned_version, what);
 		return FOUND_FOREIGN;
 	}
 	if (version > INDEX_VERSION || version < 1) {
@@ -108,6 +109,27 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 	}
 	*found_version = (int)version;
 	return FOUND_OURS;
+}
+
+/* VACUUM INTO, a PRAGMA or a restored copy leave an index that is not in WAL mode. Then one reader stops every writer, and nothing is stored. */
+static void set_wal(sqlite3 *db, const char *dir)
+{
+	sqlite3_stmt *st = NULL;
+	char was[16] = "wal";
+	if (sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		snprintf(was, sizeof was, "%s", (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	if (strcmp(was, "wal") == 0)
+		return;
+	st = NULL;
+	bool is_wal = sqlite3_prepare_v2(db, "PRAGMA journal_mode = WAL", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW &&
+	    strcmp((const char *)sqlite3_column_text(st, 0), "wal") == 0;
+	sqlite3_finalize(st);
+	if (is_wal)
+		log_say("%s/index.db: its journal mode was %s, and is WAL again", dir, was);
+	else
+		log_say("%s/index.db: its journal mode is %s and cannot be made WAL: %s (one reader stops all storing; end who has it open, then start "
+			"again)", dir, was, sqlite3_errmsg(db));
 }
 
 /* Does the check speak of a value in one row? Whoever reads the row finds it (index_row.h), and loses no other. */
@@ -148,6 +170,8 @@ static enum found examine(const char *dir, struct buf *what)
 		rc = check_pages(db, marked ? "PRAGMA integrity_check(10000)" : "PRAGMA quick_check(10000)", what);
 	if (rc != SQLITE_OK && what->len == 0)
 		buf_adds(what, message(db, rc));
+	if (rc == SQLITE_OK)
+		set_wal(db, dir);
 	sqlite3_close(db);
 	if (rc == SQLITE_OK && marked)
 		remove_file(dir, "damaged");
@@ -332,8 +356,7 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 			result = make(dir, mode, why);
 		break;
 	case FOUND_FOREIGN:
-		buf_addf(why, "%s/index.db: not an index of curlew: %s (nothing was changed; choose another directory with --cache)", dir,
-		    buf_str(&what));
+		buf_addspan(why, buf_span(&what));
 		break;
 	case FOUND_NEWER:
 		buf_addf(why, "%s/index.db: made by a newer curlew: %s (nothing was changed; upgrade, or choose another directory with "

@@ -61,6 +61,11 @@ static int make_directories(const char *dir)
 	return rc;
 }
 
+int store_can_be_in(const char *dir)
+{
+	return make_directories(dir) == 0 ? faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) : -1;
+}
+
 /* https://bford.info/cachedir/: backup programs leave such directories out. */
 static void tag_directory(int dir_fd)
 {

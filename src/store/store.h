@@ -35,6 +35,8 @@ struct store_config {
 	                       "origin http://...". Recorded when new; another value is refused with a clear message. NULL: nothing will be filled */
 };
 
+/* Can a cache be there at all: is the directory there or can it be made, and can it be written? 0, or -1 with errno. */
+int store_can_be_in(const char *dir);
 /* Opens the cache, making or setting aside what must be (a foreign or newer index is refused untouched; a damaged one is set
  * aside with one loud line), starts the threads. NULL with a sentence "what: why (what to do)" in why. */
 struct store *store_open(const struct store_config *, struct buf *why);

@@ -351,3 +351,57 @@ def test_a_mark_of_damage_is_looked_into(launch, origin):
     curlew = launch()
     assert curlew.get(url).hit and origin.count("/x") == 1
     assert not (curlew.dir / "damaged").exists()
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "TRUNCATE", "PERSIST"])
+def test_an_index_that_lost_its_wal_gets_it_back(launch, origin, mode):
+    before = launch()
+    url = origin.at("/x", "hello", FRESH)
+    before.stored(url)
+    before.stop()
+    assert before.shell(f"PRAGMA journal_mode = {mode}").strip() == mode.lower()
+    curlew = launch()
+    assert before.shell("PRAGMA journal_mode").strip() == "wal"
+    eventually(lambda: "its journal mode was " in curlew.stderr, what="it is reported")
+    assert curlew.get(url).hit
+    curlew.stop()
+    assert "journal mode" not in launch().stderr, "once is enough"
+
+
+def test_an_index_that_was_vacuumed_into_place_is_in_wal_mode_again(launch, origin):
+    before = launch()
+    url = origin.at("/x", "hello", FRESH)
+    before.stored(url)
+    before.stop()
+    before.shell(f"VACUUM INTO '{before.dir}/new.db'")
+    for name in ("index.db-wal", "index.db-shm"):
+        (before.dir / name).unlink(missing_ok=True)
+    (before.dir / "new.db").rename(before.index)
+    curlew = launch()
+    assert curlew.get(url).hit and curlew.shell("PRAGMA journal_mode").strip() == "wal"
+
+
+def test_an_index_made_anew_from_a_dump_says_what_it_lacks(launch, origin):
+    before = launch()
+    url = origin.at("/x", "hello", FRESH)
+    before.stored(url)
+    before.stop()
+    dump = before.shell(".dump")
+    for name in ("index.db", "index.db-wal", "index.db-shm"):
+        (before.dir / name).unlink(missing_ok=True)
+    subprocess.run(["sqlite3", str(before.index)], input=dump, text=True, check=True, timeout=PATIENCE)
+    for verb in (["get", url], ["ls"], ["verify"]):
+        done = run(*verb, "--cache", before.dir)
+        told = re.search(rb"sqlite3 '([^']*)' '([^']*)'", done.stderr)
+        assert done.returncode != 0 and told, done
+    subprocess.run(["sqlite3", told[1].decode(), told[2].decode()], check=True, timeout=PATIENCE)
+    assert launch().get(url).hit
+
+
+def test_a_path_that_begins_with_two_slashes_is_a_path(launch, origin, tmp_path):
+    cache = f"/{tmp_path}/two"
+    url = origin.at("/x", "hello", FRESH)
+    for _ in range(2):
+        done = run("get", "--cache", cache, "--allow-to", "loopback", url)
+        assert done.returncode == 0 and done.stdout == b"hello", done
+    assert run("verify", "--cache", cache).returncode == 0 and origin.count("/x") == 1

@@ -153,3 +153,16 @@ def test_a_backup_that_cannot_be_written_is_restored(place, origin):
     assert cache.row(url)["body_bytes"] == 5 and cache.body_path(url).read_bytes() == b"hello"
     assert as_nobody(place, "verify", "--cache", copy).returncode == 0
     assert not (copy / "lock").exists()
+
+
+@pytest.mark.parametrize("cache", ["{place}/roots/cache", "{place}/roots", "/proc/none/cache"])
+def test_get_goes_on_without_a_cache_where_none_can_be(place, origin, cache):
+    (place / "roots").mkdir()
+    (place / "tmp").mkdir()
+    (place / "tmp").chmod(0o1777)
+    url = origin.at("/x", b"x" * 100000, FRESH)
+    done = subprocess.run([place / "curlew", "get", "--cache", cache.format(place=place), "--allow-to", "loopback", url], user=NOBODY,
+                          group=NOBODY, extra_groups=[], capture_output=True, env=clean_environment(TMPDIR=str(place / "tmp")), timeout=PATIENCE * 2)
+    assert done.returncode == 0 and done.stdout == b"x" * 100000
+    assert b"going on without a cache" in done.stderr
+    assert not list((place / "tmp").iterdir()) and not list((place / "roots").iterdir())

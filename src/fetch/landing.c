@@ -232,13 +232,19 @@ static void refuse(const struct flight *f, const char *reason, int64_t now)
 	store_refuse(f->flights->config.store, f->url, reason, f->status, now);
 }
 
-/* Room for the body, as far as its length is known; more is taken as it grows (landing_grow). False: there is none, and the verdict says so. */
+/* What it replaces makes room for it. */
+static int64_t replaced_bytes(const struct flight *f)
+{
+	return f->was != NULL ? f->was->body_bytes : 0;
+}
+
+/* Room for the body, where its length is known; else it is taken as it grows (landing_grow). False: there is none, and the verdict says so. */
 static bool take_room(struct flight *f)
 {
-	int64_t n = f->is_part ? f->part_bytes : f->body_bytes > 0 ? f->body_bytes : 0;
-	const char *why = store_reserve(f->flights->config.store, n);
+	int64_t n = (f->is_part ? f->part_bytes : f->body_bytes) - replaced_bytes(f);
+	const char *why = n > 0 ? store_reserve(f->flights->config.store, n) : NULL;
 	if (why == NULL) {
-		f->reserved = n;
+		f->reserved = n > 0 ? n : 0;
 		return true;
 	}
 	f->verdict.store = false;
@@ -315,16 +321,18 @@ void landing_fini(struct flight *f)
 
 void landing_grow(struct flight *f)
 {
-	if (!f->storing || f->received <= f->reserved)
+	int64_t more = f->received - replaced_bytes(f) - f->reserved;
+	if (!f->storing || more <= 0)
 		return;
-	int64_t more = f->received - f->reserved > FLIGHT_ROOM ? f->received - f->reserved : FLIGHT_ROOM;
-	if (f->body_bytes < 0 && f->received <= FLIGHT_SMALL)
-		more = f->received - f->reserved; /* most bodies of unknown length are small */
+	if (more < FLIGHT_ROOM && (f->body_bytes >= 0 || f->received > FLIGHT_SMALL)) /* most bodies of unknown length are small */
+		more = FLIGHT_ROOM;
 	const char *why = store_reserve(f->flights->config.store, more);
-	if (why != NULL)
-		landing_give_up(f, why);
-	else
+	if (why == NULL)
 		f->reserved += more;
+	else if (f->body_bytes < 0 && store_short(f->flights->config.store))
+		landing_give_up(f, "its length is unknown, and the disk has less free than --min-free leaves");
+	else
+		landing_give_up(f, why);
 }
 
 void landing_give_up(struct flight *f, const char *why)

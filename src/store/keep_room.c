@@ -115,7 +115,7 @@ const char *keep_reserve(struct keep *k, int64_t bytes)
 	why = judge_room(k, bytes >= LOOK_BYTES, &evict);
 	if (why != NULL)
 		keep_release(k, bytes);
-	if (evict && !atomic_load(&k->evicting))
+	if (evict && bytes >= LOOK_BYTES && !atomic_load(&k->evicting)) /* small ones make room as they are stored (keep_make_room) */
 		keep_kick(k);
 	return why;
 }
@@ -136,24 +136,20 @@ static int64_t allowed_bytes(struct keep *k, int64_t bytes)
 		size = size > flying ? size - flying : 1;
 	if (k->trash_left)
 		return size;
-	int64_t wanted = wanted_free(k, &free_bytes), to_come = still_to_come(k);
-	int64_t short_of = wanted > free_bytes ? wanted - free_bytes : 0;
+	int64_t wanted = wanted_free(k, &free_bytes), short_of = wanted > free_bytes ? wanted - free_bytes : 0;
 	bool starved = short_of > 0 && (bytes == 0 || atomic_load(&k->exhausted));
 	atomic_store(&k->is_short, short_of > 0);
 	atomic_store(&k->starved, starved);
-	int64_t less = wanted > 0 ? bytes - (wanted + to_come - free_bytes) : bytes; /* what is still to come needs room, too */
-	if (less < 1)
-		less = 1;
-	if (wanted == 0 || less >= bytes)
-		return size;
-	if (short_of == 0)
-		return size > 0 && size < less ? size : less;
 	if (starved)
 		log_trouble("starved", "%s: its disk has %.1f MiB less free than --min-free leaves, and nothing is left to evict (answers go "
 			"unstored until there is room, or --min-free is set lower)", k->at.dir, (double)short_of / (1 << 20));
-	else
+	else if (short_of > 0)
 		log_trouble("min-free", "%s: its disk has %.1f MiB free, %.1f MiB less than --min-free leaves (evicting; answers go on)",
 		    k->at.dir, (double)free_bytes / (1 << 20), (double)short_of / (1 << 20));
+	int64_t too_much = wanted > 0 ? wanted + still_to_come(k) - free_bytes : 0; /* what is still to come needs room, too */
+	if (too_much <= 0)
+		return size;
+	int64_t less = bytes > too_much ? bytes - too_much : 1;
 	return size > 0 && size < less ? size : less;
 }
 

@@ -98,7 +98,7 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 		landing_judge(f, head, &response);
 	}
 	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another to wait for. */
-	if (f->shared != f->shareable)
+	if (f->shared != f->shareable || f->passes)
 		flights_note_pass(f->flights, f->hash, !f->shareable);
 	bool beside = flights_is_beside(f);
 	pthread_mutex_lock(&f->lock);

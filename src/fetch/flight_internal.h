@@ -73,6 +73,7 @@ struct flight {
 	struct entry *chosen;       /* of the variants, by a 304: taken out of them; fixed once STREAMING */
 	bool conditional, shared, background;
 	bool has_body; /* the request has a body, of which the key knows nothing */
+	bool passes;   /* it would be shared, were it not known that the last response of its URL could not be */
 	bool apart;    /* started while another flight of the URL kept its followers waiting */
 	int64_t asked_ms; /* monotonic */
 	uint64_t hash; /* of url */

@@ -455,7 +455,8 @@ static enum flight_joined enter(struct flights *t, const struct flight_ask *ask,
 	} else if (ask->shared && bucket_of(t, resource)->landed != ask->landed) {
 		joined = FLIGHT_LOOK_AGAIN;
 	} else if (f != NULL) {
-		f->shared = ask->shared && !flights_is_pass(t, f->hash);
+		f->passes = ask->shared && flights_is_pass(t, f->hash);
+		f->shared = ask->shared && !f->passes;
 		t->alive++;
 		take_seat(f, s, ask, true);
 		if (strcmp(f->method, "GET") == 0 || strcmp(f->method, "POST") == 0) /* what may be stored can be forgotten */

@@ -1,6 +1,18 @@
 /* Flights as those see them who wait: who joins, what each gets, and what happens when somebody leaves. */
 #include "unit/flight_fixture.h"
 
+/* The clock that dates go by can be put ahead. */
+static time_t ahead_s;
+
+time_t time(time_t *t)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (t != NULL)
+		*t = now.tv_sec + ahead_s;
+	return now.tv_sec + ahead_s;
+}
+
 /* --- one fetch for all --- */
 
 static void the_first_leads_and_the_others_share_its_fetch(void **state)
@@ -145,6 +157,26 @@ static void a_response_that_may_not_be_shared_releases_all_but_the_leader(void *
 	leave(next[0]);
 	leave(next[1]);
 	stores(NULL);
+}
+
+static void an_unshareable_url_stays_known_while_it_is_asked_for(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++, ahead_s += 45) { /* a minute after the first nobody would know */
+		struct seat *s[2] = {join(plain(), FLIGHT_LEADS), NULL};
+		if (i > 0)
+			s[1] = join(plain(), FLIGHT_LEADS);
+		for (size_t k = fake_count() - (i > 0 ? 2 : 1); k < fake_count(); k++)
+			fake_reply(fake_fetch(k), 200, "Cache-Control: no-store\n", "news");
+		leave(s[0]);
+		leave(s[1]);
+	}
+	/* What can be shared again is waited for again. */
+	struct seat *s = join(plain(), FLIGHT_LEADS);
+	fake_reply(fake_fetch(fake_count() - 1), 200, FRESH, "news");
+	leave(s);
+	assert_false(flights_passes(flights, URL));
+	ahead_s = 0;
 }
 
 static void a_variant_is_for_those_whose_request_selects_it(void **state)
@@ -440,6 +472,7 @@ int main(void)
 	    FLIGHT_TEST(one_who_looked_before_another_flight_landed_looks_again),
 	    FLIGHT_TEST(without_memory_there_is_no_seat_and_nothing_is_left),
 	    FLIGHT_TEST(a_response_that_may_not_be_shared_releases_all_but_the_leader),
+	    FLIGHT_TEST(an_unshareable_url_stays_known_while_it_is_asked_for),
 	    FLIGHT_TEST(a_variant_is_for_those_whose_request_selects_it),
 	    FLIGHT_TEST(interim_heads_are_for_the_leader),
 	    FLIGHT_TEST(after_the_wait_a_follower_starts_a_flight_of_its_own),

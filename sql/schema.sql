@@ -69,6 +69,7 @@ CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0;           
 CREATE INDEX entry_by_body ON entry (body_file) WHERE body_file IS NOT NULL;    -- does any row own this file?
 
 -- Byte ranges of bodies that are not complete (RFC 9111 3.3, 3.4), each in a file of its own.
+-- Parts that cover the whole body become an entry.
 CREATE TABLE part (
 	id            INTEGER PRIMARY KEY AUTOINCREMENT,
 	url           TEXT NOT NULL,              -- as in entry

@@ -83,6 +83,15 @@ def test_stale_if_error_does_not_serve_what_was_withdrawn(curlew, origin):
     assert curlew.get(url).status == 503
 
 
+def test_a_fetch_in_the_background_withdraws_too(curlew, origin):
+    url = was_stored(curlew, origin, PAGE | {"Cache-Control": "max-age=60, stale-while-revalidate=600"})
+    origin.at("/x", "gone", HIDDEN, status=410)
+    assert curlew.get(url).text == "secret"
+    eventually(lambda: curlew.row(url)["stale_until"] < 0, what="the row is withdrawn")
+    origin.stop()
+    assert "secret" not in curlew.get(url).text
+
+
 def test_a_body_without_an_end_withdraws_at_its_head(curlew, origin):
     gate = origin.gate("the head is out")
     url = was_stored(curlew, origin)

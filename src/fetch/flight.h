@@ -43,6 +43,8 @@ void flights_join_stored(struct flights *);
 uint64_t flights_landed(struct flights *, const char *url);
 /* True when the URL's last answer could not be shared: asking for it with the client's own conditions costs the store nothing. */
 bool flights_passes(struct flights *, const char *url);
+/* The id of a row of this URL whose withdrawal is on its way into the index (policy_withdraws); 0: none. Read before looking the URL up. */
+int64_t flights_withdrawing(struct flights *, const char *url);
 struct flight;
 /* The URL changed at its origin (RFC 9111 4.4): what is in the air for any spelling of it, but for the one that brought the news (or NULL), is neither
  * stored nor joined any more. */

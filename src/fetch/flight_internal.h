@@ -135,6 +135,7 @@ struct flight {
 	struct store_refresh refresh;
 	bool withdrawing; /* the row it set out from is no longer to be served stale */
 	struct store_refresh withdrawal;
+	struct flight *withdrawal_next; /* the table's */
 
 	/* fixed once LANDED or DEAD */
 	enum engine_outcome outcome;
@@ -174,6 +175,8 @@ struct flights {
 	struct flights_config config;
 	struct engine *engine;
 	struct joins *joins;
+	struct flight *withdrawals; /* whose withdrawal is not committed yet */
+	atomic_uint withdrawing;    /* how many these are */
 	pthread_mutex_t lock;
 	struct flight_bucket {
 		struct flight *first;
@@ -238,8 +241,8 @@ bool landing_salvage(struct flight *);
 
 /* invalidation.c: on_head */
 void invalidation_by(const struct flight *, const struct head *response);
-/* Ends the stale use of the row that the flight set out from. Begun at the head, because a body may have no end. The flight stays open until
- * that is committed, so that whoever asks after this response finds the row withdrawn. */
+/* Ends the stale use of the row that the flight set out from. Begun at the head, because a body may have no end; flights_withdrawing() says so
+ * from its return on, until it is committed. The flight stays open as long. */
 void invalidation_withdraw(struct flight *);
 
 /* resume.c: also redirects that a rule follows */

@@ -1,6 +1,6 @@
 /*
  * What a response says of rows that are stored: the success of an unsafe method invalidates them (RFC 9111 4.4), and what withdraws a page
- * ends the stale use of its row (policy_withdraws).
+ * ends the stale use of its row (policy_withdraws). Until that is committed the table knows of it, for look-ups that come before.
  */
 #include "fetch/flight_internal.h"
 
@@ -44,9 +44,45 @@ void invalidation_by(const struct flight *f, const struct head *response)
 	}
 }
 
+/* --- withdrawals --- */
+
+static void list_add(struct flights *t, struct flight *f)
+{
+	pthread_mutex_lock(&t->lock);
+	f->withdrawal_next = t->withdrawals;
+	t->withdrawals = f;
+	atomic_fetch_add(&t->withdrawing, 1);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void list_remove(struct flights *t, struct flight *f)
+{
+	pthread_mutex_lock(&t->lock);
+	struct flight **at = &t->withdrawals;
+	while (*at != f)
+		at = &(*at)->withdrawal_next;
+	*at = f->withdrawal_next;
+	atomic_fetch_sub(&t->withdrawing, 1);
+	pthread_mutex_unlock(&t->lock);
+}
+
+int64_t flights_withdrawing(struct flights *t, const char *url)
+{
+	int64_t id = 0;
+	if (atomic_load(&t->withdrawing) == 0)
+		return 0;
+	pthread_mutex_lock(&t->lock);
+	for (const struct flight *f = t->withdrawals; f != NULL && id == 0; f = f->withdrawal_next)
+		if (strcmp(f->url, url) == 0)
+			id = f->was->id;
+	pthread_mutex_unlock(&t->lock);
+	return id;
+}
+
 static void withdrawn(struct store_refresh *withdrawal)
 {
 	struct flight *f = (struct flight *)(void *)((char *)withdrawal - offsetof(struct flight, withdrawal));
+	list_remove(f->flights, f);
 	pthread_mutex_lock(&f->lock);
 	f->withdrawing = false;
 	bool last = f->state == FLIGHT_LANDED && !f->storing;
@@ -63,6 +99,7 @@ void invalidation_withdraw(struct flight *f)
 	flight_hold(f);
 	f->withdrawing = true;
 	pthread_mutex_unlock(&f->lock);
+	list_add(f->flights, f);
 	f->withdrawal = (struct store_refresh){.was = f->was, .done = withdrawn};
 	store_refresh(f->flights->config.store, &f->withdrawal);
 }

@@ -33,8 +33,13 @@ struct turn {
 static void lookup_url(struct exchange *x, struct lookup *l)
 {
 	lookup_init(l);
-	if (store_find(x->service->store, x->target.url, &l->rows) == STORE_FOUND)
-		lookup_choose(l, &x->service->policy, &x->demand, &x->ruling, x->request, x->now);
+	int64_t withdrawn = flights_withdrawing(x->service->flights, x->target.url);
+	if (store_find(x->service->store, x->target.url, &l->rows) != STORE_FOUND)
+		return;
+	for (size_t i = 0; i < l->rows.count && withdrawn != 0; i++)
+		if (l->rows.entries[i]->id == withdrawn)
+			l->rows.entries[i]->stale_until = POLICY_WITHDRAWN; /* as the row will say in a moment */
+	lookup_choose(l, &x->service->policy, &x->demand, &x->ruling, x->request, x->now);
 }
 
 /* --- answering from the store --- */

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import struct
@@ -871,6 +872,11 @@ def test_a_full_disk_is_no_success(filled, origin, args):
     assert done.returncode == 1 and b"No space left on device" in done.stderr
 
 
+def without_numbers(printed):
+    """Ages go on from one run to the next, and may grow a digit."""
+    return re.sub(rb"[0-9]+", b"#", printed)
+
+
 @pytest.mark.parametrize("args", [["ls"], ["ls", "--json"], ["show", "{url}"], ["cat", "{url}"], ["get", "--allow-to", "loopback", "{url}"],
                                   ["sql", "SELECT url FROM entry"], ["rule", "ls"]],
                          ids=lambda args: " ".join(args)[:10].strip())
@@ -898,7 +904,7 @@ def test_a_reader_that_is_slow_on_a_non_blocking_pipe_gets_all(launch, origin, a
     assert process.wait(PATIENCE) == 0, process.stderr.read()
     process.stderr.close()
     whole = subprocess.run(command, capture_output=True, env=clean_environment(), timeout=PATIENCE).stdout
-    assert printed.count(b"x") == whole.count(b"x") and printed.count(b"http") == whole.count(b"http") and printed[-20:] == whole[-20:]
+    assert without_numbers(printed) == without_numbers(whole)
     curlew.shell("DELETE FROM entry")
 
 

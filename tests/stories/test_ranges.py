@@ -677,6 +677,7 @@ def test_a_purge_while_parts_are_joined_is_a_purge(curlew, origin):
     shelf = Shelf(bytes_of(4 * MIB))
     url = abandoned(curlew, origin, shelf, 7 * MIB // 4)
     get_range(curlew, url, 7 * MIB // 4)
+    eventually(lambda: curlew.rows(url) or len(parts(curlew, url)) == 2, what="both parts are there, or joined already")
     curlew.shell(f"DELETE FROM entry WHERE url = '{url}'; DELETE FROM part WHERE url = '{url}'")
     curlew.stored(origin.at("/y", "later", FRESH))
     curlew.shell(f"DELETE FROM entry WHERE url = '{url}'")  # where it had been joined before

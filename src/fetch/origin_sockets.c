@@ -109,21 +109,6 @@ static int *chain_of(struct origin_sockets *t, int local_port)
 	return &t->by_port[(unsigned)local_port % PORT_CHAINS];
 }
 
-int origin_sockets_close(void *ctx, curl_socket_t fd)
-{
-	struct origin_sockets *t = ctx;
-	struct origin_socket *s = find(t, fd);
-	if (s != NULL && s->local_port != 0) {
-		int *at = chain_of(t, s->local_port);
-		while (*at != fd)
-			at = &t->by_fd[*at].next_fd;
-		*at = s->next_fd;
-	}
-	if (s != NULL)
-		*s = (struct origin_socket){0};
-	return close(fd); /* which takes it out of the epoll set, too */
-}
-
 static void watch(struct origin_sockets *t, int fd, uint32_t events, bool known)
 {
 	struct epoll_event ev = {.events = events, .data.fd = fd};
@@ -131,6 +116,32 @@ static void watch(struct origin_sockets *t, int fd, uint32_t events, bool known)
 		epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	else if (epoll_ctl(t->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0)
 		epoll_ctl(t->epoll_fd, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev);
+}
+
+/* No transfer finds the connection by its ports from here on. */
+static void forget_name(struct origin_sockets *t, int fd)
+{
+	struct origin_socket *s = &t->by_fd[fd];
+	if (s->local_port == 0)
+		return;
+	int *at = chain_of(t, s->local_port);
+	while (*at != fd)
+		at = &t->by_fd[*at].next_fd;
+	*at = s->next_fd;
+	s->local_port = 0;
+}
+
+int origin_sockets_close(void *ctx, curl_socket_t fd)
+{
+	struct origin_sockets *t = ctx;
+	struct origin_socket *s = find(t, fd);
+	if (s != NULL) {
+		forget_name(t, fd);
+		if (s->watched != 0)
+			watch(t, fd, 0, true); /* close() does not do that while a tunnel has a duplicate */
+		*s = (struct origin_socket){0};
+	}
+	return close(fd);
 }
 
 /* What libcurl no longer listens to stays in the epoll set: in most cases the transfer is over, and the connection is idle and watched from
@@ -192,36 +203,12 @@ static bool is_readable(int fd)
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-bool origin_sockets_use(struct origin_sockets *t, struct socket_use *use, CURL *easy, const char *remote, int remote_port, int local_port)
-{
-	int *chain = chain_of(t, local_port), fd = *chain;
-	struct origin_socket *s;
-	for (; (s = find(t, fd)) != NULL; fd = s->next_fd)
-		if (s->local_port == local_port && s->remote_port == remote_port && strcmp(s->remote, remote) == 0)
-			break;
-	bool kept = s != NULL;
-	if (!kept) {
-		s = find(t, use->fd); /* the last one opened for it */
-		fd = s != NULL && s->local_port == 0 && local_port_of(use->fd) == local_port ? use->fd : find_new(t, local_port);
-		if ((s = find(t, fd)) == NULL)
-			return true;
-		s->local_port = local_port;
-		s->remote_port = remote_port;
-		snprintf(s->remote, sizeof s->remote, "%s", remote);
-		s->next_fd = *chain;
-		*chain = fd;
-		note_tls(easy, s);
-	}
-	s->user = use;
-	use->fd = fd;
-	return !kept || s->http2 || !is_readable(fd);
-}
-
 /* Puts a dead socket in its place. libcurl closes the descriptor when it next looks at the connection. */
 static void retire(struct origin_sockets *t, int fd)
 {
 	if (dup3(t->dead_fd, fd, O_CLOEXEC) < 0)
 		shutdown(fd, SHUT_RDWR);
+	forget_name(t, fd); /* the kernel may give its port to a new connection */
 	t->by_fd[fd].watched = 0; /* the epoll set lost it with its file */
 	t->by_fd[fd].tls = NULL;
 }
@@ -249,6 +236,33 @@ void origin_sockets_leave(struct origin_sockets *t, struct socket_use *use)
 		watch(t, use->fd, idle, s->watched != 0);
 		s->watched = idle;
 	}
+}
+
+bool origin_sockets_use(struct origin_sockets *t, struct socket_use *use, CURL *easy, const char *remote, int remote_port, int local_port)
+{
+	int *chain = chain_of(t, local_port), fd = *chain;
+	struct origin_socket *s;
+	for (; (s = find(t, fd)) != NULL; fd = s->next_fd)
+		if (s->local_port == local_port && s->remote_port == remote_port && strcmp(s->remote, remote) == 0)
+			break;
+	bool kept = s != NULL;
+	if (!kept) {
+		s = find(t, use->fd); /* the last one opened for it */
+		fd = s != NULL && s->local_port == 0 && local_port_of(use->fd) == local_port ? use->fd : find_new(t, local_port);
+		if ((s = find(t, fd)) == NULL)
+			return true;
+		s->local_port = local_port;
+		s->remote_port = remote_port;
+		snprintf(s->remote, sizeof s->remote, "%s", remote);
+		s->next_fd = *chain;
+		*chain = fd;
+		note_tls(easy, s);
+	}
+	if (s->user != NULL && s->user != use)
+		origin_sockets_leave(t, s->user); /* libcurl gave it on before the engine heard that the one before is over */
+	s->user = use;
+	use->fd = fd;
+	return !kept || s->http2 || !is_readable(fd);
 }
 
 bool origin_sockets_event(struct origin_sockets *t, int fd)

@@ -213,6 +213,35 @@ def test_connections_the_origin_has_closed_are_closed_here_too(launch, origin):
     eventually(lambda: not set(tcp_states(origin.port)) & {1, 8}, what="no connection is open or half closed")
 
 
+# --- tunnels ---
+
+def inodes_of_sockets_to(port):
+    """Of this machine's connected sockets whose other end is the port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {int(line[9]) for line in lines if int(line[2].split(":")[1], 16) == port and int(line[9]) != 0}
+
+
+def inodes_waited_for(curlew):
+    """What the epoll sets of the server hold."""
+    found = set()
+    for info in Path(f"/proc/{curlew.process.pid}/fdinfo").iterdir():
+        found |= {int(line.split("ino:")[1].split()[0], 16) for line in info.read_text().splitlines() if line.startswith("tfd:")}
+    return found
+
+
+def test_the_engine_no_longer_waits_for_the_socket_of_a_tunnel(launch, origin):
+    """Nothing would consume its events, and the engine would spin for as long as the tunnel lasts."""
+    curlew = launch("--connect-ports", str(origin.port))
+    origin.at("/x", "hello")
+    with curlew.connect() as client:
+        assert client.ask("CONNECT", origin.host).status == 200
+        sockets = inodes_of_sockets_to(origin.port)
+        assert len(sockets) == 1
+        eventually(lambda: not sockets & inodes_waited_for(curlew), what="the socket has left the epoll set")
+        client.send(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.head("GET").status == 200
+
+
 # --- names that do not resolve in time ---
 
 @pytest.fixture
@@ -262,7 +291,7 @@ def test_a_name_server_that_is_silent_stops_nobody_else(launch, origin, slow_nam
 def test_look_ups_in_progress_are_bounded(launch, origin, slow_names):
     curlew = launch("--connect-timeout", "2", wrap=slow_names)
     origin.at("/x", "hello", {"Cache-Control": "no-store"})
-    engines = threads_named(curlew, "engine")
+    engines = eventually(lambda: threads_named(curlew, "engine"), what="the engine has its name")
     same = [curlew.connect() for _ in range(10)]
     for client in same:
         client.request("GET", "/dead.example/%d" % id(client))

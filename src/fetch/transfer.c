@@ -69,6 +69,9 @@ static int on_connected(void *ctx, char *to, char *from, int to_port, int from_p
 {
 	(void)from;
 	struct fetch *f = ctx;
+	name_found(f->shared->lookups, &f->name); /* behind a SOCKS proxy libcurl looks up the origin, too */
+	if (f->failed == ENGINE_NOT_ALLOWED)
+		f->failed = ENGINE_OK; /* that was another address of the name */
 	f->unused = !origin_sockets_use(f->shared->sockets, &f->use, f->easy, to, to_port, from_port);
 	transfer_push_deadline(f);
 	return f->unused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
@@ -80,7 +83,8 @@ static int on_look_up(void *resolver, void *reserved, void *ctx)
 	(void)resolver;
 	(void)reserved;
 	struct fetch *f = ctx;
-	const char *proxy = f->shared->proxy;
+	/* Before a socket is opened the name is the proxy's. The origin's is looked up later, over a SOCKS proxy that takes only addresses. */
+	const char *proxy = f->use.fd < 0 ? f->shared->proxy : NULL;
 	enum name_verdict verdict = name_begin(f->shared->lookups, &f->name, name_host(proxy != NULL ? proxy : f->url));
 	if (verdict == NAME_FULL) {
 		f->failed = ENGINE_BUSY;

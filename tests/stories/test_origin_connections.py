@@ -242,6 +242,60 @@ def test_the_engine_no_longer_waits_for_the_socket_of_a_tunnel(launch, origin):
         assert client.head("GET").status == 200
 
 
+# --- names behind a SOCKS proxy that takes addresses only ---
+
+class Socks:
+    """A proxy of version 5. It connects to IPv4 addresses."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, client):
+        with client, client.makefile("rb", buffering=0) as reader:
+            reader.read(reader.read(2)[1])
+            client.sendall(b"\5\0")
+            request = reader.read(10)
+            assert request[3] == 1, "an IPv4 address"
+            with socket.create_connection((socket.inet_ntoa(request[4:8]), int.from_bytes(request[8:], "big"))) as origin:
+                client.sendall(b"\5\0\0\1" + bytes(6))
+                threading.Thread(target=self._pump, args=(origin, client), daemon=True).start()
+                self._pump(client, origin)
+
+    @staticmethod
+    def _pump(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def test_a_long_download_through_socks_keeps_no_other_name_waiting(launch, origin):
+    proxy, other = Socks(), Origin()
+    curlew = launch("--proxy", f"socks5://localhost:{proxy.port}", "--connect-timeout", "2")
+    gate = origin.gate("the download may end")
+    origin.at("/long", lambda visit: (visit.start(), visit.write("begin"), gate.wait(), visit.end()))
+    other.at("/x", "hello", {"Cache-Control": "no-store"})
+    with proxy.listener, curlew.connect() as client:
+        client.request("GET", f"/localhost:{origin.port}/long")
+        gate.await_reached()
+        assert curlew.get(f"/localhost:{other.port}/x").text == "hello"
+        gate.open()
+        assert client.finish(client.head()).text == "begin"
+    other.finish()
+
+
 # --- names that do not resolve in time ---
 
 @pytest.fixture

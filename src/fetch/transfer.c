@@ -359,6 +359,13 @@ static double info_ms(CURL *easy, CURLINFO what)
 	return (double)us / 1000;
 }
 
+/* The connection ended: libcurl's words for it in HTTP/1, then those in HTTP/2. */
+static bool is_broken_off(CURLcode code)
+{
+	return code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING || code == CURLE_HTTP2 ||
+	    code == CURLE_HTTP2_STREAM || code == CURLE_PARTIAL_FILE;
+}
+
 bool transfer_asks_again(struct fetch *f, CURLcode code)
 {
 	long connects = 1;
@@ -367,7 +374,7 @@ bool transfer_asks_again(struct fetch *f, CURLcode code)
 	if (f->asked_fresh || !f->idempotent || f->tunnel || f->upload_bytes != ENGINE_NO_UPLOAD || f->use.taken > 0 || f->head_done ||
 	    f->failed != ENGINE_OK)
 		return false;
-	if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING)
+	if (!is_broken_off(code))
 		return false;
 	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
 	f->asked_fresh = connects == 0;

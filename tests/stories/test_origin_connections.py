@@ -179,6 +179,53 @@ def test_a_get_survives_any_number_of_dead_kept_connections(launch, origin, end)
     assert curlew.get(url).text == "alive"
 
 
+class Http2Origin:
+    """Responds to every request with "alive", but for those a story wants to be met with the end of the connection."""
+
+    def __init__(self, authority, cuts):
+        self.context = authority.context()
+        self.context.set_alpn_protocols(["h2"])
+        self.cuts = cuts  # of the connection's number and the request's number on it
+        self.listener = socket.create_server(("localhost", 0))
+        self.port = self.listener.getsockname()[1]
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True).start()
+
+    def _serve(self, sock, connection):
+        requests = 0
+        with self.context.wrap_socket(sock, server_side=True) as sock, sock.makefile("rb") as reader:
+            reader.read(24)
+            sock.sendall(b"\0\0\0\4\0\0\0\0\0")  # SETTINGS
+            while len(frame := reader.read(9)) == 9:
+                reader.read(int.from_bytes(frame[:3], "big"))
+                if frame[3:5] == b"\4\0":
+                    sock.sendall(b"\0\0\0\4\1\0\0\0\0")
+                if frame[3] != 1:  # HEADERS
+                    continue
+                requests += 1
+                if self.cuts(connection, requests):
+                    return
+                sock.sendall(b"\0\0\1\1\4" + frame[5:] + b"\x88" + b"\0\0\5\0\1" + frame[5:] + b"alive")
+
+
+def test_a_get_survives_a_dead_kept_connection_of_http2(launch, authority):
+    curlew = launch("--cacert", authority.ca)
+    origin = Http2Origin(authority, lambda connection, request: connection == 1 and request == 2)
+    with origin.listener:
+        for number in range(3):
+            assert curlew.get(f"/https://localhost:{origin.port}/{number}").text == "alive"
+    assert origin.connections == 2
+
+
 def test_a_get_is_not_sent_again_once_something_came(curlew, origin):
     origin.at("/keep", "hello", {"Cache-Control": "no-store"})
     assert curlew.get(origin.url("/keep")).text == "hello"

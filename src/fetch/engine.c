@@ -121,9 +121,9 @@ static void unlink_active(struct fetch *f)
 static void finish(struct fetch *f, CURLcode code)
 {
 	unlink_active(f);
-	enum engine_outcome outcome = transfer_end(f, code);
+	transfer_end(f, code);
 	withdraw_commands(f); /* from here on nobody knows it who could leave a command */
-	name_leave(f->shared->lookups, &f->name, outcome == ENGINE_NO_HOST);
+	name_leave(f->shared->lookups, &f->name, code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY);
 	transfer_free(f);
 }
 
@@ -227,8 +227,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
 static void on_name(struct name_wait *w, bool found)
 {
 	struct fetch *f = (struct fetch *)((char *)w - offsetof(struct fetch, name));
+	transfer_drop_handle(f); /* in one round it may have begun to wait, too */
 	if (found)
 		restart(f);
+	else if (f->shared->proxy != NULL)
+		fail(f, ENGINE_PROXY, CURLE_COULDNT_RESOLVE_PROXY, "the name of the proxy does not resolve");
 	else
 		fail(f, ENGINE_NO_HOST, CURLE_COULDNT_RESOLVE_HOST, "the name does not resolve");
 }
@@ -284,6 +287,14 @@ static bool is_ending(struct engine *e)
 	return ending;
 }
 
+static bool is_commanded(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	bool commanded = e->commanded_first != NULL;
+	pthread_mutex_unlock(&e->lock);
+	return commanded;
+}
+
 static void *engine_main(void *arg)
 {
 	struct engine *e = arg;
@@ -305,9 +316,11 @@ static void *engine_main(void *arg)
 		if (e->shared.config.round_over != NULL)
 			e->shared.config.round_over(e->shared.config.ctx);
 	}
-	do_commands(e);
-	while (e->active != NULL)
-		fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
+	do { /* a fetch that ends may begin another one, after a redirect */
+		do_commands(e);
+		while (e->active != NULL)
+			fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
+	} while (is_commanded(e));
 	if (e->shared.config.round_over != NULL)
 		e->shared.config.round_over(e->shared.config.ctx);
 	return NULL;

@@ -401,7 +401,7 @@ static int take_socket(struct fetch *f)
 	return fd != CURL_SOCKET_BAD ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
-enum engine_outcome transfer_end(struct fetch *f, CURLcode code)
+void transfer_end(struct fetch *f, CURLcode code)
 {
 	code = f->whole ? CURLE_OK : code;
 	struct engine_end end = {.outcome = outcome_of(f, code), .curl_code = (int)code, .fd = code == CURLE_OK ? take_socket(f) : -1};
@@ -432,7 +432,6 @@ enum engine_outcome transfer_end(struct fetch *f, CURLcode code)
 		stats_add(STATS_FETCH_FAILURES, 1);
 	transfer_drop_handle(f);
 	f->ops->done(f->ctx, &end);
-	return end.outcome;
 }
 
 void transfer_free(struct fetch *f)

@@ -86,6 +86,6 @@ bool transfer_asks_again(struct fetch *, CURLcode);
 /* Gives the connection back and ends the handle of one attempt. */
 void transfer_drop_handle(struct fetch *);
 /* Ends the handle and calls done(). */
-enum engine_outcome transfer_end(struct fetch *, CURLcode);
+void transfer_end(struct fetch *, CURLcode);
 
 #endif

@@ -191,6 +191,7 @@ size_t transfer_on_body(char *bytes, size_t size, size_t n, void *ctx)
 size_t transfer_on_upload(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct fetch *f = ctx;
+	f->send_paused = false;
 	transfer_push_deadline(f);
 	ssize_t got = f->ops->upload(f->ctx, bytes, size * n);
 	if (got == ENGINE_UPLOAD_WAIT) {

@@ -7,7 +7,7 @@
  * No warm-up; an object larger than the cache is a miss and is not stored. The product counts hits in batches of half a second;
  * here each counts at once.
  */
-#include "store/index_private.h"
+#include "index/index_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>

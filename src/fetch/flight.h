@@ -13,7 +13,7 @@
 #define CURLEW_FETCH_FLIGHT_H
 
 #include "fetch/engine.h"
-#include "fetch/reserve.h"
+#include "fetch/partial_body.h"
 #include "http/message.h"
 #include "http/policy.h"
 #include "store/store.h"

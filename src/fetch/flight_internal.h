@@ -24,7 +24,7 @@
 
 #include "fetch/flight.h"
 #include "fetch/join.h"
-#include "fetch/window.h"
+#include "fetch/stream_buffer.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -3,7 +3,7 @@
 #include "fetch/join.h"
 
 #include "base/stats.h"
-#include "fetch/reserve.h"
+#include "fetch/partial_body.h"
 
 #include <pthread.h>
 #include <stddef.h>

@@ -6,10 +6,10 @@
 #include "store/backup.h"
 
 #include "base/clock.h"
-#include "store/body_files.h"
-#include "store/index.h"
-#include "store/lock.h"
-#include "store/owner.h"
+#include "body/body_files.h"
+#include "index/index.h"
+#include "body/file_lock.h"
+#include "base/owner.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -15,12 +15,12 @@
  *
  * It has no locks of its own.
  */
-#include "store/store_private.h"
+#include "store/store_internal.h"
 
 #include "base/log.h"
 #include "base/stats.h"
-#include "store/ballast.h"
-#include "store/owner.h"
+#include "index/ballast.h"
+#include "base/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>

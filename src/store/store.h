@@ -12,12 +12,12 @@
 #define CURLEW_STORE_STORE_H
 
 #include "base/buf.h"
-#include "store/body.h"
-#include "store/entry.h"
-#include "store/found.h"
-#include "store/op.h"
-#include "store/part.h"
-#include "store/rulebook.h"
+#include "body/body.h"
+#include "index/entry.h"
+#include "index/found.h"
+#include "index/op.h"
+#include "index/part.h"
+#include "store/ruleset.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 #include "store/usage.h"
 
 #include "base/hash.h"
-#include "store/traffic.h"
+#include "index/traffic.h"
 
 #include <limits.h>
 #include <pthread.h>

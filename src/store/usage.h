@@ -5,7 +5,7 @@
 #ifndef CURLEW_STORE_USAGE_H
 #define CURLEW_STORE_USAGE_H
 
-#include "store/writer.h"
+#include "index/writer.h"
 
 struct usage;
 

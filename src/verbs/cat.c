@@ -5,9 +5,9 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "http/key.h"
-#include "serve/lookup.h"
-#include "store/glimpse.h"
-#include "verbs/ask.h"
+#include "proxy/selection.h"
+#include "store/inspect.h"
+#include "verbs/url_argument.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "verbs/table.h"
+#include "verbs/tables.h"
 #include "verbs/verbs.h"
 
 #include "base/conf.h"

@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "http/key.h"
-#include "verbs/ask.h"
-#include "verbs/table.h"
+#include "verbs/url_argument.h"
+#include "verbs/tables.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

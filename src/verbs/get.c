@@ -8,12 +8,12 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "fetch/engine.h"
-#include "serve/exchange.h"
-#include "serve/request.h"
+#include "proxy/exchange.h"
+#include "proxy/dispatch.h"
 #include "verbs/download.h"
 #include "verbs/fields.h"
 #include "verbs/progress.h"
-#include "verbs/table.h"
+#include "verbs/tables.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,8 +2,8 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "verbs/select.h"
-#include "verbs/table.h"
+#include "verbs/filter.h"
+#include "verbs/tables.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "verbs/progress.h"
 
-#include "verbs/table.h"
+#include "verbs/tables.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "verbs/select.h"
-#include "verbs/table.h"
+#include "verbs/filter.h"
+#include "verbs/tables.h"
 
 #include <inttypes.h>
 #include <stdio.h>

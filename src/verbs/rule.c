@@ -7,8 +7,8 @@
 #include "http/glob.h"
 #include "http/key.h"
 #include "store/store.h"
-#include "verbs/select.h"
-#include "verbs/table.h"
+#include "verbs/filter.h"
+#include "verbs/tables.h"
 
 #include <ctype.h>
 #include <errno.h>

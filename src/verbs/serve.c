@@ -1,7 +1,7 @@
 #include "verbs/verbs.h"
 
 #include "base/log.h"
-#include "serve/server.h"
+#include "server/server.h"
 
 int verb_serve(int argc, char **argv)
 {

@@ -2,9 +2,9 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "verbs/ask.h"
-#include "verbs/select.h"
-#include "verbs/table.h"
+#include "verbs/url_argument.h"
+#include "verbs/filter.h"
+#include "verbs/tables.h"
 
 #include <stdio.h>
 #include <stdlib.h>

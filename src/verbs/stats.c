@@ -2,7 +2,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "verbs/table.h"
+#include "verbs/tables.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "store/check.h"
-#include "verbs/table.h"
+#include "store/verify.h"
+#include "verbs/tables.h"
 
 #include <inttypes.h>
 #include <stdio.h>

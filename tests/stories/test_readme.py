@@ -23,7 +23,7 @@ ARCHITECTURE = (TOP / "docs" / "ARCHITECTURE.md").read_text()
 DOCUMENTS = [TOP / "README.md", TOP / "CHANGES.md", *sorted((TOP / "docs").glob("*.md"))]
 
 PORT = "8899"
-GENERATED = {"store/schema_sql.h"}
+GENERATED = {"index/schema_sql.h"}
 FRESH = {"Cache-Control": "max-age=3600", "ETag": '"1"'}
 
 

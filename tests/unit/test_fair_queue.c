@@ -1,5 +1,5 @@
 /* Work that waits for a thread: clients take turns. */
-#include "serve/fair_queue.h"
+#include "net/fair_queue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Flights on their way to the store, and the bodies that take more than one response; and request bodies. */
 #include "unit/flight_fixture.h"
 
-#include "fetch/reserve.h"
+#include "fetch/partial_body.h"
 
 /* --- what is stored --- */
 

@@ -1,6 +1,6 @@
 /* The quick look takes only what the parser takes, and nothing that asks for thought. */
 #include "http/message.h"
-#include "serve/glance.h"
+#include "http/request_scan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* The index as public interface: what its triggers count, what its checks refuse, which files it takes for its own. */
 #include "unit/store_fixture.h"
 
-#include "verbs/table.h"
+#include "verbs/tables.h"
 
 #define SAMPLE                                                                                                         \
 	"INSERT INTO entry (id, url, status, fetched_at, fresh_until, used_at, body_file, body_bytes) VALUES "             \

@@ -1,5 +1,5 @@
 /* Which connections are cut when threads are short. */
-#include "serve/min_rate.h"
+#include "net/min_rate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The head of an answer as text. */
-#include "serve/reply.h"
+#include "http/response_head.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

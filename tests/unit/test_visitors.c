@@ -1,8 +1,8 @@
 /* Who opens the index is noticed and let pass: the room by itself, and the writer, whose transaction ends for it. */
 #include "unit/store_fixture.h"
 
-#include "store/visitors.h"
-#include "store/writer.h"
+#include "index/open_watch.h"
+#include "index/writer.h"
 
 /* --- the room --- */
 

@@ -1,5 +1,5 @@
 /* The part of a body that is in memory. */
-#include "fetch/window.h"
+#include "fetch/stream_buffer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,186 @@
+/*
+ * The directories: body/ with its 256 folders, and spool/. Are they there, are they the right ones, and can they be written?
+ *
+ * The mark. An empty folder body/.curlew says that this body/ is the one that the rows speak of. Where a disk is not mounted, or another one
+ * is mounted, body/ has no mark: then a missing file says nothing about its row (invariant 3), and nothing is stored. A plain
+ * `rm -r body/[0-9a-f]*` leaves the mark, so that a body/ that was emptied is told from one that is away.
+ *
+ * Folders that cannot be written. Names go through the folders one after the other, so one that belongs to somebody else would stop all
+ * storing for 65,536 names. It is reported once and its names are passed over until it can be written.
+ */
+#include "body/body_internal.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MARK "body/.curlew"
+#define ROWS_ASKED 100
+#define FOLDERS 256
+#define PROBE_BYTES (64 << 10)
+
+static bool is_folder(int dir_fd, const char *name, struct stat *s)
+{
+	return fstatat(dir_fd, name, s, 0) == 0 && S_ISDIR(s->st_mode);
+}
+
+bool body_marked(int dir_fd)
+{
+	struct stat s;
+	return is_folder(dir_fd, MARK, &s);
+}
+
+/* Up to `rows` of the rows that have files: is the file of any of them there, or is there no such row? */
+static bool any_file_is_there(int dir_fd, struct index *ix, bool parts, bool *any_row)
+{
+	struct index_body rows[ROWS_ASKED];
+	struct stat s;
+	bool there = false;
+	int n = index_bodies(ix, parts, INT64_MIN, rows, ROWS_ASKED);
+	*any_row = n < 0;
+	for (int i = 0; i < n; i++) {
+		*any_row = *any_row || rows[i].file != NULL;
+		there = there || (rows[i].file != NULL && fstatat(dir_fd, rows[i].file, &s, AT_SYMLINK_NOFOLLOW) == 0);
+		index_body_free(&rows[i]);
+	}
+	return there;
+}
+
+bool body_is_the_one(int dir_fd, struct index *ix)
+{
+	bool entries, parts;
+	if (body_marked(dir_fd))
+		return true;
+	return any_file_is_there(dir_fd, ix, false, &entries) || any_file_is_there(dir_fd, ix, true, &parts) || (!entries && !parts);
+}
+
+void body_say_absence(const char *dir, struct buf *why)
+{
+	buf_addf(why, "%s/body: this is not the directory that the bodies were stored in: it has no mark body/.curlew (is a disk not mounted? If "
+		"the bodies are gone for good: mkdir -p '%s/" MARK "')", dir, dir);
+}
+
+int bodies_make_places(struct bodies *b, struct index *ix)
+{
+	struct stat body, spool;
+	if (owner_make_folder(&b->owner, b->dir_fd, "body") < 0 || owner_make_folder(&b->owner, b->dir_fd, "spool") < 0)
+		return -1;
+	if (!body_marked(b->dir_fd) && body_is_the_one(b->dir_fd, ix))
+		owner_make_folder(&b->owner, b->dir_fd, MARK);
+	/* What cannot be renamed from one to the other is written where it stays. */
+	b->apart = is_folder(b->dir_fd, "body", &body) && is_folder(b->dir_fd, "spool", &spool) && body.st_dev != spool.st_dev;
+	return 0;
+}
+
+bool bodies_present(struct bodies *b)
+{
+	return body_marked(b->dir_fd);
+}
+
+int bodies_open_disk(struct bodies *b)
+{
+	return openat(b->dir_fd, "body", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* --- folders --- */
+
+static unsigned folder_of(int64_t number)
+{
+	return (unsigned)(number >> 16) & 0xff;
+}
+
+int body_make_folder(struct bodies *b, const char *name)
+{
+	char folder[BODY_FIRST_DIGIT];
+	memcpy(folder, name, BODY_FIRST_DIGIT - 1);
+	folder[BODY_FIRST_DIGIT - 1] = '\0';
+	if (!bodies_present(b)) { /* else the bodies would lie beneath the place where a disk belongs */
+		errno = ENODEV;
+		return -1;
+	}
+	return owner_make_folder(&b->owner, b->dir_fd, folder);
+}
+
+bool body_avoids(const struct bodies *b, int64_t number)
+{
+	return atomic_load(&b->avoid[folder_of(number)]);
+}
+
+/* Can files be made in that folder, as far as permissions tell? Where it is missing, body/ decides. */
+static bool is_writable(const struct bodies *b, unsigned ab)
+{
+	char folder[16];
+	snprintf(folder, sizeof folder, "body/%02x", ab);
+	if (faccessat(b->dir_fd, folder, W_OK | X_OK, AT_EACCESS) == 0)
+		return true;
+	return errno == ENOENT && faccessat(b->dir_fd, "body", W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* Looks at all folders. How many cannot be written; said where there were none before. */
+static int look_at_folders(struct bodies *b)
+{
+	int avoided = 0;
+	unsigned first = FOLDERS;
+	for (unsigned ab = FOLDERS; ab-- > 0;) {
+		bool writable = is_writable(b, ab);
+		atomic_store(&b->avoid[ab], !writable);
+		avoided += !writable;
+		first = writable ? first : ab;
+	}
+	if (atomic_exchange(&b->avoided, avoided) == 0 && avoided > 0)
+		log_say("body/%02x: cannot be written (like %d of the %d folders in all; the owner of the cache directory must own them; `curlew "
+			"stats` lists them)", first, avoided, FOLDERS);
+	return avoided;
+}
+
+bool body_avoid_folder(struct bodies *b, int64_t number)
+{
+	if (errno != EACCES && errno != EPERM && errno != EROFS)
+		return false;
+	int saved = errno, avoided = look_at_folders(b);
+	errno = saved;
+	return avoided < FOLDERS && body_avoids(b, number);
+}
+
+void bodies_list_avoided(struct bodies *b, struct buf *names)
+{
+	for (unsigned ab = 0; ab < FOLDERS; ab++)
+		if (atomic_load(&b->avoid[ab]))
+			buf_addf(names, "%sbody/%02x", names->len > 0 ? " " : "", ab);
+}
+
+/* --- can anything be written? --- */
+
+void body_note_failure(struct bodies *b)
+{
+	atomic_store(&b->failing, true);
+}
+
+bool bodies_failing(struct bodies *b)
+{
+	return atomic_load(&b->failing) || atomic_load(&b->avoided) == FOLDERS;
+}
+
+void bodies_look_again(struct bodies *b, bool closely)
+{
+	if (closely || atomic_load(&b->avoided) > 0)
+		look_at_folders(b);
+	if (!atomic_load(&b->failing))
+		return;
+	static const char zeros[PROBE_BYTES];
+	char name[SPOOL_NAME_SIZE];
+	body_spool_name(b, name);
+	int fd = owner_open(&b->owner, b->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, b->owner.file);
+	bool good = fd >= 0 && write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros;
+	if (fd >= 0) {
+		close(fd);
+		unlinkat(b->dir_fd, name, 0);
+	}
+	if (good)
+		atomic_store(&b->failing, false);
+}

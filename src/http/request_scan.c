@@ -1,0 +1,105 @@
+#include "http/request_scan.h"
+
+#include "http/message.h"
+
+#include <stdint.h>
+
+/* What a byte may be part of: 1 a token (RFC 9110 5.6.2), 2 a field value, 4 a target. */
+enum { TOKEN = 1, VALUE = 2, TARGET = 4 };
+
+static uint8_t kinds[256];
+
+__attribute__((constructor)) static void make_kinds(void)
+{
+	for (int c = 0; c < 256; c++) {
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+		if (alnum || (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL))
+			kinds[c] |= TOKEN;
+		if (c == '\t' || (c >= ' ' && c != 127))
+			kinds[c] |= VALUE;
+		if (c > ' ' && c < 127)
+			kinds[c] |= TARGET;
+	}
+}
+
+static const char *skip(const char *at, const char *end, uint8_t kind)
+{
+	while (at < end && (kinds[(unsigned char)*at] & kind))
+		at++;
+	return at;
+}
+
+static bool asks_for_thought(struct span name)
+{
+	static const struct span names[] = {
+#define NAME(text) {text, sizeof text - 1}
+	    NAME("te"), NAME("range"), NAME("expect"), NAME("pragma"), NAME("upgrade"), NAME("if-match"), NAME("if-range"),
+	    NAME("cache-control"), NAME("if-none-match"), NAME("content-length"), NAME("if-modified-since"),
+	    NAME("transfer-encoding"), NAME("if-unmodified-since"), NAME("connection"),
+#undef NAME
+	};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (names[i].len == name.len && span_same_nocase(names[i], name))
+			return true;
+	return false;
+}
+
+/* One field line. False: the head is not plain. */
+static bool take_field(struct glance *g, struct span name, struct span value)
+{
+	if (name.len == 4 && span_is_nocase(name, "host")) {
+		if (g->host.at != NULL || !message_is_host(value))
+			return false;
+		g->host = value;
+		return true;
+	}
+	if (span_is_nocase(name, "origin") || span_starts_nocase(name, "sec-fetch-"))
+		g->browser = true;
+	if (name.len == 10 && span_is_nocase(name, "connection"))
+		return span_is_nocase(value, "keep-alive");
+	return !asks_for_thought(name);
+}
+
+static const char *take_request_line(const char *at, const char *end, struct glance *g)
+{
+	static const char version[] = " HTTP/1.1\r\n";
+	if (end - at < 16)
+		return NULL;
+	g->head = memcmp(at, "HEAD ", 5) == 0;
+	if (!g->head && memcmp(at, "GET ", 4) != 0)
+		return NULL;
+	at += g->head ? 5 : 4;
+	const char *from = at;
+	at = skip(at, end, TARGET);
+	g->target = span_make(from, (size_t)(at - from));
+	if (at == from || end - at < (ptrdiff_t)sizeof version - 1 || memcmp(at, version, sizeof version - 1) != 0)
+		return NULL;
+	return at + sizeof version - 1;
+}
+
+enum glance_verdict glance(struct span bytes, struct glance *g)
+{
+	const char *at = bytes.at, *end = bytes.at + bytes.len;
+	size_t lines = 0;
+	memset(g, 0, sizeof *g);
+	at = take_request_line(at, end, g);
+	while (at != NULL && end - at >= 2) {
+		if (at[0] == '\r' && at[1] == '\n') {
+			g->bytes = (size_t)(at + 2 - bytes.at);
+			return g->host.at != NULL ? GLANCE_PLAIN : GLANCE_OTHER;
+		}
+		const char *name = at;
+		at = skip(at, end, TOKEN);
+		const char *colon = at;
+		if (at == name || at == end || *at != ':')
+			break;
+		at = skip(at + 1, end, VALUE);
+		if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
+			break;
+		struct span value = span_trim(span_make(colon + 1, (size_t)(at - colon) - 1));
+		if (++lines > MESSAGE_FIELDS_MAX || !take_field(g, span_make(name, (size_t)(colon - name)), value))
+			break;
+		at += 2;
+	}
+	return GLANCE_OTHER;
+}

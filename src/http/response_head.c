@@ -1,0 +1,138 @@
+#include "http/response_head.h"
+
+#include "http/policy.h"
+#include "http/site.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void reply_say(struct reply *r, const char *format, ...)
+{
+	size_t n = strlen(r->cache_status);
+	if (n == 0)
+		n = (size_t)snprintf(r->cache_status, sizeof r->cache_status, "curlew");
+	if (n + 3 >= sizeof r->cache_status)
+		return;
+	memcpy(r->cache_status + n, "; ", 3);
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(r->cache_status + n + 2, sizeof r->cache_status - n - 2, format, ap);
+	va_end(ap);
+}
+
+/* As the inside of a structured string (RFC 8941 3.3.3). False when it did not fit whole. */
+static bool make_safe(const char *text, char *safe, size_t size)
+{
+	size_t n = 0;
+	for (; *text != '\0' && n < size - 2; text++) {
+		if (*text == '"' || *text == '\\')
+			safe[n++] = '\\';
+		safe[n++] = *text >= ' ' && *text <= '~' ? *text : ' ';
+	}
+	safe[n] = '\0';
+	return *text == '\0';
+}
+
+void reply_key(struct reply *r, const char *url)
+{
+	char safe[256];
+	size_t used = strlen(r->cache_status);
+	static const char by_rule[] = "detail=\"rule ";
+	const char *detail = strstr(r->cache_status, "detail=");
+	bool plain_hit = strncmp(r->cache_status, "curlew; hit", 11) == 0 && (detail == NULL || strncmp(detail, by_rule, sizeof by_rule - 1) == 0);
+	if (!plain_hit && make_safe(url, safe, sizeof safe) && used + strlen(safe) + sizeof "; key=\"\"" <= sizeof r->cache_status)
+		reply_say(r, "key=\"%s\"", safe);
+}
+
+bool reply_is_bodiless(int status)
+{
+	return (status >= 100 && status < 200) || status == 204 || status == 304;
+}
+
+/* Whoever writes rows may write anything into them: how the body is framed is said by us alone, and once. */
+bool reply_is_framing(struct span name)
+{
+	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Connection"};
+	for (size_t i = 0; i < sizeof framing / sizeof framing[0]; i++)
+		if (span_is_nocase(name, framing[i]))
+			return true;
+	return false;
+}
+
+static bool may_pass(struct span line, struct span name)
+{
+	return message_is_token(name) && memchr(line.at, '\r', line.len) == NULL && !reply_is_framing(name);
+}
+
+/* reused: the line was made for another client. */
+static void add_cookie(struct buf *out, struct span line, struct span name, const struct reply *r, bool reused)
+{
+	struct buf value;
+	if (r->no_cookies || (reused && r->reused))
+		return;
+	buf_init(&value, BUF_HEAD);
+	struct span as_came = span_trim(span_from(line, name.len + 1));
+	if (r->cookie_host == NULL)
+		buf_addspan(&value, as_came);
+	if (r->cookie_host == NULL || site_cookie(as_came, span_of(r->cookie_host), &value))
+		buf_addf(out, "%.*s: %.*s\r\n", (int)name.len, name.at, (int)value.len, value.len > 0 ? value.data : "");
+	buf_fini(&value);
+}
+
+static void add_lines(struct buf *out, struct span lines, const struct reply *r, bool reused)
+{
+	struct span line;
+	while (span_next_line(&lines, &line)) {
+		const char *colon = memchr(line.at, ':', line.len);
+		struct span name = colon != NULL ? span_make(line.at, (size_t)(colon - line.at)) : span_make(NULL, 0);
+		if (!may_pass(line, name) || (r->location != NULL && span_is_nocase(name, "Location")))
+			continue;
+		if (r->no_cookies && span_is_nocase(name, "Clear-Site-Data"))
+			continue;
+		if (policy_is_cookie(name)) {
+			add_cookie(out, line, name, r, reused);
+			continue;
+		}
+		buf_addspan(out, line);
+		buf_add(out, "\r\n", 2);
+	}
+}
+
+size_t reply_hit(char out[REPLY_HIT], int64_t ttl_s, int64_t rule)
+{
+	int n = snprintf(out, REPLY_HIT, "hit; ttl=%" PRId64, ttl_s);
+	if (rule != 0)
+		n += snprintf(out + n, REPLY_HIT - (size_t)n, "; detail=\"rule %" PRId64 ": fresh_for_s\"", rule);
+	return (size_t)n;
+}
+
+size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule)
+{
+	static const char name[] = "Cache-Status: curlew; ";
+	size_t n = (size_t)snprintf(out, REPLY_HIT_LINES, "Age: %" PRId64 "\r\n", age_s);
+	memcpy(out + n, name, sizeof name - 1);
+	n += sizeof name - 1;
+	n += reply_hit(out + n, ttl_s, rule);
+	out[n++] = '\r';
+	out[n++] = '\n';
+	return n;
+}
+
+void reply_write(struct buf *out, const struct reply *r)
+{
+	buf_addf(out, "HTTP/1.1 %d %s\r\n", r->status, message_reason(r->status));
+	add_lines(out, r->fields, r, true);
+	add_lines(out, r->cookies, r, false);
+	add_lines(out, r->extra, r, false);
+	if (r->sandbox)
+		buf_adds(out, "Content-Security-Policy: sandbox allow-scripts allow-forms allow-popups allow-downloads\r\n");
+	if (r->location != NULL)
+		buf_addf(out, "Location: %s\r\n", r->location);
+	if (r->via != NULL)
+		buf_addf(out, "Via: %s %s\r\n", r->received != NULL ? r->received : "1.1", r->via);
+	if (r->age_s >= 0)
+		buf_addf(out, "Age: %" PRId64 "\r\n", r->age_s);
+	if (r->cache_status[0] != '\0')
+		buf_addf(out, "Cache-Status: %s\r\n", r->cache_status);
+}

@@ -1,0 +1,48 @@
+/*
+ * reply: the head of an answer as the program sees it, and its text. Pure.
+ */
+#ifndef CURLEW_HTTP_RESPONSE_HEAD_H
+#define CURLEW_HTTP_RESPONSE_HEAD_H
+
+#include "base/buf.h"
+#include "http/message.h"
+
+enum { REPLY_STATUS = 512 }; /* bytes of our Cache-Status member */
+
+struct reply {
+	int status;
+	struct span fields;   /* lines as stored: "Name: value\n" */
+	bool reused;          /* it was made for another client: without the Set-Cookie among fields */
+	bool no_cookies;      /* no Set-Cookie passes, and no Clear-Site-Data, which would delete the cookies of others */
+	const char *cookie_host; /* the client knows this host as LABEL.localhost: Set-Cookie is rewritten for it; or NULL */
+	bool sandbox;         /* a document that must not share its origin (browser.h) */
+	struct span cookies;  /* Set-Cookie lines made for this client */
+	const char *location; /* replaces Location, or NULL */
+	struct span extra;    /* more lines, e.g. Content-Range */
+	int64_t body_bytes;   /* -1: not known */
+	bool no_body;         /* HEAD, 304: the length is told, the body is not sent */
+	int64_t age_s;        /* -1: no Age */
+	bool close;           /* the connection ends with this answer */
+	const char *via;      /* our name, or NULL: the answer is our own */
+	const char *received; /* protocol of the origin's answer, for Via ("1.0"); NULL: 1.1, or not known any more */
+	char cache_status[REPLY_STATUS]; /* our member, "curlew; hit; ttl=10"; '' for none */
+};
+
+/* Writes status line and fields, each line ended by CRLF, without framing, Connection and the empty line. */
+void reply_write(struct buf *out, const struct reply *);
+/* The items of a fresh hit; rule: the one that made it fresh, or 0. Returns their length. */
+enum { REPLY_HIT = 96, REPLY_HIT_LINES = 160 };
+size_t reply_hit(char out[REPLY_HIT], int64_t ttl_s, int64_t rule);
+/* Writes "Age: N" and "Cache-Status: ..." lines for it, exactly as reply_write would. Returns how many bytes. */
+size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule);
+/* Starts or goes on with the Cache-Status member: appends "; item" formatted. */
+void reply_say(struct reply *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A fresh hit needs none:
+ * there it costs bytes on every answer and tells nothing. */
+void reply_key(struct reply *, const char *url);
+/* True of the fields that say how a body is framed. */
+bool reply_is_framing(struct span name);
+/* True when an answer of this status never has a body (RFC 9110 6.4.1). */
+bool reply_is_bodiless(int status);
+
+#endif

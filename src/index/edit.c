@@ -1,0 +1,238 @@
+/*
+ * What verbs change: a connection of its own, no threads, beside a server or without one. Transactions are bounded in rows, with gaps as
+ * long as they were and longer for who has just opened the index, so that whoever else writes gets its turn; others' are waited for up to
+ * five seconds.
+ */
+#include "index/index_internal.h"
+
+#include "base/clock.h"
+#include "index/ballast.h"
+#include "index/open_watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCH_ROWS 100 /* a millisecond */
+#define GAP_LEAST_US 500
+#define GAP_MOST_US 4000
+#define PATIENCE_MS 5000
+#define WAL_CHECKPOINT 4096 /* frames */
+#define WAL_PRESS 16384
+#define WAL_PATIENCE_MS 50
+
+static int ask_number(sqlite3 *db, const char *sql, int64_t *n)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
+		*n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_NOTFOUND : rc;
+}
+
+int index_unsigned_version(sqlite3 *db)
+{
+	bool ours = true;
+	static const char *const tables[] = {"entry", "part", "rule", "lease", "setting", "counter"};
+	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+		ours = ours && sqlite3_table_column_metadata(db, NULL, tables[i], NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+	if (!ours)
+		return 0;
+	/* Version 3 has the columns of 2; taken for that, it is migrated to the same. */
+	if (sqlite3_table_column_metadata(db, NULL, "entry", "normal_url", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+		return INDEX_VERSION;
+	return sqlite3_table_column_metadata(db, NULL, "entry", "computed_until", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK ? 2 : 1;
+}
+
+void index_say_foreign(const char *dir, int64_t application, int64_t version, int unsigned_version, struct buf *why)
+{
+	if (unsigned_version == 0)
+		buf_addf(why, "%s/index.db: not an index of curlew: it is another application's database (nothing was changed; --cache DIR names another "
+			"directory)", dir);
+	else
+		buf_addf(why, "%s/index.db: an index of curlew, but with application_id %lld and version %lld, as .dump leaves them (nothing was changed; "
+			"to set them: sqlite3 '%s/index.db' 'PRAGMA application_id = %d; PRAGMA user_version = %d')", dir, (long long)application,
+		    (long long)version, dir, INDEX_APPLICATION_ID, unsigned_version);
+}
+
+int index_check(sqlite3 *db, const char *dir, struct buf *why)
+{
+	int64_t application = 0, version = 0;
+	int rc = ask_number(db, "PRAGMA application_id", &application);
+	if (rc == SQLITE_OK)
+		rc = ask_number(db, "PRAGMA user_version", &version);
+	if (rc != SQLITE_OK)
+		buf_addf(why, "%s/index.db: %s", dir, sqlite3_errmsg(db));
+	else if (application != INDEX_APPLICATION_ID || version == 0)
+		index_say_foreign(dir, application, version, application == 0 || version == 0 ? index_unsigned_version(db) : 0, why);
+	else if (version > INDEX_VERSION)
+		buf_addf(why, "%s/index.db: made by a newer curlew, version %lld (nothing was changed; upgrade)", dir, (long long)version);
+	else if (version < INDEX_VERSION)
+		buf_addf(why, "%s/index.db: made by an older curlew, version %lld (start `curlew serve` or `get` once: they carry it along)", dir,
+		    (long long)version);
+	else
+		return 0;
+	return -1;
+}
+
+/* On a full disk nothing could be deleted, and so nothing be freed. */
+static void make_room(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	ballast_drop(fd);
+	close(fd);
+}
+
+static sqlite3 *connect_to_write(const char *dir, struct buf *why)
+{
+	sqlite3 *db = NULL;
+	char *path = index_path(dir, "index.db");
+	if (path == NULL || access(path, F_OK) != 0) {
+		index_say_absence(dir, why);
+		free(path);
+		return NULL;
+	}
+	free(path);
+	make_room(dir);
+	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
+	if (rc != SQLITE_OK)
+		buf_addf(why, "%s/index.db: %s", dir, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	if (rc != SQLITE_OK || index_check(db, dir, why) != 0) {
+		sqlite3_close(db);
+		return NULL;
+	}
+	sqlite3_busy_timeout(db, PATIENCE_MS);
+	sqlite3_exec(db, "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+	return db;
+}
+
+static int trouble(sqlite3 *db, const char *dir, struct buf *why)
+{
+	bool busy = (sqlite3_errcode(db) & 0xff) == SQLITE_BUSY;
+	buf_addf(why, "%s/index.db: %s%s", dir, sqlite3_errmsg(db),
+	    busy ? ": somebody has kept it locked for five seconds (end that transaction, then try again)" : "");
+	return -1;
+}
+
+static int prepare(sqlite3 *db, const char *sql, const char *const *params, size_t param_count, sqlite3_stmt **st)
+{
+	int rc = sqlite3_prepare_v2(db, sql, -1, st, NULL);
+	for (size_t i = 0; i < param_count && rc == SQLITE_OK; i++)
+		if (params[i] != NULL)
+			rc = sqlite3_bind_text(*st, (int)i + 1, params[i], -1, SQLITE_STATIC);
+	return rc;
+}
+
+int index_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why)
+{
+	sqlite3 *db = connect_to_write(dir, why);
+	sqlite3_stmt *st = NULL;
+	if (db == NULL)
+		return -1;
+	int rc = prepare(db, sql, params, param_count, &st);
+	if (rc == SQLITE_OK)
+		while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+			;
+	int result = rc == SQLITE_DONE ? 0 : trouble(db, dir, why);
+	if (changed != NULL)
+		*changed = sqlite3_changes64(db);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return result;
+}
+
+int index_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
+    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
+{
+	sqlite3 *db = connect_to_write(dir, why);
+	sqlite3_stmt *st = NULL;
+	if (db == NULL)
+		return -1;
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc == SQLITE_OK && (rc = prepare(db, sql, params, param_count, &st)) == SQLITE_OK)
+		rc = index_give_rows(st, row, ctx);
+	int result = rc == SQLITE_DONE ? 0 : trouble(db, dir, why);
+	sqlite3_finalize(st);
+	/* What is not committed goes with the connection. */
+	if (result == 0 && keep && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		result = trouble(db, dir, why);
+	sqlite3_close(db);
+	return result;
+}
+
+/* Ids from *at on. */
+static int change_batch(sqlite3 *db, sqlite3_stmt *st, const int64_t *ids, size_t count, size_t *at, int64_t *changed)
+{
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	for (int rows = 0; rc == SQLITE_OK && *at < count && rows < BATCH_ROWS; rows++) {
+		sqlite3_bind_int64(st, 1, ids[(*at)++]);
+		rc = sqlite3_step(st) == SQLITE_DONE ? SQLITE_OK : sqlite3_errcode(db);
+		*changed += sqlite3_changes64(db);
+		sqlite3_reset(st);
+	}
+	return rc == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : rc;
+}
+
+static int note_frames(void *frames, sqlite3 *db, const char *name, int count)
+{
+	(void)db;
+	(void)name;
+	*(int *)frames = count;
+	return SQLITE_OK;
+}
+
+/* Two writers that never rest keep a checkpoint from ever being complete: a server that evicts meanwhile, and this one. So from some size
+ * on nobody may write during it; that a reader does not finish is waited for only a moment. At: frames at the last one. */
+static void keep_wal_small(sqlite3 *db, int frames, int *at)
+{
+	if (frames < *at)
+		*at = 0; /* it has begun anew */
+	if (frames - *at < WAL_CHECKPOINT)
+		return;
+	*at = frames;
+	sqlite3_busy_timeout(db, WAL_PATIENCE_MS);
+	sqlite3_wal_checkpoint_v2(db, NULL, frames < WAL_PRESS ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_FULL, NULL, NULL);
+	sqlite3_busy_timeout(db, PATIENCE_MS);
+}
+
+static void pause_us(void *none, int64_t us)
+{
+	(void)none;
+	clock_pause_us(us);
+}
+
+int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
+    void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why)
+{
+	sqlite3 *db = connect_to_write(dir, why);
+	sqlite3_stmt *st = NULL;
+	int frames = 0, checkpointed = 0;
+	*changed = 0;
+	if (db == NULL)
+		return -1;
+	int visitors = visitors_watch(dir);
+	sqlite3_wal_hook(db, note_frames, &frames);
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	for (size_t at = 0; rc == SQLITE_OK && at < count;) {
+		int64_t began = clock_us();
+		rc = change_batch(db, st, ids, count, &at, changed);
+		keep_wal_small(db, frames, &checkpointed);
+		if (progress != NULL)
+			progress(ctx, at, count);
+		int64_t gap = clock_us() - began;
+		if (at < count) {
+			clock_pause_us(gap < GAP_LEAST_US ? GAP_LEAST_US : gap < GAP_MOST_US ? gap : GAP_MOST_US);
+			visitors_let_pass(visitors, pause_us, NULL);
+		}
+	}
+	visitors_leave(visitors);
+	int result = rc == SQLITE_OK ? 0 : trouble(db, dir, why);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return result;
+}

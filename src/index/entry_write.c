@@ -1,0 +1,372 @@
+/*
+ * What the writer does within a transaction. The connection remembers who opened it; every function here asserts that one is open.
+ *
+ * A statement that fails (a constraint, say) undoes itself and leaves the transaction; some errors (disk full) make SQLite roll
+ * the whole of it back, which index_in_transaction() tells. No REPLACE, no cascade: what the triggers count must be what happens.
+ */
+#include "index/index_internal.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "http/policy.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VARIANTS_MAX 64 /* of one URL; what is pinned stays and counts */
+
+enum index_begun index_begin(struct index *ix, const char *who)
+{
+	assert(ix->who == NULL);
+	int rc = sqlite3_step(ix->statements[BEGIN]);
+	sqlite3_reset(ix->statements[BEGIN]);
+	if (rc != SQLITE_DONE) {
+		if ((rc & 0xff) == SQLITE_BUSY)
+			return INDEX_LOCKED;
+		index_trouble(ix, who);
+		return INDEX_FAILED;
+	}
+	ix->who = who;
+	struct index_totals t;
+	if (index_totals(ix, &t) < 0) {
+		index_abort(ix);
+		return INDEX_FAILED;
+	}
+	ix->begun_edits = t.edits;
+	ix->parts = t.parts;
+	ix->ghosts = t.ghosts;
+	return INDEX_BEGUN;
+}
+
+int index_commit(struct index *ix)
+{
+	assert(ix->who != NULL);
+	if (index_run(ix, COMMIT, ix->who) < 0) {
+		index_abort(ix);
+		return -1;
+	}
+	ix->who = NULL;
+	return 0;
+}
+
+void index_abort(struct index *ix)
+{
+	if (index_in_transaction(ix))
+		index_run(ix, ROLLBACK, "rollback");
+	ix->who = NULL;
+}
+
+bool index_in_transaction(const struct index *ix)
+{
+	return sqlite3_get_autocommit(ix->db) == 0;
+}
+
+int64_t index_begun_edits(const struct index *ix)
+{
+	return ix->begun_edits;
+}
+
+static void bind_ms(sqlite3_stmt *st, int at, double ms)
+{
+	if (ms >= 0)
+		sqlite3_bind_double(st, at, ms);
+}
+
+/* What INSERT and OVERWRITE have in common: parameters 3 to 20. */
+static void bind_response(sqlite3_stmt *st, const struct entry *e)
+{
+	sqlite3_bind_int(st, 3, e->status);
+	index_bind_text(st, 4, e->headers);
+	index_bind_text(st, 5, e->etag);
+	index_bind_text(st, 6, e->last_modified);
+	index_bind_text(st, 7, e->body_file);
+	sqlite3_bind_int64(st, 8, e->body_bytes);
+	if (e->has_sha256)
+		sqlite3_bind_blob(st, 9, e->sha256, 32, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 10, e->fetched_at);
+	sqlite3_bind_int64(st, 11, e->initial_age_s);
+	sqlite3_bind_int64(st, 12, e->fresh_until);
+	sqlite3_bind_int64(st, 13, e->stale_until);
+	sqlite3_bind_int64(st, 14, e->used_at != 0 ? e->used_at : e->fetched_at);
+	if (e->rule_id != 0)
+		sqlite3_bind_int64(st, 15, e->rule_id);
+	index_bind_text(st, 16, e->reason);
+	bind_ms(st, 17, e->dns_ms);
+	bind_ms(st, 18, e->connect_ms);
+	bind_ms(st, 19, e->ttfb_ms);
+	bind_ms(st, 20, e->total_ms);
+}
+
+static int insert(struct index *ix, struct entry *e)
+{
+	const char *queue;
+	int64_t place;
+	if (index_queue(ix, e, &queue, &place) < 0)
+		return -1;
+	sqlite3_stmt *st = ix->statements[INSERT];
+	index_bind_text(st, 1, e->url);
+	index_bind_text(st, 2, e->vary);
+	bind_response(st, e);
+	sqlite3_bind_int64(st, 21, e->hits);
+	sqlite3_bind_int(st, 22, e->pinned);
+	index_bind_text(st, 23, e->tag);
+	index_bind_text(st, 24, e->note);
+	index_bind_text(st, 25, queue);
+	sqlite3_bind_int64(st, 26, place);
+	if (index_bind_normal(st, 27, e->url) < 0 || index_run(ix, INSERT, "storing a row") < 0)
+		return -1;
+	e->id = sqlite3_last_insert_rowid(ix->db);
+	return 0;
+}
+
+/* Would the row keep its constraints with the columns that an overwriting leaves alone? Those of a damaged row may not. */
+static bool is_overwritable(struct index *ix, int64_t id)
+{
+	sqlite3_stmt *st = ix->statements[LEFT_ALONE];
+	sqlite3_bind_int64(st, 1, id);
+	bool is = index_ask(ix, LEFT_ALONE, "looking at the row to replace") == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
+	index_rest(ix, LEFT_ALONE);
+	return is;
+}
+
+/* In place: id, hits, pinned, tag and note stay (invariant 8). */
+static int overwrite(struct index *ix, struct entry *e, int64_t id)
+{
+	sqlite3_stmt *st = ix->statements[OVERWRITE];
+	bind_response(st, e);
+	sqlite3_bind_int64(st, 21, id);
+	index_bind_text(st, 22, e->tag);
+	if (!is_overwritable(ix, id)) {
+		index_rest(ix, OVERWRITE);
+		sqlite3_bind_int64(ix->statements[EVICT], 1, id);
+		return index_run(ix, EVICT, "removing an invalid row") < 0 ? -1 : insert(ix, e);
+	}
+	if (index_run(ix, OVERWRITE, "replacing a row") < 0)
+		return -1;
+	e->id = id;
+	return 0;
+}
+
+/* The row of the same URL and variant; *id is its. */
+static enum store_found find_same(struct index *ix, const struct entry *e, int64_t *id)
+{
+	index_bind_text(ix->statements[HAS_KEY], 1, e->url);
+	index_bind_text(ix->statements[HAS_KEY], 2, e->vary);
+	enum store_found found = index_ask(ix, HAS_KEY, "looking for the row to replace");
+	if (found == STORE_FOUND)
+		*id = sqlite3_column_int64(ix->statements[HAS_KEY], 0);
+	index_rest(ix, HAS_KEY);
+	return found;
+}
+
+/* Whoever varies on what each client says anew must not fill the cache with one page. */
+static int trim_variants(struct index *ix, const char *url)
+{
+	index_bind_text(ix->statements[VARIANTS_TRIM], 1, url);
+	sqlite3_bind_int(ix->statements[VARIANTS_TRIM], 2, VARIANTS_MAX);
+	return index_run(ix, VARIANTS_TRIM, "trimming variants");
+}
+
+enum index_stored index_replaceable(struct index *ix, const struct entry *was)
+{
+	assert(ix->who != NULL);
+	sqlite3_stmt *st = ix->statements[HAS_ROW];
+	sqlite3_bind_int64(st, 1, was->id);
+	sqlite3_bind_int64(st, 2, was->fetched_at);
+	sqlite3_bind_int64(st, 3, was->fresh_until);
+	enum store_found found = index_ask(ix, HAS_ROW, "looking for the row to replace");
+	bool as_it_was = found == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
+	index_rest(ix, HAS_ROW);
+	return found == STORE_BROKEN ? INDEX_UNSTORED : found == STORE_ABSENT ? INDEX_PURGED : as_it_was ? INDEX_STORED : INDEX_CHANGED;
+}
+
+enum index_stored index_put(struct index *ix, struct entry *e)
+{
+	assert(ix->who != NULL);
+	int64_t id = 0;
+	enum store_found same = find_same(ix, e, &id);
+	if (same == STORE_BROKEN || (same == STORE_FOUND ? overwrite(ix, e, id) : insert(ix, e)) < 0)
+		return INDEX_UNSTORED;
+	if (same == STORE_ABSENT && e->vary[0] != '\0')
+		trim_variants(ix, e->url);
+	index_drop_parts(ix, e->url, e->vary);
+	index_bind_text(ix->statements[REFUSAL_FORGET], 1, e->url);
+	index_run(ix, REFUSAL_FORGET, "forgetting a refusal");
+	return INDEX_STORED;
+}
+
+int index_refresh(struct index *ix, const struct entry *was, const struct entry *now)
+{
+	assert(ix->who != NULL);
+	sqlite3_stmt *st = ix->statements[REFRESH];
+	sqlite3_bind_int(st, 1, now->status);
+	index_bind_text(st, 2, now->headers);
+	index_bind_text(st, 3, now->etag);
+	index_bind_text(st, 4, now->last_modified);
+	sqlite3_bind_int64(st, 5, now->fetched_at);
+	sqlite3_bind_int64(st, 6, now->initial_age_s);
+	sqlite3_bind_int64(st, 7, now->fresh_until);
+	sqlite3_bind_int64(st, 8, now->stale_until);
+	if (now->rule_id != 0)
+		sqlite3_bind_int64(st, 9, now->rule_id);
+	index_bind_text(st, 10, now->reason);
+	sqlite3_bind_int64(st, 11, was->id);
+	sqlite3_bind_int64(st, 12, was->fetched_at);
+	sqlite3_bind_int64(st, 13, was->fresh_until);
+	sqlite3_bind_int64(st, 14, was->stale_until);
+	index_bind_text(st, 15, was->body_file);
+	return index_run(ix, REFRESH, "refreshing a row");
+}
+
+int index_withdraw(struct index *ix, const struct entry *was)
+{
+	assert(ix->who != NULL);
+	sqlite3_stmt *st = ix->statements[WITHDRAW];
+	sqlite3_bind_int64(st, 1, was->id);
+	sqlite3_bind_int64(st, 2, was->fetched_at);
+	sqlite3_bind_int64(st, 3, was->fresh_until);
+	sqlite3_bind_int64(st, 4, was->stale_until);
+	sqlite3_bind_int(st, 5, POLICY_WITHDRAWN);
+	return index_run(ix, WITHDRAW, "ending the stale use of a row");
+}
+
+int index_invalidate(struct index *ix, const char *url)
+{
+	assert(ix->who != NULL);
+	index_bind_text(ix->statements[INVALIDATE], 1, url);
+	return index_run(ix, INVALIDATE, "invalidating a URL") < 0 ? -1 : index_invalidate_parts(ix, url);
+}
+
+int index_drop(struct index *ix, int64_t id, const char *body_file)
+{
+	assert(ix->who != NULL);
+	sqlite3_bind_int64(ix->statements[DROP], 1, id);
+	index_bind_text(ix->statements[DROP], 2, body_file);
+	return index_run(ix, DROP, "dropping a row without its body");
+}
+
+int index_used(struct index *ix, int64_t id, int64_t hits, int64_t used_at)
+{
+	assert(ix->who != NULL);
+	if (id < 0) { /* a part's (store_used_part) */
+		sqlite3_bind_int64(ix->statements[PART_USED], 1, -id);
+		sqlite3_bind_int64(ix->statements[PART_USED], 2, used_at);
+		return index_run(ix, PART_USED, "noting the use of a part");
+	}
+	sqlite3_bind_int64(ix->statements[USED], 1, id);
+	sqlite3_bind_int64(ix->statements[USED], 2, hits);
+	sqlite3_bind_int64(ix->statements[USED], 3, used_at);
+	return index_run(ix, USED, "counting hits");
+}
+
+int index_refuse(struct index *ix, const char *url, const char *reason, int status, int64_t at, int64_t times)
+{
+	assert(ix->who != NULL);
+	sqlite3_stmt *st = ix->statements[REFUSE];
+	index_bind_text(st, 1, url);
+	index_bind_text(st, 2, reason);
+	sqlite3_bind_int(st, 3, status);
+	sqlite3_bind_int64(st, 4, at);
+	sqlite3_bind_int64(st, 5, times);
+	return index_run(ix, REFUSE, "noting a refusal");
+}
+
+int index_refusals_trim(struct index *ix, int64_t keep)
+{
+	assert(ix->who != NULL);
+	sqlite3_bind_int64(ix->statements[REFUSALS_TRIM], 1, keep);
+	return index_run(ix, REFUSALS_TRIM, "trimming the refusals");
+}
+
+int index_trash_add(struct index *ix, const char *file)
+{
+	assert(ix->who != NULL);
+	index_bind_text(ix->statements[TRASH_ADD], 1, file);
+	return index_run(ix, TRASH_ADD, "adding to the trash");
+}
+
+int index_trash_remove(struct index *ix, int64_t id, const char *file)
+{
+	assert(ix->who != NULL);
+	sqlite3_bind_int64(ix->statements[TRASH_REMOVE], 1, id);
+	index_bind_text(ix->statements[TRASH_REMOVE], 2, file);
+	return index_run(ix, TRASH_REMOVE, "emptying the trash");
+}
+
+int index_lease_take(struct index *ix, int64_t owner, const char *boot, int64_t count, int64_t least, struct index_lease *l)
+{
+	assert(ix->who != NULL);
+	sqlite3_stmt *st = ix->statements[NAMES_TAKE];
+	sqlite3_bind_int64(st, 1, count);
+	sqlite3_bind_int64(st, 2, least);
+	if (sqlite3_step(st) != SQLITE_ROW) {
+		index_trouble(ix, "taking names for bodies");
+		index_rest(ix, NAMES_TAKE);
+		return -1;
+	}
+	*l = (struct index_lease){.owner = owner, .first = sqlite3_column_int64(st, 0)};
+	if (index_run(ix, NAMES_TAKE, "taking names for bodies") < 0)
+		return -1;
+	l->synced = l->first;
+	l->behind = l->first + count;
+	snprintf(l->boot, sizeof l->boot, "%s", boot);
+
+	st = ix->statements[LEASE_ADD];
+	sqlite3_bind_int64(st, 1, owner);
+	index_bind_text(st, 2, boot);
+	sqlite3_bind_int64(st, 3, l->first);
+	sqlite3_bind_int64(st, 4, l->behind);
+	if (index_run(ix, LEASE_ADD, "taking names for bodies") < 0)
+		return -1;
+	l->id = sqlite3_last_insert_rowid(ix->db);
+	return 0;
+}
+
+int index_lease_synced(struct index *ix, int64_t id, int64_t synced)
+{
+	assert(ix->who != NULL);
+	sqlite3_bind_int64(ix->statements[LEASE_SYNCED], 1, id);
+	sqlite3_bind_int64(ix->statements[LEASE_SYNCED], 2, synced);
+	return index_run(ix, LEASE_SYNCED, "recording a sync");
+}
+
+int index_lease_settle(struct index *ix, int64_t id, int64_t behind)
+{
+	assert(ix->who != NULL);
+	sqlite3_bind_int64(ix->statements[LEASE_SETTLE], 1, id);
+	sqlite3_bind_int64(ix->statements[LEASE_SETTLE], 2, behind);
+	return index_run(ix, LEASE_SETTLE, "settling names of bodies");
+}
+
+int index_lease_remove(struct index *ix, int64_t id)
+{
+	assert(ix->who != NULL);
+	sqlite3_bind_int64(ix->statements[LEASE_REMOVE], 1, id);
+	return index_run(ix, LEASE_REMOVE, "giving names back");
+}
+
+int index_setting_set(struct index *ix, const char *name, const char *value)
+{
+	assert(ix->who != NULL);
+	index_bind_text(ix->statements[SETTING_SET], 1, name);
+	index_bind_text(ix->statements[SETTING_SET], 2, value);
+	return index_run(ix, SETTING_SET, "noting a setting");
+}
+
+int index_setting_remove(struct index *ix, const char *names)
+{
+	assert(ix->who != NULL);
+	index_bind_text(ix->statements[SETTING_REMOVE], 1, names);
+	return index_run(ix, SETTING_REMOVE, "removing a setting");
+}
+
+int index_vacuum(struct index *ix, int pages)
+{
+	assert(ix->who != NULL);
+	char sql[64];
+	snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)", pages);
+	if (sqlite3_exec(ix->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return index_trouble(ix, "giving free pages back");
+	return 0;
+}

@@ -1,0 +1,183 @@
+/*
+ * The order of eviction (docs/EVICTION.md): S3-FIFO (Yang and others, SOSP 2023) with a word about sizes, carried by three columns of entry
+ * and the table ghost, so that it outlives the process and can be read in SQL (v_evict_next).
+ *
+ *	new    what comes stands here, in order of id. While more than a tenth of all bytes does, room is made here: who was visited
+ *	       often enough for its size goes on to main, who was not is evicted and leaves a ghost
+ *	main   in order of place. Who was visited since its last turn gets another, with one visit less; who was not is evicted
+ *	ghost  who comes back while its ghost is there begins in main
+ *
+ * A hit writes nothing here: visits are counted with the usage, in batches. Parts of bodies are dropped by use when they
+ * take more than a tenth, or when nothing else is left.
+ */
+#include "index/row.h"
+
+#include "base/hash.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define NEW_SHARE 10  /* a tenth of the bytes may be new */
+#define PART_SHARE 10
+#define TURNS 64 /* rows looked at for one evicted, at most */
+
+struct limits {
+	int64_t bytes, entries, new_bytes, part_bytes, ghosts;
+};
+
+struct candidate {
+	int64_t id, body_bytes, visits;
+	int64_t ghost;
+	bool pinned; /* by a rule */
+	bool invalid; /* its row can only be deleted */
+};
+
+static int read_limits(struct index *ix, struct limits *l)
+{
+	sqlite3_stmt *st = ix->statements[LIMITS];
+	enum store_found found = index_ask(ix, LIMITS, "reading the counters");
+	if (found == STORE_FOUND)
+		*l = (struct limits){index_size(st, 0), index_size(st, 1), index_size(st, 2), index_size(st, 3), index_size(st, 4)};
+	index_rest(ix, LIMITS);
+	return found == STORE_FOUND ? 0 : -1;
+}
+
+/* Two responses of one number share a ghost, which costs a better place, nothing else. */
+static int64_t ghost_of(const char *url, const char *vary)
+{
+	return (int64_t)hash_text(hash_text(hash_text(HASH_BEGIN, url), "\n"), vary);
+}
+
+int index_queue(struct index *ix, const struct entry *e, const char **queue, int64_t *place)
+{
+	*queue = "new";
+	*place = 0;
+	if (!ix->ghosts)
+		return 0;
+	sqlite3_bind_int64(ix->statements[GHOST_TAKE], 1, ghost_of(e->url, e->vary));
+	if (index_run(ix, GHOST_TAKE, "looking for a ghost") < 0)
+		return -1;
+	if (sqlite3_changes(ix->db) == 0)
+		return 0;
+	*queue = "main";
+	return index_next_place(ix, place);
+}
+
+int index_next_place(struct index *ix, int64_t *place)
+{
+	sqlite3_stmt *st = ix->statements[NEXT_PLACE];
+	enum store_found found = index_ask(ix, NEXT_PLACE, "giving a place");
+	if (found == STORE_FOUND)
+		*place = sqlite3_column_int64(st, 0);
+	index_rest(ix, NEXT_PLACE);
+	return found == STORE_FOUND ? 0 : -1;
+}
+
+static bool is_pinned_by_rule(struct index *ix, sqlite3_stmt *row)
+{
+	sqlite3_stmt *st = ix->statements[CANDIDATE_PINNED];
+	sqlite3_bind_text(st, 1, (const char *)sqlite3_column_text(row, 5), -1, SQLITE_TRANSIENT);
+	bool pinned = index_ask(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
+	index_rest(ix, CANDIDATE_PINNED);
+	return pinned;
+}
+
+static enum store_found next_candidate(struct index *ix, const char *queue, struct candidate *c)
+{
+	sqlite3_stmt *st = ix->statements[CANDIDATE];
+	index_bind_text(st, 1, queue);
+	enum store_found found = index_ask(ix, CANDIDATE, "looking for what to evict");
+	if (found == STORE_FOUND) {
+		const char *url = (const char *)sqlite3_column_text(st, 1), *vary = (const char *)sqlite3_column_text(st, 2);
+		*c = (struct candidate){.id = sqlite3_column_int64(st, 0), .body_bytes = index_size(st, 3),
+		    .visits = index_size(st, 4), .invalid = sqlite3_column_type(st, 3) != SQLITE_INTEGER || sqlite3_column_type(st, 4) != SQLITE_INTEGER ||
+			sqlite3_column_int64(st, 3) != index_size(st, 3), .ghost = url != NULL && vary != NULL ? ghost_of(url, vary) : 0,
+		    .pinned = is_pinned_by_rule(ix, st)};
+	}
+	index_rest(ix, CANDIDATE);
+	return found;
+}
+
+/* A large body must have proved itself more often than a small one to be kept in its stead. As in v_evict_next. */
+static int visits_wanted(const struct limits *l, const struct candidate *c, bool is_new)
+{
+	int64_t average = (l->bytes - l->part_bytes) / (l->entries > 0 ? l->entries : 1);
+	if (!is_new || c->body_bytes * 2 <= average)
+		return 1;
+	return c->body_bytes <= 4 * average ? 2 : 3;
+}
+
+static int requeue(struct index *ix, const struct candidate *c, bool is_new)
+{
+	int64_t place;
+	if (index_next_place(ix, &place) < 0)
+		return -1;
+	sqlite3_bind_int64(ix->statements[REQUEUE], 1, c->id);
+	sqlite3_bind_int64(ix->statements[REQUEUE], 2, place);
+	sqlite3_bind_int64(ix->statements[REQUEUE], 3, is_new || c->visits == 0 ? 0 : c->visits - 1);
+	return index_run(ix, REQUEUE, "giving another turn");
+}
+
+static int evict(struct index *ix, const struct limits *l, const struct candidate *c, bool is_new)
+{
+	sqlite3_bind_int64(ix->statements[EVICT], 1, c->id);
+	if (index_run(ix, EVICT, "evicting") < 0)
+		return -1;
+	if (!is_new)
+		return 0;
+	ix->ghosts = true;
+	sqlite3_bind_int64(ix->statements[GHOST_ADD], 1, c->ghost);
+	if (index_run(ix, GHOST_ADD, "remembering what was evicted") < 0)
+		return -1;
+	return l->ghosts < l->entries ? 0 : index_run(ix, GHOST_TRIM, "forgetting what was evicted");
+}
+
+/* One row out of the queues. 1: evicted; 0: nothing that may be; -1. */
+static int evict_one(struct index *ix, struct limits *l)
+{
+	struct candidate c;
+	int64_t share = l->bytes / NEW_SHARE;
+	bool other = false; /* behind a row that a rule keeps, the other queue is asked: one queue may hold nothing else */
+	for (int turn = 0; turn < TURNS; turn++) {
+		bool is_new = (l->new_bytes > share) != other;
+		enum store_found found = next_candidate(ix, is_new ? "new" : "main", &c);
+		if (found == STORE_ABSENT) {
+			is_new = !is_new;
+			found = next_candidate(ix, is_new ? "new" : "main", &c);
+		}
+		if (found != STORE_FOUND)
+			return found == STORE_ABSENT ? 0 : -1;
+		if (c.invalid)
+			return evict(ix, l, &c, false) < 0 ? -1 : 1;
+		if (!c.pinned && c.visits < visits_wanted(l, &c, is_new))
+			return evict(ix, l, &c, is_new) < 0 ? -1 : 1;
+		if (requeue(ix, &c, is_new) < 0)
+			return -1;
+		if (is_new)
+			l->new_bytes -= c.body_bytes;
+		other = c.pinned && !other;
+	}
+	/* Visited all of them, or pinned: the last one looked at stands for the rest, unless a rule keeps it. */
+	return c.pinned ? 0 : evict(ix, l, &c, false) < 0 ? -1 : 1;
+}
+
+int index_evict(struct index *ix, int64_t size_bytes, int64_t max_entries, int max_rows, bool *over)
+{
+	assert(ix->who != NULL);
+	struct limits l;
+	for (int n = 0;; n++) {
+		if (read_limits(ix, &l) < 0)
+			return -1;
+		bool too_large = size_bytes > 0 && l.bytes > size_bytes, too_many = max_entries > 0 && l.entries > max_entries;
+		*over = too_large || too_many;
+		if (!*over || n == max_rows)
+			return n;
+		int evicted = 0;
+		if (!too_large || l.part_bytes <= l.bytes / PART_SHARE)
+			evicted = evict_one(ix, &l);
+		if (evicted == 0 && l.part_bytes > 0 && too_large)
+			evicted = index_run(ix, PART_EVICT, "evicting a part") < 0 ? -1 : sqlite3_changes(ix->db) > 0;
+		if (evicted <= 0)
+			return evicted < 0 ? -1 : n; /* only what is pinned is left */
+	}
+}

@@ -1,0 +1,103 @@
+/*
+ * Carrying an older index along. sql/migrate/N.sql holds what leads from version N - 1 to N and cannot be made by running schema.sql:
+ * columns, and what goes into them. Triggers, views and indexes hold no data, so all are dropped and made anew from schema.sql, as are
+ * tables that are missing. All of it is one transaction: a crash in the middle leaves the older index.
+ */
+#include "index/index_internal.h"
+
+#include "base/log.h"
+#include "index/migrate_sql.h"
+#include "index/schema_sql.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* migrations[i] leads from version i + 1 on. */
+static const char *const migrations[] = {migrate_2_sql, migrate_3_sql, migrate_4_sql};
+_Static_assert(sizeof migrations / sizeof migrations[0] == INDEX_VERSION - 1, "a version without its migration");
+
+/* Everything but tables, by statements that sqlite_schema itself writes. */
+static int drop_the_rest(sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	struct buf drops;
+	buf_init(&drops, BUF_PAGE);
+	int rc = sqlite3_prepare_v2(db, "SELECT format('DROP %s \"%w\";', type, name) FROM sqlite_schema "
+					"WHERE type IN ('trigger', 'view', 'index') AND sql IS NOT NULL", -1, &st, NULL);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
+		rc = buf_adds(&drops, (const char *)sqlite3_column_text(st, 0)) == 0 ? SQLITE_OK : SQLITE_NOMEM;
+	sqlite3_finalize(st);
+	if (rc == SQLITE_DONE)
+		rc = sqlite3_exec(db, buf_str(&drops), NULL, NULL, NULL);
+	buf_fini(&drops);
+	return rc;
+}
+
+/* Is it "CREATE TABLE name" of a table that is there? The statement begins behind comments and white space. */
+static bool is_there(sqlite3 *db, const char *sql)
+{
+	char name[64] = "";
+	for (;;) {
+		sql += strspn(sql, " \t\n");
+		if (strncmp(sql, "--", 2) != 0)
+			break;
+		sql += strcspn(sql, "\n");
+	}
+	if (sscanf(sql, "CREATE TABLE %63[a-z_]", name) != 1)
+		return false;
+	return sqlite3_table_column_metadata(db, NULL, name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* The first row of counters is data: it is there. */
+static bool is_data(sqlite3_stmt *st)
+{
+	const char *sql = sqlite3_sql(st);
+	return sql != NULL && strstr(sql, "INSERT INTO counter (id, names)") != NULL && strstr(sql, "CREATE") == NULL;
+}
+
+static int make_the_rest(sqlite3 *db)
+{
+	int rc = SQLITE_OK;
+	for (const char *sql = schema_sql, *tail; rc == SQLITE_OK && *sql != '\0'; sql = tail) {
+		sqlite3_stmt *st = NULL;
+		if (is_there(db, sql)) {
+			/* Not even prepared: "already exists" is an error there. Its end is the first "STRICT" with a semicolon. */
+			tail = strstr(sql, ") STRICT");
+			tail = tail != NULL ? strchr(tail, ';') : NULL;
+			if (tail == NULL)
+				return SQLITE_INTERNAL;
+			tail++;
+			continue;
+		}
+		rc = sqlite3_prepare_v2(db, sql, -1, &st, &tail);
+		if (rc == SQLITE_OK && st != NULL && !is_data(st)) {
+			int step = sqlite3_step(st);
+			rc = step == SQLITE_DONE || step == SQLITE_ROW ? SQLITE_OK : step;
+		}
+		sqlite3_finalize(st);
+	}
+	return rc;
+}
+
+int index_migrate(const char *dir, int from, struct buf *why)
+{
+	sqlite3 *db;
+	log_say("%s/index.db: carrying it from version %d to %d (this may take a moment)", dir, from, INDEX_VERSION);
+	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = drop_the_rest(db); /* first: triggers must not count what a migration writes */
+	for (int v = from; v < INDEX_VERSION && rc == SQLITE_OK; v++)
+		rc = sqlite3_exec(db, migrations[v - 1], NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = make_the_rest(db);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		buf_addf(why, "%s/index.db: cannot be carried from version %d to %d: %s (it is as it was; another directory with --cache will do)",
+		    dir, from, INDEX_VERSION, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	sqlite3_close(db);
+	return rc == SQLITE_OK ? 0 : -1;
+}

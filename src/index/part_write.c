@@ -1,0 +1,359 @@
+/* Byte ranges of bodies that are not complete: table part. */
+#include "index/body_name.h"
+#include "index/row.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "http/message.h"
+#include "http/policy.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARTS_MAX 64 /* of one URL; a reader of scattered ranges must not fill the index */
+
+/* --- reading --- */
+
+void store_parts_free(struct store_parts *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		free(p->parts[i].body_file);
+	free(p->parts);
+	entry_free(p->of);
+	*p = (struct store_parts){.whole_bytes = -1};
+}
+
+int64_t store_parts_cover(const struct store_parts *p, int64_t first)
+{
+	int64_t at = first;
+	for (size_t i = 0; i < p->count && p->parts[i].first_byte <= at; i++)
+		if (p->parts[i].first_byte + p->parts[i].body_bytes > at)
+			at = p->parts[i].first_byte + p->parts[i].body_bytes;
+	return at - first;
+}
+
+static void read_row(struct index_part_row *row, struct index_row *r)
+{
+	struct entry *e = row->of;
+	row->part.id = index_row_id(r);
+	e->url = index_row_text(r, "url is not text");
+	e->vary = index_row_text(r, "vary is not text");
+	index_row_number(r, "status is not 200 or 206", 200, 206);
+	e->status = 200; /* what the whole would be */
+	e->headers = index_row_text(r, "headers is not text");
+	e->etag = index_row_text_or_null(r, "etag is not text");
+	e->last_modified = index_row_text_or_null(r, "last_modified is not text");
+	e->fetched_at = index_row_number(r, "fetched_at is not a possible time", 0, ROW_TIME_MAX);
+	e->initial_age_s = index_row_number(r, "initial_age_s is not a possible age", 0, ROW_TIME_MAX);
+	e->fresh_until = index_row_time(r, "fresh_until is not a number");
+	e->used_at = index_row_time(r, "used_at is not a number");
+	row->part.first_byte = index_row_number(r, "first_byte is not a possible place", 0, ROW_BYTES_MAX);
+	row->whole_bytes = index_row_number_or(r, "whole_bytes is not a possible size", 0, ROW_BYTES_MAX, -1);
+	row->part.body_bytes = index_row_number(r, "body_bytes is not a possible size", 1, ROW_BYTES_MAX);
+	row->part.body_file = index_row_text(r, "body_file is not text");
+	row->part.has_sha256 = index_row_sha256(r, "sha256 is not 32 bytes", row->part.sha256);
+}
+
+static const char *fault_of(const struct index_part_row *row)
+{
+	if (row->whole_bytes >= 0 && row->part.first_byte + row->part.body_bytes > row->whole_bytes)
+		return "it does not lie within its whole";
+	if (body_number(row->part.body_file) < 0)
+		return "body_file does not name a body";
+	return entry_fault(row->of);
+}
+
+void index_part_row_free(struct index_part_row *row)
+{
+	entry_free(row->of);
+	free(row->part.body_file);
+	*row = (struct index_part_row){0};
+}
+
+enum index_row_is index_part_row(const struct index *ix, sqlite3_stmt *st, struct index_part_row *row)
+{
+	struct index_row r = index_row_begin(st);
+	*row = (struct index_part_row){.of = calloc(1, sizeof *row->of)};
+	r.no_memory = row->of == NULL;
+	if (row->of != NULL)
+		read_row(row, &r);
+	if (!r.no_memory && r.wrong == NULL)
+		r.wrong = fault_of(row);
+	enum index_row_is is = index_row_end(&r, ix, "part", sqlite3_column_int64(st, 0));
+	if (is != ROW_GOOD)
+		index_part_row_free(row);
+	return is;
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Do all of them fit into a body of that size? */
+static bool all_within(const struct store_parts *p, int64_t whole_bytes)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->parts[i].first_byte + p->parts[i].body_bytes > whole_bytes)
+			return false;
+	return true;
+}
+
+/* Is the row a part of the response that the others are parts of, and does it add anything? */
+static bool belongs(const struct store_parts *p, const struct index_part_row *row)
+{
+	int64_t whole = p->whole_bytes;
+	if (!same(p->of->vary, row->of->vary) || !same(p->of->etag, row->of->etag) || !same(p->of->last_modified, row->of->last_modified))
+		return false;
+	if (whole >= 0 && ((row->whole_bytes >= 0 && row->whole_bytes != whole) || row->part.first_byte + row->part.body_bytes > whole))
+		return false;
+	if (whole < 0 && row->whole_bytes >= 0 && !all_within(p, row->whole_bytes))
+		return false;
+	return store_parts_cover(p, row->part.first_byte) < row->part.body_bytes;
+}
+
+/* Into its place by first byte; takes the part. 0, or -1: memory. */
+static int add_part(struct store_parts *p, struct index_part_row *row)
+{
+	struct part *more = realloc(p->parts, (p->count + 1) * sizeof *more);
+	if (more == NULL)
+		return -1;
+	p->parts = more;
+	size_t i = p->count++;
+	for (; i > 0 && p->parts[i - 1].first_byte > row->part.first_byte; i--)
+		p->parts[i] = p->parts[i - 1];
+	p->parts[i] = row->part;
+	row->part.body_file = NULL;
+	if (row->whole_bytes >= 0)
+		p->whole_bytes = row->whole_bytes;
+	return 0;
+}
+
+/* 0, also where the row is passed over; or -1: memory. */
+static int take_row(struct store_parts *p, struct index_part_row *row, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx)
+{
+	if (strcmp(row->of->url, url) != 0)
+		return 0; /* a damaged page may lead from one URL to the row of another */
+	if (p->of == NULL) {
+		if (!wanted(ctx, row->of->vary))
+			return 0;
+		p->of = entry_copy(row->of);
+		if (p->of == NULL)
+			return -1;
+	}
+	return belongs(p, row) ? add_part(p, row) : 0;
+}
+
+enum store_found index_find_parts(struct index *ix, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct store_parts *p)
+{
+	*p = (struct store_parts){.whole_bytes = -1};
+	sqlite3_stmt *st = ix->statements[PARTS];
+	sqlite3_bind_text(st, 1, url, -1, SQLITE_STATIC);
+	enum store_found found;
+	bool lost = false;
+	while (!lost && (found = index_ask(ix, PARTS, "looking up parts")) == STORE_FOUND) {
+		struct index_part_row row;
+		enum index_row_is is = index_part_row(ix, st, &row);
+		lost = is == ROW_NO_MEMORY || (is == ROW_GOOD && take_row(p, &row, url, wanted, ctx) < 0);
+		index_part_row_free(&row);
+	}
+	index_rest(ix, PARTS);
+	if (lost)
+		found = STORE_BROKEN;
+	if (found == STORE_ABSENT && p->count > 0)
+		return STORE_FOUND;
+	store_parts_free(p);
+	return found;
+}
+
+static bool is_variant(const void *ctx, const char *vary)
+{
+	return strcmp(ctx, vary) == 0;
+}
+
+void index_find_covered(struct index *ix, const struct entry *e, struct store_parts *p)
+{
+	enum store_found found = index_find_parts(ix, e->url, is_variant, e->vary, p);
+	if (found == STORE_FOUND && (p->whole_bytes < 0 || store_parts_cover(p, 0) < p->whole_bytes))
+		store_parts_free(p);
+}
+
+enum index_stored index_joinable(struct index *ix, const struct entry *e, const struct store_parts *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		sqlite3_bind_int64(ix->statements[PART_STILL], 1, p->parts[i].id);
+		index_bind_text(ix->statements[PART_STILL], 2, p->parts[i].body_file);
+		enum store_found still = index_ask(ix, PART_STILL, "looking for a part");
+		index_rest(ix, PART_STILL);
+		if (still != STORE_FOUND)
+			return still == STORE_ABSENT ? INDEX_PURGED : INDEX_UNSTORED;
+	}
+	index_bind_text(ix->statements[HAS_NEWER], 1, e->url);
+	index_bind_text(ix->statements[HAS_NEWER], 2, e->vary);
+	sqlite3_bind_int64(ix->statements[HAS_NEWER], 3, e->fetched_at);
+	enum store_found newer = index_ask(ix, HAS_NEWER, "looking for a newer row");
+	index_rest(ix, HAS_NEWER);
+	return newer == STORE_ABSENT ? INDEX_STORED : newer == STORE_FOUND ? INDEX_CHANGED : INDEX_UNSTORED;
+}
+
+/* --- writing --- */
+
+/* url and vary. */
+static sqlite3_stmt *of_response(struct index *ix, enum statement s, const struct entry *e)
+{
+	index_bind_text(ix->statements[s], 1, e->url);
+	index_bind_text(ix->statements[s], 2, e->vary);
+	return ix->statements[s];
+}
+
+/* Are the ranges that are here in the same content codings? Also when there are none. */
+static bool is_in_their_coding(struct index *ix, const struct entry *e)
+{
+	struct head stored, news;
+	sqlite3_stmt *st = of_response(ix, PART_HEADERS, e);
+	message_init(&stored);
+	message_init(&news);
+	bool same = index_ask(ix, PART_HEADERS, "looking for parts") != STORE_FOUND ||
+	    (message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
+		message_parse_fields(&news, span_of(e->headers)) == 0 && policy_same_coding(&stored, &news));
+	index_rest(ix, PART_HEADERS);
+	message_fini(&news);
+	message_fini(&stored);
+	return same;
+}
+
+/* RFC 9111 3.4: ranges are joined by a strong validator only, and never across content codings. */
+static int drop_others(struct index *ix, const struct entry *e, const struct part_place *place)
+{
+	bool joined = place->joined != PART_ALONE && is_in_their_coding(ix, e);
+	sqlite3_stmt *st = of_response(ix, PARTS_DROP_OTHERS, e);
+	index_bind_text(st, 3, e->etag);
+	index_bind_text(st, 4, e->last_modified);
+	sqlite3_bind_int(st, 5, joined ? (int)place->joined : PART_ALONE);
+	if (place->whole_bytes >= 0)
+		sqlite3_bind_int64(st, 6, place->whole_bytes);
+	return index_run(ix, PARTS_DROP_OTHERS, "dropping parts of another response");
+}
+
+/* The fields of the ranges that are here, updated by those of the new one, are the fields of all (RFC 9111 3.4, 3.2). */
+static int update_fields(struct index *ix, const struct entry *e, char **headers)
+{
+	struct head stored, news;
+	struct buf text;
+	sqlite3_stmt *st = of_response(ix, PART_HEADERS, e);
+	enum store_found found = index_ask(ix, PART_HEADERS, "looking for parts");
+	message_init(&stored);
+	message_init(&news);
+	buf_init(&text, BUF_HEAD);
+	int rc = found == STORE_BROKEN ? -1 : 0;
+	if (found == STORE_FOUND && message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
+	    message_parse_fields(&news, span_of(e->headers)) == 0 && policy_update_fields(&stored, &news, true, &text) == 0) {
+		*headers = strdup(buf_str(&text));
+		rc = *headers != NULL ? 0 : -1;
+	}
+	index_rest(ix, PART_HEADERS);
+	buf_fini(&text);
+	message_fini(&news);
+	message_fini(&stored);
+	return rc;
+}
+
+/* What the latest answer said is true of all ranges it may be joined with (RFC 9111 3.4). */
+static int freshen_parts(struct index *ix, const struct entry *e)
+{
+	sqlite3_stmt *st = of_response(ix, PARTS_FRESHEN, e);
+	index_bind_text(st, 3, e->headers);
+	sqlite3_bind_int64(st, 4, e->fetched_at);
+	sqlite3_bind_int64(st, 5, e->initial_age_s);
+	sqlite3_bind_int64(st, 6, e->fresh_until);
+	return index_run(ix, PARTS_FRESHEN, "freshening parts");
+}
+
+static int insert_part(struct index *ix, const struct entry *e, const struct part_place *place)
+{
+	ix->parts = true;
+	sqlite3_stmt *st = of_response(ix, PART_INSERT, e);
+	sqlite3_bind_int(st, 3, e->status);
+	index_bind_text(st, 4, e->headers);
+	index_bind_text(st, 5, e->etag);
+	index_bind_text(st, 6, e->last_modified);
+	index_bind_text(st, 7, e->body_file);
+	sqlite3_bind_int64(st, 8, e->body_bytes);
+	if (e->has_sha256)
+		sqlite3_bind_blob(st, 9, e->sha256, 32, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 10, e->fetched_at);
+	sqlite3_bind_int64(st, 11, e->initial_age_s);
+	sqlite3_bind_int64(st, 12, e->fresh_until);
+	sqlite3_bind_int64(st, 13, e->fetched_at);
+	sqlite3_bind_int64(st, 14, place->first_byte);
+	if (place->whole_bytes >= 0)
+		sqlite3_bind_int64(st, 15, place->whole_bytes);
+	if (index_bind_normal(st, 16, e->url) < 0)
+		return -1;
+	return index_run(ix, PART_INSERT, "storing a part");
+}
+
+static enum index_stored put_part(struct index *ix, const struct entry *e, const struct part_place *place)
+{
+	int64_t behind = place->first_byte + e->body_bytes;
+	if (freshen_parts(ix, e) < 0)
+		return INDEX_UNSTORED;
+	sqlite3_stmt *st = of_response(ix, PART_COVERED, e);
+	sqlite3_bind_int64(st, 3, place->first_byte);
+	sqlite3_bind_int64(st, 4, behind);
+	enum store_found covered = index_ask(ix, PART_COVERED, "looking for a part");
+	index_rest(ix, PART_COVERED);
+	if (covered != STORE_ABSENT)
+		return covered == STORE_FOUND ? INDEX_PURGED : INDEX_UNSTORED;
+	st = of_response(ix, PARTS_DROP_WITHIN, e);
+	sqlite3_bind_int64(st, 3, place->first_byte);
+	sqlite3_bind_int64(st, 4, behind);
+	if (index_run(ix, PARTS_DROP_WITHIN, "dropping parts within a larger one") < 0 || insert_part(ix, e, place) < 0)
+		return INDEX_UNSTORED;
+	index_bind_text(ix->statements[PARTS_TRIM], 1, e->url);
+	sqlite3_bind_int(ix->statements[PARTS_TRIM], 2, PARTS_MAX);
+	index_run(ix, PARTS_TRIM, "trimming parts"); /* if not, there is one too many */
+	return INDEX_STORED;
+}
+
+enum index_stored index_put_part(struct index *ix, struct entry *e, const struct part_place *place)
+{
+	assert(ix->who != NULL);
+	char *headers = NULL;
+	if (e->body_file == NULL || drop_others(ix, e, place) < 0 || update_fields(ix, e, &headers) < 0)
+		return INDEX_UNSTORED;
+	struct entry with = *e; /* seats may read the entry's own fields */
+	if (headers != NULL)
+		with.headers = headers;
+	enum index_stored stored = put_part(ix, &with, place);
+	free(headers);
+	return stored;
+}
+
+int index_drop_part(struct index *ix, const char *body_file)
+{
+	assert(ix->who != NULL);
+	index_bind_text(ix->statements[DROP_PART], 1, body_file);
+	return index_run(ix, DROP_PART, "dropping a part without its body");
+}
+
+int index_drop_parts(struct index *ix, const char *url, const char *vary)
+{
+	assert(ix->who != NULL);
+	if (!ix->parts)
+		return 0;
+	index_bind_text(ix->statements[PARTS_DROP], 1, url);
+	index_bind_text(ix->statements[PARTS_DROP], 2, vary);
+	return index_run(ix, PARTS_DROP, "dropping parts");
+}
+
+int index_invalidate_parts(struct index *ix, const char *url)
+{
+	assert(ix->who != NULL);
+	if (!ix->parts)
+		return 0;
+	index_bind_text(ix->statements[PARTS_INVALIDATE], 1, url);
+	return index_run(ix, PARTS_INVALIDATE, "invalidating the parts of a URL");
+}

@@ -1,0 +1,370 @@
+/*
+ * A transaction takes what is queued until 500 operations or 5 ms have gone into it, whichever comes first: that bounds how long
+ * others wait for us. Then the lock is left free: for twice as long as the transaction took and 10 ms at least while the queue is short,
+ * for less and less as it grows, and not for long when somebody waits in writer_settle(). That is also what groups commits: what
+ * arrives during the gap goes in together, and ten rows in one transaction keep others out for less time than in ten.
+ *
+ * Who has just opened the index is about to ask for the lock, perhaps only once: a transaction ends at that, and none begins for a
+ * while; unless the queue is so long that some may have to be dropped.
+ *
+ * Where the system permits it (root, or LimitNICE= of systemd) the thread runs ahead of others: it works a fraction of the time, and
+ * while it waits for a processor in the midst of a transaction every other writer waits too.
+ *
+ * An operation is on one of two lists: `queue` (to be run, in order) or `doomed` (droppable, and too many were waiting; its done()
+ * is still called here and not by the one who queued it, who may hold locks that done() needs).
+ *
+ * A transaction that is lost takes only its own operations with it. They fail; nothing is tried twice but what asks for it again.
+ */
+#include "index/writer.h"
+
+#include "base/clock.h"
+#include "index/open_watch.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define BATCH_OPS 500
+#define BATCH_US 5000
+#define GAP_US 10000
+#define GAP_TIMES 2 /* as long as the transaction */
+#define GAP_MIN_US 200
+#define GAP_MAX_US 100000
+#define GAP_FULL_BELOW 2048 /* queued operations up to which the gap is not shortened */
+#define NICE (-20)
+#define QUEUE_MAX 16384     /* droppable ones beyond this are dropped; fewer where descriptors are few */
+#define HURRY_PATIENCE_US 5000000
+#define FAILED_PAUSE_US 100000
+
+struct list {
+	struct store_op *first, **behind;
+};
+
+struct writer {
+	struct index *ix;
+	int visitors; /* watch of visitors.h */
+	pthread_t thread;
+	pthread_mutex_t mutex; /* guards all below */
+	pthread_cond_t wake;
+	pthread_cond_t hasten; /* ends a gap early */
+	struct list queue, doomed;
+	long queued; /* length of queue */
+	long queue_max;
+	bool waiting, stopping, checkpoint;
+	int settlers;       /* who wait in writer_settle() */
+	int64_t give_up_at; /* 0: never */
+};
+
+/* --- lists --- */
+
+static void list_init(struct list *l)
+{
+	l->first = NULL;
+	l->behind = &l->first;
+}
+
+static void list_add(struct list *l, struct store_op *op)
+{
+	op->next = NULL;
+	*l->behind = op;
+	l->behind = &op->next;
+}
+
+static struct store_op *list_take(struct list *l)
+{
+	struct store_op *op = l->first;
+	if (op != NULL && (l->first = op->next) == NULL)
+		l->behind = &l->first;
+	return op;
+}
+
+static void finish(struct list *l, bool committed)
+{
+	struct store_op *op;
+	while ((op = list_take(l)) != NULL)
+		op->done(op, committed && op->result == 0);
+}
+
+/* --- the thread --- */
+
+/* left: how many are queued behind it. */
+static struct store_op *next_op(struct writer *w, long *left)
+{
+	pthread_mutex_lock(&w->mutex);
+	struct store_op *op = list_take(&w->queue);
+	if (op != NULL)
+		w->queued--;
+	*left = w->queued;
+	pthread_mutex_unlock(&w->mutex);
+	return op;
+}
+
+/* Operations that were to go into a transaction that cannot begin. */
+static void fail_batch(struct writer *w)
+{
+	struct list failed;
+	list_init(&failed);
+	struct store_op *op;
+	long left;
+	for (int n = 0; n < BATCH_OPS && (op = next_op(w, &left)) != NULL; n++)
+		list_add(&failed, op);
+	finish(&failed, false);
+}
+
+/* So few that others may go first. */
+static bool leisure(const struct writer *w, long left)
+{
+	return left < w->queue_max / 4 * 3;
+}
+
+/* One transaction. How it began; *took_us: how long others were kept out; *left: how many are queued still. */
+static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
+{
+	enum index_begun begun = index_begin(w->ix, "writer");
+	if (begun != INDEX_BEGUN)
+		return begun;
+	int64_t began = clock_us();
+	struct list done;
+	list_init(&done);
+	struct store_op *op;
+	bool lost = false;
+	for (int n = 0; n < BATCH_OPS && !lost && (op = next_op(w, left)) != NULL; n++) {
+		op->result = op->run(op, w->ix);
+		list_add(&done, op);
+		lost = !index_in_transaction(w->ix);
+		if (clock_us() - began >= BATCH_US || (leisure(w, *left) && visitors_came(w->visitors)))
+			break;
+	}
+	if (lost)
+		index_abort(w->ix);
+	bool committed = !lost && index_commit(w->ix) == 0;
+	*took_us = clock_us() - began;
+	finish(&done, committed);
+	if (!committed)
+		clock_pause_us(FAILED_PAUSE_US);
+	return INDEX_BEGUN;
+}
+
+/* Leaves the lock free for us; not when somebody is in a hurry. */
+static void stay_away(void *arg, int64_t us)
+{
+	struct writer *w = arg;
+	struct timespec until = clock_after_us(us);
+	int rc = 0;
+	pthread_mutex_lock(&w->mutex);
+	while (rc == 0 && w->settlers == 0 && w->give_up_at == 0)
+		rc = pthread_cond_timedwait(&w->hasten, &w->mutex, &until);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+/* left: queued when the transaction ended. */
+static void gap(struct writer *w, int64_t took_us, long left)
+{
+	clock_pause_us(GAP_MIN_US);
+	int64_t us = GAP_TIMES * took_us;
+	if (left > GAP_FULL_BELOW)
+		us = us * GAP_FULL_BELOW / left;
+	else if (us < GAP_US)
+		us = GAP_US;
+	if (us > GAP_MAX_US)
+		us = GAP_MAX_US;
+	if (us > GAP_MIN_US)
+		stay_away(w, us - GAP_MIN_US);
+	if (leisure(w, left))
+		visitors_let_pass(w->visitors, stay_away, w);
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+	pthread_setname_np(pthread_self(), "writer");
+	setpriority(PRIO_PROCESS, 0, NICE); /* on Linux of this thread alone; refused to most, and then it is as before */
+	int64_t took_us = 0;
+	long left = 0;
+	for (;;) {
+		pthread_mutex_lock(&w->mutex);
+		while (w->queue.first == NULL && w->doomed.first == NULL && !w->checkpoint && !w->stopping) {
+			w->waiting = true;
+			pthread_cond_wait(&w->wake, &w->mutex);
+			w->waiting = false;
+		}
+		struct list doomed;
+		list_init(&doomed);
+		struct store_op *op;
+		while ((op = list_take(&w->doomed)) != NULL)
+			list_add(&doomed, op);
+		bool work = w->queue.first != NULL, stopping = w->stopping, checkpoint = w->checkpoint;
+		int64_t give_up_at = w->give_up_at;
+		w->checkpoint = false;
+		pthread_mutex_unlock(&w->mutex);
+
+		finish(&doomed, false);
+		int log, copied;
+		if (checkpoint)
+			index_checkpoint(w->ix, &log, &copied);
+		if (!work && stopping)
+			return NULL;
+		if (!work)
+			continue;
+		switch (batch(w, &took_us, &left)) {
+		case INDEX_BEGUN:
+			gap(w, took_us, left);
+			break;
+		case INDEX_LOCKED:
+			if (give_up_at != 0 && clock_us() > give_up_at)
+				fail_batch(w);
+			break;
+		case INDEX_FAILED:
+			fail_batch(w);
+			clock_pause_us(FAILED_PAUSE_US);
+			break;
+		}
+	}
+}
+
+/* --- the others --- */
+
+struct writer *writer_start(struct index *ix, const char *dir)
+{
+	struct writer *w = calloc(1, sizeof *w);
+	if (w == NULL) {
+		index_close(ix);
+		return NULL;
+	}
+	w->ix = ix;
+	w->visitors = visitors_watch(dir);
+	list_init(&w->queue);
+	list_init(&w->doomed);
+	/* A put that waits holds its body's descriptor. */
+	struct rlimit files;
+	w->queue_max = QUEUE_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 < QUEUE_MAX)
+		w->queue_max = (long)(files.rlim_cur / 4);
+	pthread_mutex_init(&w->mutex, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->hasten, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (pthread_create(&w->thread, NULL, run, w) != 0) {
+		pthread_cond_destroy(&w->hasten);
+		pthread_cond_destroy(&w->wake);
+		pthread_mutex_destroy(&w->mutex);
+		visitors_leave(w->visitors);
+		index_close(ix);
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
+static void hurry(struct writer *w)
+{
+	if (w->give_up_at == 0)
+		w->give_up_at = clock_us() + HURRY_PATIENCE_US;
+	pthread_cond_signal(&w->hasten);
+}
+
+void writer_hurry(struct writer *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	hurry(w);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+void writer_stop(struct writer *w)
+{
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&w->mutex);
+	hurry(w);
+	w->stopping = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->mutex);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->hasten);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->mutex);
+	visitors_leave(w->visitors);
+	index_close(w->ix);
+	free(w);
+}
+
+void writer_queue(struct writer *w, struct store_op *op, bool droppable)
+{
+	op->result = -1;
+	pthread_mutex_lock(&w->mutex);
+	if (droppable && w->queued >= w->queue_max) {
+		list_add(&w->doomed, op);
+	} else {
+		list_add(&w->queue, op);
+		w->queued++;
+	}
+	bool wake = w->waiting;
+	pthread_mutex_unlock(&w->mutex);
+	if (wake)
+		pthread_cond_signal(&w->wake);
+}
+
+void writer_checkpoint(struct writer *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->checkpoint = true;
+	if (w->waiting)
+		pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+int writer_wal_frames(const struct writer *w)
+{
+	return index_wal_frames(w->ix);
+}
+
+struct barrier {
+	struct store_op op;
+	pthread_mutex_t mutex;
+	pthread_cond_t reached;
+	bool is_reached;
+};
+
+static int barrier_run(struct store_op *op, struct index *ix)
+{
+	(void)op;
+	(void)ix;
+	return 0;
+}
+
+static void barrier_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	struct barrier *b = (struct barrier *)op;
+	pthread_mutex_lock(&b->mutex);
+	b->is_reached = true;
+	pthread_cond_signal(&b->reached);
+	pthread_mutex_unlock(&b->mutex);
+}
+
+static void hasten(struct writer *w, int settlers)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->settlers += settlers;
+	pthread_cond_signal(&w->hasten);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+void writer_settle(struct writer *w)
+{
+	struct barrier b = {.op = {.run = barrier_run, .done = barrier_done}};
+	pthread_mutex_init(&b.mutex, NULL);
+	pthread_cond_init(&b.reached, NULL);
+	writer_queue(w, &b.op, false);
+	hasten(w, 1);
+	pthread_mutex_lock(&b.mutex);
+	while (!b.is_reached)
+		pthread_cond_wait(&b.reached, &b.mutex);
+	pthread_mutex_unlock(&b.mutex);
+	hasten(w, -1);
+	pthread_cond_destroy(&b.reached);
+	pthread_mutex_destroy(&b.mutex);
+}

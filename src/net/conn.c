@@ -1,0 +1,83 @@
+#include "net/conn.h"
+
+#include "base/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { LINGER_MS = 500, LINGER_IN_ALL_MS = 2000 };
+
+struct conn *conn_of_work(struct work *work)
+{
+	return (struct conn *)(void *)((char *)work - offsetof(struct conn, work));
+}
+
+void conn_waits(struct conn *c, enum min_rate_wait what, bool waits)
+{
+	if (waits)
+		atomic_fetch_or_explicit(&c->waits, what, memory_order_relaxed);
+	else
+		atomic_fetch_and_explicit(&c->waits, ~(unsigned)what, memory_order_relaxed);
+}
+
+int conn_send_rest(struct conn *c)
+{
+	size_t done = 0;
+	while (c->rest != NULL && done < c->rest_bytes) {
+		ssize_t n = send(c->fd, c->rest + done, c->rest_bytes - done, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	int rc = c->rest == NULL || done == c->rest_bytes ? 0 : -1;
+	free(c->rest);
+	c->rest = NULL;
+	return rc;
+}
+
+void conn_linger(struct conn *c)
+{
+	char page[16 << 10];
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	int64_t until = clock_ms() + LINGER_IN_ALL_MS;
+	if (c->reset) {
+		struct linger hard = {.l_onoff = 1, .l_linger = 0};
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+		return;
+	}
+	if (shutdown(c->fd, SHUT_WR) != 0)
+		return;
+	while (clock_ms() < until && poll(&p, 1, LINGER_MS) > 0) {
+		ssize_t n = recv(c->fd, page, sizeof page, MSG_DONTWAIT);
+		if (n <= 0)
+			break;
+	}
+}
+
+void conn_set_peer(struct conn *c, const struct sockaddr_storage *at)
+{
+	c->family = at->ss_family;
+	c->local = at->ss_family == AF_UNIX;
+	if (at->ss_family == AF_INET) {
+		const struct in_addr *v4 = &((const struct sockaddr_in *)(const void *)at)->sin_addr;
+		memcpy(&c->peer, v4, sizeof *v4);
+		c->local = ntohl(v4->s_addr) >> 24 == 127;
+	} else if (at->ss_family == AF_INET6) {
+		c->peer = ((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
+		c->local = IN6_IS_ADDR_LOOPBACK(&c->peer) || (IN6_IS_ADDR_V4MAPPED(&c->peer) && c->peer.s6_addr[12] == 127);
+	}
+}
+
+void conn_peer(const struct conn *c, char text[CONN_PEER])
+{
+	strcpy(text, c->family == AF_UNIX ? "unix:" : "");
+	if (c->family == AF_INET || c->family == AF_INET6)
+		inet_ntop(c->family, &c->peer, text, CONN_PEER);
+}

@@ -1,0 +1,212 @@
+#include "proxy/browser.h"
+
+#include "http/site.h"
+#include "proxy/server_names.h"
+
+#include <stdlib.h>
+
+static struct span host_of(const struct exchange *x)
+{
+	return message_find(x->request, "Host");
+}
+
+bool browser_came_through_proxy(const struct head *head)
+{
+	static const char *const names[] = {"Via", "Forwarded", "X-Real-IP"};
+	for (size_t i = 0; i < head->count; i++) {
+		if (span_starts_nocase(head->fields[i].name, "X-Forwarded-"))
+			return true;
+		for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+			if (span_is_nocase(head->fields[i].name, names[n]))
+				return true;
+	}
+	return false;
+}
+
+/* --- the request --- */
+
+int browser_read_target(struct exchange *x, struct fault *fault)
+{
+	const struct service *s = x->service;
+	struct span method = x->request->method, target = x->request->target;
+	struct span label = names_site(s->conf, host_of(x));
+	struct buf url;
+	if (s->origin != NULL || label.at == NULL || !span_starts(target, "/") || span_is(method, "CONNECT"))
+		return key_of_target(&s->ways, method, target, &x->target, fault);
+	buf_init(&url, BUF_HEAD);
+	int rc = site_origin(label, &url);
+	if (rc != 0) {
+		*fault = (struct fault){421, "this host names no site (ask for http://localhost/HOST/PATH)"};
+	} else {
+		buf_addspan(&url, target);
+		rc = key_of_target(&s->ways, method, buf_span(&url), &x->target, fault);
+	}
+	buf_fini(&url);
+	if (rc == 0)
+		x->target.way = KEY_SITE;
+	return rc;
+}
+
+/* True when Origin is the one this request was sent to. TLS may have ended in front of us. */
+static bool is_own_origin(struct span origin, struct span host)
+{
+	if (span_starts_nocase(origin, "http://"))
+		origin = span_from(origin, 7);
+	else if (span_starts_nocase(origin, "https://"))
+		origin = span_from(origin, 8);
+	else
+		return false;
+	return host.len > 0 && span_same_nocase(origin, host);
+}
+
+bool browser_refuses(struct exchange *x)
+{
+	const struct head *h = x->request;
+	struct span site = message_find(h, "Sec-Fetch-Site"), origin = message_find(h, "Origin");
+	if (x->target.way == KEY_REVERSE || x->target.way == KEY_ABSOLUTE || x->target.way == KEY_TUNNEL)
+		return false;
+	bool foreign = origin.at != NULL && !is_own_origin(origin, host_of(x));
+	/* A page that sends no referrer sends "null" to its own site too. */
+	if (foreign && span_is(origin, "null") && span_is(site, "same-origin"))
+		foreign = false;
+	bool plain = (span_is(h->method, "GET") || span_is(h->method, "HEAD")) && origin.at == NULL && !message_has(h, "Upgrade");
+	if ((!foreign && !span_is_nocase(site, "cross-site")) || plain)
+		return false;
+	x->verdict = "refused";
+	own_text(x, 403, NULL, "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are answered",
+	    (int)(origin.len > 200 ? 200 : origin.len), origin.at != NULL ? origin.at : "");
+	return true;
+}
+
+static bool is_navigation(const struct head *h)
+{
+	return span_is(h->method, "GET") && span_is_nocase(message_find(h, "Sec-Fetch-Mode"), "navigate") &&
+	    span_is_nocase(message_find(h, "Sec-Fetch-Dest"), "document") && !message_has(h, "Upgrade");
+}
+
+bool browser_moves(struct exchange *x)
+{
+	char label[SITE_LABEL];
+	struct span host = host_of(x), port = names_port(host);
+	if (x->target.way != KEY_PREFIX || !is_navigation(x->request) || !names_is_loopback(host) ||
+	    browser_came_through_proxy(x->request) || site_label(x->target.secure, x->target.host, x->target.port, label) != 0)
+		return false;
+	struct buf fields;
+	buf_init(&fields, BUF_HEAD);
+	buf_addf(&fields, "Location: http://%s.localhost%.*s%s\nCache-Control: no-store\n", label, (int)port.len, port.at,
+	    strchr(strstr(x->target.url, "://") + 3, '/'));
+	struct representation rep = {.status = 307, .fields = buf_span(&fields), .fd = -1, .age_s = -1};
+	x->verdict = "own";
+	represent(x, &rep);
+	buf_fini(&fields);
+	return true;
+}
+
+/* Names the real site in the first field of that name. Returns the text it points to. */
+static char *reveal(struct head *head, const char *name, struct span port)
+{
+	for (size_t i = 0; i < head->count; i++) {
+		struct field *f = &head->fields[i];
+		if (!span_is_nocase(f->name, name))
+			continue;
+		char *text = site_reveal(f->value, port);
+		if (text != NULL)
+			f->value = span_of(text);
+		return text;
+	}
+	return NULL;
+}
+
+/* By prefix, cookies pass to a program on this machine. A browser there sends Sec-Fetch-Site with every request to a loopback host (Fetch Metadata
+ * 2.3), and one elsewhere does not ask for a loopback host; to a browser all sites would be one. */
+static bool cookies_pass(const struct exchange *x)
+{
+	if (x->target.way != KEY_PREFIX || x->service->prefix_cookies)
+		return true;
+	return names_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") && !browser_came_through_proxy(x->request);
+}
+
+void browser_rewrite(struct exchange *x, struct head *head)
+{
+	struct span port = names_port(host_of(x));
+	if (!cookies_pass(x))
+		message_leave_out(head, "Cookie");
+	if (x->target.way != KEY_SITE)
+		return;
+	x->site_origin = reveal(head, "Origin", port);
+	x->site_referer = reveal(head, "Referer", port);
+}
+
+void browser_end(struct exchange *x)
+{
+	free(x->site_origin);
+	free(x->site_referer);
+	x->site_origin = x->site_referer = NULL;
+}
+
+/* --- the response --- */
+
+/* HTML, XHTML, XML and SVG, and what a browser may take for one of them: no type, or one that asks for sniffing (MIME Sniffing 7). */
+static bool is_document_type(struct span type)
+{
+	static const char *const names[] = {"text/html", "text/xml", "text/xsl", "application/xml", "unknown/unknown", "application/unknown", "*/*"};
+	const char *semicolon = memchr(type.at, ';', type.len);
+	if (semicolon != NULL)
+		type.len = (size_t)(semicolon - type.at);
+	type = span_trim(type);
+	if (memchr(type.at, '/', type.len) == NULL || (type.len > 4 && span_is_nocase(span_from(type, type.len - 4), "+xml")))
+		return true;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (span_is_nocase(type, names[i]))
+			return true;
+	return span_starts_nocase(type, "multipart/x-mixed-replace");
+}
+
+/* Browsers read several Content-Type values as a list and use one of them (Fetch, "extract a MIME type"). */
+static bool is_document(struct span fields)
+{
+	static const char name[] = "Content-Type:";
+	struct span line;
+	bool typed = false;
+	while (span_next_line(&fields, &line)) {
+		if (!span_starts_nocase(line, name))
+			continue;
+		typed = true;
+		struct span rest = span_from(line, sizeof name - 1);
+		for (size_t n;; rest = span_from(rest, n + 1)) {
+			const char *comma = memchr(rest.at, ',', rest.len);
+			n = comma != NULL ? (size_t)(comma - rest.at) : rest.len;
+			if (is_document_type(span_make(rest.at, n)))
+				return true;
+			if (n == rest.len)
+				break;
+		}
+	}
+	return !typed;
+}
+
+bool browser_judges_each(const struct exchange *x, struct span fields)
+{
+	struct span line;
+	if (x->target.way != KEY_PREFIX || x->service->prefix_cookies)
+		return false;
+	while (span_next_line(&fields, &line))
+		if (span_starts_nocase(line, "Set-Cookie") || span_starts_nocase(line, "Clear-Site-Data:"))
+			return true;
+	return false;
+}
+
+void browser_guard(const struct exchange *x, struct span fields, struct reply *r)
+{
+	if (x->target.way == KEY_SITE)
+		r->cookie_host = x->target.host;
+	if (x->target.way != KEY_PREFIX)
+		return;
+	r->no_cookies = !cookies_pass(x);
+	r->sandbox = x->service->prefix_sandbox && is_document(fields);
+}
+
+char *browser_location(const struct exchange *x, struct span location)
+{
+	return site_location(x->target.url, location, names_port(host_of(x)));
+}

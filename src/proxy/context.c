@@ -1,0 +1,191 @@
+#include "proxy/context.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static int open_allow(struct service *s, struct buf *why)
+{
+	s->allow = allow_new();
+	if (s->allow == NULL) {
+		buf_adds(why, "--allow-to: out of memory");
+		return -1;
+	}
+	for (size_t i = 0; conf_item(s->conf, "allow-to", i) != NULL; i++)
+		if (allow_add(s->allow, conf_item(s->conf, "allow-to", i), why) != 0)
+			return -1;
+	return 0;
+}
+
+static int read_origin(struct service *s, struct buf *why)
+{
+	const char *origin = conf_text(s->conf, "origin");
+	if (origin == NULL)
+		return 0;
+	s->origin = key_normalise(origin, "http");
+	if (s->origin == NULL) {
+		buf_addf(why, "--origin: '%s' is no http or https URL (give one like http://127.0.0.1:8080)", origin);
+		return -1;
+	}
+	size_t n = strlen(s->origin);
+	if (n > 0 && s->origin[n - 1] == '/')
+		s->origin[n - 1] = '\0';
+	return 0;
+}
+
+/* The targeted fields looked at, the first wins (RFC 9213 2.2): our own, those named, and before an origin the one all CDNs share. */
+static int read_targets(struct service *s, struct buf *why)
+{
+	static const char own[] = "Curlew-Cache-Control", cdn[] = "CDN-Cache-Control";
+	size_t n = 0;
+	const char *name;
+	s->targets[n++] = own;
+	for (size_t i = 0; (name = conf_item(s->conf, "targets", i)) != NULL; i++) {
+		if (n == SERVICE_TARGETS - 1) {
+			buf_addf(why, "--targets %s: too many (%d at most)", name, SERVICE_TARGETS - 2);
+			return -1;
+		}
+		s->targets[n++] = name;
+	}
+	if (s->origin != NULL)
+		s->targets[n++] = cdn;
+	s->policy.targets = s->targets;
+	s->policy.target_count = n;
+	return 0;
+}
+
+/* How the cache is filled; it is recorded in it. */
+static void describe_mode(const struct service *s, struct buf *mode)
+{
+	const char *name;
+	buf_adds(mode, s->policy.private_cache ? "--private" : "shared");
+	for (size_t i = 0; (name = conf_item(s->conf, "targets", i)) != NULL; i++)
+		buf_addf(mode, " --targets %s", name);
+	if (s->origin != NULL)
+		buf_addf(mode, " --origin %s", s->origin);
+}
+
+/* Where `get` has no place for its cache (a read-only home), it goes on with one that is empty and goes with it. NULL: not there either. */
+static char *make_spare_dir(const char *dir, int problem)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *spare = NULL;
+	if (asprintf(&spare, "%s/curlew-XXXXXX", tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp") < 0)
+		return NULL;
+	if (mkdtemp(spare) == NULL) {
+		free(spare);
+		return NULL;
+	}
+	log_say("%s: cannot be used as a cache directory: %s (going on without a cache; --cache DIR names another)", dir, strerror(problem));
+	return spare;
+}
+
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *at)
+{
+	(void)s;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static int open_store(struct service *s, bool serving, struct buf *why)
+{
+	if (!serving && store_can_be_in(conf_cache_dir(s->conf)) < 0)
+		s->spare_dir = make_spare_dir(conf_cache_dir(s->conf), errno);
+	struct buf mode;
+	buf_init(&mode, BUF_LINE);
+	describe_mode(s, &mode);
+	struct store_config config = {
+	    .dir = s->spare_dir != NULL ? s->spare_dir : conf_cache_dir(s->conf),
+	    .size_bytes = conf_number(s->conf, "size"),
+	    .max_entries = conf_number(s->conf, "max-entries"),
+	    .min_free_bytes = conf_number(s->conf, "min-free"),
+	    .min_free_percent = conf_percent(s->conf, "min-free"),
+	    .mode = buf_str(&mode),
+	};
+	s->store = store_open(&config, why);
+	buf_fini(&mode);
+	return s->store == NULL ? -1 : 0;
+}
+
+static int open_flights(struct service *s, struct buf *why)
+{
+	struct flights_config config = {
+	    .engine =
+		{
+		    .proxy = conf_text(s->conf, "proxy"),
+		    .cacert = conf_text(s->conf, "cacert"),
+		    .connect_timeout_s = conf_seconds(s->conf, "connect-timeout"),
+		    .origin_timeout_s = conf_seconds(s->conf, "origin-timeout"),
+		    .allow = s->allow,
+		    .offline = s->offline,
+		},
+	    .store = s->store,
+	    .policy = s->policy,
+	    .max_body = conf_number(s->conf, "max-body"),
+	    .too_large = "larger than --max-body",
+	    .trusted = s->origin != NULL,
+	    .collapse_wait_s = conf_seconds(s->conf, "collapse-wait"),
+	};
+	int64_t size = conf_number(s->conf, "size");
+	if (size > 0 && (config.max_body == 0 || size < config.max_body)) {
+		config.max_body = size;
+		config.too_large = "larger than the whole cache may be (--size)";
+	}
+	if (config.engine.cacert != NULL && access(config.engine.cacert, R_OK) != 0) {
+		buf_addf(why, "--cacert %s: %s (give a readable PEM file)", config.engine.cacert, strerror(errno));
+		return -1;
+	}
+	s->flights = flights_new(&config, why);
+	return s->flights == NULL ? -1 : 0;
+}
+
+int service_open(struct service *s, const struct conf *conf, struct buf *why)
+{
+	const char *root = conf_is(conf, CONF_SERVE) ? conf_text(conf, "root") : NULL;
+	memset(s, 0, sizeof *s);
+	s->conf = conf;
+	root_open(&s->root, NULL, NULL, why);
+	s->offline = conf_flag(conf, "offline");
+	s->prefix_cookies = conf_flag(conf, "prefix-cookies");
+	s->prefix_sandbox = strcmp(conf_text(conf, "prefix-sandbox"), "on") == 0;
+	s->policy.private_cache = conf_flag(conf, "private");
+	unsigned char id[4];
+	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+		memset(id, 0, sizeof id);
+	snprintf(s->via, sizeof s->via, "curlew-%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
+	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 ? 2 : 0;
+	if (status == 0 && read_targets(s, why) != 0)
+		status = 2;
+	if (status == 0 && (open_store(s, conf_is(conf, CONF_SERVE), why) != 0 || root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
+		status = 1;
+	if (status != 0) {
+		service_close(s);
+		return status;
+	}
+	s->ways.default_scheme = conf_text(conf, "default-scheme");
+	s->ways.origin = s->origin;
+	return 0;
+}
+
+void service_close(struct service *s)
+{
+	if (s->store != NULL)
+		store_hurry(s->store); /* flights_free() waits for the writer */
+	flights_free(s->flights);
+	if (s->store != NULL)
+		store_close(s->store);
+	if (s->spare_dir != NULL)
+		nftw(s->spare_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(s->spare_dir);
+	allow_free(s->allow);
+	free(s->origin);
+	root_close(&s->root);
+	memset(s, 0, sizeof *s);
+}

@@ -1,0 +1,178 @@
+/* Answers from a complete representation at hand, stored or local: RFC 9110 13.2.2 gives the order of the questions. */
+#include "proxy/browser.h"
+
+#include "base/stats.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+char *represent_location(const struct exchange *x, int status, struct span fields)
+{
+	if ((status != 201 && (status < 300 || status > 399)) || x->target.way == KEY_ABSOLUTE)
+		return NULL;
+	char *location = NULL;
+	struct head head;
+	message_init(&head);
+	struct span value = {NULL, 0};
+	if (message_parse_fields(&head, fields) == 0)
+		value = message_find(&head, "Location");
+	if (value.at != NULL && x->target.way == KEY_PREFIX)
+		location = key_prefix_location(x->service->ways.default_scheme, x->target.url, value);
+	else if (value.at != NULL && x->target.way == KEY_SITE)
+		location = browser_location(x, value);
+	else if (value.at != NULL && x->target.way == KEY_REVERSE)
+		location = key_reverse_location(x->service->origin, x->target.url, value);
+	message_fini(&head);
+	return location;
+}
+
+bool represent_withholds_cookies(const struct exchange *x)
+{
+	return !policy_keeps_cookies(&x->service->policy, &x->ruling);
+}
+
+static int send_file(struct exchange *x, int fd, int64_t at, int64_t n)
+{
+	char small[32 << 10];
+	struct sink *s = x->sink;
+	if (n > (int64_t)sizeof small)
+		return s->file(s, fd, at, n);
+	ssize_t got = pread(fd, small, (size_t)n, at); /* one send with the head instead of two */
+	if (got == n)
+		return s->bytes(s, small, (size_t)n);
+	s->cut(s);
+	return -1;
+}
+
+int represent_bytes(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
+{
+	int rc = 0;
+	while (rc == 0 && n > 0) {
+		const struct reserve_piece *piece = rep->pieces != NULL ? reserve_find(rep->pieces, at) : NULL;
+		int64_t here = piece != NULL && piece->at + piece->n - at < n ? piece->at + piece->n - at : n;
+		rc = piece != NULL ? send_file(x, piece->fd, piece->skip + at - piece->at, here) : send_file(x, rep->fd, at, here);
+		at += here;
+		n -= here;
+	}
+	return rc;
+}
+
+static int send_body(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
+{
+	int rc = represent_bytes(x, rep, at, n);
+	return rc == 0 ? x->sink->end(x->sink, span_make(NULL, 0)) : rc;
+}
+
+/* The fields a 304 may carry (RFC 9110 15.4.5): all but those that describe the body it does not have. */
+static void not_modified_fields(struct buf *out, struct span fields)
+{
+	struct span line;
+	while (span_next_line(&fields, &line)) {
+		if (span_starts_nocase(line, "Content-") && !span_starts_nocase(line, "Content-Location:"))
+			continue;
+		buf_addspan(out, line);
+		buf_addc(out, '\n');
+	}
+}
+
+static struct reply make_reply(const struct exchange *x, const struct representation *rep)
+{
+	struct reply r = {
+	    .status = rep->status,
+	    .fields = rep->fields,
+	    .reused = rep->reused && represent_withholds_cookies(x),
+	    .body_bytes = rep->bytes,
+	    .no_body = span_is(x->request->method, "HEAD"),
+	    .age_s = rep->age_s,
+	    .via = rep->cache != NULL ? x->service->via : NULL,
+	};
+	if (r.reused)
+		r.cookies = rep->cookies; /* else they are among the fields */
+	if (rep->cache != NULL) {
+		browser_guard(x, rep->fields, &r);
+		reply_say(&r, "%s", rep->cache);
+		reply_key(&r, x->target.url);
+	}
+	return r;
+}
+
+/* 304, 206 and 416 where the request's fields ask for them. True when answered. */
+static bool answer_part(struct exchange *x, const struct representation *rep, const struct head *head, int *rc)
+{
+	struct reply r = make_reply(x, rep);
+	struct buf fields, extra;
+	struct range ranges[RANGE_MAX];
+	size_t count = 0;
+	buf_init(&fields, BUF_HEAD);
+	buf_init(&extra, BUF_LINE);
+	struct span range = message_find(x->request, "Range");
+	enum range_verdict verdict = RANGE_IGNORE;
+	bool answered = true;
+	if (policy_judge_condition(x->request, head, x->now) == POLICY_NOT_MODIFIED) {
+		not_modified_fields(&fields, rep->fields);
+		r.status = 304;
+		r.fields = buf_span(&fields);
+		x->status = 304;
+		*rc = x->sink->begin(x->sink, &r);
+		if (*rc == 0)
+			*rc = x->sink->end(x->sink, span_make(NULL, 0));
+		goto out;
+	}
+	if (range.at != NULL && span_is(x->request->method, "GET") && policy_range_applies(x->request, head, x->now))
+		verdict = range_resolve(range, rep->bytes, ranges, &count);
+	if (verdict == RANGE_UNSATISFIABLE) {
+		buf_addf(&extra, "Content-Range: bytes */%" PRId64 "\n", rep->bytes);
+		not_modified_fields(&fields, rep->fields);
+		r.status = x->status = 416;
+		r.fields = buf_span(&fields);
+		r.extra = buf_span(&extra);
+		r.body_bytes = 0;
+		*rc = x->sink->begin(x->sink, &r);
+		if (*rc == 0)
+			*rc = x->sink->end(x->sink, span_make(NULL, 0));
+	} else if (verdict == RANGE_SOME && count == 1) {
+		buf_addf(&extra, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\n", ranges[0].first,
+		    ranges[0].last, rep->bytes);
+		r.status = x->status = 206;
+		r.extra = buf_span(&extra);
+		r.body_bytes = ranges[0].last - ranges[0].first + 1;
+		*rc = x->sink->begin(x->sink, &r);
+		if (*rc == 0)
+			*rc = send_body(x, rep, ranges[0].first, r.body_bytes);
+	} else if (verdict == RANGE_SOME) {
+		*rc = parts_answer(x, rep, &r, message_find(head, "Content-Type"), ranges, count);
+	} else {
+		answered = false;
+	}
+out:
+	buf_fini(&fields);
+	buf_fini(&extra);
+	return answered;
+}
+
+int represent(struct exchange *x, const struct representation *rep)
+{
+	int rc = 0;
+	if (rep->status == 200) {
+		struct head head;
+		message_init(&head);
+		bool answered = false;
+		if (message_parse_fields(&head, rep->fields) == 0) {
+			head.status = rep->status;
+			answered = answer_part(x, rep, &head, &rc);
+		}
+		message_fini(&head);
+		if (answered)
+			return rc;
+	}
+	struct reply r = make_reply(x, rep);
+	char *location = rep->cache != NULL ? represent_location(x, rep->status, rep->fields) : NULL; /* a file of ours says it as it is */
+	r.location = location;
+	x->status = rep->status;
+	rc = x->sink->begin(x->sink, &r);
+	if (rc == 0)
+		rc = r.no_body ? x->sink->end(x->sink, span_make(NULL, 0)) : send_body(x, rep, 0, rep->bytes);
+	free(location);
+	return rc;
+}

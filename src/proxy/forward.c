@@ -1,0 +1,257 @@
+/*
+ * To the origin and back: what goes along of a request (RFC 9110 7.6), its body upwards, its answer downwards. Requests a cache cannot
+ * answer pass here whole; cached.c uses the pieces.
+ */
+#include "proxy/browser.h"
+
+#include "base/stats.h"
+#include "http/field.h"
+#include "proxy/request_body.h"
+#include "proxy/body_relay.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { VARIANTS_ASKED = 16 }; /* tags sent with one request */
+
+static bool is_condition(struct span name)
+{
+	static const char *const names[] = {
+	    "If-None-Match", "If-Modified-Since", "If-Range", "Range", "If-Match", "If-Unmodified-Since"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (span_is_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_answer alone. Proxy means nothing in HTTP,
+ * but CGI turns it into the variable HTTP_PROXY, which programs behind the origin obey ("httpoxy"). */
+static bool is_ours(struct span name)
+{
+	static const char *const names[] = {"Host", "Content-Length", "Expect", "Proxy"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (span_is_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool counts_hops(struct span method)
+{
+	return span_is(method, "OPTIONS") || span_is(method, "TRACE"); /* RFC 9110 7.6.2 */
+}
+
+/* Whoever writes rows may write anything into them. */
+static bool is_one_line(const char *text)
+{
+	return text != NULL && strpbrk(text, "\r\n") == NULL;
+}
+
+/* RFC 9111 4.3.1: of one response or of all variants there are. */
+static void add_tags(struct buf *out, const struct store_rows *stored)
+{
+	size_t tags = 0;
+	for (size_t i = 0; i < stored->count && tags < VARIANTS_ASKED; i++)
+		if (is_one_line(stored->entries[i]->etag))
+			buf_addf(out, "%s%s", tags++ == 0 ? "If-None-Match: " : ", ", stored->entries[i]->etag);
+	if (tags > 0)
+		buf_addc(out, '\n');
+}
+
+int forward_fields(
+    const struct exchange *x, enum forward_conditions how, const struct store_rows *stored, struct buf *out)
+{
+	const struct head *h = x->request;
+	buf_clear(out);
+	for (size_t i = 0; i < h->count; i++) {
+		const struct field *f = &h->fields[i];
+		bool left_out = !message_is_end_to_end(f) || is_ours(f->name) ||
+		    (how != FORWARD_CLIENTS && is_condition(f->name));
+		if (left_out)
+			continue;
+		buf_addspan(out, f->name);
+		buf_adds(out, ": ");
+		if (span_is_nocase(f->name, "Max-Forwards") && counts_hops(h->method) && field_seconds(f->value) > 0)
+			buf_addf(out, "%" PRId64, field_seconds(f->value) - 1);
+		else
+			buf_addspan(out, f->value);
+		buf_addc(out, '\n');
+	}
+	if (how == FORWARD_STORED && stored->count == 1 && is_one_line(stored->entries[0]->last_modified))
+		buf_addf(out, "If-Modified-Since: %s\n", stored->entries[0]->last_modified);
+	if (how == FORWARD_STORED)
+		add_tags(out, stored);
+	buf_addf(out, "Via: 1.%d %s\n", h->minor, x->service->via);
+	return out->failed ? -1 : 0;
+}
+
+enum flight_news forward_wait(struct exchange *x, struct seat *seat, struct flight_answer *a)
+{
+	enum flight_news news;
+	while ((news = flight_wait(seat, a)) == FLIGHT_INTERIM)
+		x->sink->interim(x->sink, a->status, a->fields);
+	return news;
+}
+
+/* The next piece of the body, however long it takes. A client's slowness is seen elsewhere; this is the origin's. */
+static enum flight_read wait_for_piece(struct exchange *x, struct seat *seat, bool known, struct flight_piece *p)
+{
+	struct conn *c = x->body != NULL ? x->body->conn : NULL;
+	enum min_rate_wait what = known ? MIN_RATE_ORIGIN : MIN_RATE_STREAM;
+	if (c != NULL)
+		conn_waits(c, what, true);
+	enum flight_read got = flight_read(seat, true, p);
+	if (c != NULL)
+		conn_waits(c, what, false);
+	return got;
+}
+
+/* What was begun is flushed before every wait, so that the client has all we have. */
+void forward_body(struct exchange *x, struct seat *seat, bool known, int64_t bytes)
+{
+	struct sink *s = x->sink;
+	while (bytes != 0) {
+		struct flight_piece p;
+		enum flight_read got = flight_read(seat, false, &p);
+		if (got == FLIGHT_QUIET) {
+			if (s->flush(s) != 0)
+				return;
+			got = wait_for_piece(x, seat, known, &p);
+		}
+		if ((got == FLIGHT_BYTES || got == FLIGHT_FILE) && bytes > 0) {
+			if (p.n > (size_t)bytes)
+				p.n = (size_t)bytes;
+			bytes -= (int64_t)p.n;
+		}
+		switch (got) {
+		case FLIGHT_BYTES:
+			if (s->bytes(s, p.bytes, p.n) != 0)
+				return;
+			break;
+		case FLIGHT_FILE:
+			if (s->file(s, p.fd, p.at, (int64_t)p.n) != 0)
+				return;
+			break;
+		case FLIGHT_END:
+			s->end(s, flight_trailers(seat));
+			return;
+		case FLIGHT_BROKEN:
+		case FLIGHT_LEFT:
+		case FLIGHT_QUIET:
+			x->outcome = ENGINE_BROKEN;
+			x->curl_code = 18;
+			s->cut(s);
+			return;
+		}
+	}
+	s->end(s, span_make(NULL, 0));
+}
+
+void forward_stream(struct exchange *x, struct seat *seat, const struct flight_answer *a, const char *cache)
+{
+	struct reply r = {
+	    .status = a->status,
+	    .fields = a->fields,
+	    .reused = a->reused && represent_withholds_cookies(x),
+	    .body_bytes = a->body_bytes,
+	    .no_body = span_is(x->request->method, "HEAD"),
+	    .age_s = a->age_s,
+	    .via = x->service->via,
+	    .received = a->minor == 0 ? "1.0" : a->minor == 2 ? "2" : "1.1",
+	    .close = x->close,
+	};
+	char *location = represent_location(x, a->status, a->fields);
+	r.location = location;
+	browser_guard(x, a->fields, &r);
+	reply_say(&r, "%s", cache);
+	reply_key(&r, x->target.url);
+	x->status = a->status;
+	if (x->sink->begin(x->sink, &r) == 0)
+		forward_body(x, seat, a->body_bytes >= 0, -1);
+	free(location);
+}
+
+/* --- requests that only the origin can answer --- */
+
+static int64_t upload_size(const struct exchange *x)
+{
+	/* libcurl sends no body with HEAD; a framing without one would make the next request on that connection its body. */
+	if (span_is(x->request->method, "HEAD"))
+		return ENGINE_NO_UPLOAD;
+	switch (x->framing) {
+	case MESSAGE_LENGTH:
+		return x->length;
+	case MESSAGE_CHUNKED:
+		return ENGINE_CHUNKED_UPLOAD;
+	case MESSAGE_NO_BODY:
+	case MESSAGE_UNTIL_CLOSE:
+		break;
+	}
+	return ENGINE_NO_UPLOAD;
+}
+
+/* RFC 9211 2.2. */
+static const char *why_forwarded(const struct exchange *x)
+{
+	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
+	return cacheable ? "fwd=bypass" : "fwd=method";
+}
+
+static void answer_news(struct exchange *x, struct seat *seat, enum flight_news news, const struct flight_answer *a)
+{
+	char cache[REPLY_STATUS];
+	if (news == FLIGHT_ANSWER) {
+		x->verdict = "pass";
+		stats_add(STATS_PASSED, 1);
+		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status, a->stored && a->stopped == NULL ? "; stored" : "");
+		forward_stream(x, seat, a, cache);
+	} else if (news == FLIGHT_FAILED && x->bad_body != 0) {
+		x->close = true;
+		own_text(x, x->bad_body, why_forwarded(x), "%s",
+		    x->bad_body == 408 ? "the request's body did not come in time" : "the request's body is malformed or broke off");
+	} else if (news == FLIGHT_FAILED) {
+		x->close = x->framing != MESSAGE_NO_BODY;
+		own_failure(x, a, why_forwarded(x));
+	} else {
+		x->close = true;
+	}
+}
+
+void forward_answer(struct exchange *x)
+{
+	struct flight_ask ask = {
+	    .method = x->request->method,
+	    .url = x->target.url,
+	    .fetch_url = x->fetch_url,
+	    .ruling = &x->ruling,
+	    .purge_id = x->rules->purge_id,
+	    .asterisk = x->target.asterisk,
+	    .upload_bytes = upload_size(x),
+	    .request = x->request,
+	    .gone = x->sink->gone,
+	    .gone_ctx = x->sink,
+	};
+	struct seat *seat = NULL;
+	struct flight_answer a;
+	struct buf fields;
+	if (x->ruling.offline) {
+		x->close = x->framing != MESSAGE_NO_BODY;
+		own_offline(x);
+		return;
+	}
+	buf_init(&fields, BUF_HEAD);
+	bool expects = ask.upload_bytes != ENGINE_NO_UPLOAD && message_lists(x->request, "Expect", "100-continue");
+	bool ok = forward_fields(x, FORWARD_CLIENTS, NULL, &fields) == 0 &&
+	    (!expects || buf_adds(&fields, "Expect: 100-continue\n") == 0);
+	ask.fields = buf_span(&fields);
+	if (ok && flight_join(x->service->flights, &ask, &seat) == FLIGHT_LEADS) {
+		struct upload *upload = ask.upload_bytes != ENGINE_NO_UPLOAD ? upload_begin(x, seat, expects) : NULL;
+		enum flight_news news = forward_wait(x, seat, &a);
+		answer_news(x, seat, news, &a);
+		upload_end(upload);
+	} else {
+		own_text(x, 503, why_forwarded(x), "out of memory: try again later");
+	}
+	flight_leave(seat);
+	buf_fini(&fields);
+}

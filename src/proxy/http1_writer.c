@@ -1,0 +1,296 @@
+/*
+ * Small writes are saved up in `out` (a head, a chunk's size line) and leave together with the bytes that follow them, or at flush().
+ *
+ * Files leave by sendfile(), which spares a copy, but not to a client on this machine: that copies every page itself, and does so half as
+ * fast again when the bytes have just passed through the processor's cache. So a large file goes to it through a buffer. The buffers
+ * are few, since a client may be slow.
+ */
+#include "proxy/http1_writer.h"
+
+#include "base/stats.h"
+#include "http/policy.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+	COPIED_FROM = 512 << 10, /* bytes from which a copy pays */
+	COPY_BYTES = 1 << 20,
+	COPIES = 16 /* at a time */
+};
+
+static atomic_int copies;
+
+static struct answer *of(struct sink *s)
+{
+	return (struct answer *)(void *)s; /* sink is the first member */
+}
+
+static int fail(struct answer *a)
+{
+	a->failed = true;
+	a->keep = false;
+	return -1;
+}
+
+/* Writes all of two runs. A send that times out without any progress has found a client that takes nothing: it is gone. */
+static int send_all(struct answer *a, struct span first, struct span second, int flags)
+{
+	while (first.len + second.len > 0) {
+		struct iovec iov[2] = {
+		    {(void *)(uintptr_t)first.at, first.len}, {(void *)(uintptr_t)second.at, second.len}};
+		struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+		ssize_t n = sendmsg(a->fd, &m, MSG_NOSIGNAL | flags);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return fail(a);
+		size_t part = (size_t)n < first.len ? (size_t)n : first.len;
+		first = span_from(first, part);
+		second = span_from(second, (size_t)n - part);
+	}
+	return 0;
+}
+
+static int send_out(struct answer *a, struct span with, int flags)
+{
+	if (a->failed || a->out.failed)
+		return fail(a);
+	int rc = send_all(a, buf_span(&a->out), with, flags);
+	buf_clear(&a->out);
+	return rc;
+}
+
+static int sink_flush(struct sink *s)
+{
+	return send_out(of(s), span_make(NULL, 0), 0);
+}
+
+static int sink_interim(struct sink *s, int status, struct span fields)
+{
+	struct answer *a = of(s);
+	if (a->client_minor == 0) /* RFC 9110 15.2: never to HTTP/1.0 */
+		return 0;
+	struct head h;
+	message_init(&h);
+	if (message_parse_fields(&h, fields) == 0) {
+		buf_addf(&a->out, "HTTP/1.1 %d %s\r\n", status, message_reason(status));
+		for (size_t i = 0; i < h.count; i++) {
+			if (!message_is_end_to_end(&h.fields[i]) || policy_is_cookie(h.fields[i].name) || reply_is_framing(h.fields[i].name))
+				continue;
+			buf_addspan(&a->out, h.fields[i].name);
+			buf_adds(&a->out, ": ");
+			buf_addspan(&a->out, h.fields[i].value);
+			buf_adds(&a->out, "\r\n");
+		}
+		buf_adds(&a->out, "\r\n");
+	}
+	message_fini(&h);
+	return sink_flush(s);
+}
+
+static void sink_go_on(struct sink *s)
+{
+	struct answer *a = of(s);
+	pthread_mutex_lock(&a->lock);
+	if (!a->begun && a->client_minor > 0)
+		send_all(a, span_of("HTTP/1.1 100 Continue\r\n\r\n"), span_make(NULL, 0), 0);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static int sink_begin(struct sink *s, const struct reply *r)
+{
+	struct answer *a = of(s);
+	pthread_mutex_lock(&a->lock);
+	a->begun = true;
+	pthread_mutex_unlock(&a->lock);
+	a->status = r->status;
+	a->keep = a->keep && !r->close;
+	a->bodiless = r->no_body || reply_is_bodiless(r->status);
+	a->chunked = !a->bodiless && r->body_bytes < 0 && a->client_minor > 0;
+	a->until_close = !a->bodiless && r->body_bytes < 0 && !a->chunked; /* HTTP/1.0 */
+	a->keep = a->keep && !a->until_close;
+	reply_write(&a->out, r);
+	if (r->body_bytes >= 0 && !reply_is_bodiless(r->status))
+		buf_addf(&a->out, "Content-Length: %" PRId64 "\r\n", r->body_bytes);
+	if (a->chunked)
+		buf_adds(&a->out, "Transfer-Encoding: chunked\r\n");
+	if (!a->keep)
+		buf_adds(&a->out, "Connection: close\r\n");
+	else if (a->client_minor == 0)
+		buf_adds(&a->out, "Connection: keep-alive\r\n");
+	buf_adds(&a->out, "\r\n");
+	return a->out.failed ? fail(a) : 0;
+}
+
+static int sink_bytes(struct sink *s, const char *bytes, size_t n)
+{
+	struct answer *a = of(s);
+	if (a->bodiless || n == 0)
+		return 0;
+	if (a->chunked)
+		buf_addf(&a->out, "%zx\r\n", n);
+	if (send_out(a, span_make(bytes, n), 0) != 0)
+		return -1;
+	a->body_sent += (int64_t)n;
+	stats_add(STATS_BYTES_SENT, (int64_t)n);
+	if (a->chunked)
+		buf_adds(&a->out, "\r\n");
+	return 0;
+}
+
+/* The two ways of a file's bytes: how many have been sent, 0 at its end, -1 with errno. */
+
+static ssize_t send_pages(struct answer *a, int fd, int64_t at, int64_t n)
+{
+	off_t offset = at;
+	return sendfile(a->fd, fd, &offset, n > 1 << 30 ? 1 << 30 : (size_t)n);
+}
+
+static size_t copy_bytes(int64_t n)
+{
+	return n > COPY_BYTES ? COPY_BYTES : (size_t)n;
+}
+
+static ssize_t send_copy(struct answer *a, int fd, int64_t at, int64_t n, char *buffer)
+{
+	ssize_t got = pread(fd, buffer, copy_bytes(n), at);
+	return got > 0 ? send(a->fd, buffer, (size_t)got, MSG_NOSIGNAL | (n > got ? MSG_MORE : 0)) : got;
+}
+
+/* The buffer for a copy, to be given back to end_copy(); NULL where there is to be none. */
+static char *begin_copy(const struct answer *a, int64_t n)
+{
+	if (!a->local || n < COPIED_FROM)
+		return NULL;
+	char *buffer = atomic_fetch_add(&copies, 1) < COPIES ? malloc(copy_bytes(n)) : NULL;
+	if (buffer == NULL)
+		atomic_fetch_sub(&copies, 1);
+	return buffer;
+}
+
+static void end_copy(char *buffer)
+{
+	if (buffer != NULL)
+		atomic_fetch_sub(&copies, 1);
+	free(buffer);
+}
+
+static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
+{
+	struct answer *a = of(s);
+	if (a->bodiless || n == 0)
+		return 0;
+	if (a->chunked)
+		buf_addf(&a->out, "%" PRIx64 "\r\n", (uint64_t)n);
+	if (send_out(a, span_make(NULL, 0), MSG_MORE) != 0)
+		return -1;
+	char *buffer = begin_copy(a, n);
+	while (n > 0) {
+		ssize_t sent = buffer != NULL ? send_copy(a, fd, at, n, buffer) : send_pages(a, fd, at, n);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0) /* 0: the file is shorter than its row says; the body must not look whole */
+			break;
+		at += sent;
+		n -= sent;
+		a->body_sent += sent;
+		stats_add(STATS_BYTES_SENT, sent);
+	}
+	end_copy(buffer);
+	if (n > 0)
+		return fail(a);
+	if (a->chunked)
+		buf_adds(&a->out, "\r\n");
+	return 0;
+}
+
+/* A field line that may stand behind a body: nothing about framing, routing or this connection (RFC 9110 6.5.1). */
+static bool is_trailer(struct span line)
+{
+	static const char *const never[] = {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Host", "Trailer",
+	    "TE", "Upgrade", "Content-Encoding", "Content-Type", "Content-Range", "Set-Cookie", "Set-Cookie2", "Cache-Control", "Authorization",
+	    "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Age", "Vary", "Location"};
+	const char *colon = line.len > 0 ? memchr(line.at, ':', line.len) : NULL;
+	if (colon == NULL)
+		return false;
+	struct span name = span_make(line.at, (size_t)(colon - line.at));
+	for (size_t i = 0; i < line.len; i++)
+		if (((unsigned char)line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] == 127)
+			return false;
+	for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+		if (span_is_nocase(name, never[i]))
+			return false;
+	return message_is_token(name);
+}
+
+static void add_trailers(struct buf *out, struct span lines)
+{
+	struct span line;
+	while (span_next_line(&lines, &line)) {
+		if (is_trailer(line)) {
+			buf_addspan(out, line);
+			buf_adds(out, "\r\n");
+		}
+	}
+}
+
+static int sink_end(struct sink *s, struct span trailers)
+{
+	struct answer *a = of(s);
+	if (a->chunked) {
+		buf_adds(&a->out, "0\r\n");
+		add_trailers(&a->out, trailers);
+		buf_adds(&a->out, "\r\n");
+	}
+	return sink_flush(s);
+}
+
+static void sink_cut(struct sink *s)
+{
+	sink_flush(s);
+	fail(of(s));
+	of(s)->cut = true;
+}
+
+static bool sink_gone(void *s)
+{
+	struct pollfd p = {.fd = of(s)->fd};
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+void answer_init(struct answer *a, int fd, bool local, int client_minor, bool keep)
+{
+	memset(a, 0, sizeof *a);
+	a->sink = (struct sink){
+	    .interim = sink_interim,
+	    .begin = sink_begin,
+	    .bytes = sink_bytes,
+	    .file = sink_file,
+	    .flush = sink_flush,
+	    .end = sink_end,
+	    .cut = sink_cut,
+	    .gone = sink_gone,
+	    .go_on = sink_go_on,
+	};
+	a->fd = fd;
+	a->local = local;
+	a->client_minor = client_minor;
+	a->keep = keep;
+	pthread_mutex_init(&a->lock, NULL);
+	buf_init(&a->out, 2 * BUF_HEAD);
+}
+
+void answer_fini(struct answer *a)
+{
+	pthread_mutex_destroy(&a->lock);
+	buf_fini(&a->out);
+}

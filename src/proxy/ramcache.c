@@ -1,0 +1,244 @@
+/*
+ * Shards by hash, a lock each, held for a few pointer moves. Each shard keeps its objects within a share of BYTES_MOST by CLOCK: the
+ * hand passes over objects used since its last visit and takes the first that was not.
+ */
+#include "proxy/ramcache.h"
+
+#include "proxy/browser.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SHARDS = 16, SLOTS = 4096, BYTES_MOST = 48 << 20 };
+
+struct shard {
+	pthread_mutex_t lock;
+	struct hot_object *slots[SLOTS];
+	struct hot_object *first, **last; /* in the order of the hand */
+	size_t bytes;
+};
+
+struct hot {
+	struct shard shards[SHARDS];
+};
+
+static uint64_t hash_of(struct span s)
+{
+	uint64_t h = 0x9e3779b97f4a7c15u ^ s.len;
+	size_t i = 0;
+	for (; i + 8 <= s.len; i += 8) {
+		uint64_t w;
+		memcpy(&w, s.at + i, 8);
+		h = (h ^ w) * 0xff51afd7ed558ccdu;
+		h ^= h >> 32;
+	}
+	for (; i < s.len; i++)
+		h = (h ^ (unsigned char)s.at[i]) * 0x100000001b3u;
+	h ^= h >> 29;
+	h *= 0xc4ceb9fe1a85ec53u;
+	return h ^ h >> 32;
+}
+
+static size_t cost(const struct hot_object *o)
+{
+	return sizeof *o + sizeof *o->entry + o->target_bytes + 2 * o->head_bytes + o->body_bytes;
+}
+
+static void object_free(struct hot_object *o)
+{
+	entry_free(o->entry);
+	free(o->target);
+	free(o->text);
+	free(o);
+}
+
+void hot_drop(struct hot_object *o)
+{
+	if (o != NULL && atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1)
+		object_free(o);
+}
+
+struct hot *hot_new(void)
+{
+	struct hot *h = calloc(1, sizeof *h);
+	for (size_t i = 0; h != NULL && i < SHARDS; i++) {
+		pthread_mutex_init(&h->shards[i].lock, NULL);
+		h->shards[i].last = &h->shards[i].first;
+	}
+	return h;
+}
+
+static struct shard *shard_of(struct hot *h, uint64_t hash)
+{
+	return &h->shards[hash % SHARDS];
+}
+
+static struct hot_object **slot_of(struct shard *s, uint64_t hash)
+{
+	return &s->slots[hash / SHARDS % SLOTS];
+}
+
+/* Under the shard's lock; the set's reference is the caller's to drop. */
+static void take_out(struct shard *s, struct hot_object *o)
+{
+	struct hot_object **at = slot_of(s, o->hash);
+	while (*at != o)
+		at = &(*at)->chain;
+	*at = o->chain;
+	*o->link = o->next;
+	if (o->next != NULL)
+		o->next->link = o->link;
+	else
+		s->last = o->link;
+	s->bytes -= cost(o);
+	o->in_set = false;
+}
+
+static void append(struct shard *s, struct hot_object *o)
+{
+	o->next = NULL;
+	o->link = s->last;
+	*s->last = o;
+	s->last = &o->next;
+}
+
+/* Moves the hand until there is room. Under the lock. */
+static void make_room(struct shard *s, size_t need)
+{
+	while (s->first != NULL && s->bytes + need > BYTES_MOST / SHARDS) {
+		struct hot_object *o = s->first;
+		if (atomic_exchange_explicit(&o->referenced, false, memory_order_relaxed)) {
+			s->first = o->next; /* to the end of the queue */
+			if (s->first != NULL)
+				s->first->link = &s->first;
+			else
+				s->last = &s->first;
+			append(s, o);
+			continue;
+		}
+		take_out(s, o);
+		hot_drop(o);
+	}
+}
+
+static struct hot_object *find_in(struct shard *s, uint64_t hash, struct span target)
+{
+	struct hot_object *o = *slot_of(s, hash);
+	while (o != NULL && (o->hash != hash || !span_same(target, span_make(o->target, o->target_bytes))))
+		o = o->chain;
+	return o;
+}
+
+struct hot_object *hot_find(struct hot *h, struct span target)
+{
+	uint64_t hash = hash_of(target);
+	struct shard *s = shard_of(h, hash);
+	pthread_mutex_lock(&s->lock);
+	struct hot_object *o = find_in(s, hash, target);
+	if (o != NULL)
+		atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+	pthread_mutex_unlock(&s->lock);
+	if (o != NULL && !atomic_load_explicit(&o->referenced, memory_order_relaxed))
+		atomic_store_explicit(&o->referenced, true, memory_order_relaxed);
+	return o;
+}
+
+void hot_remove(struct hot *h, struct hot_object *o)
+{
+	struct shard *s = shard_of(h, o->hash);
+	pthread_mutex_lock(&s->lock);
+	bool mine = o->in_set;
+	if (mine)
+		take_out(s, o);
+	pthread_mutex_unlock(&s->lock);
+	if (mine)
+		hot_drop(o);
+}
+
+/* The answer's text up to where Age belongs, and the body behind it. 0, or -1. */
+static int compose(struct hot_object *o, const struct exchange *x)
+{
+	const struct entry *e = o->entry;
+	struct buf text;
+	if (browser_judges_each(x, span_of(e->headers)))
+		return -1;
+	char *location = represent_location(x, e->status, span_of(e->headers));
+	struct reply r = {.status = e->status,
+	    .fields = span_of(e->headers),
+	    .reused = represent_withholds_cookies(x),
+	    .location = location,
+	    .via = x->service->via,
+	    .age_s = -1};
+	browser_guard(x, r.fields, &r);
+	buf_init(&text, BUF_HEAD + HOT_BODY);
+	reply_write(&text, &r);
+	free(location);
+	if (!reply_is_bodiless(e->status))
+		buf_addf(&text, "Content-Length: %" PRId64 "\r\n", e->body_bytes);
+	o->head_bytes = text.len;
+	o->body_bytes = reply_is_bodiless(e->status) ? 0 : (size_t)e->body_bytes;
+	int fd = -1, rc = 0;
+	if (e->body_file != NULL && o->body_bytes > 0) {
+		fd = store_open_body(x->service->store, e);
+		char *room = buf_room(&text, o->body_bytes);
+		if (fd < 0 || room == NULL || pread(fd, room, o->body_bytes, 0) != (ssize_t)o->body_bytes)
+			rc = -1;
+		else
+			buf_grew(&text, o->body_bytes);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (rc == 0 && !text.failed)
+		o->text = buf_take(&text);
+	buf_fini(&text);
+	return o->text != NULL ? 0 : -1;
+}
+
+void hot_offer(struct hot *h, const struct exchange *x, struct entry *e)
+{
+	struct hot_object *o = calloc(1, sizeof *o);
+	struct span target = x->request->target;
+	if (o == NULL) {
+		entry_free(e);
+		return;
+	}
+	atomic_init(&o->refs, 1);
+	atomic_init(&o->proved_edits, e->edits);
+	o->entry = e;
+	o->target = malloc(target.len);
+	if (e->body_bytes > HOT_BODY || o->target == NULL || compose(o, x) != 0) {
+		object_free(o);
+		return;
+	}
+	memcpy(o->target, target.at, target.len);
+	o->target_bytes = target.len;
+	o->hash = hash_of(target);
+	struct shard *s = shard_of(h, o->hash);
+	pthread_mutex_lock(&s->lock);
+	struct hot_object *old = find_in(s, o->hash, target);
+	if (old != NULL)
+		take_out(s, old);
+	make_room(s, cost(o));
+	o->chain = *slot_of(s, o->hash);
+	*slot_of(s, o->hash) = o;
+	append(s, o);
+	s->bytes += cost(o);
+	o->in_set = true;
+	pthread_mutex_unlock(&s->lock);
+	hot_drop(old);
+}
+
+void hot_free(struct hot *h)
+{
+	for (size_t i = 0; h != NULL && i < SHARDS; i++) {
+		while (h->shards[i].first != NULL) {
+			struct hot_object *o = h->shards[i].first;
+			take_out(&h->shards[i], o);
+			hot_drop(o);
+		}
+		pthread_mutex_destroy(&h->shards[i].lock);
+	}
+	free(h);
+}

@@ -1,0 +1,41 @@
+/*
+ * intake: a request's body, read from its connection without its framing (RFC 9112 6).
+ *
+ * First what stands behind the head in conn->in, then the socket, each wait bounded by --body-timeout. Belongs to one thread.
+ */
+#ifndef CURLEW_PROXY_REQUEST_BODY_H
+#define CURLEW_PROXY_REQUEST_BODY_H
+
+#include "http/chunked.h"
+#include "http/message.h"
+#include "net/conn.h"
+
+struct intake {
+	struct conn *conn;
+	enum message_framing framing;
+	int64_t left;
+	struct chunked chunks;
+	double timeout_s;
+	int stop_fd; /* becomes readable when nobody wants the rest; -1: there is none */
+	struct span ready; /* received and not yet looked at: behind the head, then in `page` */
+	size_t consumed;   /* bytes of conn->in that were body */
+	char page[32 << 10];
+};
+
+enum intake_step {
+	INTAKE_DATA, /* a piece in *data, good until the next call */
+	INTAKE_END,  /* the body is whole */
+	INTAKE_BAD,  /* malformed or broken off: the connection is of no more use */
+	INTAKE_LATE  /* the next piece did not come in time: likewise */
+};
+
+/* head_bytes: length of the head at the front of conn->in. */
+void intake_init(struct intake *, struct conn *, size_t head_bytes, enum message_framing, int64_t length, double timeout_s);
+void intake_fini(struct intake *);
+/* True when the whole body stands in memory already, so that reading it cannot wait. */
+bool intake_is_here(const struct intake *);
+enum intake_step intake_next(struct intake *, struct span *data);
+/* What was received beyond the body's end and is not in conn->in: it belongs to the next request. */
+struct span intake_beyond(const struct intake *);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * lookup: of the rows of a URL the one that a request may be answered from, and policy's verdict on it. The server and `curlew explain`
+ * come here alike, so that the one never says what the other does not do.
+ *
+ * No I/O: the rows are given.
+ */
+#ifndef CURLEW_PROXY_SELECTION_H
+#define CURLEW_PROXY_SELECTION_H
+
+#include "http/message.h"
+#include "http/policy.h"
+#include "http/range.h"
+#include "store/store.h"
+
+struct lookup {
+	struct store_rows rows;
+	const struct entry *entry; /* the variant selected; NULL: none */
+	struct store_rows asked;   /* whose validators go along: of the variant selected, or of all; borrowed from rows */
+	struct head head;	   /* its fields */
+	struct policy_use use;
+	bool broken_body;	   /* its file is gone, and so is the row by now */
+	struct store_parts parts;  /* when there is no row: parts of the body */
+};
+
+void lookup_init(struct lookup *);
+void lookup_fini(struct lookup *);
+/* Selects among l->rows and judges. */
+void lookup_choose(struct lookup *l, const struct policy *, const struct policy_demand *, const struct ruling *, const struct head *request,
+    int64_t now);
+/* Judges the row that was selected once more: time has passed. */
+void lookup_judge(struct lookup *l, const struct policy *, const struct policy_demand *, const struct ruling *, int64_t now);
+enum lookup_way {
+	LOOKUP_EXACTLY, /* by its Vary fields (RFC 9111 4.1) */
+	LOOKUP_AS_GOOD, /* key_vary_suits() */
+	LOOKUP_CODING   /* key_vary_coding_suits() */
+};
+bool lookup_matches(const struct entry *, const struct head *request, enum lookup_way);
+
+/* Questions whose answer must come from the origin itself (RFC 9110 13.1.1, 13.1.4). */
+bool lookup_is_for_origin(const struct head *request);
+/* True when stored parts of a body are fresh and hold all that the request asks of it. *use: the verdict on them; *first to *last,
+ * inclusive: what is asked. */
+bool lookup_covered(const struct store_parts *, const struct policy *, const struct policy_demand *, const struct ruling *,
+    const struct head *request, int64_t now, struct policy_use *use, int64_t *first, int64_t *last);
+
+#endif

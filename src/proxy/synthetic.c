@@ -1,0 +1,134 @@
+#include "proxy/exchange.h"
+#include "proxy/request_body.h"
+
+#include "base/printable.h"
+#include "base/stats.h"
+#include "http/date.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static int answer(struct exchange *x, int status, const char *type, struct span page, const char *cache)
+{
+	struct buf fields;
+	char date[DATE_BYTES];
+	if (!x->close && x->body != NULL && !intake_is_here(x->body)) /* nobody reads on to its end */
+		x->close = true;
+	buf_init(&fields, BUF_HEAD);
+	date_format(x->now, date);
+	buf_addf(&fields, "Date: %s\nContent-Type: %s\n", date, type);
+	if (x->target.way == KEY_SERVER)
+		buf_adds(&fields, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT\n");
+	else if (status == 405)
+		buf_addf(&fields, "Allow: GET, HEAD%s\n", span_is(x->request->method, "CONNECT") ? ", POST, PUT, PATCH, DELETE, OPTIONS, TRACE" : "");
+	if (cache == NULL)
+		buf_adds(&fields, "Cache-Control: no-store\n");
+	if (status == 503) /* what we are short of is free again soon */
+		buf_adds(&fields, "Retry-After: 1\n");
+	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
+	struct reply r = {.status = status, .fields = buf_span(&fields), .body_bytes = (int64_t)page.len, .age_s = -1, .no_body = head, .close = x->close};
+	if (cache != NULL) {
+		reply_say(&r, "%s", cache);
+		if (x->target.url != NULL)
+			reply_key(&r, x->target.url);
+	}
+	x->status = status;
+	int rc = x->sink->begin(x->sink, &r);
+	if (rc == 0)
+		rc = x->sink->bytes(x->sink, page.at, page.len);
+	if (rc == 0)
+		rc = x->sink->end(x->sink, span_make(NULL, 0));
+	buf_fini(&fields);
+	return rc;
+}
+
+int own_text(struct exchange *x, int status, const char *cache, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+	va_start(ap, format);
+	int n = vsnprintf(text, sizeof text - 1, format, ap);
+	va_end(ap);
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof text - 1 ? (size_t)n : sizeof text - 2;
+	for (size_t i = 0, bytes; i < len; i += bytes) { /* one line that moves no cursor, whatever was put into it */
+		bytes = printable_bytes(span_make(text + i, len - i));
+		if (bytes == 0) {
+			text[i] = ' ';
+			bytes = 1;
+		}
+	}
+	text[len++] = '\n';
+	stats_add(STATS_ERRORS, 1);
+	if (x->verdict == NULL)
+		x->verdict = "error";
+	return answer(x, status, "text/plain; charset=utf-8", span_make(text, len), cache);
+}
+
+int own_page(struct exchange *x, int status, const char *type, struct span page)
+{
+	return answer(x, status, type, page, NULL);
+}
+
+/* A proxy's URL without user and password. */
+static const char *without_user(const char *proxy)
+{
+	const char *at = proxy != NULL ? strrchr(proxy, '@') : NULL;
+	return proxy == NULL ? "" : at != NULL ? at + 1 : proxy;
+}
+
+int own_options(struct exchange *x)
+{
+	x->verdict = "own";
+	return own_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
+}
+
+int own_failure(struct exchange *x, const struct flight_answer *a, const char *cache)
+{
+	const char *host = x->target.host;
+	x->outcome = a->outcome;
+	x->curl_code = a->curl_code;
+	switch (a->outcome) {
+	case ENGINE_NO_HOST:
+		if (x->target.way == KEY_PREFIX)
+			return own_text(x, 502, cache, "%s: neither a local file%s nor a host name that resolves", host,
+			    x->service->root.fd < 0 ? " (there is no --root)" : "");
+		return own_text(x, 502, cache, "%s: the host name does not resolve", host);
+	case ENGINE_UNREACHABLE:
+		return own_text(x, 502, cache, "%s:%d: cannot connect: %s", host, x->target.port, a->message);
+	case ENGINE_PROXY:
+		return own_text(x, 502, cache, "%s:%d: the proxy %s cannot be used: %s (check --proxy)", host, x->target.port,
+		    without_user(conf_text(x->service->conf, "proxy")), a->message);
+	case ENGINE_NOT_ALLOWED:
+		return own_text(x, 403, cache,
+		    "%s:%d: its address is not public, and curlew fetches from public addresses only (allow it with --allow-to)",
+		    host, x->target.port);
+	case ENGINE_TIMEOUT:
+		return own_text(x, 504, cache, "%s:%d: timed out: %s", host, x->target.port, a->message);
+	case ENGINE_TLS:
+		return own_text(x, 502, cache, "%s:%d: TLS failed: %s", host, x->target.port, a->message);
+	case ENGINE_BROKEN:
+		return own_text(x, 502, cache, "%s:%d: the origin broke off: %s", host, x->target.port, a->message);
+	case ENGINE_BAD:
+		return own_text(x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
+	case ENGINE_OFFLINE:
+		return own_text(x, 504, cache, "%s is not stored, and --offline is set", x->target.url != NULL ? x->target.url : host);
+	case ENGINE_BUSY:
+	case ENGINE_CANCELLED:
+	case ENGINE_TROUBLE:
+	case ENGINE_OK:
+		break;
+	}
+	return own_text(x, 503, cache, "%s:%d: the fetch was given up: %s", host, x->target.port, a->message);
+}
+
+int own_offline(struct exchange *x)
+{
+	char reason[64], cache[48];
+	snprintf(cache, sizeof cache, "detail=\"rule %lld: offline\"", (long long)x->ruling.offline_rule);
+	snprintf(reason, sizeof reason, "rule %lld: offline, and it is not stored", (long long)x->ruling.offline_rule);
+	store_refuse(x->service->store, x->target.url, reason, 0, x->now);
+	x->outcome = ENGINE_OFFLINE;
+	x->curl_code = 7;
+	return own_text(x, 504, cache, "%s: not stored, and rule %lld keeps it off the network (see `curlew rule ls`)", x->target.url,
+	    (long long)x->ruling.offline_rule);
+}

@@ -1,0 +1,364 @@
+/* The loop of a lane, and the set of lanes. */
+#include "server/loop_internal.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "fetch/flight.h"
+#include "net/listeners.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 64, SLICE_BYTES = 8 << 10, TICK_MS = 1000, ACCEPTS = 64, LINGER_S = 2 };
+
+/* What epoll gives back: a conn, or one of these two kinds told by their low bits. */
+enum { TAG_LISTENER = 1, TAG_WAKE = 2, TAGS = 3 };
+
+struct received {
+	struct conn *conn;
+	struct span bytes; /* in a slice, or all of conn->in */
+};
+
+int64_t lane_clock_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* --- receiving --- */
+
+/* No more of the listeners: for good when draining, until the next tick when there is no descriptor to accept with (a listener
+ * that cannot be accepted from would wake us again and again). */
+static void listen_out(struct lane *l)
+{
+	for (size_t i = 0; i < l->lanes->config.listeners->count; i++)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->lanes->config.listeners->fds[i], NULL);
+	l->deaf = true;
+}
+
+static int listen_in(struct lane *l)
+{
+	for (size_t i = 0; i < l->lanes->config.listeners->count; i++) {
+		uint64_t fd = (uint64_t)l->lanes->config.listeners->fds[i];
+		struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = fd << 2 | TAG_LISTENER};
+		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, (int)fd, &ev) != 0)
+			return -1;
+	}
+	l->deaf = false;
+	return 0;
+}
+
+static void accept_some(struct lane *l, int listener)
+{
+	for (int i = 0; i < ACCEPTS; i++) {
+		struct sockaddr_storage at;
+		socklen_t n = sizeof at;
+		int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE) {
+				log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)", strerror(errno));
+				listen_out(l);
+			}
+			return;
+		}
+		struct lane *to = &l->lanes->all[atomic_fetch_add(&l->lanes->next, 1) % l->lanes->count];
+		lane_adopt(to, fd, &at, listener == l->lanes->config.listeners->admin);
+	}
+}
+
+/* Takes what has come. False when the connection is over (and closed). */
+static bool receive(struct lane *l, struct conn *c, char *slice, struct received *r)
+{
+	bool appends = c->in.len > 0;
+	char *to = appends ? buf_room(&c->in, SLICE_BYTES) : slice;
+	ssize_t n = to == NULL ? 0 : recv(c->fd, to, SLICE_BYTES, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		n = -2;
+	if (n == 0 || n == -1) {
+		lane_close(l, c);
+		return false;
+	}
+	if (n == -2 || c->lingers)
+		n = 0;
+	r->conn = c;
+	r->bytes = span_make(slice, (size_t)n);
+	if (appends) {
+		buf_grew(&c->in, (size_t)n);
+		r->bytes = buf_span(&c->in);
+	}
+	return r->bytes.len > 0;
+}
+
+/* --- answering --- */
+
+/* Not (yet) plain: is it a whole or a bad head, for a worker, or the beginning of one, to wait for? */
+static bool is_for_worker(struct span bytes)
+{
+	struct head h;
+	struct fault fault;
+	message_init(&h);
+	enum message_parsed parsed = message_parse_request(&h, bytes, &fault);
+	message_fini(&h);
+	return parsed != MESSAGE_MORE;
+}
+
+static void answer(struct lane *l, struct received *r)
+{
+	struct conn *c = r->conn;
+	struct span bytes = r->bytes;
+	struct glance g;
+	bool draining = atomic_load_explicit(&l->lanes->draining, memory_order_relaxed);
+	while (bytes.len > 0) {
+		enum ready_outcome outcome = READY_NOT;
+		if (!draining && glance(bytes, &g) == GLANCE_PLAIN)
+			outcome = ready_answer(l, c, &g, bytes);
+		else if (!is_for_worker(bytes))
+			break;
+		if (outcome == READY_SENT) {
+			bytes = span_from(bytes, g.bytes);
+			continue;
+		}
+		if (outcome == READY_GONE) {
+			lane_close(l, c);
+			return;
+		}
+		if (outcome == READY_PARTLY)
+			bytes = span_from(bytes, g.bytes);
+		if (r->bytes.at == c->in.data) {
+			buf_consume(&c->in, (size_t)(bytes.at - r->bytes.at));
+			bytes = buf_span(&c->in);
+		}
+		lane_hand_over(l, c, bytes);
+		return;
+	}
+	/* All answered, or the beginning of a head is left. */
+	bool begins = bytes.len > 0 && c->in.len == 0;
+	if (r->bytes.at == c->in.data && c->in.data != NULL) {
+		begins = bytes.len > 0 && bytes.at != r->bytes.at;
+		buf_consume(&c->in, (size_t)(bytes.at - r->bytes.at));
+		if (c->in.len == 0)
+			buf_fini(&c->in);
+	} else if (bytes.len > 0 && buf_addspan(&c->in, bytes) != 0) {
+		lane_close(l, c);
+		return;
+	}
+	if (bytes.len == 0 || begins)
+		c->since_ms = l->now_ms;
+}
+
+/* --- once a second --- */
+
+static bool is_over(const struct lane *l, const struct conn *c, bool draining)
+{
+	const struct lanes_config *config = &l->lanes->config;
+	bool begun = c->in.len > 0;
+	double waited = (double)(l->now_ms - c->since_ms) / 1000;
+	if (c->lingers)
+		return waited >= LINGER_S;
+	return (draining && !begun) || waited >= (begun ? config->head_timeout_s : config->idle_timeout_s);
+}
+
+/* A head that does not come is answered with 408; an idle connection is closed without a word. */
+static void check_timeouts(struct lane *l, bool draining)
+{
+	enum { AT_A_TIME = 256 };
+	static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n"
+				   "Content-Length: 40\r\nConnection: close\r\n\r\n"
+				   "the request's head did not come in time\n";
+	struct conn *over[AT_A_TIME];
+	size_t n;
+	do {
+		n = 0;
+		pthread_mutex_lock(&l->lock);
+		for (struct conn *c = l->conns; c != NULL && n < AT_A_TIME; c = c->next)
+			if (!c->busy && is_over(l, c, draining))
+				over[n++] = c;
+		pthread_mutex_unlock(&l->lock);
+		for (size_t i = 0; i < n; i++) { /* they are ours: workers only ever take conns out of the list */
+			if (over[i]->in.len > 0 && !draining)
+				send(over[i]->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+			lane_close(l, over[i]);
+		}
+	} while (n == AT_A_TIME);
+}
+
+/* --- the loop --- */
+
+static void read_clocks(struct lane *l)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME_COARSE, &t);
+	l->now = t.tv_sec;
+	l->now_ms = lane_clock_ms();
+}
+
+static void wake_up(struct lane *l, struct epoll_event *events, int n, char *slices)
+{
+	struct received got[EVENTS];
+	size_t count = 0;
+	for (int i = 0; i < n; i++) {
+		uintptr_t data = events[i].data.u64;
+		if (data & TAG_LISTENER) {
+			accept_some(l, (int)(data >> 2));
+		} else if (data & TAG_WAKE) {
+			eventfd_t drained;
+			eventfd_read(l->wake_fd, &drained);
+		} else if (receive(l, events[i].data.ptr, slices + count * SLICE_BYTES, &got[count])) {
+			count++;
+		}
+	}
+	if (count == 0)
+		return;
+	read_clocks(l);
+	l->edits = store_watch_edits(l->watch);
+	l->rules = store_watch_rules(l->watch);
+	for (size_t i = 0; i < count; i++)
+		answer(l, &got[i]);
+	if (l->requests > 0) {
+		stats_add(STATS_REQUESTS, l->requests);
+		stats_add(STATS_HITS, l->requests);
+		stats_add(STATS_BYTES_SENT, l->bytes);
+		l->requests = l->bytes = 0;
+	}
+}
+
+static void *lane_main(void *arg)
+{
+	struct lane *l = arg;
+	struct epoll_event events[EVENTS];
+	char *slices = malloc((size_t)EVENTS * SLICE_BYTES);
+	pthread_setname_np(pthread_self(), "lane");
+	read_clocks(l);
+	int64_t next_tick = l->now_ms + TICK_MS;
+	while (slices != NULL && !atomic_load(&l->lanes->ending)) {
+		int n = epoll_wait(l->epoll_fd, events, EVENTS, TICK_MS);
+		bool draining = atomic_load(&l->lanes->draining);
+		wake_up(l, events, n < 0 ? 0 : n, slices);
+		if (draining && !l->deaf)
+			listen_out(l);
+		read_clocks(l);
+		if (l->now_ms >= next_tick || draining) {
+			check_timeouts(l, draining);
+			ready_tell(l);
+			if (l == &l->lanes->all[0])
+				lane_shortage(l->lanes);
+			if (l->deaf && !draining)
+				listen_in(l);
+			next_tick = l->now_ms + TICK_MS;
+		}
+	}
+	ready_tell(l);
+	free(slices);
+	return NULL;
+}
+
+/* --- the set --- */
+
+static int lane_init(struct lane *l, struct lanes *all)
+{
+	l->lanes = all;
+	pthread_mutex_init(&l->lock, NULL);
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	l->watch = store_watch_new(all->config.service->store);
+	if (l->epoll_fd < 0 || l->wake_fd < 0 || l->watch == NULL)
+		return -1;
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = TAG_WAKE};
+	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &ev) != 0)
+		return -1;
+	return listen_in(l);
+}
+
+struct lanes *lanes_new(const struct lanes_config *config, struct buf *why)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct lanes *all = calloc(1, sizeof *all);
+	if (all == NULL) {
+		buf_adds(why, "lanes: out of memory");
+		return NULL;
+	}
+	all->config = *config;
+	all->count = cores < 1 ? 1 : cores > 64 ? 64 : (size_t)cores;
+	all->all = calloc(all->count, sizeof *all->all);
+	int rc = all->all == NULL ? -1 : 0;
+	for (size_t i = 0; rc == 0 && i < all->count; i++)
+		rc = lane_init(&all->all[i], all);
+	for (size_t i = 0; rc == 0 && i < all->count; i++) {
+		rc = pthread_create(&all->all[i].thread, NULL, lane_main, &all->all[i]);
+		all->all[i].started = rc == 0;
+	}
+	if (rc != 0) {
+		buf_addf(why, "lanes: cannot start: %s", strerror(rc > 0 ? rc : errno));
+		lanes_stop(all);
+		lanes_free(all);
+		return NULL;
+	}
+	return all;
+}
+
+static void wake_all(struct lanes *all)
+{
+	for (size_t i = 0; all->all != NULL && i < all->count; i++)
+		if (all->all[i].wake_fd > 0)
+			eventfd_write(all->all[i].wake_fd, 1);
+}
+
+void lanes_drain(struct lanes *all)
+{
+	atomic_store(&all->draining, true);
+	wake_all(all);
+}
+
+size_t lanes_open(struct lanes *all)
+{
+	size_t open = 0;
+	for (size_t i = 0; i < all->count; i++) {
+		pthread_mutex_lock(&all->all[i].lock);
+		open += all->all[i].conn_count;
+		pthread_mutex_unlock(&all->all[i].lock);
+	}
+	return open;
+}
+
+void lanes_break(struct lanes *all)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		pthread_mutex_lock(&all->all[i].lock);
+		for (struct conn *c = all->all[i].conns; c != NULL; c = c->next)
+			shutdown(c->fd, SHUT_RDWR);
+		pthread_mutex_unlock(&all->all[i].lock);
+	}
+}
+
+void lanes_stop(struct lanes *all)
+{
+	atomic_store(&all->ending, true);
+	wake_all(all);
+	for (size_t i = 0; all->all != NULL && i < all->count; i++) {
+		if (all->all[i].started)
+			pthread_join(all->all[i].thread, NULL);
+		all->all[i].started = false;
+	}
+}
+
+void lanes_free(struct lanes *all)
+{
+	for (size_t i = 0; all->all != NULL && i < all->count; i++) {
+		struct lane *l = &all->all[i];
+		while (l->conns != NULL)
+			lane_close(l, l->conns);
+		if (l->epoll_fd > 0)
+			close(l->epoll_fd);
+		if (l->wake_fd > 0)
+			close(l->wake_fd);
+		store_watch_free(l->watch);
+	}
+	free(all->all);
+	free(all);
+}

@@ -1,0 +1,104 @@
+/* One look at a URL without a store: what explain needs, in one go, from a reading connection of its own. */
+#include "store/inspect.h"
+
+#include "body/body_files.h"
+#include "index/index.h"
+#include "body/file_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int keep_text(void *ctx, const struct store_column *c, size_t count)
+{
+	char **text = ctx;
+	free(*text);
+	*text = count > 0 && c[0].text != NULL ? strdup(c[0].text) : NULL;
+	return 0;
+}
+
+static char *ask_text(const char *dir, const char *sql, const char *param, struct buf *why)
+{
+	char *text = NULL;
+	store_query(dir, sql, &param, param != NULL ? 1 : 0, keep_text, &text, why);
+	return text;
+}
+
+struct living {
+	struct glimpse *g;
+	struct lock *lock;
+};
+
+static int keep_living(void *ctx, const struct store_column *c, size_t count)
+{
+	struct living *l = ctx;
+	if (count < 2 || c[0].text == NULL || c[1].text == NULL || !lock_alive(l->lock, strtoll(c[0].text, NULL, 10)))
+		return 0;
+	if (l->g->servers++ == 0)
+		l->g->server = strdup(c[1].text);
+	return 0;
+}
+
+/* A server's own words about itself count while it lives. */
+static void read_servers(const char *dir, struct glimpse *g, struct buf *why)
+{
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct living l = {g, dir_fd >= 0 ? lock_open_to_read(dir_fd) : NULL};
+	if (l.lock != NULL)
+		store_query(dir, "SELECT substr(name, 8), value FROM setting WHERE name GLOB 'server *' ORDER BY name", NULL, 0, keep_living, &l, why);
+	lock_close(l.lock);
+	if (dir_fd >= 0)
+		close(dir_fd);
+}
+
+int glimpse_open(struct glimpse *g, const char *dir, struct buf *why)
+{
+	*g = (struct glimpse){.dir = dir};
+	g->mode = ask_text(dir, "SELECT value FROM setting WHERE name = 'mode'", NULL, why);
+	if (g->mode == NULL)
+		return -1;
+	read_servers(dir, g, why);
+	g->ix = index_open(dir, INDEX_GUEST, why);
+	g->rules = g->ix != NULL ? index_rules(g->ix) : NULL;
+	return g->rules != NULL ? 0 : -1;
+}
+
+enum store_found glimpse_rows(struct glimpse *g, const char *url, struct store_rows *rows)
+{
+	return index_find(g->ix, url, rows);
+}
+
+enum store_found glimpse_parts(struct glimpse *g, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct store_parts *parts)
+{
+	return index_find_parts(g->ix, url, wanted, ctx, parts);
+}
+
+bool glimpse_body(const struct glimpse *g, const char *name, int64_t bytes)
+{
+	struct stat s;
+	if (name == NULL)
+		return true;
+	char *path = NULL;
+	bool there = body_number(name) >= 0 && asprintf(&path, "%s/%s", g->dir, name) > 0 && lstat(path, &s) == 0 && S_ISREG(s.st_mode) && s.st_size == bytes;
+	free(path);
+	return there;
+}
+
+char *glimpse_refusal(struct glimpse *g, const char *url, struct buf *why)
+{
+	return ask_text(g->dir, "SELECT reason || ' (status ' || status || ', ' || datetime(at, 'unixepoch', 'localtime') || "
+				"iif(times > 1, ', ' || times || ' times', '') || ')' FROM refusal WHERE url = ?1", url, why);
+}
+
+void glimpse_close(struct glimpse *g)
+{
+	rules_free(g->rules);
+	index_close(g->ix);
+	free(g->mode);
+	free(g->server);
+}

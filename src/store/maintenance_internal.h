@@ -1,0 +1,58 @@
+/* keep_internal: what keep.c, keep_room.c and keep_sweep.c share. */
+#ifndef CURLEW_STORE_MAINTENANCE_INTERNAL_H
+#define CURLEW_STORE_MAINTENANCE_INTERNAL_H
+
+#include "store/maintenance.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#define KEEP_LEASES 64 /* looked at in one go */
+
+struct keep {
+	struct keep_config at;
+	struct index *ix;
+	pthread_t thread;
+	atomic_bool swept;
+	atomic_bool full;      /* the log */
+	atomic_bool is_short;  /* the disk, of what --min-free leaves */
+	atomic_bool starved;   /* the disk, with nothing left to evict */
+	atomic_bool away;      /* body/ */
+	atomic_bool unwritten; /* the last change of the index was not committed */
+	atomic_llong reserved;  /* bytes of bodies in flight, written or to come */
+	atomic_llong elsewhere; /* the same of other processes, as far as they are written, at the last look */
+	atomic_bool careful;   /* the last eviction could not be committed */
+	atomic_bool exhausted; /* the last eviction left nothing that may go */
+	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
+	atomic_bool evicting;
+	atomic_int trash_asked;
+	atomic_bool torn_stays; /* a row that must go could not be deleted in this sweep */
+
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool stopping, kicked; /* guarded by mutex */
+
+	/* the thread's own */
+	int64_t version, trash_after;
+	bool trash_left;
+	int outside; /* the next directory to sweep for an earlier index's bodies; 256: done */
+	int checkpointed; /* frames at the last complete checkpoint */
+	time_t synced_at;
+	char avoided[2048]; /* folders beneath body/ that cannot be written, as noted last */
+	char reader[256]; /* who keeps the log from being emptied */
+};
+
+bool keep_is_stopping(struct keep *);
+void keep_kick(struct keep *); /* a round at once */
+/* done() of an operation that is nobody's after it. */
+void keep_op_free(struct store_op *, bool committed);
+
+/* Asks for an eviction when there is more than there may be. */
+void keep_quota(struct keep *);
+/* Sweeps leases whose owner is dead. */
+void keep_sweep_leases(struct keep *);
+/* Removes bodies that an earlier index in this directory left, a directory or a few in a round. True while there is more to do. */
+bool keep_sweep_outside(struct keep *);
+
+#endif

@@ -1,0 +1,220 @@
+/*
+ * Sweeping what the dead left. A crash leaves files between body_begin() and the commit of their row; the lease they were named from is
+ * still in the index, and nobody holds its owner's lock any more. Every name of such a lease is looked at: unlinked when no row
+ * owns it (invariant 3), verified when a power cut may have torn it (invariant 7). So the work is bounded by what was in flight,
+ * however many files there are.
+ *
+ * Only an index begun anew in an old directory makes it necessary to list files; then those of our shape go that this index never named.
+ */
+#include "store/maintenance_internal.h"
+
+#include "base/clock.h"
+#include "base/stats.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SWEEP_PIECE 64 /* names between two pauses */
+#define SWEEP_ROUND_US 50000 /* of directories in a round; one at least */
+
+struct torn {
+	struct store_op op;
+	struct keep *keep;
+	int64_t entry_id;
+	char name[BODY_NAME_SIZE];
+};
+
+static int torn_run(struct store_op *op, struct index *ix)
+{
+	struct torn *t = (struct torn *)op;
+	int result = t->entry_id != 0 ? index_drop(ix, t->entry_id, t->name) : index_drop_part(ix, t->name);
+	if (result < 0)
+		atomic_store(&t->keep->torn_stays, true);
+	return result;
+}
+
+static void torn_done(struct store_op *op, bool committed)
+{
+	if (!committed)
+		atomic_store(&((struct torn *)op)->keep->torn_stays, true);
+	free(op);
+}
+
+static int drop_torn(struct keep *k, int64_t entry_id, const char *name)
+{
+	struct torn *t = calloc(1, sizeof *t);
+	stats_add(STATS_BROKEN_ROWS, 1);
+	if (t == NULL)
+		return -1;
+	*t = (struct torn){.op = {.run = torn_run, .done = torn_done}, .keep = k, .entry_id = entry_id};
+	memcpy(t->name, name, sizeof t->name);
+	writer_queue(k->at.writer, &t->op, false);
+	return 0;
+}
+
+/* A row owns a file that a power cut may have torn. 0 when that is decided. */
+static int verify(struct keep *k, int64_t number, const char *name, const struct index_owner *owner)
+{
+	if (!suspects_has(k->at.suspects, number))
+		return 0;
+	int fd = bodies_open_file(k->at.bodies, name, owner->body_bytes);
+	bool good = fd >= 0 && owner->has_sha256 && bodies_verify(k->at.bodies, fd, owner->sha256);
+	if (fd >= 0)
+		close(fd);
+	if (good) {
+		suspects_clear(k->at.suspects, number);
+		return 0;
+	}
+	return fd == -2 || !bodies_present(k->at.bodies) ? -1 : drop_torn(k, owner->entry_id, name);
+}
+
+/* Looks at every name of a lease. 0 when all are decided. */
+static int sweep_lease(struct keep *k, const struct index_lease *l)
+{
+	char name[BODY_NAME_SIZE];
+	struct index_owner owner;
+	for (int64_t n = l->first; n < l->behind; n++) {
+		body_name(n, name);
+		switch (index_owner(k->ix, name, &owner)) {
+		case STORE_BROKEN:
+			return -1;
+		case STORE_ABSENT:
+			if (bodies_unlink(k->at.bodies, name) < 0)
+				return -1;
+			break;
+		case STORE_FOUND:
+			if (verify(k, n, name, &owner) < 0)
+				return -1;
+			break;
+		}
+		if (n % SWEEP_PIECE == 0) {
+			if (keep_is_stopping(k))
+				return -1;
+			clock_pause_us(500);
+		}
+	}
+	return 0;
+}
+
+struct swept {
+	struct store_op op;
+	struct keep *keep;
+	struct index_lease lease;
+	bool earlier; /* it is of an earlier boot */
+};
+
+/* Queued behind the deletions of its torn rows. */
+static int swept_run(struct store_op *op, struct index *ix)
+{
+	struct swept *s = (struct swept *)op;
+	if (!s->earlier)
+		return index_lease_settle(ix, s->lease.id, s->lease.behind);
+	return atomic_load(&s->keep->torn_stays) ? -1 : index_lease_remove(ix, s->lease.id);
+}
+
+/* Only now may its names be trusted: the torn ones have no rows any more. */
+static void swept_done(struct store_op *op, bool committed)
+{
+	struct swept *s = (struct swept *)op;
+	if (committed && s->earlier)
+		suspects_remove(s->keep->at.suspects, s->lease.id);
+	free(s);
+}
+
+/* Somebody alive answers for it, or all its names are settled and it waits for the next sync. */
+static bool needs_no_sweep(struct keep *k, const struct index_lease *l, bool earlier)
+{
+	return l->owner != 0 ? lock_alive(k->at.lock, l->owner) : !earlier;
+}
+
+static void sweep_leases(struct keep *k)
+{
+	struct index_lease leases[KEEP_LEASES];
+	int n;
+	atomic_store(&k->torn_stays, false);
+	for (int64_t after = 0; (n = index_leases(k->ix, after, leases, KEEP_LEASES)) > 0; after = leases[n - 1].id) {
+		for (int i = 0; i < n; i++) {
+			const struct index_lease *l = &leases[i];
+			bool earlier = strcmp(l->boot, k->at.boot) != 0;
+			if (needs_no_sweep(k, l, earlier) || sweep_lease(k, l) < 0)
+				continue;
+			struct swept *s = calloc(1, sizeof *s);
+			if (s == NULL)
+				return;
+			*s = (struct swept){.op = {.run = swept_run, .done = swept_done}, .keep = k, .lease = *l, .earlier = earlier};
+			writer_queue(k->at.writer, &s->op, false);
+		}
+		if (n < KEEP_LEASES || keep_is_stopping(k))
+			return;
+	}
+}
+
+void keep_sweep_leases(struct keep *k)
+{
+	if (!bodies_present(k->at.bodies) || !lock_reclaim_begin(k->at.lock))
+		return; /* a backup may want the file of a row that was deleted since; the next sweep is never far */
+	sweep_leases(k);
+	lock_reclaim_end(k->at.lock);
+}
+
+static int forgotten_run(struct store_op *op, struct index *ix)
+{
+	(void)op;
+	return index_setting_remove(ix, "sweep_outside");
+}
+
+/* from: the first name of this index. Its names are leased before their files are made; so a file that was listed before the end of
+ * its names was read, and is not below that, is an earlier index's. */
+static int sweep_directory(struct keep *k, int ab, int64_t from)
+{
+	char dir[16], name[BODY_NAME_SIZE];
+	snprintf(dir, sizeof dir, "body/%02x", (unsigned)ab);
+	int fd = openat(k->at.dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	struct dirent *e;
+	int result = 0;
+	for (int n = 1; (e = readdir(d)) != NULL && result == 0; n++) {
+		int64_t number = strlen(e->d_name) == 12 ? (int64_t)strtoull(e->d_name, NULL, 16) : -1;
+		body_name(number, name);
+		if (number < 0 || strcmp(name + sizeof "body/ab", e->d_name) != 0 || strncmp(name, dir, sizeof "body/ab" - 1) != 0)
+			continue;
+		int64_t behind = number >= from ? index_names(k->ix) : from;
+		struct index_owner owner;
+		if (behind >= 0 && (number < from || number >= behind) && index_owner(k->ix, name, &owner) == STORE_ABSENT)
+			bodies_unlink(k->at.bodies, name);
+		if (n % SWEEP_PIECE == 0) {
+			clock_pause_us(2000);
+			result = keep_is_stopping(k) ? -1 : 0;
+		}
+	}
+	closedir(d);
+	return result;
+}
+
+bool keep_sweep_outside(struct keep *k)
+{
+	int64_t from = k->outside > 255 ? 0 : index_setting(k->ix, "sweep_outside");
+	if (from <= 0)
+		return false;
+	int64_t began = clock_us();
+	for (; k->outside < 256 && clock_us() - began < SWEEP_ROUND_US; k->outside++)
+		if (sweep_directory(k, k->outside, from) < 0)
+			return true;
+	if (k->outside < 256)
+		return true;
+	struct store_op *f = calloc(1, sizeof *f);
+	if (f == NULL)
+		return false;
+	*f = (struct store_op){.run = forgotten_run, .done = keep_op_free};
+	writer_queue(k->at.writer, f, false);
+	return false;
+}

@@ -1,0 +1,201 @@
+/*
+ * Within bounds. Each row stored above --size or --max-entries evicts up to four (keep_make_room); what that leaves, and what the disk
+ * wants (--min-free), one eviction of at most 100 rows in the writer's queue at a time. Who goes is index_evict()'s to say.
+ *
+ * Bodies in flight count before they are rows. Their length is reserved when it becomes known, or as they grow (keep_reserve); rows are evicted
+ * for it at once, and what would not fit when all that may go has gone is not stored. Other processes are known by their files in spool/.
+ */
+#include "base/log.h"
+#include "base/stats.h"
+#include "index/ballast.h"
+#include "store/maintenance_internal.h"
+
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define EVICT_ROWS 100
+#define EVICT_ROWS_CAREFULLY 10 /* after one that could not be committed: the disk may have room for no more */
+#define EVICT_FOR_ONE 4
+#define LOOK_BYTES (64 << 10) /* for less the disk is not asked: the keeper's look twice a second will do */
+
+struct eviction {
+	struct store_op op;
+	struct keep *keep;
+	int64_t size_bytes; /* what all bodies may take now */
+	int rows, evicted;
+	bool over;
+};
+
+static int eviction_run(struct store_op *op, struct index *ix)
+{
+	struct eviction *e = (struct eviction *)op;
+	e->evicted = index_evict(ix, e->size_bytes, e->keep->at.max_entries, e->rows, &e->over);
+	return e->evicted < 0 ? -1 : 0;
+}
+
+static void eviction_done(struct store_op *op, bool committed)
+{
+	struct eviction *e = (struct eviction *)op;
+	struct keep *k = e->keep;
+	if (committed) {
+		stats_add(STATS_EVICTED, e->evicted);
+		atomic_store(&k->exhausted, e->over && e->evicted < e->rows);
+		if (e->over && e->evicted < e->rows)
+			log_trouble("quota", "%s: what is pinned, with what is in flight, exceeds --size, --max-entries or what --min-free leaves (unpin some, or allow "
+				"more)", k->at.dir);
+	}
+	atomic_store(&k->careful, !committed);
+	bool again = committed ? e->over && e->evicted == e->rows : ballast_drop(k->at.dir_fd);
+	atomic_store(&k->evicting, false);
+	free(e);
+	if (again)
+		keep_kick(k);
+}
+
+/* What --min-free leaves on the disk, and what is free there; 0: nothing need be left, or the disk cannot be asked. Bodies may be on a disk
+ * of their own: then that one. */
+static int64_t wanted_free(const struct keep *k, int64_t *free_bytes)
+{
+	struct statvfs disk;
+	if (k->at.min_free_bytes <= 0 && k->at.min_free_percent <= 0)
+		return 0;
+	int fd = bodies_open_disk(k->at.bodies);
+	int rc = fstatvfs(fd >= 0 ? fd : k->at.dir_fd, &disk);
+	if (fd >= 0)
+		close(fd);
+	if (rc != 0)
+		return 0;
+	int64_t all = (int64_t)(disk.f_blocks * disk.f_frsize);
+	*free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
+	return k->at.min_free_bytes > 0 ? k->at.min_free_bytes : (int64_t)((double)all / 100 * k->at.min_free_percent);
+}
+
+/* --- bodies in flight --- */
+
+/* Bytes of them that are not on the disk yet. */
+static int64_t still_to_come(const struct keep *k)
+{
+	int64_t n = atomic_load(&k->reserved) - bodies_in_flight(k->at.bodies);
+	return n > 0 ? n : 0;
+}
+
+static int64_t in_flight(const struct keep *k)
+{
+	return atomic_load(&k->reserved) + atomic_load(&k->elsewhere);
+}
+
+/* Does everything in flight fit, when all that may go has gone for it? NULL: yes. *evict: something has to go. */
+static const char *judge_room(const struct keep *k, bool look, bool *evict)
+{
+	int64_t size = k->at.size_bytes, stored = atomic_load(&k->stored), flying = in_flight(k), free_bytes = 0;
+	bool exhausted = atomic_load(&k->exhausted);
+	*evict = size > 0 && stored + flying > size;
+	if (size > 0 && flying > size)
+		return "what is in flight takes all that --size allows";
+	if (*evict && exhausted)
+		return "what is pinned, and in flight, takes all that --size allows";
+	int64_t wanted = look ? wanted_free(k, &free_bytes) : 0, left = free_bytes - still_to_come(k) - wanted;
+	if (wanted == 0 || left >= 0)
+		return NULL;
+	*evict = true;
+	if (left + (exhausted ? 0 : stored) < 0)
+		return "the disk would have less free than --min-free leaves";
+	/* Evicting takes its time, and a fast origin must not fill the disk meanwhile. */
+	return free_bytes < wanted / 2 ? "the disk has much less free than --min-free leaves" : NULL;
+}
+
+const char *keep_reserve(struct keep *k, int64_t bytes)
+{
+	bool evict = false;
+	const char *why = keep_forbidden(k);
+	if (why != NULL)
+		return why;
+	atomic_fetch_add(&k->reserved, bytes); /* first: two at once must see each other */
+	why = judge_room(k, bytes >= LOOK_BYTES, &evict);
+	if (why != NULL)
+		keep_release(k, bytes);
+	if (evict && bytes >= LOOK_BYTES && !atomic_load(&k->evicting)) /* small ones make room as they are stored (keep_make_room) */
+		keep_kick(k);
+	return why;
+}
+
+void keep_release(struct keep *k, int64_t bytes)
+{
+	atomic_fetch_sub(&k->reserved, bytes);
+}
+
+/* --- what must go --- */
+
+/* What all bodies may take now: --size, and less while the disk is short. Files of evicted rows are still on the disk while they are in
+ * the trash, so nothing more goes for the disk's sake until that is empty; and when nothing is left to go, nothing more comes. */
+static int64_t allowed_bytes(struct keep *k, int64_t bytes)
+{
+	int64_t size = k->at.size_bytes, flying = in_flight(k), free_bytes = 0;
+	if (size > 0) /* what is in flight comes out of it */
+		size = size > flying ? size - flying : 1;
+	if (k->trash_left)
+		return size;
+	int64_t wanted = wanted_free(k, &free_bytes), short_of = wanted > free_bytes ? wanted - free_bytes : 0;
+	bool starved = short_of > 0 && (bytes == 0 || atomic_load(&k->exhausted));
+	atomic_store(&k->is_short, short_of > 0);
+	atomic_store(&k->starved, starved);
+	if (starved)
+		log_trouble("starved", "%s: its disk has %.1f MiB less free than --min-free leaves, and nothing is left to evict (answers go "
+			"unstored until there is room, or --min-free is set lower)", k->at.dir, (double)short_of / (1 << 20));
+	else if (short_of > 0)
+		log_trouble("min-free", "%s: its disk has %.1f MiB free, %.1f MiB less than --min-free leaves (evicting; answers go on)",
+		    k->at.dir, (double)free_bytes / (1 << 20), (double)short_of / (1 << 20));
+	int64_t too_much = wanted > 0 ? wanted + still_to_come(k) - free_bytes : 0; /* what is still to come needs room, too */
+	if (too_much <= 0)
+		return size;
+	int64_t less = bytes > too_much ? bytes - too_much : 1;
+	return size > 0 && size < less ? size : less;
+}
+
+bool keep_short(const struct keep *k)
+{
+	return atomic_load(&k->is_short);
+}
+
+void keep_quota(struct keep *k)
+{
+	struct index_totals t;
+	if (atomic_load(&k->evicting) || index_totals(k->ix, &t) < 0)
+		return;
+	atomic_store(&k->stored, t.bytes);
+	int64_t size = allowed_bytes(k, t.bytes);
+	bool over = (size > 0 && t.bytes > size) || (k->at.max_entries > 0 && t.entries > k->at.max_entries);
+	if (!over)
+		atomic_store(&k->exhausted, false);
+	struct eviction *e = over ? calloc(1, sizeof *e) : NULL;
+	if (e == NULL)
+		return;
+	e->op = (struct store_op){.run = eviction_run, .done = eviction_done};
+	e->keep = k;
+	e->size_bytes = size;
+	e->rows = atomic_load(&k->careful) ? EVICT_ROWS_CAREFULLY : EVICT_ROWS;
+	atomic_store(&k->evicting, true);
+	writer_queue(k->at.writer, &e->op, false);
+}
+
+void keep_stored(struct keep *k, int64_t bytes)
+{
+	atomic_store(&k->unwritten, false);
+	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes && !atomic_load(&k->evicting))
+		keep_kick(k);
+}
+
+void keep_make_room(struct keep *k, struct index *ix, int64_t bytes)
+{
+	int64_t size = k->at.size_bytes, most = k->at.max_entries, flying = in_flight(k);
+	bytes = bytes > flying ? bytes : flying; /* the body is one of those in flight */
+	bool over, full = size > 0 && atomic_load(&k->stored) + bytes > size;
+	if (!full && most <= 1)
+		return;
+	int evicted = index_evict(ix, !full ? 0 : size > bytes ? size - bytes : 1, most > 1 ? most - 1 : 0, EVICT_FOR_ONE, &over);
+	if (evicted > 0)
+		stats_add(STATS_EVICTED, evicted);
+	if (full && evicted >= 0 && !over)
+		atomic_store(&k->stored, size > bytes ? size - bytes : 0);
+}

@@ -1,0 +1,102 @@
+/*
+ * One reading connection behind a mutex. As a lane does (watch.c), it asks for data_version first, then for the generation of the
+ * rules, and reads them only when that moved: a look costs about a microsecond. Sets are counted, so that a request keeps the one it
+ * began with.
+ */
+#include "store/ruleset.h"
+
+#include "index/index.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct set {
+	struct store_rules rules; /* first */
+	atomic_uint refs;
+};
+
+struct rulebook {
+	pthread_mutex_t mutex; /* guards all below */
+	struct index *ix;
+	int64_t version;
+	struct set *set; /* the one that holds; NULL before the first look */
+};
+
+static void set_drop(struct set *s)
+{
+	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	rules_free((struct rules *)s->rules.rules);
+	free(s);
+}
+
+struct rulebook *rulebook_open(const char *dir, struct buf *why)
+{
+	struct rulebook *b = calloc(1, sizeof *b);
+	if (b == NULL) {
+		buf_adds(why, "no memory for the rules");
+		return NULL;
+	}
+	pthread_mutex_init(&b->mutex, NULL);
+	b->version = -1;
+	b->ix = index_open(dir, INDEX_READER, why);
+	b->set = calloc(1, sizeof *b->set);
+	if (b->ix == NULL || b->set == NULL) {
+		rulebook_close(b);
+		return NULL;
+	}
+	atomic_init(&b->set->refs, 1);
+	b->set->rules.generation = -1;
+	return b;
+}
+
+void rulebook_close(struct rulebook *b)
+{
+	if (b == NULL)
+		return;
+	set_drop(b->set);
+	index_close(b->ix);
+	pthread_mutex_destroy(&b->mutex);
+	free(b);
+}
+
+/* Under the mutex. */
+static void look(struct rulebook *b)
+{
+	int64_t version = index_version(b->ix);
+	if (version < 0 || version == b->version)
+		return;
+	int64_t purge_id, generation = index_generation(b->ix, &purge_id);
+	if (generation < 0)
+		return;
+	if (generation != b->set->rules.generation) {
+		struct set *s = calloc(1, sizeof *s);
+		struct rules *rules = s != NULL ? index_rules(b->ix) : NULL;
+		if (rules == NULL) {
+			free(s);
+			return;
+		}
+		/* A change between the two reads is in the set already and moves the version of the next look. */
+		s->rules = (struct store_rules){rules, generation, purge_id};
+		atomic_init(&s->refs, 1);
+		set_drop(b->set);
+		b->set = s;
+	}
+	b->version = version;
+}
+
+const struct store_rules *rulebook_take(struct rulebook *b)
+{
+	pthread_mutex_lock(&b->mutex);
+	look(b);
+	struct set *s = b->set;
+	atomic_fetch_add(&s->refs, 1);
+	pthread_mutex_unlock(&b->mutex);
+	return &s->rules;
+}
+
+void rulebook_drop(const struct store_rules *rules)
+{
+	set_drop((struct set *)(void *)rules);
+}

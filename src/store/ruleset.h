@@ -1,0 +1,23 @@
+/* rulebook: the rules as they stand now, read again when one changes. Any thread may call. */
+#ifndef CURLEW_STORE_RULESET_H
+#define CURLEW_STORE_RULESET_H
+
+#include "http/rule.h"
+
+struct rulebook;
+
+/* NULL with why. */
+struct rulebook *rulebook_open(const char *dir, struct buf *why);
+/* All sets must have been dropped. */
+void rulebook_close(struct rulebook *);
+
+struct store_rules {
+	const struct rules *rules;
+	int64_t generation;
+	int64_t purge_id; /* the last purge (table purge) there was: what sets out now knows of all up to it */
+};
+/* The set that holds from here on: every commit before this call is in it. Trouble: the last one that could be read. */
+const struct store_rules *rulebook_take(struct rulebook *);
+void rulebook_drop(const struct store_rules *);
+
+#endif

@@ -1,0 +1,44 @@
+/* store_private: struct store, for store.c, parts.c and watch.c. */
+#ifndef CURLEW_STORE_STORE_INTERNAL_H
+#define CURLEW_STORE_STORE_INTERNAL_H
+
+#include "body/body_files.h"
+#include "body/disk.h"
+#include "store/tombstones.h"
+#include "index/index.h"
+#include "store/maintenance.h"
+#include "body/file_lock.h"
+#include "index/reader_pool.h"
+#include "store/ruleset.h"
+#include "store/store.h"
+#include "store/unsynced.h"
+#include "store/usage.h"
+#include "index/writer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct store {
+	char *dir;
+	int dir_fd;
+	char boot[40];
+	int64_t size_bytes;
+	struct lock *lock;
+	struct writer *writer;
+	struct usage *usage;
+	struct bodies *bodies;
+	struct suspects *suspects;
+	struct pool *pool;
+	struct rulebook *rulebook;
+	struct disk *disk;
+	struct keep *keep;
+
+	bool noted; /* store_note_server() */
+	atomic_llong bumps;
+	struct gone *gone;
+};
+
+/* True while the rows of an invalidated URL wait for their deletion. */
+bool store_is_gone(struct store *, const char *url);
+
+#endif

@@ -1,0 +1,121 @@
+/* Parts joined to their files: the half of store.h about bodies that are not complete. Order as in store_find(). */
+#include "store/store_internal.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum store_found store_find_parts(struct store *s, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct store_parts *parts)
+{
+	*parts = (struct store_parts){.whole_bytes = -1};
+	if (store_is_gone(s, url))
+		return STORE_ABSENT;
+	struct index *ix = pool_take(s->pool);
+	if (ix == NULL)
+		return STORE_BROKEN;
+	enum store_found found = index_find_parts(ix, url, wanted, ctx, parts);
+	pool_give(s->pool, ix);
+	return found;
+}
+
+struct covered {
+	struct store *store;
+	void (*each)(void *ctx, struct store_parts *);
+	void *ctx;
+};
+
+static bool is_variant(const void *vary, const char *of)
+{
+	return strcmp(vary, of) == 0;
+}
+
+/* A row of url and vary. */
+static int offer_covered(void *ctx, const struct store_column *v, size_t count)
+{
+	const struct covered *c = ctx;
+	struct store_parts parts = {.whole_bytes = -1};
+	if (count == 2 && v[0].text != NULL && v[1].text != NULL &&
+	    store_find_parts(c->store, v[0].text, is_variant, v[1].text, &parts) == STORE_FOUND)
+		c->each(c->ctx, &parts);
+	store_parts_free(&parts);
+	return 0;
+}
+
+void store_covered(struct store *s, void (*each)(void *ctx, struct store_parts *), void *ctx)
+{
+	struct covered c = {s, each, ctx};
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	if (index_query(s->dir, "SELECT url, vary FROM part WHERE whole_bytes > 0 GROUP BY url, vary HAVING total(body_bytes) >= max(whole_bytes) LIMIT 1000",
+		NULL, 0, offer_covered, &c, &why) < 0)
+		log_trouble("parts", "%s", buf_str(&why));
+	buf_fini(&why);
+}
+
+struct dropped {
+	struct store_op op;
+	bool by_file;
+	char name[]; /* body_file, or url */
+};
+
+static int dropped_run(struct store_op *op, struct index *ix)
+{
+	const struct dropped *d = (const struct dropped *)op;
+	return d->by_file ? index_drop_part(ix, d->name) : index_drop_parts(ix, d->name, NULL);
+}
+
+static void dropped_done(struct store_op *op, bool committed)
+{
+	(void)committed;
+	free(op);
+}
+
+static void drop(struct store *s, const char *name, bool by_file)
+{
+	struct dropped *d = calloc(1, sizeof *d + strlen(name) + 1);
+	if (d == NULL)
+		return;
+	d->op = (struct store_op){.run = dropped_run, .done = dropped_done};
+	d->by_file = by_file;
+	strcpy(d->name, name);
+	writer_queue(s->writer, &d->op, true);
+}
+
+void store_drop_parts(struct store *s, const char *url)
+{
+	drop(s, url, false);
+}
+
+int store_open_part(struct store *s, const struct part *part)
+{
+	int fd = bodies_open_file(s->bodies, part->body_file, part->body_bytes);
+	int64_t number = body_number(part->body_file);
+	if (fd == -2) {
+		stats_add(STATS_STORE_TROUBLE, 1);
+		log_trouble("body", "%s/%s: %s", s->dir, part->body_file, strerror(errno));
+		return -1;
+	}
+	if (fd >= 0 && suspects_has(s->suspects, number)) {
+		if (part->has_sha256 && bodies_verify(s->bodies, fd, part->sha256)) {
+			suspects_clear(s->suspects, number);
+		} else {
+			close(fd);
+			fd = -1;
+		}
+	}
+	if (fd < 0 && bodies_present(s->bodies)) {
+		stats_add(STATS_BROKEN_ROWS, 1);
+		drop(s, part->body_file, true);
+	}
+	return fd;
+}
+
+void store_used_part(struct store *s, int64_t id, int64_t used_at)
+{
+	usage_hits(s->usage, -id, 1, used_at);
+}

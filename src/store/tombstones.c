@@ -1,0 +1,143 @@
+/* A hash table, because with the index locked there may be thousands of them, and every look-up asks. */
+#include "store/tombstones.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "http/key.h"
+#include "index/index.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 1024
+
+struct url {
+	struct store_op op; /* first */
+	struct gone *gone;
+	struct url *next;
+	bool failed; /* to be queued again */
+	char text[]; /* the normal URL */
+};
+
+struct gone {
+	struct writer *writer;
+	atomic_int count; /* so that asking costs one load where there is none */
+	pthread_mutex_t mutex; /* guards the rest */
+	struct url *buckets[BUCKETS];
+};
+
+static size_t bucket_of(const char *text)
+{
+	return hash_text(HASH_BEGIN, text) % BUCKETS;
+}
+
+struct gone *gone_new(struct writer *writer)
+{
+	struct gone *g = calloc(1, sizeof *g);
+	if (g == NULL)
+		return NULL;
+	g->writer = writer;
+	pthread_mutex_init(&g->mutex, NULL);
+	return g;
+}
+
+void gone_free(struct gone *g, const char *dir)
+{
+	if (g == NULL)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (g->buckets[i] != NULL) {
+			struct url *u = g->buckets[i];
+			g->buckets[i] = u->next;
+			log_say("%s: %s is stored though its origin has changed it: somebody kept the index locked (delete its row)", dir, u->text);
+			free(u);
+		}
+	}
+	pthread_mutex_destroy(&g->mutex);
+	free(g);
+}
+
+bool gone_has(struct gone *g, const char *url)
+{
+	char *normal;
+	if (atomic_load(&g->count) == 0)
+		return false;
+	if (key_normal(url, &normal) != 0)
+		return true; /* a miss is the safe answer */
+	const char *text = normal != NULL ? normal : url;
+	pthread_mutex_lock(&g->mutex);
+	const struct url *u = g->buckets[bucket_of(text)];
+	while (u != NULL && strcmp(u->text, text) != 0)
+		u = u->next;
+	pthread_mutex_unlock(&g->mutex);
+	free(normal);
+	return u != NULL;
+}
+
+static int url_run(struct store_op *op, struct index *ix)
+{
+	return index_invalidate(ix, ((struct url *)(void *)op)->text);
+}
+
+/* It must not be forgotten: a stored answer the origin has disowned would be served. */
+static void url_done(struct store_op *op, bool committed)
+{
+	struct url *u = (struct url *)(void *)op;
+	struct gone *g = u->gone;
+	pthread_mutex_lock(&g->mutex);
+	u->failed = !committed;
+	if (committed) {
+		struct url **at = &g->buckets[bucket_of(u->text)];
+		while (*at != u)
+			at = &(*at)->next;
+		*at = u->next;
+		atomic_fetch_sub(&g->count, 1);
+	}
+	pthread_mutex_unlock(&g->mutex);
+	if (committed)
+		free(u);
+}
+
+void gone_add(struct gone *g, const char *url, void (*listed)(void *ctx), void *ctx)
+{
+	char *normal = NULL;
+	int rc = key_normal(url, &normal);
+	const char *text = normal != NULL ? normal : url;
+	size_t n = strlen(text) + 1;
+	struct url *u = rc == 0 ? calloc(1, sizeof *u + n) : NULL;
+	if (u == NULL) {
+		log_trouble("memory", "no memory to invalidate %s", url);
+		free(normal);
+		return;
+	}
+	memcpy(u->text, text, n);
+	free(normal);
+	u->gone = g;
+	u->op = (struct store_op){.run = url_run, .done = url_done};
+	pthread_mutex_lock(&g->mutex);
+	struct url **at = &g->buckets[bucket_of(u->text)];
+	u->next = *at;
+	*at = u;
+	atomic_fetch_add(&g->count, 1);
+	pthread_mutex_unlock(&g->mutex);
+	listed(ctx);
+	writer_queue(g->writer, &u->op, false);
+}
+
+void gone_retry(struct gone *g)
+{
+	if (atomic_load(&g->count) == 0)
+		return;
+	pthread_mutex_lock(&g->mutex);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct url *u = g->buckets[i]; u != NULL; u = u->next) {
+			if (u->failed) {
+				u->failed = false;
+				writer_queue(g->writer, &u->op, false);
+			}
+		}
+	}
+	pthread_mutex_unlock(&g->mutex);
+}

@@ -1,0 +1,199 @@
+#include "store/verify.h"
+
+#include "body/body_files.h"
+#include "index/index.h"
+#include "body/file_lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PIECE = 200, READ = 1 << 20 };
+
+struct walk {
+	struct check *check;
+	const char *dir;
+	int dir_fd;
+	struct index *ix; /* for the question of every file; what looks wrong is asked about by connections of its own */
+	char *buffer;
+	struct buf *why;
+};
+
+static int note_there(void *ctx, const struct store_column *c, size_t count)
+{
+	(void)c;
+	(void)count;
+	*(bool *)ctx = true;
+	return 0;
+}
+
+/* Does the row still own that file? When it cannot be asked, no: it is no fault then. */
+static bool still_owns(struct walk *w, const char *table, const struct index_body *row)
+{
+	char sql[128], id[24];
+	bool there = false;
+	snprintf(sql, sizeof sql, "SELECT 1 FROM %s WHERE id = CAST(?1 AS INTEGER) AND body_file = ?2", table);
+	snprintf(id, sizeof id, "%lld", (long long)row->id);
+	const char *params[] = {id, row->file};
+	return store_query(w->dir, sql, params, 2, note_there, &there, w->why) == 0 && there;
+}
+
+static bool has_sum(struct walk *w, int fd, const unsigned char sha256[32])
+{
+	unsigned char is[32];
+	EVP_MD_CTX *sha = EVP_MD_CTX_new();
+	ssize_t n = -1;
+	if (sha != NULL && EVP_DigestInit_ex(sha, EVP_sha256(), NULL) == 1)
+		while ((n = read(fd, w->buffer, READ)) > 0) {
+			EVP_DigestUpdate(sha, w->buffer, (size_t)n);
+			w->check->bytes += n;
+		}
+	bool done = n == 0 && EVP_DigestFinal_ex(sha, is, NULL) == 1;
+	EVP_MD_CTX_free(sha);
+	return done && memcmp(is, sha256, sizeof is) == 0;
+}
+
+/* Looked at once more: it may have been replaced meanwhile. */
+static void check_invalid(struct walk *w, const char *table, int64_t id)
+{
+	struct index_body again;
+	if (index_bodies(w->ix, strcmp(table, "part") == 0, id - 1, &again, 1) != 1)
+		return;
+	if (again.id == id && again.invalid)
+		w->check->fault(w->check->ctx, CHECK_INVALID, table, id, NULL, NULL);
+	index_body_free(&again);
+}
+
+static void check_row(struct walk *w, const char *table, const struct index_body *row)
+{
+	struct stat s;
+	enum check_fault fault = CHECK_MISSING;
+	bool wrong = true;
+	int fd = openat(w->dir_fd, row->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0 && fstat(fd, &s) == 0) {
+		fault = s.st_size != row->body_bytes ? CHECK_SIZE : CHECK_CONTENT;
+		wrong = s.st_size != row->body_bytes || (row->has_sha256 && !has_sum(w, fd, row->sha256));
+	}
+	if (fd >= 0)
+		close(fd);
+	if (wrong && still_owns(w, table, row))
+		w->check->fault(w->check->ctx, fault, table, row->id, row->file, row->url);
+}
+
+static int check_table(struct walk *w, const char *table)
+{
+	struct index_body *rows = calloc(PIECE, sizeof *rows);
+	int64_t after = INT64_MIN;
+	int n = -1;
+	while (rows != NULL && (n = index_bodies(w->ix, strcmp(table, "part") == 0, after, rows, PIECE)) > 0) {
+		after = rows[n - 1].id;
+		for (int i = 0; i < n; i++) {
+			if (rows[i].invalid)
+				check_invalid(w, table, rows[i].id);
+			else if (rows[i].file != NULL)
+				check_row(w, table, &rows[i]);
+			w->check->rows += rows[i].invalid || rows[i].file != NULL;
+			index_body_free(&rows[i]);
+			if (w->check->progress != NULL && w->check->rows % 100 == 0)
+				w->check->progress(w->check->ctx, w->check->rows, w->check->bytes);
+		}
+	}
+	free(rows);
+	if (n < 0)
+		buf_addf(w->why, "%s/index.db: the table %s cannot be read to its end", w->dir, table);
+	return n;
+}
+
+/* --- files --- */
+
+struct names {
+	struct lock *lock;
+	int64_t number;
+	bool alive;
+};
+
+static int note_alive(void *ctx, const struct store_column *c, size_t count)
+{
+	struct names *n = ctx;
+	(void)count;
+	n->alive = n->alive || lock_alive(n->lock, strtoll(store_text(&c[0]), NULL, 10));
+	return 0;
+}
+
+/* Is the name one that a living process has taken (invariant 3)? */
+static bool is_taken(struct walk *w, struct lock *lock, const char *file)
+{
+	char number[24];
+	struct names n = {.lock = lock, .number = body_number(file)};
+	snprintf(number, sizeof number, "%lld", (long long)n.number);
+	const char *param = number;
+	int rc = store_query(w->dir, "SELECT owner FROM lease WHERE owner <> 0 AND first <= CAST(?1 AS INTEGER) AND CAST(?1 AS INTEGER) < behind",
+	    &param, 1, note_alive, &n, w->why);
+	return rc != 0 || n.alive;
+}
+
+static bool is_owned(struct walk *w, const char *file)
+{
+	bool owned = false;
+	int rc = store_query(w->dir, "SELECT 1 FROM entry WHERE body_file = ?1 UNION ALL SELECT 1 FROM part WHERE body_file = ?1 "
+				     "UNION ALL SELECT 1 FROM trash WHERE file = ?1", &file, 1, note_there, &owned, w->why);
+	return rc != 0 || owned;
+}
+
+static void check_directory(struct walk *w, struct lock *lock, const char *name)
+{
+	int fd = openat(w->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+	if (d == NULL && fd >= 0)
+		close(fd);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		char file[BODY_NAME_SIZE];
+		struct stat s;
+		int n = snprintf(file, sizeof file, "%s/%.14s", name, e->d_name);
+		if (n >= (int)sizeof file || body_number(file) < 0)
+			continue; /* not a name of ours: not ours to judge */
+		w->check->files++;
+		struct index_owner owner;
+		if (index_owner(w->ix, file, &owner) == STORE_FOUND)
+			continue;
+		/* In this order: a row that came meanwhile is seen, and a file that went meanwhile is gone. */
+		if (!is_owned(w, file) && !is_taken(w, lock, file) && !is_owned(w, file) && fstatat(w->dir_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0)
+			w->check->fault(w->check->ctx, CHECK_UNOWNED, NULL, 0, file, NULL);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+int check_cache(struct check *check, const char *dir, struct buf *why)
+{
+	struct walk w = {.check = check, .dir = dir, .why = why, .dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	int rc = -1;
+	w.buffer = malloc(READ);
+	struct lock *lock = NULL;
+	if (w.buffer == NULL || w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
+		index_say_absence(dir, why);
+	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL && (lock = lock_open_to_read(w.dir_fd)) == NULL)
+		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir, strerror(errno));
+	else if (w.ix != NULL && !body_is_the_one(w.dir_fd, w.ix))
+		body_say_absence(dir, why);
+	else if (w.ix != NULL)
+		rc = check_table(&w, "entry") == 0 && check_table(&w, "part") == 0 ? 0 : -1;
+	for (unsigned ab = 0; rc == 0 && ab < 256; ab++) {
+		char name[16];
+		snprintf(name, sizeof name, "body/%02x", ab);
+		check_directory(&w, lock, name);
+	}
+	lock_close(lock);
+	index_close(w.ix);
+	free(w.buffer);
+	if (w.dir_fd >= 0)
+		close(w.dir_fd);
+	return rc;
+}

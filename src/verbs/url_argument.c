@@ -1,0 +1,218 @@
+#include "verbs/url_argument.h"
+
+#include "base/log.h"
+#include "http/key.h"
+#include "http/site.h"
+#include "proxy/exchange.h"
+#include "verbs/fields.h"
+#include "verbs/verbs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* "shared --targets X --origin URL", as store_config.mode was written. */
+static void read_mode(struct ask *a)
+{
+	a->mode_words = strdup(a->glimpse.mode);
+	a->policy = (struct policy){.targets = a->targets};
+	a->targets[a->policy.target_count++] = "Curlew-Cache-Control";
+	char *rest = NULL, *what = NULL;
+	for (char *word = strtok_r(a->mode_words, " \n", &rest); word != NULL; word = strtok_r(NULL, " \n", &rest)) {
+		if (what != NULL && strcmp(what, "--targets") == 0 && a->policy.target_count < ASK_TARGETS - 1)
+			a->targets[a->policy.target_count++] = word;
+		else if (what != NULL && strcmp(what, "--origin") == 0)
+			a->origin = word;
+		else if (strcmp(word, "--private") == 0)
+			a->policy.private_cache = true;
+		what = word;
+	}
+	if (a->origin != NULL)
+		a->targets[a->policy.target_count++] = "CDN-Cache-Control";
+}
+
+static int read_request(struct ask *a, const struct conf *conf, const char *verb)
+{
+	struct fault fault;
+	if (!fields_check(conf, verb))
+		return -1;
+	buf_adds(&a->request_text, "GET / HTTP/1.1\r\n");
+	for (size_t i = 0; conf_item(conf, "header", i) != NULL; i++)
+		buf_addf(&a->request_text, "%s\r\n", conf_item(conf, "header", i));
+	buf_adds(&a->request_text, "Host: localhost\r\n\r\n");
+	if (message_parse_request(&a->request, buf_span(&a->request_text), &fault) == MESSAGE_WHOLE)
+		return 0;
+	log_say("%s: --header: %s", verb, fault.why);
+	return -1;
+}
+
+char *ask_server(const struct ask *a, const char *name)
+{
+	size_t n = strlen(name);
+	for (const char *line = a->glimpse.server; line != NULL && *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+		if (len > n && strncmp(line, name, n) == 0 && line[n] == ' ')
+			return strndup(line + n + 1, len - n - 1);
+		line += len + (line[len] == '\n');
+	}
+	return NULL;
+}
+
+/* The command line's URL as the request target it is for a server; key_fini() is always allowed. */
+static int read_target(const struct ask *a, const char *text, struct key_target *target, const char **why)
+{
+	char *scheme = ask_server(a, "default-scheme"), *path = NULL;
+	struct key_ways ways = {.default_scheme = scheme != NULL ? scheme : "http", .origin = a->origin};
+	struct fault fault = {0, "out of memory"};
+	int rc = -1;
+	*target = (struct key_target){0};
+	if (asprintf(&path, "/%s", text + (text[0] == '/')) > 0)
+		rc = key_of_target(&ways, span_of("GET"), span_of(path), target, &fault);
+	free(path);
+	free(scheme);
+	*why = fault.why;
+	return rc;
+}
+
+bool ask_is_file(const struct ask *a, const struct conf *conf)
+{
+	const char *fault;
+	char *root = ask_server(a, "root");
+	struct key_target target = {0};
+	struct root files;
+	struct stat st;
+	struct buf why;
+	bool index;
+	int fd = -1;
+	buf_init(&why, BUF_LINE);
+	if (root_open(&files, root, conf_cache_dir(conf), &why) == 0 && root != NULL) {
+		read_target(a, conf_operand(conf, 0), &target, &fault);
+		if (target.way == KEY_PREFIX && target.path != NULL)
+			fd = root_open_file(&files, target.path, &st, &index);
+		key_fini(&target);
+	}
+	root_close(&files);
+	buf_fini(&why);
+	free(root);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A URL of the running server itself, as one pastes it from where it was asked: what follows its authority; else NULL. */
+static const char *behind_own_name(const struct ask *a, const char *url)
+{
+	static const char *const names[] = {"http://localhost:", "http://127.0.0.1:", "http://[::1]:"};
+	char *listen = ask_server(a, "listen");
+	const char *port = listen != NULL ? strrchr(listen, ':') : NULL, *path = NULL;
+	for (size_t i = 0; port != NULL && i < sizeof names / sizeof names[0] && path == NULL; i++) {
+		const char *at = url + strlen(names[i]);
+		if (strncmp(url, names[i], strlen(names[i])) == 0 && strncmp(at, port + 1, strlen(port + 1)) == 0 && at[strlen(port + 1)] == '/')
+			path = at + strlen(port + 1);
+	}
+	free(listen);
+	return path;
+}
+
+/* A normalised URL on LABEL.localhost, as a browser shows it, as the real site's; else NULL. malloc()ed. */
+static char *of_site(const struct ask *a, const char *url)
+{
+	char *listen = ask_server(a, "listen");
+	const char *port = listen != NULL ? strrchr(listen, ':') : NULL;
+	char *real = port != NULL && a->origin == NULL ? site_reveal(span_of(url), span_of(port)) : NULL;
+	free(listen);
+	return real;
+}
+
+/* As the server would read it: a path for its one origin, a URL as a person types it, or one of the server's own. */
+static char *read_url(const struct ask *a, const char *text, const char **why)
+{
+	*why = "not a URL that can be stored (http or https, with a host)";
+	char *scheme = ask_server(a, "default-scheme");
+	struct key_target target;
+	char *url = a->origin != NULL && text[0] == '/' ? strdup(text) : key_of_url(text, scheme != NULL ? scheme : "http");
+	char *real = url != NULL ? of_site(a, url) : NULL;
+	if (real != NULL) {
+		free(url);
+		url = real;
+	}
+	const char *path = url != NULL && url[0] == '/' ? url : url != NULL ? behind_own_name(a, url) : NULL;
+	free(scheme);
+	if (path == NULL)
+		return url;
+	char *meant = NULL;
+	if (read_target(a, path, &target, why) == 0) {
+		meant = target.url;
+		target.url = NULL;
+	}
+	key_fini(&target);
+	free(url);
+	return meant;
+}
+
+int ask_begin(struct ask *a, const struct conf *conf, const char *verb)
+{
+	struct buf why;
+	memset(a, 0, sizeof *a);
+	buf_init(&a->request_text, BUF_HEAD);
+	message_init(&a->request);
+	lookup_init(&a->lookup);
+	a->now = (int64_t)time(NULL);
+	if (conf_operands(conf) != 1) {
+		log_say("%s: one URL is wanted (curlew %s --help)", verb, verb);
+		return VERB_USAGE;
+	}
+	if (read_request(a, conf, verb) != 0)
+		return VERB_USAGE;
+	buf_init(&why, BUF_LINE);
+	int rc = glimpse_open(&a->glimpse, conf_cache_dir(conf), &why);
+	if (rc != 0)
+		log_say("%s: %s", verb, buf_str(&why));
+	buf_fini(&why);
+	if (rc != 0)
+		return VERB_TROUBLE;
+	read_mode(a);
+	return VERB_DONE;
+}
+
+int ask_url(struct ask *a, const struct conf *conf, const char *verb)
+{
+	const char *why;
+	a->url = read_url(a, conf_operand(conf, 0), &why);
+	if (a->url == NULL) {
+		log_say("%s: %s: %s", verb, conf_operand(conf, 0), why);
+		return VERB_USAGE;
+	}
+	char *key = rules_key(a->glimpse.rules, a->url, &a->key_rule);
+	a->key = key != NULL ? key : strdup(a->url);
+	a->normal = a->key != NULL ? key_normalise(a->key, "http") : NULL;
+	if (a->normal == NULL) {
+		log_say("%s: out of memory", verb);
+		return VERB_TROUBLE;
+	}
+	rules_judge(a->glimpse.rules, a->key, &a->ruling);
+	policy_read_demand(&a->request, &a->demand);
+	if (glimpse_rows(&a->glimpse, a->key, &a->lookup.rows) == STORE_BROKEN)
+		return VERB_TROUBLE;
+	return VERB_DONE;
+}
+
+void ask_judge(struct ask *a)
+{
+	lookup_choose(&a->lookup, &a->policy, &a->demand, &a->ruling, &a->request, a->now);
+}
+
+void ask_end(struct ask *a)
+{
+	lookup_fini(&a->lookup);
+	glimpse_close(&a->glimpse);
+	message_fini(&a->request);
+	buf_fini(&a->request_text);
+	free(a->mode_words);
+	free(a->url);
+	free(a->key);
+	free(a->normal);
+}

@@ -1,0 +1,44 @@
+/*
+ * ask: a question about one URL as a request would put it: its key, the rules, the rows, the variant and the verdict. For explain, cat and show.
+ */
+#ifndef CURLEW_VERBS_URL_ARGUMENT_H
+#define CURLEW_VERBS_URL_ARGUMENT_H
+
+#include "base/conf.h"
+#include "proxy/selection.h"
+#include "store/inspect.h"
+
+enum { ASK_TARGETS = 16 };
+
+struct ask {
+	struct glimpse glimpse;
+	char *url;        /* as asked */
+	char *key;        /* what the cache calls it: url, unless a rule leaves parameters out */
+	char *normal;     /* the normal URL of the key, which all its spellings share */
+	int64_t key_rule; /* that rule; 0: none */
+	struct buf request_text;
+	struct head request;
+	struct policy policy;
+	const char *targets[ASK_TARGETS];
+	char *mode_words; /* targets point into it */
+	char *origin;     /* --origin of the cache, or NULL */
+	struct policy_demand demand;
+	struct ruling ruling;
+	struct lookup lookup;
+	int64_t now;
+};
+
+/* Reads -H of the command line, and how the cache is run. VERB_DONE, or the exit status after having said why not; ask_end() is always
+ * allowed. */
+int ask_begin(struct ask *, const struct conf *, const char *verb);
+void ask_end(struct ask *);
+/* Looks the command line's URL up. Likewise. */
+int ask_url(struct ask *, const struct conf *, const char *verb);
+/* True when the --root of the running server holds what is asked for: then that is the answer, whatever is stored. */
+bool ask_is_file(const struct ask *, const struct conf *);
+/* Selects the variant and judges it as of a->now. Once. */
+void ask_judge(struct ask *);
+/* One setting of the server that is running; NULL: none is, or it has no such. The caller's to free. */
+char *ask_server(const struct ask *, const char *name);
+
+#endif

@@ -74,7 +74,7 @@ static int64_t find(struct index *ix, const char *url)
 {
 	index_bind_text(ix->statements[HAS_KEY], 1, url);
 	index_bind_text(ix->statements[HAS_KEY], 2, "");
-	int64_t id = index_ask(ix, HAS_KEY, "simulating") == STORE_FOUND ? sqlite3_column_int64(ix->statements[HAS_KEY], 0) : 0;
+	int64_t id = index_ask(ix, HAS_KEY, "simulating") == INDEX_FOUND ? sqlite3_column_int64(ix->statements[HAS_KEY], 0) : 0;
 	index_rest(ix, HAS_KEY);
 	return id;
 }

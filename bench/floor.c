@@ -141,7 +141,7 @@ static void welcome(int set, int listener)
 	epoll_ctl(set, EPOLL_CTL_ADD, fd, &wanted);
 }
 
-static void *lane(void *argument)
+static void *loop(void *argument)
 {
 	int listener = *(int *)argument, set = epoll_create1(0);
 	struct epoll_event events[EVENTS], wanted = {.events = EPOLLIN, .data.ptr = NULL};
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < THREADS; i++)
 		listeners[i] = listen_on(&port);
 	for (int i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, lane, &listeners[i]);
+		pthread_create(&threads[i], NULL, loop, &listeners[i]);
 	printf("%d\n", ntohs(port));
 	fflush(stdout);
 	pthread_join(threads[0], NULL);

@@ -71,7 +71,7 @@ static struct entry *make(long i)
 
 struct one {
 	struct store_put put;
-	struct store_job job;
+	struct disk_job job;
 	long i;
 };
 
@@ -85,7 +85,7 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 	sem_post(&room);
 }
 
-static void write_body(struct store_job *job)
+static void write_body(struct disk_job *job)
 {
 	struct one *o = (struct one *)(void *)((char *)job - offsetof(struct one, job));
 	char bytes[1024];
@@ -115,7 +115,7 @@ static void put_many(long from, long count, bool bodies)
 {
 	for (long i = from; i < from + count; i++)
 		put_one(i, bodies);
-	store_settle(store);
+	store_flush(store);
 	for (int i = 0; i < IN_FLIGHT; i++)
 		sem_wait(&room);
 	for (int i = 0; i < IN_FLIGHT; i++)
@@ -125,37 +125,37 @@ static void put_many(long from, long count, bool bodies)
 static void find_many(const char *what, long rows, long times, long stride)
 {
 	char url[128];
-	struct store_rows found;
+	struct index_rows found;
 	double began = now_s();
 	for (long i = 0; i < times; i++) {
 		url_of(url, sizeof url, i * stride % rows);
-		if (store_find(store, url, &found) != STORE_FOUND)
+		if (store_find(store, url, &found) != INDEX_FOUND)
 			fprintf(stderr, "%s: not found\n", url);
-		store_rows_free(&found);
+		index_rows_free(&found);
 	}
 	say(what, (now_s() - began) / (double)times * 1e6, "us");
 }
 
 static void watch(long times)
 {
-	struct store_watch *w = store_watch_new(store);
+	struct change_counter *w = change_counter_new(store);
 	double began = now_s();
 	for (long i = 0; i < times; i++)
-		store_watch_edits(w);
+		change_counter_edits(w);
 	say("store_watch_edits, nothing changed", (now_s() - began) / (double)times * 1e6, "us");
 
 	char url[128];
-	struct store_rows found;
+	struct index_rows found;
 	url_of(url, sizeof url, 7);
-	if (store_find(store, url, &found) == STORE_FOUND) {
+	if (store_find(store, url, &found) == INDEX_FOUND) {
 		began = now_s();
 		for (long i = 0; i < times; i++)
-			if (store_watch_confirm(w, found.entries[0]) != STORE_FOUND)
+			if (change_counter_confirm(w, found.entries[0]) != INDEX_FOUND)
 				fprintf(stderr, "not confirmed\n");
 		say("store_watch_confirm", (now_s() - began) / (double)times * 1e6, "us");
 	}
-	store_rows_free(&found);
-	store_watch_free(w);
+	index_rows_free(&found);
+	change_counter_free(w);
 }
 
 int main(int argc, char **argv)
@@ -177,14 +177,14 @@ int main(int argc, char **argv)
 	say("store_open", (now_s() - began) * 1e3, "ms");
 
 	char url[128];
-	struct store_rows found;
+	struct index_rows found;
 	url_of(url, sizeof url, rows - 1);
-	if (store_find(store, url, &found) != STORE_FOUND) {
+	if (store_find(store, url, &found) != INDEX_FOUND) {
 		began = now_s();
 		put_many(0, rows, false);
 		say("store_put of a new row, amortised, gaps included", (now_s() - began) / (double)rows * 1e6, "us");
 	}
-	store_rows_free(&found);
+	index_rows_free(&found);
 	say("resident", (double)resident_kib() / 1024, "MiB");
 
 	find_many("store_find, one URL", 1, 200000, 1);

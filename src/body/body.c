@@ -10,7 +10,7 @@
  * body_free() may come at any time: it unlinks the file unless the state is OWNED. A body that never got a byte has no file in
  * the end: body_file() is NULL.
  *
- * How names are taken, and why no file is ever written over, stands in body_names.c. Files are touched outside of the mutex.
+ * How names are taken, and why no file is ever written over, stands in body_leases.c. Files are touched outside of the mutex.
  */
 #include "body/body_internal.h"
 
@@ -40,7 +40,7 @@ static int trouble(struct bodies *b, const char *what, const char *name)
 
 /* --- opening and closing --- */
 
-struct bodies *bodies_open(int dir_fd, struct lock *lock, struct writer *writer, struct index *ix, const char *boot)
+struct bodies *bodies_open(int dir_fd, struct file_lock *lock, struct writer *writer, struct index *ix, const char *boot)
 {
 	struct bodies *b = calloc(1, sizeof *b);
 	if (b == NULL)
@@ -135,7 +135,7 @@ static int begin_in_place(struct body *body)
 
 void body_spool_name(struct bodies *b, char name[SPOOL_NAME_SIZE])
 {
-	snprintf(name, SPOOL_NAME_SIZE, "spool/%llx.%llx", (unsigned long long)lock_owner(b->lock),
+	snprintf(name, SPOOL_NAME_SIZE, "spool/%llx.%llx", (unsigned long long)file_lock_owner(b->lock),
 	    (unsigned long long)atomic_fetch_add(&b->spooled, 1));
 }
 
@@ -371,7 +371,7 @@ void bodies_sweep_spool(struct bodies *b)
 	DIR *d = open_spool(b, &fd);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		int64_t owner = spooler(e->d_name);
-		if (owner != 0 && !lock_alive(b->lock, owner) && unlinkat(fd, e->d_name, 0) == 0)
+		if (owner != 0 && !file_lock_alive(b->lock, owner) && unlinkat(fd, e->d_name, 0) == 0)
 			stats_add(STATS_BODIES_DROPPED, 1);
 	}
 	if (d != NULL)
@@ -387,7 +387,7 @@ int64_t bodies_in_flight_elsewhere(struct bodies *b)
 	DIR *d = open_spool(b, &fd);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		int64_t owner = spooler(e->d_name);
-		if (owner != 0 && owner != lock_owner(b->lock) && fstatat(fd, e->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0)
+		if (owner != 0 && owner != file_lock_owner(b->lock) && fstatat(fd, e->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0)
 			bytes += s.st_size;
 	}
 	if (d != NULL)

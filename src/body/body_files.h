@@ -1,7 +1,7 @@
 /*
  * body_files: body files as the other files of the store need them; body.h has what the rest of the program sees.
  *
- * struct bodies is one process's hold on the directory: its names and its bodies in flight. The numbers in names (bodyname.h) are taken
+ * struct bodies is one process's hold on the directory: its names and its bodies in flight. The numbers in names (body_name.h) are taken
  * from the index in leases (table lease), one number once.
  */
 #ifndef CURLEW_BODY_BODY_FILES_H
@@ -16,7 +16,7 @@ struct bodies;
 
 /* Makes body/ and spool/ where they are missing, and marks body/ as the one unless it seems to be away (body_place.c); the index is asked
  * only within this call. NULL with errno. The descriptor, lock, writer and boot stay the caller's and must outlive it. */
-struct bodies *bodies_open(int dir_fd, struct lock *, struct writer *, struct index *, const char *boot);
+struct bodies *bodies_open(int dir_fd, struct file_lock *, struct writer *, struct index *, const char *boot);
 /* Gives back what is left of the leases, through the writer. No body may be in flight. (A lease that comes later, or that the writer
  * cannot settle, is left to the sweep of others.) Then bodies_free(), after writer_stop(). */
 void bodies_retire(struct bodies *);

@@ -1,4 +1,4 @@
-/* body_internal: what body.c and body_names.c share. */
+/* body_internal: what body.c and body_leases.c share. */
 #ifndef CURLEW_BODY_BODY_INTERNAL_H
 #define CURLEW_BODY_BODY_INTERNAL_H
 
@@ -21,7 +21,7 @@ struct lease {
 
 struct bodies {
 	int dir_fd;
-	struct lock *lock;
+	struct file_lock *lock;
 	struct writer *writer;
 	char boot[40];
 	EVP_MD *sha256;

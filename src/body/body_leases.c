@@ -4,7 +4,7 @@
  * Names. A lease is taken through the writer's queue and therefore committed before its first name is used; another one is asked for
  * when half of it is used, so that nobody waits for it but the first body of all. A lease whose names are used up is settled
  * when each of its files is either owned by a row or gone (`undecided` is 0). Until then the sweep of another process must leave it
- * alone, which it does while lock_owner() lives (invariant 3).
+ * alone, which it does while file_lock_owner() lives (invariant 3).
  *
  * A power cut may lose the last leases together with all rows that came after them, and then a name meets a file nobody owns.
  * So no file is ever written over: the name is skipped and the file goes to the trash, where its ownership is looked into.
@@ -39,7 +39,7 @@ void body_boot(char *boot, size_t size)
 	boot[strcspn(boot, "\n")] = '\0';
 }
 
-static void ask_for_lease(struct bodies *b);
+static void url_argument_for_lease(struct bodies *b);
 
 /* All its names are given. */
 static void spend_current(struct bodies *b)
@@ -72,7 +72,7 @@ int body_take_name(struct body *body)
 	pthread_mutex_lock(&b->mutex);
 	pass_over(b);
 	if (b->current == NULL && !b->asking)
-		ask_for_lease(b);
+		url_argument_for_lease(b);
 	if (b->current == NULL && !b->waited_in_vain) {
 		struct timespec until = clock_after_us(FIRST_LEASE_WAIT_MS * 1000);
 		while (b->current == NULL && b->asking)
@@ -93,7 +93,7 @@ int body_take_name(struct body *body)
 			b->writing->writing_before = body;
 		b->writing = body;
 		if (l->at.behind - l->next_name <= (l->at.behind - l->at.first) / 2 && b->following == NULL && !b->asking)
-			ask_for_lease(b);
+			url_argument_for_lease(b);
 		if (l->next_name == l->at.behind)
 			spend_current(b);
 		result = 0;
@@ -130,16 +130,16 @@ void body_decide(struct body *body)
 
 /* A file stands where our name should go (see above). */
 struct stray {
-	struct store_op op;
+	struct writer_op op;
 	char name[BODY_NAME_SIZE];
 };
 
-static int stray_run(struct store_op *op, struct index *ix)
+static int stray_run(struct writer_op *op, struct index *ix)
 {
 	return index_trash_add(ix, ((struct stray *)op)->name);
 }
 
-static void stray_done(struct store_op *op, bool committed)
+static void stray_done(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	free(op);
@@ -170,19 +170,19 @@ void body_written(struct body *body)
 /* --- leases --- */
 
 struct asked {
-	struct store_op op;
+	struct writer_op op;
 	struct bodies *bodies;
 	struct lease *lease;
 	int64_t names, least;
 };
 
-static int asked_run(struct store_op *op, struct index *ix)
+static int asked_run(struct writer_op *op, struct index *ix)
 {
 	struct asked *a = (struct asked *)op;
-	return index_lease_take(ix, lock_owner(a->bodies->lock), a->bodies->boot, a->names, a->least, &a->lease->at);
+	return index_lease_take(ix, file_lock_owner(a->bodies->lock), a->bodies->boot, a->names, a->least, &a->lease->at);
 }
 
-static void asked_done(struct store_op *op, bool committed)
+static void asked_done(struct writer_op *op, bool committed)
 {
 	struct asked *a = (struct asked *)op;
 	struct bodies *b = a->bodies;
@@ -204,7 +204,7 @@ static void asked_done(struct store_op *op, bool committed)
 }
 
 /* With the mutex held. */
-static void ask_for_lease(struct bodies *b)
+static void url_argument_for_lease(struct bodies *b)
 {
 	struct asked *a = calloc(1, sizeof *a);
 	struct lease *l = calloc(1, sizeof *l);
@@ -224,17 +224,17 @@ static void ask_for_lease(struct bodies *b)
 }
 
 struct settled {
-	struct store_op op;
+	struct writer_op op;
 	int64_t id, first, behind;
 };
 
-static int settled_run(struct store_op *op, struct index *ix)
+static int settled_run(struct writer_op *op, struct index *ix)
 {
 	struct settled *s = (struct settled *)op;
-	return s->behind == s->first ? index_lease_remove(ix, s->id) : index_lease_settle(ix, s->id, s->behind);
+	return s->behind == s->first ? index_lease_remove(ix, s->id) : index_lease_close(ix, s->id, s->behind);
 }
 
-static void settled_done(struct store_op *op, bool committed)
+static void settled_done(struct writer_op *op, bool committed)
 {
 	(void)committed; /* if not, the lease is swept when we are dead */
 	free(op);

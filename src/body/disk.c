@@ -7,7 +7,7 @@ struct disk {
 	pthread_t thread;
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
-	struct store_job *first, **behind;
+	struct disk_job *first, **behind;
 	bool waiting, stopping;
 };
 
@@ -17,7 +17,7 @@ static void *run(void *arg)
 	pthread_setname_np(pthread_self(), "disk");
 	pthread_mutex_lock(&d->mutex);
 	for (;;) {
-		struct store_job *job = d->first;
+		struct disk_job *job = d->first;
 		if (job != NULL) {
 			if ((d->first = job->next) == NULL)
 				d->behind = &d->first;
@@ -67,7 +67,7 @@ void disk_stop(struct disk *d)
 	free(d);
 }
 
-void disk_queue(struct disk *d, struct store_job *job)
+void disk_queue(struct disk *d, struct disk_job *job)
 {
 	job->next = NULL;
 	pthread_mutex_lock(&d->mutex);

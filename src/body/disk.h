@@ -11,6 +11,6 @@ struct disk *disk_start(void);
 /* Does what is queued, also what that queues, and ends the thread. */
 void disk_stop(struct disk *);
 /* Any thread. In order of asking. */
-void disk_queue(struct disk *, struct store_job *);
+void disk_queue(struct disk *, struct disk_job *);
 
 #endif

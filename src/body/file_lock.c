@@ -19,20 +19,20 @@ enum { SETUP = 0, USING = 1, RECLAIMING = 2 };
 #define OWNER_BITS 48
 #define SETUP_WAIT_MS 10000
 
-struct lock {
+struct file_lock {
 	int fd;
 	int64_t owner;
 };
 
-static int lock_byte(struct lock *l, short type, int64_t byte)
+static int lock_byte(struct file_lock *l, short type, int64_t byte)
 {
 	struct flock f = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 	return fcntl(l->fd, F_OFD_SETLK, &f);
 }
 
-struct lock *lock_open(int dir_fd)
+struct file_lock *file_lock_open(int dir_fd)
 {
-	struct lock *l = calloc(1, sizeof *l);
+	struct file_lock *l = calloc(1, sizeof *l);
 	if (l == NULL)
 		return NULL;
 	struct owner owner = owner_of(dir_fd);
@@ -49,13 +49,13 @@ struct lock *lock_open(int dir_fd)
 			return l;
 	}
 out:
-	lock_close(l);
+	file_lock_close(l);
 	return NULL;
 }
 
-struct lock *lock_open_to_read(int dir_fd)
+struct file_lock *file_lock_open_to_read(int dir_fd)
 {
-	struct lock *l = lock_open(dir_fd);
+	struct file_lock *l = file_lock_open(dir_fd);
 	bool denied = l == NULL && (errno == EACCES || errno == EPERM);
 	bool nobody = l == NULL && (errno == EROFS || (denied && faccessat(dir_fd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT));
 	if (nobody && (l = calloc(1, sizeof *l)) != NULL)
@@ -63,7 +63,7 @@ struct lock *lock_open_to_read(int dir_fd)
 	return l;
 }
 
-void lock_close(struct lock *l)
+void file_lock_close(struct file_lock *l)
 {
 	if (l == NULL)
 		return;
@@ -74,7 +74,7 @@ void lock_close(struct lock *l)
 	errno = saved;
 }
 
-int lock_setup_begin(struct lock *l)
+int file_lock_setup_begin(struct file_lock *l)
 {
 	/* No F_OFD_SETLKW: a process stopped in the middle of its setup must not stop every other one for ever. */
 	for (int waited_ms = 0;; waited_ms += 5) {
@@ -86,24 +86,24 @@ int lock_setup_begin(struct lock *l)
 	}
 }
 
-void lock_setup_end(struct lock *l)
+void file_lock_setup_end(struct file_lock *l)
 {
 	lock_byte(l, F_UNLCK, SETUP);
 }
 
-bool lock_join(struct lock *l)
+bool file_lock_join(struct file_lock *l)
 {
 	bool alone = lock_byte(l, F_WRLCK, USING) == 0;
 	lock_byte(l, F_RDLCK, USING);
 	return alone;
 }
 
-int64_t lock_owner(const struct lock *l)
+int64_t file_lock_owner(const struct file_lock *l)
 {
 	return l->owner;
 }
 
-bool lock_alive(struct lock *l, int64_t owner)
+bool file_lock_alive(struct file_lock *l, int64_t owner)
 {
 	if (l->fd < 0)
 		return false;
@@ -113,12 +113,12 @@ bool lock_alive(struct lock *l, int64_t owner)
 	return fcntl(l->fd, F_OFD_GETLK, &f) != 0 || f.l_type != F_UNLCK;
 }
 
-bool lock_reclaim_begin(struct lock *l)
+bool file_lock_reclaim_begin(struct file_lock *l)
 {
 	return l->fd < 0 || lock_byte(l, F_WRLCK, RECLAIMING) == 0;
 }
 
-void lock_reclaim_end(struct lock *l)
+void file_lock_reclaim_end(struct file_lock *l)
 {
 	if (l->fd >= 0)
 		lock_byte(l, F_UNLCK, RECLAIMING);

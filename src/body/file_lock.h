@@ -11,29 +11,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lock;
+struct file_lock;
 
 /* Opens (or makes) the file in the directory. NULL with errno. */
-struct lock *lock_open(int dir_fd);
+struct file_lock *file_lock_open(int dir_fd);
 /* The same for one who changes nothing: also where the file cannot be made or written, and nobody has made it: there nobody lives and nobody
  * reclaims. NULL with errno. */
-struct lock *lock_open_to_read(int dir_fd);
-void lock_close(struct lock *);
+struct file_lock *file_lock_open_to_read(int dir_fd);
+void file_lock_close(struct file_lock *);
 
 /* Setting up: one process at a time looks at the index and makes it. Waits up to ten seconds. 0, or -1 with errno. */
-int lock_setup_begin(struct lock *);
-void lock_setup_end(struct lock *);
+int file_lock_setup_begin(struct file_lock *);
+void file_lock_setup_end(struct file_lock *);
 
-/* Joins those who use the cache, until lock_close(). True when there was nobody else. Only while setting up. */
-bool lock_join(struct lock *);
+/* Joins those who use the cache, until file_lock_close(). True when there was nobody else. Only while setting up. */
+bool file_lock_join(struct file_lock *);
 
-/* This store's number among the living: random, never 0, held until lock_close(). */
-int64_t lock_owner(const struct lock *);
+/* This store's number among the living: random, never 0, held until file_lock_close(). */
+int64_t file_lock_owner(const struct file_lock *);
 /* Does a store with that number live? When in doubt, yes. */
-bool lock_alive(struct lock *, int64_t owner);
+bool file_lock_alive(struct file_lock *, int64_t owner);
 
 /* Reclaiming body files: one process at a time, and none while a backup is made. False: not now. */
-bool lock_reclaim_begin(struct lock *);
-void lock_reclaim_end(struct lock *);
+bool file_lock_reclaim_begin(struct file_lock *);
+void file_lock_reclaim_end(struct file_lock *);
 
 #endif

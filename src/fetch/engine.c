@@ -1,6 +1,6 @@
 /*
  * The loop: wait for sockets, for libcurl's timer or for a command; do the commands; let libcurl act; take what has ended; once a
- * second look for transfers past their deadline; tell round_over.
+ * second look for transfers past their deadline; tell batch_end.
  *
  * Other threads never touch libcurl. They leave a command (start, resume, cancel) under `lock`, at most one list node a fetch, and
  * write the eventfd when the list was empty. A fetch is freed on the engine's thread alone, after leaving that list.
@@ -313,16 +313,16 @@ static void *engine_main(void *arg)
 			sweep(e, now);
 			next_sweep = now + SWEEP_MS;
 		}
-		if (e->shared.config.round_over != NULL)
-			e->shared.config.round_over(e->shared.config.ctx);
+		if (e->shared.config.batch_end != NULL)
+			e->shared.config.batch_end(e->shared.config.ctx);
 	}
 	do { /* a fetch that ends may begin another one, after a redirect */
 		do_commands(e);
 		while (e->active != NULL)
 			fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
 	} while (is_commanded(e));
-	if (e->shared.config.round_over != NULL)
-		e->shared.config.round_over(e->shared.config.ctx);
+	if (e->shared.config.batch_end != NULL)
+		e->shared.config.batch_end(e->shared.config.ctx);
 	return NULL;
 }
 

@@ -25,7 +25,7 @@ struct engine_config {
 	double origin_timeout_s;   /* for the whole head, then for each silence */
 	const struct allow *allow; /* outlives the engine; NULL: public addresses only */
 	bool offline;              /* every fetch fails at once with ENGINE_OFFLINE */
-	void (*round_over)(void *ctx); /* after each batch of callbacks: the moment to wake waiting threads; may be NULL */
+	void (*batch_end)(void *ctx); /* after each batch of callbacks: the moment to wake waiting threads; may be NULL */
 	void *ctx;
 };
 

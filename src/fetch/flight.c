@@ -17,7 +17,7 @@ void flight_enter(struct flight *f, enum flight_state to)
 
 void flight_unpause(struct flight *f)
 {
-	if (f->paused && f->fetch != NULL && f->window.end - f->window.start < FLIGHT_WINDOW / 2) {
+	if (f->paused && f->fetch != NULL && f->buffer.end - f->buffer.start < FLIGHT_BUFFER / 2) {
 		f->paused = false;
 		engine_resume_data(f->fetch);
 	}
@@ -25,7 +25,7 @@ void flight_unpause(struct flight *f)
 
 void flight_end_if_idle(struct flight *f)
 {
-	if (f->seat_count == 0 && !f->storing && !f->refreshing && f->fetch != NULL) {
+	if (f->reader_count == 0 && !f->storing && !f->refreshing && f->fetch != NULL) {
 		f->given_up = true;
 		engine_cancel(f->fetch);
 	}
@@ -37,19 +37,19 @@ void flight_forget_read(struct flight *f)
 	if (f->state == FLIGHT_ASKING || (f->storing && !on_disk))
 		return;
 	int64_t least = f->received;
-	for (const struct seat *s = f->seats; s != NULL; s = s->next)
+	for (const struct flight_reader *s = f->readers; s != NULL; s = s->next)
 		if (s->pos < least)
 			least = s->pos;
-	window_forget(&f->window, least);
+	stream_buffer_forget(&f->buffer, least);
 	flight_unpause(f);
 }
 
 /* Waits for news, for `ms` at most; false when the client is gone. Under the lock, which is let go meanwhile. */
-static bool wait_a_while(struct seat *s, int64_t ms)
+static bool wait_a_while(struct flight_reader *s, int64_t ms)
 {
 	struct flight *f = s->flight;
 	struct timespec until = clock_after_us(ms * 1000);
-	if (pthread_cond_timedwait(&f->news, &f->lock, &until) == 0 || s->gone == NULL)
+	if (pthread_cond_timedwait(&f->changed, &f->lock, &until) == 0 || s->gone == NULL)
 		return true;
 	pthread_mutex_unlock(&f->lock);
 	bool gone = s->gone(s->gone_ctx);
@@ -60,24 +60,24 @@ static bool wait_a_while(struct seat *s, int64_t ms)
 /* --- the head --- */
 
 /* How long to wait for the head before something must be looked at. */
-static int64_t patience_ms(const struct seat *s)
+static int64_t patience_ms(const struct flight_reader *s)
 {
 	int64_t left = s->leads ? LOOK_MS : s->late_ms - clock_ms();
 	return left < 0 ? 0 : left < LOOK_MS ? left : LOOK_MS;
 }
 
 /* True when the follower has waited long enough and it is its turn to start another flight. Under the lock, which is let go meanwhile. */
-static bool is_late(struct seat *s)
+static bool is_late(struct flight_reader *s)
 {
 	if (s->leads || clock_ms() < s->late_ms)
 		return false;
 	pthread_mutex_unlock(&s->flight->lock);
-	s->late_ms = flights_take_turn(s->flight);
+	s->late_ms = flight_table_take_turn(s->flight);
 	pthread_mutex_lock(&s->flight->lock);
 	return s->late_ms == 0;
 }
 
-static const struct interim *next_interim(const struct seat *s)
+static const struct interim *next_interim(const struct flight_reader *s)
 {
 	if (!s->leads)
 		return NULL;
@@ -85,7 +85,7 @@ static const struct interim *next_interim(const struct seat *s)
 }
 
 /* A follower may have this answer only if its own request would have been answered so (RFC 9111 4). */
-static bool is_for(const struct seat *s)
+static bool is_for(const struct flight_reader *s)
 {
 	const struct flight *f = s->flight;
 	if (s->leads)
@@ -95,14 +95,14 @@ static bool is_for(const struct seat *s)
 	return f->entry == NULL || key_vary_matches(f->entry->vary, s->request);
 }
 
-static void tell_failure(const struct flight *f, struct flight_answer *a)
+static void tell_failure(const struct flight *f, struct flight_response *a)
 {
 	a->outcome = f->outcome;
 	a->curl_code = f->curl_code;
 	a->message = f->message != NULL ? f->message : "";
 }
 
-static enum flight_news tell_answer(const struct seat *s, struct flight_answer *a)
+static enum flight_wait_result tell_answer(const struct flight_reader *s, struct flight_response *a)
 {
 	const struct flight *f = s->flight;
 	if (!is_for(s))
@@ -122,10 +122,10 @@ static enum flight_news tell_answer(const struct seat *s, struct flight_answer *
 	return f->refreshed ? FLIGHT_REFRESHED : FLIGHT_ANSWER;
 }
 
-enum flight_news flight_wait(struct seat *s, struct flight_answer *a)
+enum flight_wait_result flight_wait(struct flight_reader *s, struct flight_response *a)
 {
 	struct flight *f = s->flight;
-	enum flight_news news = FLIGHT_GONE;
+	enum flight_wait_result changed = FLIGHT_GONE;
 	memset(a, 0, sizeof *a);
 	pthread_mutex_lock(&f->lock);
 	for (;;) {
@@ -134,46 +134,46 @@ enum flight_news flight_wait(struct seat *s, struct flight_answer *a)
 			s->interim = i;
 			a->status = i->status;
 			a->fields = span_of(i->fields);
-			news = FLIGHT_INTERIM;
+			changed = FLIGHT_INTERIM;
 			break;
 		}
 		if (f->state == FLIGHT_DEAD && f->status == 0) {
 			tell_failure(f, a);
-			news = FLIGHT_FAILED;
+			changed = FLIGHT_FAILED;
 			break;
 		}
 		if (f->state != FLIGHT_ASKING) {
-			news = tell_answer(s, a);
+			changed = tell_answer(s, a);
 			break;
 		}
 		if (!s->leads && s->overtakes != f->overtakes) {
-			news = FLIGHT_OVERTAKEN;
+			changed = FLIGHT_OVERTAKEN;
 			break;
 		}
 		if (is_late(s)) {
-			news = FLIGHT_LATE;
+			changed = FLIGHT_LATE;
 			break;
 		}
 		if (f->state == FLIGHT_ASKING && !wait_a_while(s, patience_ms(s)))
 			break;
 	}
 	pthread_mutex_unlock(&f->lock);
-	return news;
+	return changed;
 }
 
 /* --- the body --- */
 
-static bool find_piece(struct seat *s, struct flight_piece *out, enum flight_read *what)
+static bool find_piece(struct flight_reader *s, struct flight_piece *out, enum flight_read *what)
 {
 	struct flight *f = s->flight;
-	const struct reserve_piece *r = f->reserve != NULL ? reserve_find(f->reserve, s->pos) : NULL;
+	const struct partial_body_segment *r = f->partial != NULL ? partial_body_find(f->partial, s->pos) : NULL;
 	if (r != NULL) {
 		*out = (struct flight_piece){.n = (size_t)(r->at + r->n - s->pos), .fd = r->fd, .at = r->skip + s->pos - r->at};
 		*what = FLIGHT_FILE;
 		s->pos += (int64_t)out->n;
 		return true;
 	}
-	struct span bytes = window_peek(&f->window, s->pos, &s->piece);
+	struct span bytes = stream_buffer_peek(&f->buffer, s->pos, &s->piece);
 	if (bytes.len > 0) {
 		*out = (struct flight_piece){.bytes = bytes.at, .n = bytes.len, .fd = -1};
 		*what = FLIGHT_BYTES;
@@ -187,11 +187,11 @@ static bool find_piece(struct seat *s, struct flight_piece *out, enum flight_rea
 	return true;
 }
 
-enum flight_read flight_read(struct seat *s, bool wait, struct flight_piece *out)
+enum flight_read flight_read(struct flight_reader *s, bool wait, struct flight_piece *out)
 {
 	struct flight *f = s->flight;
 	enum flight_read what = FLIGHT_LEFT;
-	struct piece *done_with = s->piece;
+	struct segment *done_with = s->piece;
 	s->piece = NULL;
 	pthread_mutex_lock(&f->lock);
 	flight_forget_read(f);
@@ -213,18 +213,18 @@ enum flight_read flight_read(struct seat *s, bool wait, struct flight_piece *out
 		flight_forget_read(f); /* storing may have ended meanwhile: then all that waits for us is what we have read */
 	}
 	pthread_mutex_unlock(&f->lock);
-	piece_drop(done_with);
+	segment_drop(done_with);
 	return what;
 }
 
-void flight_seek(struct seat *s, int64_t at)
+void flight_seek(struct flight_reader *s, int64_t at)
 {
 	pthread_mutex_lock(&s->flight->lock);
 	s->pos = at;
 	pthread_mutex_unlock(&s->flight->lock);
 }
 
-struct span flight_trailers(struct seat *s)
+struct span flight_trailers(struct flight_reader *s)
 {
 	return span_of(s->flight->trailers);
 }
@@ -241,7 +241,7 @@ static bool is_worth_finishing(const struct flight *f)
 	return f->received * 2 >= f->body_bytes || f->body_bytes - f->received < 1 << 20;
 }
 
-void flight_leave_running(struct seat *s)
+void flight_leave_running(struct flight_reader *s)
 {
 	pthread_mutex_lock(&s->flight->lock);
 	if (s->flight->storing)
@@ -250,7 +250,7 @@ void flight_leave_running(struct seat *s)
 	flight_leave(s);
 }
 
-void flight_leave(struct seat *s)
+void flight_leave(struct flight_reader *s)
 {
 	if (s == NULL)
 		return;
@@ -259,8 +259,8 @@ void flight_leave(struct seat *s)
 	*s->link = s->next;
 	if (s->next != NULL)
 		s->next->link = s->link;
-	f->seat_count--;
-	bool give_up = f->seat_count == 0 && f->fetch != NULL && !is_worth_finishing(f);
+	f->reader_count--;
+	bool give_up = f->reader_count == 0 && f->fetch != NULL && !is_worth_finishing(f);
 	if (give_up) {
 		f->given_up = true;
 		engine_cancel(f->fetch);
@@ -270,7 +270,7 @@ void flight_leave(struct seat *s)
 		flight_forget_read(f);
 	}
 	pthread_mutex_unlock(&f->lock);
-	piece_drop(s->piece);
+	segment_drop(s->piece);
 	flight_drop(f);
 	free(s);
 }

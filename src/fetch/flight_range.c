@@ -17,17 +17,17 @@ enum { RESUMES = 5, HOPS = 8 };
 
 /* --- completing what is stored --- */
 
-const struct head *resume_first_head(struct flight *f, const struct head *response, struct head *combined, struct buf *text)
+const struct head *flight_range_first_head(struct flight *f, const struct head *response, struct head *combined, struct buf *text)
 {
 	int64_t now = flight_now(), whole;
-	struct reserve *r = f->reserve;
+	struct partial_body *r = f->partial;
 	struct head stored;
 	f->expected_end = -1;
 	if (r == NULL)
 		return response;
 	message_init(&stored);
 	/* The stored fields, updated by what has just come (RFC 9111 3.4), are the head of the whole. */
-	bool fits = reserve_fits(r, response, now, &whole) && message_parse_fields(&stored, span_of(r->of->headers)) == 0 &&
+	bool fits = partial_body_fits(r, response, now, &whole) && message_parse_fields(&stored, span_of(r->of->headers)) == 0 &&
 	    policy_update_fields(&stored, response, false, text) == 0 && policy_cookie_fields(response, text) == 0 &&
 	    message_parse_fields(combined, buf_span(text)) == 0;
 	message_fini(&stored);
@@ -35,21 +35,21 @@ const struct head *resume_first_head(struct flight *f, const struct head *respon
 	if (fits) {
 		combined->status = f->status = 200;
 		f->body_bytes = whole;
-		f->window.start = f->window.end = f->received = r->hole_first;
+		f->buffer.start = f->buffer.end = f->received = r->hole_first;
 		f->expected_end = r->hole_last >= 0 ? r->hole_last + 1 : whole;
 	} else {
-		f->reserve = NULL;
+		f->partial = NULL;
 	}
 	pthread_mutex_unlock(&f->lock);
 	if (fits)
 		return combined;
-	reserve_free(r);
+	partial_body_free(r);
 	return response;
 }
 
 /* --- going on where it broke off --- */
 
-void resume_note_validator(struct flight *f, const struct head *response)
+void flight_range_note_validator(struct flight *f, const struct head *response)
 {
 	/* Of an encoded body of unknown length, nobody can tell whether a range belongs to it. */
 	bool measured = f->body_bytes >= 0 || !policy_is_encoded(response);
@@ -79,7 +79,7 @@ static int rest_fields(const struct flight *f, struct buf *out)
 		buf_addc(out, '\n');
 	}
 	bool to_the_end = f->expected_end < 0 || f->expected_end == f->body_bytes;
-	return reserve_ask(out, f->received, to_the_end ? -1 : f->expected_end - 1, span_of(f->validator));
+	return partial_body_ask(out, f->received, to_the_end ? -1 : f->expected_end - 1, span_of(f->validator));
 }
 
 /* --- redirects --- */
@@ -88,16 +88,16 @@ static int rest_fields(const struct flight *f, struct buf *out)
 static bool is_denied(const struct flight *f, const char *url)
 {
 	int64_t rule;
-	struct ruling ruling;
+	struct rule_decision decision;
 	const struct store_rules *rules = store_rules_take(f->flights->config.store);
 	char *key = rules_key(rules->rules, url, &rule);
-	rules_judge(rules->rules, key != NULL ? key : url, &ruling);
+	rules_judge(rules->rules, key != NULL ? key : url, &decision);
 	free(key);
 	store_rules_drop(rules);
-	return ruling.deny || ruling.offline;
+	return decision.deny || decision.offline;
 }
 
-bool resume_redirect(struct flight *f, const struct head *response)
+bool flight_range_redirect(struct flight *f, const struct head *response)
 {
 	static const int statuses[] = {301, 302, 303, 307, 308};
 	bool redirects = false;
@@ -145,28 +145,28 @@ static bool follow(struct flight *f)
 	/* --origin is trusted, not where it points. */
 	struct fetch_spec spec = {.method = f->method, .url = f->fetch_url, .fields = buf_span(&fields), .upload_bytes = ENGINE_NO_UPLOAD,
 	    .trusted = f->flights->config.trusted && same_origin, .idempotent = true};
-	f->fetch = fields.failed ? NULL : engine_start(f->flights->engine, &spec, &arrival_ops, f);
+	f->fetch = fields.failed ? NULL : engine_start(f->flights->engine, &spec, &flight_receive_ops, f);
 	buf_fini(&fields);
 	return f->fetch != NULL;
 }
 
 /* --- going on --- */
 
-bool resume_try(struct flight *f, enum engine_outcome outcome)
+bool flight_range_try(struct flight *f, enum engine_outcome outcome)
 {
 	if (f->redirect != NULL && !f->given_up && !f->flights->config.engine.offline)
 		return follow(f);
 	bool broke_off = outcome == ENGINE_BROKEN || outcome == ENGINE_TIMEOUT;
-	bool wanted = f->seat_count > 0 || f->background || f->storing;
+	bool wanted = f->reader_count > 0 || f->background || f->storing;
 	if (!broke_off || f->state != FLIGHT_STREAMING || f->validator == NULL || f->is_part || f->forgotten || f->given_up || !wanted ||
-	    f->resume_refused || f->resumes >= RESUMES || f->received <= f->resumed_at || f->window.end != f->received)
+	    f->resume_refused || f->resumes >= RESUMES || f->received <= f->resumed_at || f->buffer.end != f->received)
 		return false;
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
 	if (rest_fields(f, &fields) == 0) {
 		struct fetch_spec spec = {.method = f->method, .url = f->fetch_url, .fields = buf_span(&fields),
 		    .upload_bytes = ENGINE_NO_UPLOAD, .trusted = f->flights->config.trusted && key_same_origin(f->url, f->fetch_url), .idempotent = true};
-		f->fetch = engine_start(f->flights->engine, &spec, &arrival_ops, f);
+		f->fetch = engine_start(f->flights->engine, &spec, &flight_receive_ops, f);
 	}
 	buf_fini(&fields);
 	if (f->fetch == NULL)
@@ -184,7 +184,7 @@ static bool may_store(const struct flight *f, const struct head *response, char 
 {
 	int64_t now = flight_now();
 	struct policy_storing verdict;
-	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = now, .answered_at = now, .ruling = &f->ruling, .part = true};
+	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = now, .answered_at = now, .decision = &f->decision, .part = true};
 	policy_judge_storing(&f->flights->config.policy, &x, &verdict);
 	memcpy(reason, verdict.reason, POLICY_REASON);
 	return verdict.store;
@@ -199,17 +199,17 @@ static bool is_in_the_same_coding(const struct flight *f, const struct head *res
 	return same;
 }
 
-void resume_next_head(struct flight *f, const struct head *response)
+void flight_range_next_head(struct flight *f, const struct head *response)
 {
 	char reason[POLICY_REASON];
 	int64_t whole = f->body_bytes;
 	int64_t last = f->expected_end >= 0 && f->expected_end != whole ? f->expected_end - 1 : -1;
-	bool fits = is_in_the_same_coding(f, response) && reserve_answers(response, flight_now(), f->received, last, &whole, span_of(f->validator), f->validator_is_tag);
+	bool fits = is_in_the_same_coding(f, response) && partial_body_answers(response, flight_now(), f->received, last, &whole, span_of(f->validator), f->validator_is_tag);
 	bool stored = !fits || may_store(f, response, reason);
 	pthread_mutex_lock(&f->lock);
 	f->resuming = false;
 	if (!stored)
-		landing_give_up(f, reason);
+		flight_store_give_up(f, reason);
 	if (fits) {
 		if (f->expected_end < 0)
 			f->expected_end = whole;

@@ -1,6 +1,6 @@
 /*
  * What the engine brings to a flight, on the engine's thread. State changes are made at once, but waiting threads are woken once a round
- * (arrival_round_over): a small answer's head, body and end arrive together and should cost one wake-up, not three.
+ * (flight_receive_batch_end): a small answer's head, body and end arrive together and should cost one wake-up, not three.
  */
 #include "fetch/flight_internal.h"
 
@@ -11,24 +11,24 @@
 
 static void notice(struct flight *f)
 {
-	if (f->noticed)
+	if (f->wakeup_pending)
 		return;
-	f->noticed = true;
+	f->wakeup_pending = true;
 	f->refs++;
-	f->notice_next = f->flights->notices;
-	f->flights->notices = f;
+	f->next_pending_wakeup = f->flights->pending_wakeups;
+	f->flights->pending_wakeups = f;
 }
 
-void arrival_round_over(void *ctx)
+void flight_receive_batch_end(void *ctx)
 {
-	struct flights *t = ctx;
-	while (t->notices != NULL) {
-		struct flight *f = t->notices;
-		t->notices = f->notice_next;
+	struct flight_table *t = ctx;
+	while (t->pending_wakeups != NULL) {
+		struct flight *f = t->pending_wakeups;
+		t->pending_wakeups = f->next_pending_wakeup;
 		pthread_mutex_lock(&f->lock);
-		f->noticed = false;
+		f->wakeup_pending = false;
 		pthread_mutex_unlock(&f->lock);
-		pthread_cond_broadcast(&f->news); /* without the lock: who wakes wants it first of all */
+		pthread_cond_broadcast(&f->changed); /* without the lock: who wakes wants it first of all */
 		flight_drop(f);
 	}
 }
@@ -84,23 +84,23 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	response.status = status;
 	response.minor = minor;
 	if (f->resuming) {
-		resume_next_head(f, &response);
+		flight_range_next_head(f, &response);
 		goto out;
 	}
-	if (ok && resume_redirect(f, &response))
+	if (ok && flight_range_redirect(f, &response))
 		goto out;
 	f->status = status;
 	f->minor = minor;
 	f->body_bytes = strcmp(f->method, "HEAD") == 0 ? said_length(&response) : body_bytes;
 	if (ok) {
-		const struct head *head = resume_first_head(f, &response, &combined, &text);
-		resume_note_validator(f, head);
-		landing_judge(f, head, &response);
+		const struct head *head = flight_range_first_head(f, &response, &combined, &text);
+		flight_range_note_validator(f, head);
+		flight_store_judge(f, head, &response);
 	}
 	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another to wait for. */
 	if (f->shared != f->shareable || f->passes)
-		flights_note_pass(f->flights, f->hash, !f->shareable);
-	bool beside = flights_is_beside(f);
+		flight_table_note_pass(f->flights, f->hash, !f->shareable);
+	bool beside = flight_table_is_beside(f);
 	pthread_mutex_lock(&f->lock);
 	f->beside = beside;
 	flight_enter(f, FLIGHT_STREAMING);
@@ -109,7 +109,7 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	notice(f);
 	pthread_mutex_unlock(&f->lock);
 	if (f->shared)
-		flights_overtake(f);
+		flight_table_overtake(f);
 out:
 	message_fini(&response);
 	message_fini(&combined);
@@ -132,22 +132,22 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 		f->resume_refused = true;
 		engine_cancel(f->fetch);
 	}
-	if (window_add(&f->window, bytes, n, f->body_bytes) != 0)
+	if (stream_buffer_add(&f->buffer, bytes, n, f->body_bytes) != 0)
 		f->forgotten = true; /* out of memory: a hole must not look like a body */
 	f->received += (int64_t)n;
-	if (f->forgotten && f->window.end != f->received) {
+	if (f->forgotten && f->buffer.end != f->received) {
 		engine_cancel(f->fetch);
 	} else {
 		int64_t most = f->flights->config.max_body;
 		if (f->storing && most > 0 && f->received > most)
-			landing_give_up(f, f->flights->config.too_large);
+			flight_store_give_up(f, f->flights->config.too_large);
 		/* What arrives takes room before it is a row, and others are evicted for it. */
 		if (f->storing && f->body_bytes < 0 && f->received > FLIGHT_ENDLESS && store_short(f->flights->config.store))
-			landing_give_up(f, "its length is unknown, and the disk has less free than --min-free leaves");
-		landing_grow(f);
-		landing_step(f);
+			flight_store_give_up(f, "its length is unknown, and the disk has less free than --min-free leaves");
+		flight_store_grow(f);
+		flight_store_step(f);
 	}
-	bool more = f->window.end - f->window.start < FLIGHT_WINDOW;
+	bool more = f->buffer.end - f->buffer.start < FLIGHT_BUFFER;
 	if (!more)
 		f->paused = true;
 	else
@@ -168,20 +168,20 @@ static void keep_timings(struct entry *e, const struct engine_end *end)
 static void on_done(void *ctx, const struct engine_end *end)
 {
 	struct flight *f = ctx;
-	bool beside = flights_is_beside(f);
+	bool beside = flight_table_is_beside(f);
 	pthread_mutex_lock(&f->lock);
 	f->fetch = NULL;
-	if (resume_try(f, end->outcome)) { /* the engine's reference goes on with it */
+	if (flight_range_try(f, end->outcome)) { /* the engine's reference goes on with it */
 		pthread_mutex_unlock(&f->lock);
 		return;
 	}
 	if (f->status != 0 && policy_is_unsafe(span_of(f->method)) == false)
-		store_fetched(f->flights->config.store, f->url, f->received - (f->reserve != NULL ? f->reserve->hole_first : 0), flight_now());
+		store_fetched(f->flights->config.store, f->url, f->received - (f->partial != NULL ? f->partial->hole_first : 0), flight_now());
 	f->outcome = end->outcome;
 	f->curl_code = end->curl_code;
 	f->message = strdup(end->message);
 	f->upload_over = f->upload_wanted = true;
-	bool landed = end->outcome == ENGINE_OK && f->window.end == f->received;
+	bool landed = end->outcome == ENGINE_OK && f->buffer.end == f->received;
 	if (end->outcome == ENGINE_OK && !landed)
 		f->outcome = ENGINE_TROUBLE;
 	if ((landed && f->expected_end >= 0 && f->received != f->expected_end) || f->resume_refused || f->resuming) {
@@ -199,29 +199,29 @@ static void on_done(void *ctx, const struct engine_end *end)
 	if (landed && f->entry != NULL && !f->refreshed)
 		keep_timings(f->entry, end);
 	if (!landed)
-		f->storing = landing_salvage(f);
+		f->storing = flight_store_salvage(f);
 	else if (f->storing && f->body == NULL)
-		landing_wait_for_disk(f);
+		flight_store_wait_for_disk(f);
 	f->refreshing = f->refreshing && !beside; /* the row is the earlier flight's to write */
 	bool over = !f->storing && (!landed || !(f->refreshing || f->withdrawing));
 	flight_enter(f, !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED);
 	if (!over && landed && f->refreshing)
-		landing_refresh(f);
+		flight_store_refresh(f);
 	else if (!over)
-		landing_step(f);
+		flight_store_step(f);
 	notice(f);
 	pthread_mutex_unlock(&f->lock);
 	if (over)
-		flights_close(f);
+		flight_table_close(f);
 	flight_drop(f);
 }
 
 static ssize_t on_upload(void *ctx, char *bytes, size_t n)
 {
-	return upload_take(ctx, bytes, n);
+	return flight_upload_take(ctx, bytes, n);
 }
 
-const struct fetch_ops arrival_ops = {
+const struct fetch_ops flight_receive_ops = {
     .interim = on_interim,
     .head = on_head,
     .data = on_data,

@@ -1,7 +1,7 @@
 /*
- * From a head to a row. landing_judge() runs once, at the head, on the engine's thread: policy's verdict, the entry to be, or the freshened
- * row of a 304. Then the disk thread follows the arriving body (landing_step), seals it, and gives entry and body to the writer;
- * landing_over() is the end, on the writer's thread (invariant 1: the row last).
+ * From a head to a row. flight_store_judge() runs once, at the head, on the engine's thread: policy's verdict, the entry to be, or the freshened
+ * row of a 304. Then the disk thread follows the arriving body (flight_store_step), seals it, and gives entry and body to the writer;
+ * flight_store_over() is the end, on the writer's thread (invariant 1: the row last).
  */
 #include "fetch/flight_internal.h"
 
@@ -35,7 +35,7 @@ static int describe(struct entry *e, const struct flight *f, const struct head *
 	const struct policy_storing *v = &f->verdict;
 	struct buf kept;
 	buf_init(&kept, BUF_HEAD);
-	if (policy_kept_fields(&f->flights->config.policy, &f->ruling, fields, &kept) != 0) {
+	if (policy_kept_fields(&f->flights->config.policy, &f->decision, fields, &kept) != 0) {
 		buf_fini(&kept);
 		return -1;
 	}
@@ -93,7 +93,7 @@ static bool is_forbidden(const struct flight *f, const struct head *response, in
 {
 	struct policy_storing verdict;
 	struct head plain = {.method = span_of("GET")};
-	struct policy_exchange x = {.request = &plain, .response = response, .asked_at = now, .answered_at = now, .ruling = &f->ruling};
+	struct policy_exchange x = {.request = &plain, .response = response, .asked_at = now, .answered_at = now, .decision = &f->decision};
 	policy_judge_storing(&f->flights->config.policy, &x, &verdict);
 	return !verdict.store;
 }
@@ -102,28 +102,28 @@ static bool is_forbidden(const struct flight *f, const struct head *response, in
  * as the answer to GET it stands for. */
 static void judge_freshening(struct flight *f, const struct head *response, int64_t now)
 {
-	struct head stored, updated, news, as_get = f->request; /* as_get owns nothing */
+	struct head stored, updated, changed, as_get = f->request; /* as_get owns nothing */
 	struct buf text;
 	as_get.method = span_of("GET");
-	message_init(&news);
+	message_init(&changed);
 	message_init(&stored);
 	message_init(&updated);
 	buf_init(&text, BUF_HEAD);
 	const struct entry *base = base_of(f);
 	struct entry *e = entry_copy(base);
 	bool ours = e != NULL && message_parse_fields(&stored, span_of(base->headers)) == 0 &&
-	    message_parse_fields(&news, buf_span(&f->head)) == 0 && /* with a Date of ours where theirs is none (RFC 9110 6.6.1) */
+	    message_parse_fields(&changed, buf_span(&f->head)) == 0 && /* with a Date of ours where theirs is none (RFC 9110 6.6.1) */
 	    (response->status == 304 ? policy_freshens(response, &stored)
 				     : policy_head_freshens(response, &stored, base->body_bytes));
-	bool cookies = policy_keeps_cookies(&f->flights->config.policy, &f->ruling);
-	if (!ours || policy_update_fields(&stored, &news, cookies, &text) != 0 || message_parse_fields(&updated, buf_span(&text)) != 0 ||
+	bool cookies = policy_keeps_cookies(&f->flights->config.policy, &f->decision);
+	if (!ours || policy_update_fields(&stored, &changed, cookies, &text) != 0 || message_parse_fields(&updated, buf_span(&text)) != 0 ||
 	    !selects_alike(&as_get, &stored, &updated)) {
 		entry_free(e);
 		goto out;
 	}
 	updated.status = base->status;
 	struct policy_exchange x = {.request = &as_get, .response = &updated, .asked_at = flight_asked_at(f, now),
-	    .answered_at = now, .freshened_by = response, .ruling = &f->ruling};
+	    .answered_at = now, .freshened_by = response, .decision = &f->decision};
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
 	if (describe(e, f, &updated, now) != 0) {
 		entry_free(e);
@@ -136,7 +136,7 @@ static void judge_freshening(struct flight *f, const struct head *response, int6
 	if (!f->verdict.store && is_forbidden(f, &updated, now))
 		store_invalidate(f->flights->config.store, f->url);
 out:
-	message_fini(&news);
+	message_fini(&changed);
 	buf_fini(&text);
 	message_fini(&updated);
 	message_fini(&stored);
@@ -162,7 +162,7 @@ static struct entry *make_entry(const struct flight *f, const struct head *respo
 		return NULL;
 	e->status = response->status;
 	e->url = strdup(f->url);
-	e->tag = f->ruling.tag != NULL ? strdup(f->ruling.tag) : NULL;
+	e->tag = f->decision.tag != NULL ? strdup(f->decision.tag) : NULL;
 	free(e->vary);
 	e->vary = NULL;
 	if (e->url == NULL || key_vary(response, &f->request, &vary) != 0 || (e->vary = buf_take(&vary)) == NULL ||
@@ -202,7 +202,7 @@ static void note_joint(struct flight *f, const struct head *fields)
 	bool is_tag;
 	struct span validator = policy_strong_validator(fields, flight_now(), &is_tag);
 	int64_t whole = f->is_part ? f->place.whole_bytes : f->body_bytes;
-	bool measured = whole >= 0 || !policy_is_encoded(fields); /* see resume_note_validator() */
+	bool measured = whole >= 0 || !policy_is_encoded(fields); /* see flight_range_note_validator() */
 	f->place.joined = validator.len == 0 || !measured ? PART_ALONE : is_tag ? PART_BY_ETAG : PART_BY_MODIFIED;
 }
 
@@ -238,7 +238,7 @@ static int64_t replaced_bytes(const struct flight *f)
 	return f->was != NULL ? f->was->body_bytes : 0;
 }
 
-/* Room for the body, where its length is known; else it is taken as it grows (landing_grow). False: there is none, and the verdict says so. */
+/* Room for the body, where its length is known; else it is taken as it grows (flight_store_grow). False: there is none, and the verdict says so. */
 static bool take_room(struct flight *f)
 {
 	int64_t n = (f->is_part ? f->part_bytes : f->body_bytes) - replaced_bytes(f);
@@ -252,12 +252,12 @@ static bool take_room(struct flight *f)
 	return false;
 }
 
-void landing_judge(struct flight *f, const struct head *response, const struct head *came)
+void flight_store_judge(struct flight *f, const struct head *response, const struct head *came)
 {
 	int64_t now = flight_now();
 	bool head = strcmp(f->method, "HEAD") == 0;
 	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = flight_asked_at(f, now), .answered_at = now,
-	    .freshened_by = came != response ? came : NULL, .ruling = &f->ruling, .represents_target = represents_target(f, response)};
+	    .freshened_by = came != response ? came : NULL, .decision = &f->decision, .represents_target = represents_target(f, response)};
 	struct head kept;
 	f->answered_at = now;
 	f->aged = message_has(came, "Age");
@@ -314,12 +314,12 @@ static void give_room(struct flight *f, int64_t keep)
 	f->reserved = keep;
 }
 
-void landing_fini(struct flight *f)
+void flight_store_fini(struct flight *f)
 {
 	give_room(f, 0);
 }
 
-void landing_grow(struct flight *f)
+void flight_store_grow(struct flight *f)
 {
 	int64_t more = f->received - replaced_bytes(f) - f->reserved;
 	if (!f->storing || more <= 0)
@@ -330,12 +330,12 @@ void landing_grow(struct flight *f)
 	if (why == NULL)
 		f->reserved += more;
 	else if (f->body_bytes < 0 && store_short(f->flights->config.store))
-		landing_give_up(f, "its length is unknown, and the disk has less free than --min-free leaves");
+		flight_store_give_up(f, "its length is unknown, and the disk has less free than --min-free leaves");
 	else
-		landing_give_up(f, why);
+		flight_store_give_up(f, why);
 }
 
-void landing_give_up(struct flight *f, const char *why)
+void flight_store_give_up(struct flight *f, const char *why)
 {
 	if (!f->storing)
 		return;
@@ -349,16 +349,16 @@ void landing_give_up(struct flight *f, const char *why)
 }
 
 /* On the writer's thread, after the commit or in its stead. Drops the reference of the put or the refresh. */
-void landing_over(struct flight *f, bool owned)
+void flight_store_over(struct flight *f, bool owned)
 {
-	flights_close(f); /* first: who finds it not open any more must also find that something landed */
+	flight_table_close(f); /* first: who finds it not open any more must also find that something landed */
 	pthread_mutex_lock(&f->lock);
 	f->committed = owned;
 	if (owned)
 		give_room(f, 0); /* it counts as stored now */
 	if (f->state == FLIGHT_LANDED)
 		flight_enter(f, FLIGHT_OVER);
-	pthread_cond_broadcast(&f->news);
+	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 	flight_drop(f);
 }
@@ -366,7 +366,7 @@ void landing_over(struct flight *f, bool owned)
 static void refresh_over(struct store_refresh *refresh)
 {
 	struct flight *f = (struct flight *)(void *)((char *)refresh - offsetof(struct flight, refresh));
-	landing_over(f, false);
+	flight_store_over(f, false);
 }
 
 static void put_over(struct store_put *put, enum store_put_outcome outcome)
@@ -383,9 +383,9 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 		refuse(f, why != NULL ? why : "nothing was stored at that moment", flight_now());
 	}
 	if (outcome == STORE_PUT_DONE && put->covered.count > 0)
-		joins_add(f->flights->joins, &put->covered, &f->ruling, f->purge_id);
-	store_parts_free(&put->covered);
-	landing_over(f, outcome == STORE_PUT_DONE);
+		joins_add(f->flights->joins, &put->covered, &f->decision, f->purge_id);
+	index_parts_free(&put->covered);
+	flight_store_over(f, outcome == STORE_PUT_DONE);
 }
 
 /* Nothing more comes from the origin: all that is stored of it is here. */
@@ -398,7 +398,7 @@ static bool is_complete(const struct flight *f)
  * *failed: it cannot be read. The lock is let go around the disk. */
 static struct span read_reserve(struct flight *f, char buffer[RESERVE_READ], bool *failed)
 {
-	const struct reserve_piece *r = f->reserve != NULL ? reserve_find(f->reserve, f->on_disk) : NULL;
+	const struct partial_body_segment *r = f->partial != NULL ? partial_body_find(f->partial, f->on_disk) : NULL;
 	if (r == NULL)
 		return span_make(NULL, 0);
 	int64_t skip = f->on_disk - r->at;
@@ -417,29 +417,29 @@ static bool write_arrived(struct flight *f)
 	char buffer[RESERVE_READ];
 	int64_t copied = 0;
 	while (f->storing) {
-		struct piece *piece = NULL;
+		struct segment *piece = NULL;
 		bool failed = false;
-		struct span bytes = window_peek(&f->window, f->on_disk, &piece);
+		struct span bytes = stream_buffer_peek(&f->buffer, f->on_disk, &piece);
 		bool from_reserve = bytes.len == 0;
 		if (from_reserve)
 			bytes = read_reserve(f, buffer, &failed);
 		if (bytes.len == 0 && !failed)
 			return false;
-		bool in_one_go = is_complete(f) && f->on_disk == 0 && f->reserve == NULL;
+		bool in_one_go = is_complete(f) && f->on_disk == 0 && f->partial == NULL;
 		struct body *body = f->body;
 		pthread_mutex_unlock(&f->lock);
 		if (body == NULL && !failed)
 			body = body_begin(f->flights->config.store, in_one_go);
 		bool ok = !failed && body != NULL && body_write(body, bytes.at, bytes.len) == 0;
-		piece_drop(piece);
+		segment_drop(piece);
 		pthread_mutex_lock(&f->lock);
 		f->body = body;
 		if (!ok) {
-			landing_give_up(f, "the cache's disk could not take it");
+			flight_store_give_up(f, "the cache's disk could not take it");
 			return false;
 		}
 		f->on_disk += (int64_t)bytes.len;
-		window_forget(&f->window, f->on_disk - FLIGHT_KEEP);
+		stream_buffer_forget(&f->buffer, f->on_disk - FLIGHT_KEEP);
 		flight_unpause(f);
 		if (from_reserve && (copied += (int64_t)bytes.len) >= RESERVE_TURN)
 			return true;
@@ -463,7 +463,7 @@ static void no_longer_behind(struct flight *f)
 }
 
 /* The disk thread's part: as far as there is something to do. */
-static void run_job(struct store_job *job)
+static void run_job(struct disk_job *job)
 {
 	struct flight *f = (struct flight *)(void *)((char *)job - offsetof(struct flight, job));
 	bool put = false, over = false;
@@ -476,20 +476,20 @@ static void run_job(struct store_job *job)
 	no_longer_behind(f);
 	if (f->storing && is_complete(f)) {
 		if (f->forgotten)
-			landing_give_up(f, "invalidated while it was fetched, RFC 9111 4.4");
+			flight_store_give_up(f, "invalidated while it was fetched, RFC 9111 4.4");
 		else if (!is_as_told(f))
-			landing_give_up(f, "its length is not what its head said, RFC 9110 14.4");
+			flight_store_give_up(f, "its length is not what its head said, RFC 9110 14.4");
 		bool seal = f->storing;
 		pthread_mutex_unlock(&f->lock);
-		bool beside = seal && flights_is_beside(f);
+		bool beside = seal && flight_table_is_beside(f);
 		put = seal && !beside && (f->body == NULL || body_seal(f->body) == 0);
 		pthread_mutex_lock(&f->lock);
 		put = put && !f->forgotten; /* the body's file goes with the flight */
-		if (beside && f->storing) { /* the body is here all the same, for all who have a seat */
+		if (beside && f->storing) { /* the body is here all the same, for all who have a reader */
 			f->storing = false;
 			f->gave_up = FLIGHT_BESIDE;
 		} else if (!put) {
-			landing_give_up(f, "the cache's disk could not take it");
+			flight_store_give_up(f, "the cache's disk could not take it");
 		}
 	}
 	if (!put && is_complete(f)) {
@@ -498,7 +498,7 @@ static void run_job(struct store_job *job)
 		over = true;
 	}
 	f->disk_busy = false;
-	pthread_cond_broadcast(&f->news);
+	pthread_cond_broadcast(&f->changed);
 	if (put) { /* the job's reference becomes the put's */
 		f->put = (struct store_put){
 		    .entry = f->entry,
@@ -509,25 +509,25 @@ static void run_job(struct store_job *job)
 		    .done = put_over,
 		};
 		flight_forget_read(f);
-		/* Under the lock: flights_forget() comes before, or its store_invalidate() is queued behind. */
+		/* Under the lock: flight_table_forget() comes before, or its store_invalidate() is queued behind. */
 		store_put(f->flights->config.store, &f->put);
 		pthread_mutex_unlock(&f->lock);
 		return;
 	}
 	pthread_mutex_unlock(&f->lock);
 	if (over)
-		flights_close(f);
+		flight_table_close(f);
 	flight_drop(f);
 }
 
-void landing_refresh(struct flight *f)
+void flight_store_refresh(struct flight *f)
 {
 	f->refs++;
 	f->refresh = (struct store_refresh){.was = base_of(f), .now = f->entry, .done = refresh_over};
 	store_refresh(f->flights->config.store, &f->refresh);
 }
 
-void landing_wait_for_disk(struct flight *f)
+void flight_store_wait_for_disk(struct flight *f)
 {
 	int64_t bytes = f->received + FLIGHT_ITSELF;
 	if (atomic_fetch_add(&f->flights->behind, bytes) + bytes <= FLIGHT_BEHIND) {
@@ -535,12 +535,12 @@ void landing_wait_for_disk(struct flight *f)
 		return;
 	}
 	atomic_fetch_sub(&f->flights->behind, bytes);
-	landing_give_up(f, "the cache's disk is too slow for all that comes");
+	flight_store_give_up(f, "the cache's disk is too slow for all that comes");
 }
 
-bool landing_salvage(struct flight *f)
+bool flight_store_salvage(struct flight *f)
 {
-	int64_t from = f->reserve != NULL ? f->reserve->hole_first : 0;
+	int64_t from = f->partial != NULL ? f->partial->hole_first : 0;
 	bool whole = !f->is_part && f->entry != NULL && f->entry->status == 200 && strcmp(f->method, "GET") == 0;
 	if (!f->storing || f->forgotten || f->place.joined == PART_ALONE || (!f->is_part && !whole) || f->received <= from)
 		return false;
@@ -550,9 +550,9 @@ bool landing_salvage(struct flight *f)
 	return true;
 }
 
-void landing_step(struct flight *f)
+void flight_store_step(struct flight *f)
 {
-	bool due = is_complete(f) || f->window.end - f->on_disk > FLIGHT_SMALL;
+	bool due = is_complete(f) || f->buffer.end - f->on_disk > FLIGHT_SMALL;
 	if (!f->storing || f->disk_busy || !due)
 		return;
 	f->disk_busy = true;

@@ -23,27 +23,27 @@ int64_t flight_asked_at(const struct flight *f, int64_t now)
 	return now - (clock_ms() - f->asked_ms) / 1000;
 }
 
-uint64_t flights_hash(const char *url)
+uint64_t flight_table_hash(const char *url)
 {
 	uint64_t h = hash_text(HASH_BEGIN, url);
 	return h ^ h >> 32;
 }
 
-uint64_t flights_resource(const char *url)
+uint64_t flight_table_resource(const char *url)
 {
 	char *normal = NULL;
 	key_normal(url, &normal);
-	uint64_t hash = flights_hash(normal != NULL ? normal : url);
+	uint64_t hash = flight_table_hash(normal != NULL ? normal : url);
 	free(normal);
 	return hash;
 }
 
-static struct flight_bucket *bucket_of(struct flights *t, uint64_t resource)
+static struct flight_bucket *bucket_of(struct flight_table *t, uint64_t resource)
 {
 	return &t->buckets[resource % FLIGHT_BUCKETS];
 }
 
-static void table_add(struct flights *t, struct flight *f)
+static void table_add(struct flight_table *t, struct flight *f)
 {
 	struct flight **first = &bucket_of(t, f->resource)->first;
 	f->bucket_next = *first;
@@ -55,9 +55,9 @@ static void table_add(struct flights *t, struct flight *f)
 	f->refs++; /* nobody else knows it yet */
 }
 
-void flights_close(struct flight *f)
+void flight_table_close(struct flight *f)
 {
-	struct flights *t = f->flights;
+	struct flight_table *t = f->flights;
 	pthread_mutex_lock(&t->lock);
 	bool was_in = f->in_table;
 	if (was_in) {
@@ -72,7 +72,7 @@ void flights_close(struct flight *f)
 		flight_drop(f);
 }
 
-void flights_note_pass(struct flights *t, uint64_t hash, bool pass)
+void flight_table_note_pass(struct flight_table *t, uint64_t hash, bool pass)
 {
 	pthread_mutex_lock(&t->lock);
 	size_t i = hash % FLIGHT_PASSES;
@@ -85,22 +85,22 @@ void flights_note_pass(struct flights *t, uint64_t hash, bool pass)
 	pthread_mutex_unlock(&t->lock);
 }
 
-bool flights_is_pass(struct flights *t, uint64_t hash)
+bool flight_table_is_pass(struct flight_table *t, uint64_t hash)
 {
 	size_t i = hash % FLIGHT_PASSES;
 	return t->passes[i].hash == hash && t->passes[i].until > flight_now();
 }
 
-bool flights_passes(struct flights *t, const char *url)
+bool flight_table_passes(struct flight_table *t, const char *url)
 {
 	pthread_mutex_lock(&t->lock);
-	bool passes = flights_is_pass(t, flights_hash(url));
+	bool passes = flight_table_is_pass(t, flight_table_hash(url));
 	pthread_mutex_unlock(&t->lock);
 	return passes;
 }
 
 /* The first flight of the URL that is of the wanted kind, its lock held; NULL: none. Under the table's lock. */
-static struct flight *find_locked(struct flights *t, const char *url, uint64_t resource, bool (*is)(const struct flight *, bool alone), bool alone)
+static struct flight *find_locked(struct flight_table *t, const char *url, uint64_t resource, bool (*is)(const struct flight *, bool alone), bool alone)
 {
 	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
 		if (f->resource != resource || strcmp(f->url, url) != 0)
@@ -119,11 +119,11 @@ static bool is_arriving(const struct flight *f, bool alone)
 	return (f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED) && f->shared && f->shareable && !f->given_up;
 }
 
-int64_t flights_arrived(struct flights *t, const char *url, int64_t *body_bytes)
+int64_t flight_table_arrived(struct flight_table *t, const char *url, int64_t *body_bytes)
 {
 	int64_t arrived = 0;
 	*body_bytes = -1;
-	uint64_t resource = flights_resource(url);
+	uint64_t resource = flight_table_resource(url);
 	pthread_mutex_lock(&t->lock);
 	struct flight *f = find_locked(t, url, resource, is_arriving, false);
 	if (f != NULL) {
@@ -140,9 +140,9 @@ static bool is_settling(const struct flight *f, bool alone)
 	return f->state == FLIGHT_LANDED && !f->forgotten && (alone || !f->shareable);
 }
 
-bool flights_settle(struct flights *t, const char *url, bool alone)
+bool flight_table_settle(struct flight_table *t, const char *url, bool alone)
 {
-	uint64_t resource = flights_resource(url);
+	uint64_t resource = flight_table_resource(url);
 	pthread_mutex_lock(&t->lock);
 	struct flight *f = find_locked(t, url, resource, is_settling, alone);
 	pthread_mutex_unlock(&t->lock);
@@ -152,25 +152,25 @@ bool flights_settle(struct flights *t, const char *url, bool alone)
 	struct timespec until = clock_after_us(FLIGHT_SETTLE_MS * 1000);
 	int rc = 0;
 	while (f->state == FLIGHT_LANDED && rc == 0)
-		rc = pthread_cond_timedwait(&f->news, &f->lock, &until);
+		rc = pthread_cond_timedwait(&f->changed, &f->lock, &until);
 	bool settled = f->state != FLIGHT_LANDED;
 	pthread_mutex_unlock(&f->lock);
 	flight_drop(f);
 	return settled;
 }
 
-uint64_t flights_landed(struct flights *t, const char *url)
+uint64_t flight_table_landed(struct flight_table *t, const char *url)
 {
-	uint64_t resource = flights_resource(url);
+	uint64_t resource = flight_table_resource(url);
 	pthread_mutex_lock(&t->lock);
 	uint64_t landed = bucket_of(t, resource)->landed;
 	pthread_mutex_unlock(&t->lock);
 	return landed;
 }
 
-void flights_forget(struct flights *t, const char *url, const struct flight *but)
+void flight_table_forget(struct flight_table *t, const char *url, const struct flight *but)
 {
-	uint64_t resource = flights_resource(url);
+	uint64_t resource = flight_table_resource(url);
 	pthread_mutex_lock(&t->lock);
 	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
 		if (f == but || f->resource != resource) /* two URLs of one hash cost one of them its row */
@@ -192,9 +192,9 @@ static struct flight *next_alike(const struct flight *f, struct flight *g)
 	return g;
 }
 
-int64_t flights_take_turn(struct flight *f)
+int64_t flight_table_take_turn(struct flight *f)
 {
-	struct flights *t = f->flights;
+	struct flight_table *t = f->flights;
 	int64_t now = clock_ms();
 	pthread_mutex_lock(&t->lock);
 	int64_t next = f->next_ms;
@@ -209,15 +209,15 @@ int64_t flights_take_turn(struct flight *f)
 	return next;
 }
 
-void flights_overtake(struct flight *f)
+void flight_table_overtake(struct flight *f)
 {
-	struct flights *t = f->flights;
+	struct flight_table *t = f->flights;
 	pthread_mutex_lock(&t->lock);
 	for (struct flight *g = bucket_of(t, f->resource)->first; (g = next_alike(f, g)) != NULL; g = g->bucket_next) {
 		pthread_mutex_lock(&g->lock);
 		if (g->state == FLIGHT_ASKING) {
 			g->overtakes++;
-			pthread_cond_broadcast(&g->news);
+			pthread_cond_broadcast(&g->changed);
 		}
 		pthread_mutex_unlock(&g->lock);
 	}
@@ -225,7 +225,7 @@ void flights_overtake(struct flight *f)
 }
 
 /* A bucket begins with the latest. */
-bool flights_is_beside(struct flight *f)
+bool flight_table_is_beside(struct flight *f)
 {
 	bool beside = false;
 	if (!f->apart)
@@ -245,28 +245,28 @@ bool flights_is_beside(struct flight *f)
 
 static void flight_free(struct flight *f)
 {
-	window_fini(&f->window);
+	stream_buffer_fini(&f->buffer);
 	while (f->interims != NULL) {
 		struct interim *i = f->interims;
 		f->interims = i->next;
 		free(i);
 	}
-	landing_fini(f);
+	flight_store_fini(f);
 	body_free(f->body);
 	entry_free(f->was);
 	entry_free(f->chosen);
-	reserve_free(f->reserve);
+	partial_body_free(f->partial);
 	free(f->validator);
 	free(f->fetch_url);
-	free((char *)f->ruling.tag);
+	free((char *)f->decision.tag);
 	free(f->redirect);
-	store_rows_free(&f->variants);
+	index_rows_free(&f->variants);
 	entry_free(f->entry);
 	message_fini(&f->request);
 	buf_fini(&f->head);
 	buf_fini(&f->upload);
 	pthread_mutex_destroy(&f->lock);
-	pthread_cond_destroy(&f->news);
+	pthread_cond_destroy(&f->changed);
 	free(f->url);
 	free(f->method);
 	free(f->fields);
@@ -277,7 +277,7 @@ static void flight_free(struct flight *f)
 
 static void flight_end(struct flight *f)
 {
-	struct flights *t = f->flights;
+	struct flight_table *t = f->flights;
 	flight_free(f);
 	pthread_mutex_lock(&t->lock);
 	if (--t->alive == 0)
@@ -285,7 +285,7 @@ static void flight_end(struct flight *f)
 	pthread_mutex_unlock(&t->lock);
 }
 
-static void end_on_disk(struct store_job *job)
+static void end_on_disk(struct disk_job *job)
 {
 	flight_end((struct flight *)(void *)((char *)job - offsetof(struct flight, job)));
 }
@@ -326,7 +326,7 @@ static char *span_copy(struct span s)
 	return copy;
 }
 
-static struct flight *flight_new(struct flights *t, const struct flight_ask *ask, uint64_t resource)
+static struct flight *flight_new(struct flight_table *t, const struct flight_ask *ask, uint64_t resource)
 {
 	struct flight *f = calloc(1, sizeof *f);
 	if (f == NULL)
@@ -335,10 +335,10 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->news, &attr);
+	pthread_cond_init(&f->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	f->flights = t;
-	f->hash = flights_hash(ask->url);
+	f->hash = flight_table_hash(ask->url);
 	f->resource = resource;
 	f->url = strdup(ask->url);
 	f->method = span_copy(ask->method);
@@ -356,12 +356,12 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	message_init(&f->request);
 	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
 	f->fetch_url = strdup(ask->fetch_url != NULL ? ask->fetch_url : ask->url);
-	rules_judge(NULL, ask->url, &f->ruling);
-	if (ask->ruling != NULL)
-		f->ruling = *ask->ruling;
-	f->ruling.tag = f->ruling.tag != NULL ? strdup(f->ruling.tag) : NULL;
-	f->follows = f->ruling.follow_redirects && !f->has_body && (span_is(ask->method, "GET") || span_is(ask->method, "HEAD"));
-	bool copied = f->fetch_url != NULL && (ask->variants == NULL || store_rows_copy(ask->variants, &f->variants) == 0);
+	rules_judge(NULL, ask->url, &f->decision);
+	if (ask->decision != NULL)
+		f->decision = *ask->decision;
+	f->decision.tag = f->decision.tag != NULL ? strdup(f->decision.tag) : NULL;
+	f->follows = f->decision.follow_redirects && !f->has_body && (span_is(ask->method, "GET") || span_is(ask->method, "HEAD"));
+	bool copied = f->fetch_url != NULL && (ask->variants == NULL || index_rows_copy(ask->variants, &f->variants) == 0);
 	bool ok = copied && f->url != NULL && f->method != NULL && f->fields != NULL && (ask->was == NULL || f->was != NULL);
 	if (ok && message_parse_fields(&f->request, span_of(f->fields)) == 0) {
 		f->request.method = span_of(f->method);
@@ -371,7 +371,7 @@ static struct flight *flight_new(struct flights *t, const struct flight_ask *ask
 	return NULL;
 }
 
-static void take_seat(struct flight *f, struct seat *s, const struct flight_ask *ask, bool leads)
+static void take_seat(struct flight *f, struct flight_reader *s, const struct flight_ask *ask, bool leads)
 {
 	s->flight = f;
 	s->leads = leads;
@@ -381,12 +381,12 @@ static void take_seat(struct flight *f, struct seat *s, const struct flight_ask 
 	s->request = ask->request;
 	s->gone = ask->gone;
 	s->gone_ctx = ask->gone_ctx;
-	s->link = &f->seats;
-	s->next = f->seats;
-	if (f->seats != NULL)
-		f->seats->link = &s->next;
-	f->seats = s;
-	f->seat_count++;
+	s->link = &f->readers;
+	s->next = f->readers;
+	if (f->readers != NULL)
+		f->readers->link = &s->next;
+	f->readers = s;
+	f->reader_count++;
 	f->refs++;
 }
 
@@ -402,7 +402,7 @@ static bool may_be_reused(const struct flight *f, const struct flight_ask *ask)
 
 /* Joins a shared flight of this URL, one that has its head or one that has none, if it set out from the same row: one whose row has been
  * deleted since began before that purge (invariant 8), and any purge since may have been meant for it. Under the table's lock. */
-static bool join_existing(struct flights *t, const struct flight_ask *ask, uint64_t resource, bool has_head, struct seat *s)
+static bool join_existing(struct flight_table *t, const struct flight_ask *ask, uint64_t resource, bool has_head, struct flight_reader *s)
 {
 	int64_t was_id = ask->was != NULL ? ask->was->id : 0;
 	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
@@ -434,19 +434,19 @@ static int take_off(struct flight *f, const struct flight_ask *ask)
 	};
 	pthread_mutex_lock(&f->lock);
 	f->refs++; /* the engine's */
-	f->reserve = ask->reserve;
-	f->fetch = engine_start(f->flights->engine, &spec, &arrival_ops, f);
+	f->partial = ask->partial;
+	f->fetch = engine_start(f->flights->engine, &spec, &flight_receive_ops, f);
 	bool ok = f->fetch != NULL;
 	if (!ok) {
 		f->refs--;
-		f->reserve = NULL; /* still the asker's */
+		f->partial = NULL; /* still the asker's */
 	}
 	pthread_mutex_unlock(&f->lock);
 	return ok ? 0 : -1;
 }
 
-/* A seat in what is in progress, else the leader's in the new flight f, which is now in the table; f NULL: is one needed? */
-static enum flight_joined enter(struct flights *t, const struct flight_ask *ask, uint64_t resource, struct flight *f, struct seat *s)
+/* A reader in what is in progress, else the leader's in the new flight f, which is now in the table; f NULL: is one needed? */
+static enum flight_joined enter(struct flight_table *t, const struct flight_ask *ask, uint64_t resource, struct flight *f, struct flight_reader *s)
 {
 	enum flight_joined joined = FLIGHT_LEADS;
 	pthread_mutex_lock(&t->lock);
@@ -455,7 +455,7 @@ static enum flight_joined enter(struct flights *t, const struct flight_ask *ask,
 	} else if (ask->shared && bucket_of(t, resource)->landed != ask->landed) {
 		joined = FLIGHT_LOOK_AGAIN;
 	} else if (f != NULL) {
-		f->passes = ask->shared && flights_is_pass(t, f->hash);
+		f->passes = ask->shared && flight_table_is_pass(t, f->hash);
 		f->shared = ask->shared && !f->passes;
 		t->alive++;
 		take_seat(f, s, ask, true);
@@ -472,15 +472,15 @@ static void crash(struct flight *f)
 	pthread_mutex_lock(&f->lock);
 	f->outcome = ENGINE_TROUBLE;
 	flight_enter(f, FLIGHT_DEAD);
-	pthread_cond_broadcast(&f->news);
+	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
-	flights_close(f);
+	flight_table_close(f);
 }
 
-enum flight_joined flight_join(struct flights *t, const struct flight_ask *ask, struct seat **out)
+enum flight_joined flight_join(struct flight_table *t, const struct flight_ask *ask, struct flight_reader **out)
 {
-	uint64_t resource = flights_resource(ask->url);
-	struct seat *s = calloc(1, sizeof *s);
+	uint64_t resource = flight_table_resource(ask->url);
+	struct flight_reader *s = calloc(1, sizeof *s);
 	struct flight *f = NULL;
 	*out = NULL;
 	if (s == NULL)
@@ -507,15 +507,15 @@ enum flight_joined flight_join(struct flights *t, const struct flight_ask *ask, 
 
 /* --- the process's table --- */
 
-struct flights *flights_new(const struct flights_config *config, struct buf *why)
+struct flight_table *flight_table_new(const struct flight_table_config *config, struct buf *why)
 {
-	struct flights *t = calloc(1, sizeof *t);
+	struct flight_table *t = calloc(1, sizeof *t);
 	if (t == NULL) {
 		buf_adds(why, "fetching: out of memory");
 		return NULL;
 	}
 	t->config = *config;
-	t->config.engine.round_over = arrival_round_over;
+	t->config.engine.batch_end = flight_receive_batch_end;
 	t->config.engine.ctx = t;
 	t->collapse_wait_ms = (int64_t)(config->collapse_wait_s * 1000);
 	pthread_mutex_init(&t->lock, NULL);
@@ -534,7 +534,7 @@ struct flights *flights_new(const struct flights_config *config, struct buf *why
 	return t;
 }
 
-void flights_free(struct flights *t)
+void flight_table_free(struct flight_table *t)
 {
 	if (t == NULL)
 		return;
@@ -549,12 +549,12 @@ void flights_free(struct flights *t)
 	free(t);
 }
 
-void flights_join_stored(struct flights *t)
+void flight_table_join_stored(struct flight_table *t)
 {
 	joins_add_stored(t->joins);
 }
 
-struct engine *flights_engine(struct flights *t)
+struct engine *flight_table_engine(struct flight_table *t)
 {
 	return t->engine;
 }

@@ -1,7 +1,7 @@
 /* The request body on its way to the origin: a bounded pipe between one client thread and the engine, under the flight's lock. */
 #include "fetch/flight_internal.h"
 
-ssize_t upload_take(struct flight *f, char *bytes, size_t n)
+ssize_t flight_upload_take(struct flight *f, char *bytes, size_t n)
 {
 	ssize_t got;
 	pthread_mutex_lock(&f->lock);
@@ -18,7 +18,7 @@ ssize_t upload_take(struct flight *f, char *bytes, size_t n)
 		f->upload_waiting = true;
 		got = ENGINE_UPLOAD_WAIT;
 	}
-	pthread_cond_broadcast(&f->news);
+	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 	return got;
 }
@@ -32,25 +32,25 @@ static void wake_engine(struct flight *f)
 	}
 }
 
-bool flight_upload_wanted(struct seat *s)
+bool flight_upload_wanted(struct flight_reader *s)
 {
 	struct flight *f = s->flight;
 	pthread_mutex_lock(&f->lock);
 	while (!f->upload_wanted)
-		pthread_cond_wait(&f->news, &f->lock);
+		pthread_cond_wait(&f->changed, &f->lock);
 	bool wanted = f->state == FLIGHT_ASKING && !f->upload_over;
 	pthread_mutex_unlock(&f->lock);
 	return wanted;
 }
 
-int flight_upload(struct seat *s, const char *bytes, size_t n)
+int flight_upload(struct flight_reader *s, const char *bytes, size_t n)
 {
 	struct flight *f = s->flight;
 	pthread_mutex_lock(&f->lock);
 	while (n > 0 && !f->upload_over) {
 		size_t room = FLIGHT_UPLOAD - f->upload.len;
 		if (room == 0) {
-			pthread_cond_wait(&f->news, &f->lock);
+			pthread_cond_wait(&f->changed, &f->lock);
 			continue;
 		}
 		size_t part = n < room ? n : room;
@@ -67,7 +67,7 @@ int flight_upload(struct seat *s, const char *bytes, size_t n)
 	return over ? -1 : 0;
 }
 
-void flight_upload_end(struct seat *s, bool whole)
+void flight_upload_end(struct flight_reader *s, bool whole)
 {
 	struct flight *f = s->flight;
 	pthread_mutex_lock(&f->lock);
@@ -78,11 +78,11 @@ void flight_upload_end(struct seat *s, bool whole)
 	pthread_mutex_unlock(&f->lock);
 }
 
-void flight_upload_stop(struct seat *s)
+void flight_upload_stop(struct flight_reader *s)
 {
 	struct flight *f = s->flight;
 	pthread_mutex_lock(&f->lock);
 	f->upload_over = f->upload_wanted = true;
-	pthread_cond_broadcast(&f->news);
+	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }

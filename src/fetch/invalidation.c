@@ -12,7 +12,7 @@
 /* key: as the cache calls it. */
 static void forget(const struct flight *f, const char *key)
 {
-	flights_forget(f->flights, key, f);
+	flight_table_forget(f->flights, key, f);
 	store_invalidate(f->flights->config.store, key);
 }
 
@@ -46,7 +46,7 @@ void invalidation_by(const struct flight *f, const struct head *response)
 
 /* --- withdrawals --- */
 
-static void list_add(struct flights *t, struct flight *f)
+static void list_add(struct flight_table *t, struct flight *f)
 {
 	pthread_mutex_lock(&t->lock);
 	f->withdrawal_next = t->withdrawals;
@@ -55,7 +55,7 @@ static void list_add(struct flights *t, struct flight *f)
 	pthread_mutex_unlock(&t->lock);
 }
 
-static void list_remove(struct flights *t, struct flight *f)
+static void list_remove(struct flight_table *t, struct flight *f)
 {
 	pthread_mutex_lock(&t->lock);
 	struct flight **at = &t->withdrawals;
@@ -66,7 +66,7 @@ static void list_remove(struct flights *t, struct flight *f)
 	pthread_mutex_unlock(&t->lock);
 }
 
-int64_t flights_withdrawing(struct flights *t, const char *url)
+int64_t flight_table_withdrawing(struct flight_table *t, const char *url)
 {
 	int64_t id = 0;
 	if (atomic_load(&t->withdrawing) == 0)
@@ -88,7 +88,7 @@ static void withdrawn(struct store_refresh *withdrawal)
 	bool last = f->state == FLIGHT_LANDED && !f->storing;
 	pthread_mutex_unlock(&f->lock);
 	if (last)
-		landing_over(f, false);
+		flight_store_over(f, false);
 	else
 		flight_drop(f);
 }

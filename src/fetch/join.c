@@ -20,12 +20,12 @@ enum {
 struct join {
 	struct joins *joins;
 	struct join *next;
-	struct store_parts parts;
+	struct index_parts parts;
 	struct entry *entry;
 	int64_t purge_id;
-	struct reserve *bytes;
+	struct partial_body *bytes;
 	struct body *body;
-	struct store_job job;
+	struct disk_job job;
 	struct store_put put;
 };
 
@@ -42,29 +42,29 @@ struct joins {
 /* --- what may be joined --- */
 
 /* Bytes of several responses are one body only by a strong validator (RFC 9111 3.4). */
-static bool may_join(const struct store_parts *parts, const struct head *head, int64_t now)
+static bool may_join(const struct index_parts *parts, const struct head *head, int64_t now)
 {
 	bool is_tag;
 	return parts->count == 1 || policy_strong_validator(head, now, &is_tag).len > 0;
 }
 
 /* Where the whole had been fetched with these fields at that time: the verdict, and the fields that are kept. 0, or -1. */
-static int describe(const struct joins *s, struct entry *e, const struct head *head, const struct ruling *ruling)
+static int describe(const struct joins *s, struct entry *e, const struct head *head, const struct rule_decision *decision)
 {
 	struct policy_storing verdict;
 	struct head plain = {.method = span_of("GET")};
-	struct policy_exchange x = {.request = &plain, .response = head, .asked_at = e->fetched_at, .answered_at = e->fetched_at, .ruling = ruling};
+	struct policy_exchange x = {.request = &plain, .response = head, .asked_at = e->fetched_at, .answered_at = e->fetched_at, .decision = decision};
 	struct buf kept;
 	policy_judge_storing(&s->policy, &x, &verdict);
 	if (!verdict.store)
 		return -1;
 	buf_init(&kept, BUF_HEAD);
-	bool ok = policy_kept_fields(&s->policy, ruling, head, &kept) == 0;
+	bool ok = policy_kept_fields(&s->policy, decision, head, &kept) == 0;
 	free(e->headers);
 	free(e->reason);
 	e->headers = ok ? strdup(buf_str(&kept)) : NULL;
 	e->reason = strdup(verdict.reason);
-	e->tag = ruling->tag != NULL ? strdup(ruling->tag) : NULL;
+	e->tag = decision->tag != NULL ? strdup(decision->tag) : NULL;
 	e->rule_id = verdict.rule_id;
 	e->stale_until = (e->fresh_until > e->fetched_at ? e->fresh_until : e->fetched_at) + verdict.stale_for_s;
 	e->dns_ms = e->connect_ms = e->ttfb_ms = e->total_ms = -1;
@@ -73,17 +73,17 @@ static int describe(const struct joins *s, struct entry *e, const struct head *h
 }
 
 /* The entry they make; NULL: none. */
-static struct entry *make_entry(const struct joins *s, const struct store_parts *parts, const struct ruling *ruling)
+static struct entry *make_entry(const struct joins *s, const struct index_parts *parts, const struct rule_decision *decision)
 {
 	int64_t whole = parts->whole_bytes;
-	if (parts->of == NULL || whole <= 0 || store_parts_cover(parts, 0) < whole || (s->max_body > 0 && whole > s->max_body))
+	if (parts->of == NULL || whole <= 0 || index_parts_cover(parts, 0) < whole || (s->max_body > 0 && whole > s->max_body))
 		return NULL;
 	struct entry *e = entry_copy(parts->of);
 	struct head head;
 	message_init(&head);
 	bool ok = e != NULL && message_parse_fields(&head, span_of(e->headers)) == 0;
 	head.status = 200;
-	if (!ok || !may_join(parts, &head, e->fetched_at) || describe(s, e, &head, ruling) != 0) {
+	if (!ok || !may_join(parts, &head, e->fetched_at) || describe(s, e, &head, decision) != 0) {
 		entry_free(e);
 		e = NULL;
 	}
@@ -96,15 +96,15 @@ static struct entry *make_entry(const struct joins *s, const struct store_parts 
 /* Gives back what it holds; its place in the queue stays. */
 static void let_go(struct join *j)
 {
-	reserve_free(j->bytes);
-	store_parts_free(&j->parts);
+	partial_body_free(j->bytes);
+	index_parts_free(&j->parts);
 	entry_free(j->entry);
 	body_free(j->body);
 }
 
 /* On the disk thread, where unlinking a body that no row came to own may take its time. Nothing of the store is used once the lock is let
  * go: joins_free() may be waiting for it. */
-static void finish(struct store_job *job)
+static void finish(struct disk_job *job)
 {
 	struct join *j = (struct join *)(void *)((char *)job - offsetof(struct join, job));
 	struct joins *s = j->joins;
@@ -143,7 +143,7 @@ static int copy(struct join *j)
 	char buffer[JOIN_READ];
 	int64_t whole = j->parts.whole_bytes, end = body_bytes(j->body) + JOIN_TURN;
 	for (int64_t at; (at = body_bytes(j->body)) < whole && at < end;) {
-		const struct reserve_piece *p = reserve_find(j->bytes, at);
+		const struct partial_body_segment *p = partial_body_find(j->bytes, at);
 		int64_t n = p != NULL ? p->at + p->n - at : 0;
 		n = n < JOIN_READ ? n : JOIN_READ;
 		if (n == 0 || pread(p->fd, buffer, (size_t)n, p->skip + at - p->at) != n || body_write(j->body, buffer, (size_t)n) != 0)
@@ -152,7 +152,7 @@ static int copy(struct join *j)
 	return 0;
 }
 
-static void run_job(struct store_job *job)
+static void run_job(struct disk_job *job)
 {
 	struct join *j = (struct join *)(void *)((char *)job - offsetof(struct join, job));
 	struct store *store = j->joins->store;
@@ -160,7 +160,7 @@ static void run_job(struct store_job *job)
 	/* For a while it takes its room twice. That is not reserved, because its own parts might be evicted for it. */
 	bool ok = (whole <= JOIN_AT_END || !is_ending(j->joins)) && !store_short(store);
 	if (ok && j->bytes == NULL) {
-		j->bytes = reserve_of_range(store, &j->parts, 0, whole - 1);
+		j->bytes = partial_body_of_range(store, &j->parts, 0, whole - 1);
 		j->body = j->bytes != NULL ? body_begin(store, false) : NULL;
 	}
 	ok = ok && j->body != NULL && copy(j) == 0;
@@ -217,17 +217,17 @@ void joins_free(struct joins *s)
 	free(s);
 }
 
-void joins_add(struct joins *s, struct store_parts *parts, const struct ruling *ruling, int64_t purge_id)
+void joins_add(struct joins *s, struct index_parts *parts, const struct rule_decision *decision, int64_t purge_id)
 {
-	struct entry *e = make_entry(s, parts, ruling);
+	struct entry *e = make_entry(s, parts, decision);
 	struct join *j = e != NULL ? calloc(1, sizeof *j) : NULL;
 	if (j == NULL) {
 		entry_free(e);
-		store_parts_free(parts);
+		index_parts_free(parts);
 		return;
 	}
 	*j = (struct join){.joins = s, .parts = *parts, .entry = e, .purge_id = purge_id, .job.run = run_job};
-	*parts = (struct store_parts){.whole_bytes = -1};
+	*parts = (struct index_parts){.whole_bytes = -1};
 	pthread_mutex_lock(&s->lock);
 	bool alone = s->first == NULL;
 	*s->last = j;
@@ -237,14 +237,14 @@ void joins_add(struct joins *s, struct store_parts *parts, const struct ruling *
 		store_on_disk(s->store, &j->job);
 }
 
-static void add_stored(void *ctx, struct store_parts *parts)
+static void add_stored(void *ctx, struct index_parts *parts)
 {
 	struct joins *s = ctx;
-	struct ruling ruling;
+	struct rule_decision decision;
 	const struct store_rules *rules = store_rules_take(s->store);
 	if (parts->of != NULL) {
-		rules_judge(rules->rules, parts->of->url, &ruling);
-		joins_add(s, parts, &ruling, rules->purge_id);
+		rules_judge(rules->rules, parts->of->url, &decision);
+		joins_add(s, parts, &decision, rules->purge_id);
 	}
 	store_rules_drop(rules);
 }

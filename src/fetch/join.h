@@ -18,7 +18,7 @@ struct joins *joins_new(struct store *, const struct policy *, int64_t max_body)
 void joins_free(struct joins *);
 /* Any thread; does not wait. Takes the parts. Nothing happens where they do not cover the whole, or may not be joined or stored. ruling: of
  * their URL; purge_id: the last purge known (store_rules). */
-void joins_add(struct joins *, struct store_parts *, const struct ruling *, int64_t purge_id);
+void joins_add(struct joins *, struct index_parts *, const struct rule_decision *, int64_t purge_id);
 /* All that is in the store. Reads the index. */
 void joins_add_stored(struct joins *);
 

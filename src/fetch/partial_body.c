@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void reserve_free(struct reserve *r)
+void partial_body_free(struct partial_body *r)
 {
 	if (r == NULL)
 		return;
@@ -20,9 +20,9 @@ void reserve_free(struct reserve *r)
 	free(r);
 }
 
-static struct reserve *reserve_new(const struct store_parts *parts)
+static struct partial_body *reserve_new(const struct index_parts *parts)
 {
-	struct reserve *r = calloc(1, sizeof *r);
+	struct partial_body *r = calloc(1, sizeof *r);
 	if (r == NULL)
 		return NULL;
 	r->whole_bytes = parts->whole_bytes;
@@ -30,12 +30,12 @@ static struct reserve *reserve_new(const struct store_parts *parts)
 	r->pieces = calloc(2 * parts->count, sizeof *r->pieces); /* a part may stand on both sides of the hole */
 	if (r->of != NULL && r->pieces != NULL)
 		return r;
-	reserve_free(r);
+	partial_body_free(r);
 	return NULL;
 }
 
 /* Adds the pieces that hold bytes first up to behind. 0, or -1: one has lost its file. */
-static int add_pieces(struct reserve *r, struct store *store, const struct store_parts *parts, int64_t first, int64_t behind)
+static int add_pieces(struct partial_body *r, struct store *store, const struct index_parts *parts, int64_t first, int64_t behind)
 {
 	int64_t at = first;
 	for (size_t i = 0; i < parts->count && at < behind; i++) {
@@ -47,14 +47,14 @@ static int add_pieces(struct reserve *r, struct store *store, const struct store
 		if (fd < 0)
 			return -1;
 		int64_t n = (end < behind ? end : behind) - at;
-		r->pieces[r->count++] = (struct reserve_piece){.at = at, .n = n, .skip = at - p->first_byte, .fd = fd};
+		r->pieces[r->count++] = (struct partial_body_segment){.at = at, .n = n, .skip = at - p->first_byte, .fd = fd};
 		at += n;
 	}
 	return at >= behind ? 0 : -1;
 }
 
 /* Where the bytes that reach to the end without a gap begin. */
-static int64_t find_tail(const struct store_parts *parts)
+static int64_t find_tail(const struct index_parts *parts)
 {
 	int64_t from = parts->whole_bytes;
 	for (size_t i = parts->count; i > 0 && from > 0; i--) {
@@ -65,40 +65,40 @@ static int64_t find_tail(const struct store_parts *parts)
 	return from;
 }
 
-struct reserve *reserve_to_complete(struct store *store, const struct store_parts *parts)
+struct partial_body *partial_body_to_complete(struct store *store, const struct index_parts *parts)
 {
 	int64_t whole = parts->whole_bytes;
-	int64_t head = store_parts_cover(parts, 0), tail = whole >= 0 ? find_tail(parts) : -1;
+	int64_t head = index_parts_cover(parts, 0), tail = whole >= 0 ? find_tail(parts) : -1;
 	if (whole >= 0 && head >= whole) {
 		head = whole - 1;
 		tail = whole;
 	}
 	if (head == 0 && (tail < 0 || tail == whole))
 		return NULL;
-	struct reserve *r = reserve_new(parts);
+	struct partial_body *r = reserve_new(parts);
 	if (r == NULL)
 		return NULL;
 	r->hole_first = head;
 	r->hole_last = tail >= 0 && tail < whole ? tail - 1 : -1;
 	if (add_pieces(r, store, parts, 0, head) == 0 && (tail < 0 || add_pieces(r, store, parts, tail, whole) == 0))
 		return r;
-	reserve_free(r);
+	partial_body_free(r);
 	return NULL;
 }
 
-struct reserve *reserve_of_range(struct store *store, const struct store_parts *parts, int64_t first, int64_t last)
+struct partial_body *partial_body_of_range(struct store *store, const struct index_parts *parts, int64_t first, int64_t last)
 {
-	struct reserve *r = reserve_new(parts);
+	struct partial_body *r = reserve_new(parts);
 	if (r == NULL)
 		return NULL;
 	r->hole_first = r->hole_last = last + 1;
 	if (add_pieces(r, store, parts, first, last + 1) == 0)
 		return r;
-	reserve_free(r);
+	partial_body_free(r);
 	return NULL;
 }
 
-const struct reserve_piece *reserve_find(const struct reserve *r, int64_t at)
+const struct partial_body_segment *partial_body_find(const struct partial_body *r, int64_t at)
 {
 	for (size_t i = 0; i < r->count; i++)
 		if (r->pieces[i].at <= at && at < r->pieces[i].at + r->pieces[i].n)
@@ -107,7 +107,7 @@ const struct reserve_piece *reserve_find(const struct reserve *r, int64_t at)
 }
 
 /* The validator of what is stored, borrowed from its headers through `head`, which the caller initialised. */
-static struct span validator_of(const struct reserve *r, int64_t now, struct head *head, bool *is_tag)
+static struct span validator_of(const struct partial_body *r, int64_t now, struct head *head, bool *is_tag)
 {
 	*is_tag = false;
 	if (message_parse_fields(head, span_of(r->of->headers)) != 0)
@@ -115,7 +115,7 @@ static struct span validator_of(const struct reserve *r, int64_t now, struct hea
 	return policy_strong_validator(head, now, is_tag);
 }
 
-int reserve_ask(struct buf *out, int64_t first, int64_t last, struct span validator)
+int partial_body_ask(struct buf *out, int64_t first, int64_t last, struct span validator)
 {
 	buf_addf(out, "Range: bytes=%" PRId64 "-", first);
 	if (last >= 0)
@@ -129,17 +129,17 @@ int reserve_ask(struct buf *out, int64_t first, int64_t last, struct span valida
 	return out->failed ? -1 : 0;
 }
 
-int reserve_fields(const struct reserve *r, int64_t now, struct buf *out)
+int partial_body_fields(const struct partial_body *r, int64_t now, struct buf *out)
 {
 	struct head head;
 	bool is_tag;
 	message_init(&head);
-	int rc = reserve_ask(out, r->hole_first, r->hole_last, validator_of(r, now, &head, &is_tag));
+	int rc = partial_body_ask(out, r->hole_first, r->hole_last, validator_of(r, now, &head, &is_tag));
 	message_fini(&head);
 	return rc;
 }
 
-bool reserve_answers(const struct head *response, int64_t now, int64_t first, int64_t last, int64_t *whole_bytes, struct span validator,
+bool partial_body_answers(const struct head *response, int64_t now, int64_t first, int64_t last, int64_t *whole_bytes, struct span validator,
     bool is_tag)
 {
 	struct range range;
@@ -157,7 +157,7 @@ bool reserve_answers(const struct head *response, int64_t now, int64_t first, in
 	return range.first == first && range.last == (last >= 0 ? last : whole - 1);
 }
 
-bool reserve_fits(const struct reserve *r, const struct head *response, int64_t now, int64_t *whole_bytes)
+bool partial_body_fits(const struct partial_body *r, const struct head *response, int64_t now, int64_t *whole_bytes)
 {
 	struct head head;
 	bool is_tag;
@@ -165,7 +165,7 @@ bool reserve_fits(const struct reserve *r, const struct head *response, int64_t 
 	struct span validator = validator_of(r, now, &head, &is_tag);
 	*whole_bytes = r->whole_bytes;
 	bool fits = policy_same_coding(response, &head) &&
-	    reserve_answers(response, now, r->hole_first, r->hole_last, whole_bytes, validator, is_tag);
+	    partial_body_answers(response, now, r->hole_first, r->hole_last, whole_bytes, validator, is_tag);
 	message_fini(&head);
 	return fits;
 }

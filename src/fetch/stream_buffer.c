@@ -5,7 +5,7 @@
 /* The first piece fits a small body exactly; others are large enough to be worth a system call each. */
 enum { PIECE_BYTES = 64 << 10, PIECE_LEAST = 4 << 10 };
 
-static struct piece *piece_new(const struct window *w, size_t n, int64_t expected)
+static struct segment *piece_new(const struct stream_buffer *w, size_t n, int64_t expected)
 {
 	size_t cap = PIECE_BYTES;
 	if (w->end == 0 && expected >= 0 && expected < PIECE_BYTES)
@@ -14,7 +14,7 @@ static struct piece *piece_new(const struct window *w, size_t n, int64_t expecte
 		cap = PIECE_LEAST;
 	if (cap < n)
 		cap = n;
-	struct piece *p = malloc(sizeof *p + cap);
+	struct segment *p = malloc(sizeof *p + cap);
 	if (p == NULL)
 		return NULL;
 	atomic_init(&p->refs, 1);
@@ -25,13 +25,13 @@ static struct piece *piece_new(const struct window *w, size_t n, int64_t expecte
 	return p;
 }
 
-int window_add(struct window *w, const char *bytes, size_t n, int64_t expected)
+int stream_buffer_add(struct stream_buffer *w, const char *bytes, size_t n, int64_t expected)
 {
-	struct piece *last = w->last;
+	struct segment *last = w->last;
 	size_t fits = last != NULL ? last->cap - last->len : 0;
 	if (fits > n)
 		fits = n;
-	struct piece *more = NULL;
+	struct segment *more = NULL;
 	if (n > fits && (more = piece_new(w, n - fits, expected)) == NULL)
 		return -1;
 	if (fits > 0) {
@@ -53,11 +53,11 @@ int window_add(struct window *w, const char *bytes, size_t n, int64_t expected)
 	return 0;
 }
 
-struct span window_peek(const struct window *w, int64_t at, struct piece **piece)
+struct span stream_buffer_peek(const struct stream_buffer *w, int64_t at, struct segment **piece)
 {
 	if (at < w->start || at >= w->end)
 		return span_make(NULL, 0);
-	struct piece *p = w->first;
+	struct segment *p = w->first;
 	while (p->at + (int64_t)p->len <= at)
 		p = p->next;
 	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
@@ -66,25 +66,25 @@ struct span window_peek(const struct window *w, int64_t at, struct piece **piece
 	return span_make(p->bytes + skip, p->len - skip);
 }
 
-void piece_drop(struct piece *p)
+void segment_drop(struct segment *p)
 {
 	if (p != NULL && atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
 		free(p);
 }
 
-void window_forget(struct window *w, int64_t at)
+void stream_buffer_forget(struct stream_buffer *w, int64_t at)
 {
 	while (w->first != NULL && w->first->at + (int64_t)w->first->len <= at) {
-		struct piece *p = w->first;
+		struct segment *p = w->first;
 		w->first = p->next;
 		if (w->first == NULL)
 			w->last = NULL;
 		w->start = p->at + (int64_t)p->len;
-		piece_drop(p);
+		segment_drop(p);
 	}
 }
 
-void window_fini(struct window *w)
+void stream_buffer_fini(struct stream_buffer *w)
 {
-	window_forget(w, INT64_MAX);
+	stream_buffer_forget(w, INT64_MAX);
 }

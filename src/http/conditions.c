@@ -137,8 +137,8 @@ bool policy_range_applies(const struct head *request, const struct head *respons
 bool policy_withdraws(const struct policy *policy, const struct policy_exchange *x, const struct policy_storing *verdict)
 {
 	int status = x->response->status;
-	struct policy_demand demand;
-	policy_read_demand(x->request, &demand);
+	struct request_directives demand;
+	request_directives_read(x->request, &demand);
 	if (!span_is(x->request->method, "GET") || demand.no_store || message_has(x->request, "Range") ||
 	    (message_has(x->request, "Authorization") && !policy->private_cache))
 		return false;
@@ -180,9 +180,9 @@ bool policy_is_cookie(struct span name)
 	return span_is_nocase(name, "Set-Cookie") || span_is_nocase(name, "Set-Cookie2");
 }
 
-bool policy_keeps_cookies(const struct policy *policy, const struct ruling *ruling)
+bool policy_keeps_cookies(const struct policy *policy, const struct rule_decision *decision)
 {
-	return policy->private_cache || (ruling != NULL && ruling->cookies);
+	return policy->private_cache || (decision != NULL && decision->cookies);
 }
 
 int policy_cookie_fields(const struct head *head, struct buf *out)
@@ -279,9 +279,9 @@ int policy_stored_fields(const struct head *response, int64_t answered_at, struc
 	return out->failed ? -1 : 0;
 }
 
-int policy_kept_fields(const struct policy *policy, const struct ruling *ruling, const struct head *stored, struct buf *out)
+int policy_kept_fields(const struct policy *policy, const struct rule_decision *decision, const struct head *stored, struct buf *out)
 {
-	bool cookies = policy_keeps_cookies(policy, ruling);
+	bool cookies = policy_keeps_cookies(policy, decision);
 	bool *withheld = calloc(stored->count + 1, sizeof *withheld);
 	buf_clear(out);
 	if (withheld == NULL)

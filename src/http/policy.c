@@ -52,7 +52,7 @@ static bool find_date(const struct head *head, const char *name, int64_t now, in
 
 /* --- what a request asks for --- */
 
-void policy_read_demand(const struct head *request, struct policy_demand *demand)
+void request_directives_read(const struct head *request, struct request_directives *demand)
 {
 	struct directives d;
 	directives_of_request(&d, request);
@@ -136,7 +136,7 @@ static const char never_by_rule[] = "a rule says never to store it";
 /* What a user may overrule: store = 1 is for no-store and private alone. */
 static bool is_told_to_store(const struct policy_exchange *x)
 {
-	return x->ruling != NULL && x->ruling->store == 1;
+	return x->decision != NULL && x->decision->store == 1;
 }
 
 /* Why the response may not be stored whatever its lifetime; NULL when it may (RFC 9111 3, 3.5). */
@@ -144,15 +144,15 @@ static const char *refusal(
     const struct policy *policy, const struct policy_exchange *x, const struct directives *d)
 {
 	const char *status = unstorable_status(judged_status(x));
-	struct policy_demand demand;
-	policy_read_demand(x->request, &demand);
+	struct request_directives demand;
+	request_directives_read(x->request, &demand);
 	if (!span_is(x->request->method, "GET") && !is_post_of_target(x))
 		return "only answers to GET are stored, RFC 9111 3";
 	if (status != NULL)
 		return status;
 	if (demand.no_store)
 		return "no-store in the request, RFC 9111 5.2.1.5";
-	if (x->ruling != NULL && x->ruling->store == 0)
+	if (x->decision != NULL && x->decision->store == 0)
 		return never_by_rule;
 	/* With must-understand, no-store is only for those who do not know the status (5.2.2.3). */
 	if (d->must_understand && message_reason(x->response->status)[0] == '\0')
@@ -232,7 +232,7 @@ static void guess(struct lifetime *life, const struct policy_exchange *x, int64_
 /* A rule's lifetime counts from the fetch on, whatever the origin says; an error page does not become a page by it. */
 static bool state_by_rule(struct lifetime *life, const struct policy_exchange *x)
 {
-	const struct ruling *r = x->ruling;
+	const struct rule_decision *r = x->decision;
 	int status = judged_status(x);
 	if (r == NULL || r->fresh_rule == 0 || (status >= 400 && !is_heuristically_cacheable(status)))
 		return false;
@@ -264,7 +264,7 @@ static void find_lifetime(struct lifetime *life, const struct policy *policy,
 		return;
 	}
 	/* A response that sets a cookie may be one visitor's page: no lifetime is guessed for it. */
-	if (policy_keeps_cookies(policy, x->ruling) || !sets_cookie(x->response))
+	if (policy_keeps_cookies(policy, x->decision) || !sets_cookie(x->response))
 		guess(life, x, date);
 }
 
@@ -308,8 +308,8 @@ static int64_t stale_window(const struct policy *policy, const struct directives
 	if (stale_forbidden(policy, d) != NULL)
 		return 0;
 	/* What the origin says of errors is also an upper limit (RFC 5861 4). */
-	int64_t window = d->stale_if_error_s >= 0 ? d->stale_if_error_s : unreachable_s;
-	return d->stale_while_revalidate_s > window ? d->stale_while_revalidate_s : window;
+	int64_t buffer = d->stale_if_error_s >= 0 ? d->stale_if_error_s : unreachable_s;
+	return d->stale_while_revalidate_s > buffer ? d->stale_while_revalidate_s : buffer;
 }
 
 /* The last of RFC 9111 3's conditions, and what it is not worth storing without. NULL: store it. */
@@ -332,7 +332,7 @@ static const char *worthless(const struct policy *policy, const struct policy_ex
 	if (d->no_cache && !validator)
 		return "no-cache and no validator, RFC 9111 5.2.2.4";
 	/* Nothing in it says that anybody else may have this page. */
-	if ((life->seconds == 0 || d->no_cache) && !policy_keeps_cookies(policy, x->ruling) && !d->is_public &&
+	if ((life->seconds == 0 || d->no_cache) && !policy_keeps_cookies(policy, x->decision) && !d->is_public &&
 	    sets_cookie(x->response))
 		return "Set-Cookie without a lifetime, RFC 9111 7.3";
 	return NULL;
@@ -382,14 +382,14 @@ void policy_judge_storing(
 			say(out->reason, "%s", why);
 			return;
 		}
-		out->rule_id = exchange->ruling->store_rule;
+		out->rule_id = exchange->decision->store_rule;
 		say(out->reason, "rule %lld: store=0", (long long)out->rule_id);
 		return;
 	}
 	out->store = true;
 	bool ruled = life.kind == LIFETIME_RULED;
-	out->rule_id = ruled ? exchange->ruling->fresh_rule
-			     : is_told_to_store(exchange) ? exchange->ruling->store_rule : 0;
+	out->rule_id = ruled ? exchange->decision->fresh_rule
+			     : is_told_to_store(exchange) ? exchange->decision->store_rule : 0;
 	out->reusable_only_validated = !ruled && (d.no_cache || life.kind == LIFETIME_NONE);
 	out->fresh_for_s = ruled ? life.seconds : life.seconds - out->initial_age_s;
 	if (out->reusable_only_validated && out->fresh_for_s > 0)
@@ -414,7 +414,7 @@ static void conclude(struct policy_use *out, enum policy_verdict verdict, const 
 }
 
 static void judge_fresh(
-    const struct policy_demand *demand, const struct directives *d, struct policy_use *out)
+    const struct request_directives *demand, const struct directives *d, struct policy_use *out)
 {
 	long long ttl = out->ttl_s, age = out->age_s;
 	if (demand->min_fresh_s > out->ttl_s) {
@@ -446,7 +446,7 @@ static void judge_dated_ahead(const struct policy_stored *stored, int64_t now, s
 	    (long long)(sane(stored->fetched_at) - now));
 }
 
-static void judge_stale(const struct policy_demand *demand, const struct directives *d,
+static void judge_stale(const struct request_directives *demand, const struct directives *d,
     const char *forbidden, bool in_window, struct policy_use *out)
 {
 	int64_t stale_s = -out->ttl_s;
@@ -477,17 +477,17 @@ static void judge_stale(const struct policy_demand *demand, const struct directi
 
 /* What may be served if asking the origin fails. A client that said no-cache asked to hear of it.
  */
-static void judge_fallback(const struct policy_demand *demand, const struct directives *d,
+static void judge_fallback(const struct request_directives *demand, const struct directives *d,
     const char *forbidden, bool in_window, struct policy_use *out)
 {
 	bool fresh = out->ttl_s > 0;
 	if (d->no_cache || demand->no_cache || (!fresh && (forbidden != NULL || !in_window)))
 		return;
-	int64_t window = d->stale_if_error_s > demand->stale_if_error_s ? d->stale_if_error_s
+	int64_t buffer = d->stale_if_error_s > demand->stale_if_error_s ? d->stale_if_error_s
 									: demand->stale_if_error_s;
 	/* Said by the origin, stale-if-error is a limit, also when there is nobody to ask (RFC 5861 4). */
-	out->stale_if_unreachable = fresh || d->stale_if_error_s < 0 || -out->ttl_s < window;
-	out->stale_if_5xx = window >= 0 && (fresh || -out->ttl_s < window);
+	out->stale_if_unreachable = fresh || d->stale_if_error_s < 0 || -out->ttl_s < buffer;
+	out->stale_if_5xx = buffer >= 0 && (fresh || -out->ttl_s < buffer);
 }
 
 /* No rule makes its lifetime any more: what the origin said counts again. What it forbade to keep is stale for good. */
@@ -502,7 +502,7 @@ static int64_t origins_fresh_until(
 	/* The stored fields no longer tell whether it came with a cookie, for which no lifetime would be guessed. */
 	if (life.kind == LIFETIME_GUESSED && !policy->private_cache)
 		life.seconds = 0;
-	bool told = stored->ruling != NULL && stored->ruling->store == 1;
+	bool told = stored->decision != NULL && stored->decision->store == 1;
 	bool forbidden = !told && (d->no_store || (d->is_private && !policy->private_cache));
 	int64_t age = forbidden ? lifetime_cap_s : sane(stored->initial_age_s);
 	return sane(stored->fetched_at) + life.seconds - age;
@@ -512,8 +512,8 @@ static int64_t origins_fresh_until(
 static int64_t judge_fresh_until(
     const struct policy *policy, const struct policy_stored *stored, const struct directives *d, bool *ruled)
 {
-	const struct ruling *r = stored->ruling;
-	struct policy_exchange x = {.response = stored->response, .ruling = r};
+	const struct rule_decision *r = stored->decision;
+	struct policy_exchange x = {.response = stored->response, .decision = r};
 	struct lifetime life;
 	*ruled = false;
 	if (stored->edited)
@@ -529,7 +529,7 @@ static int64_t judge_fresh_until(
 
 /* A rule about errors goes before what the origin said of them; the request's no-cache before both, and so does a withdrawal. */
 static void rule_fallback(
-    const struct policy_demand *demand, const struct ruling *r, struct policy_use *out)
+    const struct request_directives *demand, const struct rule_decision *r, struct policy_use *out)
 {
 	if (r == NULL || (r->stale_rule == 0 && !r->offline) || (out->withdrawn && out->ttl_s <= 0))
 		return;
@@ -538,7 +538,7 @@ static void rule_fallback(
 	out->stale_if_5xx = !demand->no_cache && within;
 }
 
-void policy_judge_use(const struct policy *policy, const struct policy_demand *demand,
+void policy_judge_use(const struct policy *policy, const struct request_directives *demand,
     const struct policy_stored *stored, int64_t now, struct policy_use *out)
 {
 	struct directives d;
@@ -556,10 +556,10 @@ void policy_judge_use(const struct policy *policy, const struct policy_demand *d
 	if (out->ahead && out->fresh_until > now)
 		out->fresh_until = now;
 	out->ttl_s = out->fresh_until - now;
-	out->rule_id = ruled ? stored->ruling->fresh_rule : 0;
-	if (stored->ruling != NULL && stored->ruling->store == 0) {
+	out->rule_id = ruled ? stored->decision->fresh_rule : 0;
+	if (stored->decision != NULL && stored->decision->store == 0) {
 		conclude(out, POLICY_MISS, "bypass");
-		say(out->reason, "rule %lld: store=0", (long long)stored->ruling->store_rule);
+		say(out->reason, "rule %lld: store=0", (long long)stored->decision->store_rule);
 		return;
 	}
 	if (status < 200 || status == 206 || status == 304) {
@@ -581,7 +581,7 @@ void policy_judge_use(const struct policy *policy, const struct policy_demand *d
 		judge_stale(demand, &d, forbidden, in_window, out);
 	}
 	judge_fallback(demand, &d, forbidden, in_window, out);
-	rule_fallback(demand, stored->ruling, out);
+	rule_fallback(demand, stored->decision, out);
 }
 
 bool policy_is_unsafe(struct span method)

@@ -24,7 +24,7 @@ struct policy {
 };
 
 /* --- what a request asks for (RFC 9111 5.2.1, 5.4) --- */
-struct policy_demand {
+struct request_directives {
 	bool no_cache; /* also from Pragma, when there is no Cache-Control */
 	bool no_store;
 	bool only_if_cached;
@@ -33,7 +33,7 @@ struct policy_demand {
 	int64_t max_stale_s; /* -1: not said; INT64_MAX: without a number */
 	int64_t stale_if_error_s; /* -1: not said (RFC 5861 4) */
 };
-void policy_read_demand(const struct head *request, struct policy_demand *);
+void request_directives_read(const struct head *request, struct request_directives *);
 
 /* --- storing (RFC 9111 3, 4.2) --- */
 struct policy_exchange {
@@ -44,7 +44,7 @@ struct policy_exchange {
 	const struct head *freshened_by; /* NULL, or the 304 that has just updated response (status and updated fields of the
 	                                    stored one): its Age and Date count, and asked_at and answered_at are its */
 	bool represents_target; /* a POST's answer whose Content-Location is its target (RFC 9110 9.3.3) */
-	const struct ruling *ruling; /* what the user's rules say of the URL; NULL: nothing */
+	const struct rule_decision *decision; /* what the user's rules say of the URL; NULL: nothing */
 	bool part;              /* response is a 206, judged as the whole it is a part of (RFC 9111 3.3) */
 };
 struct policy_storing {
@@ -72,7 +72,7 @@ struct policy_stored {
 	int64_t stale_until;
 	bool edited;     /* a user wrote fresh_until: then no rule counts against it */
 	int64_t rule_id; /* the rule that decided when it was stored; 0: none */
-	const struct ruling *ruling; /* as in policy_exchange */
+	const struct rule_decision *decision; /* as in policy_exchange */
 };
 /* True when a row says that it was fetched after `now`: the clock was ahead then, or has gone back since. Its age and lifetime mean nothing,
  * so it is validated before use, whatever its other times are. A few seconds are no matter. */
@@ -102,7 +102,7 @@ struct policy_use {
 	const char *fwd;           /* RFC 9211 forward reason: "stale", "request", "miss"; "" for what is served now */
 	char reason[POLICY_REASON];
 };
-void policy_judge_use(const struct policy *, const struct policy_demand *, const struct policy_stored *, int64_t now,
+void policy_judge_use(const struct policy *, const struct request_directives *, const struct policy_stored *, int64_t now,
     struct policy_use *);
 
 /* --- conditions (RFC 9110 13) --- */
@@ -132,11 +132,11 @@ int policy_stored_fields(const struct head *response, int64_t answered_at, struc
 
 /* Of such lines, those that may be kept: no field that no-cache="..." or private="..." names (RFC 9111 5.2.2.4, 5.2.2.7), and
  * Set-Cookie only where policy_keeps_cookies(). ruling may be NULL. 0, or -1. */
-int policy_kept_fields(const struct policy *, const struct ruling *, const struct head *stored, struct buf *out);
+int policy_kept_fields(const struct policy *, const struct rule_decision *, const struct head *stored, struct buf *out);
 
 /* Set-Cookie is for the client whose request produced the response (RFC 9111 7.3): it is neither stored nor sent to anybody else.
  * True where it is like any other field: in a private cache, or by a rule. ruling may be NULL. */
-bool policy_keeps_cookies(const struct policy *, const struct ruling *);
+bool policy_keeps_cookies(const struct policy *, const struct rule_decision *);
 /* True of Set-Cookie and Set-Cookie2. */
 bool policy_is_cookie(struct span name);
 /* Appends the Set-Cookie lines of the head to out. 0, or -1 when out's ceiling is met. */

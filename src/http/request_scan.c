@@ -45,7 +45,7 @@ static bool asks_for_thought(struct span name)
 }
 
 /* One field line. False: the head is not plain. */
-static bool take_field(struct glance *g, struct span name, struct span value)
+static bool take_field(struct request_scan *g, struct span name, struct span value)
 {
 	if (name.len == 4 && span_is_nocase(name, "host")) {
 		if (g->host.at != NULL || !message_is_host(value))
@@ -60,7 +60,7 @@ static bool take_field(struct glance *g, struct span name, struct span value)
 	return !asks_for_thought(name);
 }
 
-static const char *take_request_line(const char *at, const char *end, struct glance *g)
+static const char *take_request_line(const char *at, const char *end, struct request_scan *g)
 {
 	static const char version[] = " HTTP/1.1\r\n";
 	if (end - at < 16)
@@ -77,7 +77,7 @@ static const char *take_request_line(const char *at, const char *end, struct gla
 	return at + sizeof version - 1;
 }
 
-enum glance_verdict glance(struct span bytes, struct glance *g)
+enum request_scan_verdict request_scan(struct span bytes, struct request_scan *g)
 {
 	const char *at = bytes.at, *end = bytes.at + bytes.len;
 	size_t lines = 0;
@@ -86,7 +86,7 @@ enum glance_verdict glance(struct span bytes, struct glance *g)
 	while (at != NULL && end - at >= 2) {
 		if (at[0] == '\r' && at[1] == '\n') {
 			g->bytes = (size_t)(at + 2 - bytes.at);
-			return g->host.at != NULL ? GLANCE_PLAIN : GLANCE_OTHER;
+			return g->host.at != NULL ? REQUEST_SCAN_PLAIN : REQUEST_SCAN_OTHER;
 		}
 		const char *name = at;
 		at = skip(at, end, TOKEN);
@@ -101,5 +101,5 @@ enum glance_verdict glance(struct span bytes, struct glance *g)
 			break;
 		at += 2;
 	}
-	return GLANCE_OTHER;
+	return REQUEST_SCAN_OTHER;
 }

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void reply_say(struct reply *r, const char *format, ...)
+void response_head_say(struct response_head *r, const char *format, ...)
 {
 	size_t n = strlen(r->cache_status);
 	if (n == 0)
@@ -34,7 +34,7 @@ static bool make_safe(const char *text, char *safe, size_t size)
 	return *text == '\0';
 }
 
-void reply_key(struct reply *r, const char *url)
+void response_head_key(struct response_head *r, const char *url)
 {
 	char safe[256];
 	size_t used = strlen(r->cache_status);
@@ -42,16 +42,16 @@ void reply_key(struct reply *r, const char *url)
 	const char *detail = strstr(r->cache_status, "detail=");
 	bool plain_hit = strncmp(r->cache_status, "curlew; hit", 11) == 0 && (detail == NULL || strncmp(detail, by_rule, sizeof by_rule - 1) == 0);
 	if (!plain_hit && make_safe(url, safe, sizeof safe) && used + strlen(safe) + sizeof "; key=\"\"" <= sizeof r->cache_status)
-		reply_say(r, "key=\"%s\"", safe);
+		response_head_say(r, "key=\"%s\"", safe);
 }
 
-bool reply_is_bodiless(int status)
+bool response_head_is_bodiless(int status)
 {
 	return (status >= 100 && status < 200) || status == 204 || status == 304;
 }
 
 /* Whoever writes rows may write anything into them: how the body is framed is said by us alone, and once. */
-bool reply_is_framing(struct span name)
+bool response_head_is_framing(struct span name)
 {
 	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Connection"};
 	for (size_t i = 0; i < sizeof framing / sizeof framing[0]; i++)
@@ -62,11 +62,11 @@ bool reply_is_framing(struct span name)
 
 static bool may_pass(struct span line, struct span name)
 {
-	return message_is_token(name) && memchr(line.at, '\r', line.len) == NULL && !reply_is_framing(name);
+	return message_is_token(name) && memchr(line.at, '\r', line.len) == NULL && !response_head_is_framing(name);
 }
 
 /* reused: the line was made for another client. */
-static void add_cookie(struct buf *out, struct span line, struct span name, const struct reply *r, bool reused)
+static void add_cookie(struct buf *out, struct span line, struct span name, const struct response_head *r, bool reused)
 {
 	struct buf value;
 	if (r->no_cookies || (reused && r->reused))
@@ -80,7 +80,7 @@ static void add_cookie(struct buf *out, struct span line, struct span name, cons
 	buf_fini(&value);
 }
 
-static void add_lines(struct buf *out, struct span lines, const struct reply *r, bool reused)
+static void add_lines(struct buf *out, struct span lines, const struct response_head *r, bool reused)
 {
 	struct span line;
 	while (span_next_line(&lines, &line)) {
@@ -99,27 +99,27 @@ static void add_lines(struct buf *out, struct span lines, const struct reply *r,
 	}
 }
 
-size_t reply_hit(char out[REPLY_HIT], int64_t ttl_s, int64_t rule)
+size_t response_head_hit(char out[RESPONSE_HEAD_HIT], int64_t ttl_s, int64_t rule)
 {
-	int n = snprintf(out, REPLY_HIT, "hit; ttl=%" PRId64, ttl_s);
+	int n = snprintf(out, RESPONSE_HEAD_HIT, "hit; ttl=%" PRId64, ttl_s);
 	if (rule != 0)
-		n += snprintf(out + n, REPLY_HIT - (size_t)n, "; detail=\"rule %" PRId64 ": fresh_for_s\"", rule);
+		n += snprintf(out + n, RESPONSE_HEAD_HIT - (size_t)n, "; detail=\"rule %" PRId64 ": fresh_for_s\"", rule);
 	return (size_t)n;
 }
 
-size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule)
+size_t response_head_write_hit(char out[RESPONSE_HEAD_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule)
 {
 	static const char name[] = "Cache-Status: curlew; ";
-	size_t n = (size_t)snprintf(out, REPLY_HIT_LINES, "Age: %" PRId64 "\r\n", age_s);
+	size_t n = (size_t)snprintf(out, RESPONSE_HEAD_HIT_LINES, "Age: %" PRId64 "\r\n", age_s);
 	memcpy(out + n, name, sizeof name - 1);
 	n += sizeof name - 1;
-	n += reply_hit(out + n, ttl_s, rule);
+	n += response_head_hit(out + n, ttl_s, rule);
 	out[n++] = '\r';
 	out[n++] = '\n';
 	return n;
 }
 
-void reply_write(struct buf *out, const struct reply *r)
+void response_head_write(struct buf *out, const struct response_head *r)
 {
 	buf_addf(out, "HTTP/1.1 %d %s\r\n", r->status, message_reason(r->status));
 	add_lines(out, r->fields, r, true);

@@ -7,9 +7,9 @@
 #include "base/buf.h"
 #include "http/message.h"
 
-enum { REPLY_STATUS = 512 }; /* bytes of our Cache-Status member */
+enum { RESPONSE_HEAD_STATUS = 512 }; /* bytes of our Cache-Status member */
 
-struct reply {
+struct response_head {
 	int status;
 	struct span fields;   /* lines as stored: "Name: value\n" */
 	bool reused;          /* it was made for another client: without the Set-Cookie among fields */
@@ -25,24 +25,24 @@ struct reply {
 	bool close;           /* the connection ends with this answer */
 	const char *via;      /* our name, or NULL: the answer is our own */
 	const char *received; /* protocol of the origin's answer, for Via ("1.0"); NULL: 1.1, or not known any more */
-	char cache_status[REPLY_STATUS]; /* our member, "curlew; hit; ttl=10"; '' for none */
+	char cache_status[RESPONSE_HEAD_STATUS]; /* our member, "curlew; hit; ttl=10"; '' for none */
 };
 
 /* Writes status line and fields, each line ended by CRLF, without framing, Connection and the empty line. */
-void reply_write(struct buf *out, const struct reply *);
+void response_head_write(struct buf *out, const struct response_head *);
 /* The items of a fresh hit; rule: the one that made it fresh, or 0. Returns their length. */
-enum { REPLY_HIT = 96, REPLY_HIT_LINES = 160 };
-size_t reply_hit(char out[REPLY_HIT], int64_t ttl_s, int64_t rule);
-/* Writes "Age: N" and "Cache-Status: ..." lines for it, exactly as reply_write would. Returns how many bytes. */
-size_t reply_write_hit(char out[REPLY_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule);
+enum { RESPONSE_HEAD_HIT = 96, RESPONSE_HEAD_HIT_LINES = 160 };
+size_t response_head_hit(char out[RESPONSE_HEAD_HIT], int64_t ttl_s, int64_t rule);
+/* Writes "Age: N" and "Cache-Status: ..." lines for it, exactly as response_head_write would. Returns how many bytes. */
+size_t response_head_write_hit(char out[RESPONSE_HEAD_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule);
 /* Starts or goes on with the Cache-Status member: appends "; item" formatted. */
-void reply_say(struct reply *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void response_head_say(struct response_head *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A fresh hit needs none:
  * there it costs bytes on every answer and tells nothing. */
-void reply_key(struct reply *, const char *url);
+void response_head_key(struct response_head *, const char *url);
 /* True of the fields that say how a body is framed. */
-bool reply_is_framing(struct span name);
+bool response_head_is_framing(struct span name);
 /* True when an answer of this status never has a body (RFC 9110 6.4.1). */
-bool reply_is_bodiless(int status);
+bool response_head_is_bodiless(int status);
 
 #endif

@@ -69,7 +69,7 @@ void rules_sort(struct rules *s)
 /* --- judging --- */
 
 /* What of the set says of a URL in normal form. */
-static void judge_normal(const struct rules *s, const char *url, struct ruling *out)
+static void judge_normal(const struct rules *s, const char *url, struct rule_decision *out)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct rule *r = &s->rules[i];
@@ -114,10 +114,10 @@ static void judge_normal(const struct rules *s, const char *url, struct ruling *
 	}
 }
 
-void rules_judge(const struct rules *s, const char *url, struct ruling *out)
+void rules_judge(const struct rules *s, const char *url, struct rule_decision *out)
 {
 	char *normal;
-	*out = (struct ruling){.fresh_for_s = RULE_SILENT, .stale_ok_s = RULE_SILENT, .store = RULE_SILENT};
+	*out = (struct rule_decision){.fresh_for_s = RULE_SILENT, .stale_ok_s = RULE_SILENT, .store = RULE_SILENT};
 	if (s == NULL || s->count == 0)
 		return;
 	if (key_normal(url, &normal) != 0) {

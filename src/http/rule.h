@@ -33,7 +33,7 @@ int rules_add(struct rules *, struct rule *);
 void rules_sort(struct rules *);
 
 /* What all matching rules say together. Texts are borrowed from the set. Beside each value the rule that decided it, 0: none. */
-struct ruling {
+struct rule_decision {
 	int64_t fresh_for_s, fresh_rule;
 	int64_t stale_ok_s, stale_rule;
 	int store;
@@ -45,7 +45,7 @@ struct ruling {
 };
 /* url: the key. The globs are matched with its normal URL, so that no spelling evades them. rules may be NULL. Without memory the answer is
  * deny. */
-void rules_judge(const struct rules *, const char *url, struct ruling *);
+void rules_judge(const struct rules *, const char *url, struct rule_decision *);
 
 /* Drops the query parameters that the deciding rule ignores from url (RFC 3986 3.4; separated by &): the cache's key. What stays is as it
  * was written; a parameter's name is matched in its normal spelling. NULL: nothing is dropped, the URL is the key. *rule: the rule that

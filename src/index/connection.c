@@ -1,8 +1,8 @@
 /*
- * One connection: opening, its statements, its questions. index_setup.c decides whether the file may be used at all, index_write.c
- * has what the writer does within a transaction, index_query.c the questions of verbs.
+ * One connection: opening, its statements, its questions. setup.c decides whether the file may be used at all, entry_write.c
+ * has what the writer does within a transaction, query.c the questions of verbs.
  *
- * All statements (index_statements.c) are prepared when the connection opens: bad SQL fails at start. They are used through
+ * All statements (statements.c) are prepared when the connection opens: bad SQL fails at start. They are used through
  * three moves: bind, step, index_rest(); between uses every statement is reset and its bindings are cleared, so that none holds
  * a read transaction open (a forgotten one would keep the WAL from ever being checkpointed).
  *
@@ -106,7 +106,7 @@ static int set_manners(struct index *ix)
 	static const char *const manners[] = {
 	    [INDEX_READER] = "PRAGMA cache_size = -4000; PRAGMA query_only = ON;",
 	    [INDEX_GUEST] = "PRAGMA query_only = ON;",
-	    [INDEX_KEEPER] = "PRAGMA cache_size = -1000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
+	    [INDEX_MAINTENANCE] = "PRAGMA cache_size = -1000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
 	    /* secure_delete, Debian's default, would write zeros over all that is deleted. */
 	    [INDEX_WRITER] = ("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
 			      "PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"),
@@ -121,7 +121,7 @@ static int set_manners(struct index *ix)
 
 struct index *index_open(const char *dir, enum index_role role, struct buf *why)
 {
-	static const unsigned bits[] = {[INDEX_READER] = READER, [INDEX_WRITER] = WRITER, [INDEX_KEEPER] = KEEPER, [INDEX_GUEST] = READER};
+	static const unsigned bits[] = {[INDEX_READER] = READER, [INDEX_WRITER] = WRITER, [INDEX_MAINTENANCE] = MAINTENANCE, [INDEX_GUEST] = READER};
 	struct index *ix = calloc(1, sizeof *ix);
 	if (ix == NULL || (ix->dir = strdup(dir)) == NULL) {
 		free(ix);
@@ -238,17 +238,17 @@ int index_bind_normal(sqlite3_stmt *st, int at, const char *url)
 	return 0;
 }
 
-enum store_found index_ask(struct index *ix, enum statement s, const char *what)
+enum index_result index_ask(struct index *ix, enum statement s, const char *what)
 {
 	if (has_lost_its_transaction(ix, s))
-		return STORE_BROKEN;
+		return INDEX_BROKEN;
 	int rc = sqlite3_step(ix->statements[s]);
 	if (rc == SQLITE_ROW)
-		return STORE_FOUND;
+		return INDEX_FOUND;
 	if (rc == SQLITE_DONE)
-		return STORE_ABSENT;
+		return INDEX_ABSENT;
 	index_trouble(ix, what);
-	return STORE_BROKEN;
+	return INDEX_BROKEN;
 }
 
 /* --- rows --- */
@@ -309,7 +309,7 @@ static bool more_recent(const struct entry *a, const struct entry *b)
 }
 
 /* Into its place by recency. Variants are few, so insertion will do. */
-static int add_row(struct store_rows *rows, struct entry *e)
+static int add_row(struct index_rows *rows, struct entry *e)
 {
 	if ((rows->count & (rows->count - 1)) == 0) {
 		size_t room = rows->count == 0 ? 1 : 2 * rows->count;
@@ -326,7 +326,7 @@ static int add_row(struct store_rows *rows, struct entry *e)
 }
 
 /* 0, also where the row is not to be used: then it is as if it were not there. -1: no memory, logged. */
-static int take_row(const struct index *ix, sqlite3_stmt *st, const char *url, struct store_rows *rows)
+static int take_row(const struct index *ix, sqlite3_stmt *st, const char *url, struct index_rows *rows)
 {
 	enum index_row_is is;
 	struct entry *e = index_entry(ix, st, &is);
@@ -339,30 +339,30 @@ static int take_row(const struct index *ix, sqlite3_stmt *st, const char *url, s
 	return ours || is == ROW_NO_MEMORY ? -1 : 0;
 }
 
-enum store_found index_find(struct index *ix, const char *url, struct store_rows *rows)
+enum index_result index_find(struct index *ix, const char *url, struct index_rows *rows)
 {
-	*rows = (struct store_rows){0};
+	*rows = (struct index_rows){0};
 	sqlite3_stmt *st = ix->statements[FIND];
 	sqlite3_bind_text(st, 1, url, -1, SQLITE_STATIC);
-	enum store_found found;
-	while ((found = index_ask(ix, FIND, "looking up a URL")) == STORE_FOUND) {
+	enum index_result found;
+	while ((found = index_ask(ix, FIND, "looking up a URL")) == INDEX_FOUND) {
 		if (take_row(ix, st, url, rows) < 0) {
-			found = STORE_BROKEN;
+			found = INDEX_BROKEN;
 			break;
 		}
 	}
 	index_rest(ix, FIND);
-	if (found == STORE_ABSENT && rows->count > 0)
-		return STORE_FOUND;
-	store_rows_free(rows);
+	if (found == INDEX_ABSENT && rows->count > 0)
+		return INDEX_FOUND;
+	index_rows_free(rows);
 	return found;
 }
 
-enum store_found index_still(struct index *ix, int64_t id, const char *body_file)
+enum index_result index_still(struct index *ix, int64_t id, const char *body_file)
 {
 	sqlite3_bind_int64(ix->statements[STILL], 1, id);
 	index_bind_text(ix->statements[STILL], 2, body_file);
-	enum store_found found = index_ask(ix, STILL, "looking up a row");
+	enum index_result found = index_ask(ix, STILL, "looking up a row");
 	index_rest(ix, STILL);
 	return found;
 }
@@ -392,16 +392,16 @@ static bool same_answer(sqlite3_stmt *st, const struct entry *e)
 	    same_number(st, 12, e->fresh_until) && same_number(st, 13, e->stale_until);
 }
 
-enum store_found index_confirm(struct index *ix, const struct entry *e)
+enum index_result index_confirm(struct index *ix, const struct entry *e)
 {
 	sqlite3_stmt *st = ix->statements[FIND];
 	sqlite3_bind_text(st, 1, e->url, -1, SQLITE_STATIC);
-	enum store_found found = index_ask(ix, FIND, "confirming an answer");
-	if (found == STORE_FOUND && !same_answer(st, e))
-		found = STORE_ABSENT;
-	if (found == STORE_FOUND) {
-		enum store_found second = index_ask(ix, FIND, "confirming an answer");
-		found = second == STORE_ABSENT ? STORE_FOUND : second == STORE_FOUND ? STORE_ABSENT : STORE_BROKEN;
+	enum index_result found = index_ask(ix, FIND, "confirming an answer");
+	if (found == INDEX_FOUND && !same_answer(st, e))
+		found = INDEX_ABSENT;
+	if (found == INDEX_FOUND) {
+		enum index_result second = index_ask(ix, FIND, "confirming an answer");
+		found = second == INDEX_ABSENT ? INDEX_FOUND : second == INDEX_FOUND ? INDEX_ABSENT : INDEX_BROKEN;
 	}
 	index_rest(ix, FIND);
 	return found;
@@ -412,7 +412,7 @@ enum store_found index_confirm(struct index *ix, const struct entry *e)
 int64_t index_version(struct index *ix)
 {
 	int64_t version = -1;
-	if (index_ask(ix, VERSION, "asking whether anything changed") == STORE_FOUND)
+	if (index_ask(ix, VERSION, "asking whether anything changed") == INDEX_FOUND)
 		version = sqlite3_column_int64(ix->statements[VERSION], 0);
 	sqlite3_reset(ix->statements[VERSION]);
 	return version;
@@ -421,12 +421,12 @@ int64_t index_version(struct index *ix)
 int index_totals(struct index *ix, struct index_totals *t)
 {
 	sqlite3_stmt *st = ix->statements[TOTALS];
-	enum store_found found = index_ask(ix, TOTALS, "reading the counters");
-	if (found == STORE_FOUND)
+	enum index_result found = index_ask(ix, TOTALS, "reading the counters");
+	if (found == INDEX_FOUND)
 		*t = (struct index_totals){sqlite3_column_int64(st, 0), index_size(st, 1), index_size(st, 2),
 		    sqlite3_column_int(st, 3) != 0, sqlite3_column_int(st, 4) != 0};
 	sqlite3_reset(st);
-	return found == STORE_FOUND ? 0 : -1;
+	return found == INDEX_FOUND ? 0 : -1;
 }
 
 int64_t index_edits(struct index *ix)
@@ -437,7 +437,7 @@ int64_t index_edits(struct index *ix)
 
 int64_t index_names(struct index *ix)
 {
-	int64_t names = index_ask(ix, NAMES, "reading the counters") == STORE_FOUND ? sqlite3_column_int64(ix->statements[NAMES], 0) : -1;
+	int64_t names = index_ask(ix, NAMES, "reading the counters") == INDEX_FOUND ? sqlite3_column_int64(ix->statements[NAMES], 0) : -1;
 	index_rest(ix, NAMES);
 	return names;
 }
@@ -446,31 +446,31 @@ int64_t index_setting(struct index *ix, const char *name)
 {
 	sqlite3_stmt *st = ix->statements[SETTING];
 	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-	enum store_found found = index_ask(ix, SETTING, "reading a setting");
-	int64_t value = found == STORE_FOUND ? sqlite3_column_int64(st, 0) : found == STORE_ABSENT ? 0 : -1;
+	enum index_result found = index_ask(ix, SETTING, "reading a setting");
+	int64_t value = found == INDEX_FOUND ? sqlite3_column_int64(st, 0) : found == INDEX_ABSENT ? 0 : -1;
 	index_rest(ix, SETTING);
 	return value;
 }
 
 int index_pages(struct index *ix, int64_t *pages, int64_t *free_pages)
 {
-	enum store_found found = index_ask(ix, PAGES, "counting pages");
-	if (found == STORE_FOUND) {
+	enum index_result found = index_ask(ix, PAGES, "counting pages");
+	if (found == INDEX_FOUND) {
 		*pages = sqlite3_column_int64(ix->statements[PAGES], 0);
 		*free_pages = sqlite3_column_int64(ix->statements[PAGES], 1);
 	}
 	index_rest(ix, PAGES);
-	return found == STORE_FOUND ? 0 : -1;
+	return found == INDEX_FOUND ? 0 : -1;
 }
 
 /* --- the keeper's questions --- */
 
-enum store_found index_owner(struct index *ix, const char *body_file, struct index_owner *o)
+enum index_result index_owner(struct index *ix, const char *body_file, struct index_owner *o)
 {
 	sqlite3_stmt *st = ix->statements[OWNER];
 	sqlite3_bind_text(st, 1, body_file, -1, SQLITE_STATIC);
-	enum store_found found = index_ask(ix, OWNER, "asking who owns a body");
-	if (found == STORE_FOUND) {
+	enum index_result found = index_ask(ix, OWNER, "asking who owns a body");
+	if (found == INDEX_FOUND) {
 		struct index_row r = index_row_begin(st);
 		o->entry_id = index_row_id(&r);
 		o->body_bytes = index_row_number(&r, "", 0, ROW_BYTES_MAX); /* -1 is the size of no file */
@@ -500,14 +500,14 @@ int index_trash(struct index *ix, int64_t after, struct index_trash *items, int 
 	sqlite3_bind_int64(st, 1, after);
 	sqlite3_bind_int(st, 2, max);
 	int n = 0;
-	enum store_found found = STORE_ABSENT;
-	for (; n < max && (found = index_ask(ix, TRASH, "reading the trash")) == STORE_FOUND; n++) {
+	enum index_result found = INDEX_ABSENT;
+	for (; n < max && (found = index_ask(ix, TRASH, "reading the trash")) == INDEX_FOUND; n++) {
 		items[n].id = sqlite3_column_int64(st, 0);
 		copy_text(items[n].file, sizeof items[n].file, st, 1);
 		items[n].owned = sqlite3_column_int(st, 2) != 0;
 	}
 	index_rest(ix, TRASH);
-	return found == STORE_BROKEN ? -1 : n;
+	return found == INDEX_BROKEN ? -1 : n;
 }
 
 int index_leases(struct index *ix, int64_t after, struct index_lease *leases, int max)
@@ -516,8 +516,8 @@ int index_leases(struct index *ix, int64_t after, struct index_lease *leases, in
 	sqlite3_bind_int64(st, 1, after);
 	sqlite3_bind_int(st, 2, max);
 	int n = 0;
-	enum store_found found = STORE_ABSENT;
-	for (; n < max && (found = index_ask(ix, LEASES, "reading the leases")) == STORE_FOUND; n++) {
+	enum index_result found = INDEX_ABSENT;
+	for (; n < max && (found = index_ask(ix, LEASES, "reading the leases")) == INDEX_FOUND; n++) {
 		leases[n].id = sqlite3_column_int64(st, 0);
 		leases[n].owner = sqlite3_column_int64(st, 1);
 		leases[n].first = sqlite3_column_int64(st, 2);
@@ -526,7 +526,7 @@ int index_leases(struct index *ix, int64_t after, struct index_lease *leases, in
 		copy_text(leases[n].boot, sizeof leases[n].boot, st, 5);
 	}
 	index_rest(ix, LEASES);
-	return found == STORE_BROKEN ? -1 : n;
+	return found == INDEX_BROKEN ? -1 : n;
 }
 
 int index_wal_frames(const struct index *ix)

@@ -23,7 +23,7 @@
 #define WAL_PRESS 16384
 #define WAL_PATIENCE_MS 50
 
-static int ask_number(sqlite3 *db, const char *sql, int64_t *n)
+static int url_argument_number(sqlite3 *db, const char *sql, int64_t *n)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
@@ -61,9 +61,9 @@ void index_say_foreign(const char *dir, int64_t application, int64_t version, in
 int index_check(sqlite3 *db, const char *dir, struct buf *why)
 {
 	int64_t application = 0, version = 0;
-	int rc = ask_number(db, "PRAGMA application_id", &application);
+	int rc = url_argument_number(db, "PRAGMA application_id", &application);
 	if (rc == SQLITE_OK)
-		rc = ask_number(db, "PRAGMA user_version", &version);
+		rc = url_argument_number(db, "PRAGMA user_version", &version);
 	if (rc != SQLITE_OK)
 		buf_addf(why, "%s/index.db: %s", dir, sqlite3_errmsg(db));
 	else if (application != INDEX_APPLICATION_ID || version == 0)
@@ -147,7 +147,7 @@ int index_change(const char *dir, const char *sql, const char *const *params, si
 }
 
 int index_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
-    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
+    int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx, struct buf *why)
 {
 	sqlite3 *db = connect_to_write(dir, why);
 	sqlite3_stmt *st = NULL;
@@ -215,7 +215,7 @@ int index_change_each(const char *dir, const char *sql, const int64_t *ids, size
 	*changed = 0;
 	if (db == NULL)
 		return -1;
-	int visitors = visitors_watch(dir);
+	int open_watch = open_watch_begin(dir);
 	sqlite3_wal_hook(db, note_frames, &frames);
 	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 	for (size_t at = 0; rc == SQLITE_OK && at < count;) {
@@ -227,10 +227,10 @@ int index_change_each(const char *dir, const char *sql, const int64_t *ids, size
 		int64_t gap = clock_us() - began;
 		if (at < count) {
 			clock_pause_us(gap < GAP_LEAST_US ? GAP_LEAST_US : gap < GAP_MOST_US ? gap : GAP_MOST_US);
-			visitors_let_pass(visitors, pause_us, NULL);
+			open_watch_let_pass(open_watch, pause_us, NULL);
 		}
 	}
-	visitors_leave(visitors);
+	open_watch_end(open_watch);
 	int result = rc == SQLITE_OK ? 0 : trouble(db, dir, why);
 	sqlite3_finalize(st);
 	sqlite3_close(db);

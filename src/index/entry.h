@@ -35,7 +35,7 @@ struct entry {
 	char *reason;    /* why it is stored and for how long */
 	double dns_ms, connect_ms, ttfb_ms, total_ms; /* libcurl's timings; negative: not known */
 
-	int64_t edits; /* the edit counter (store_watch) in the snapshot the row was read in */
+	int64_t edits; /* the edit counter (change_counter) in the snapshot the row was read in */
 	int64_t rules;       /* serve/hot: the generation of the rules under which it is kept ready, */
 	int64_t ready_until; /* until when it is fresh by them, */
 	int64_t ready_rule;  /* and the rule that says so; 0: none */

@@ -125,7 +125,7 @@ static bool is_overwritable(struct index *ix, int64_t id)
 {
 	sqlite3_stmt *st = ix->statements[LEFT_ALONE];
 	sqlite3_bind_int64(st, 1, id);
-	bool is = index_ask(ix, LEFT_ALONE, "looking at the row to replace") == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
+	bool is = index_ask(ix, LEFT_ALONE, "looking at the row to replace") == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
 	index_rest(ix, LEFT_ALONE);
 	return is;
 }
@@ -149,12 +149,12 @@ static int overwrite(struct index *ix, struct entry *e, int64_t id)
 }
 
 /* The row of the same URL and variant; *id is its. */
-static enum store_found find_same(struct index *ix, const struct entry *e, int64_t *id)
+static enum index_result find_same(struct index *ix, const struct entry *e, int64_t *id)
 {
 	index_bind_text(ix->statements[HAS_KEY], 1, e->url);
 	index_bind_text(ix->statements[HAS_KEY], 2, e->vary);
-	enum store_found found = index_ask(ix, HAS_KEY, "looking for the row to replace");
-	if (found == STORE_FOUND)
+	enum index_result found = index_ask(ix, HAS_KEY, "looking for the row to replace");
+	if (found == INDEX_FOUND)
 		*id = sqlite3_column_int64(ix->statements[HAS_KEY], 0);
 	index_rest(ix, HAS_KEY);
 	return found;
@@ -175,20 +175,20 @@ enum index_stored index_replaceable(struct index *ix, const struct entry *was)
 	sqlite3_bind_int64(st, 1, was->id);
 	sqlite3_bind_int64(st, 2, was->fetched_at);
 	sqlite3_bind_int64(st, 3, was->fresh_until);
-	enum store_found found = index_ask(ix, HAS_ROW, "looking for the row to replace");
-	bool as_it_was = found == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
+	enum index_result found = index_ask(ix, HAS_ROW, "looking for the row to replace");
+	bool as_it_was = found == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
 	index_rest(ix, HAS_ROW);
-	return found == STORE_BROKEN ? INDEX_UNSTORED : found == STORE_ABSENT ? INDEX_PURGED : as_it_was ? INDEX_STORED : INDEX_CHANGED;
+	return found == INDEX_BROKEN ? INDEX_UNSTORED : found == INDEX_ABSENT ? INDEX_PURGED : as_it_was ? INDEX_STORED : INDEX_CHANGED;
 }
 
 enum index_stored index_put(struct index *ix, struct entry *e)
 {
 	assert(ix->who != NULL);
 	int64_t id = 0;
-	enum store_found same = find_same(ix, e, &id);
-	if (same == STORE_BROKEN || (same == STORE_FOUND ? overwrite(ix, e, id) : insert(ix, e)) < 0)
+	enum index_result same = find_same(ix, e, &id);
+	if (same == INDEX_BROKEN || (same == INDEX_FOUND ? overwrite(ix, e, id) : insert(ix, e)) < 0)
 		return INDEX_UNSTORED;
-	if (same == STORE_ABSENT && e->vary[0] != '\0')
+	if (same == INDEX_ABSENT && e->vary[0] != '\0')
 		trim_variants(ix, e->url);
 	index_drop_parts(ix, e->url, e->vary);
 	index_bind_text(ix->statements[REFUSAL_FORGET], 1, e->url);
@@ -331,7 +331,7 @@ int index_lease_synced(struct index *ix, int64_t id, int64_t synced)
 	return index_run(ix, LEASE_SYNCED, "recording a sync");
 }
 
-int index_lease_settle(struct index *ix, int64_t id, int64_t behind)
+int index_lease_close(struct index *ix, int64_t id, int64_t behind)
 {
 	assert(ix->who != NULL);
 	sqlite3_bind_int64(ix->statements[LEASE_SETTLE], 1, id);

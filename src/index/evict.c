@@ -35,11 +35,11 @@ struct candidate {
 static int read_limits(struct index *ix, struct limits *l)
 {
 	sqlite3_stmt *st = ix->statements[LIMITS];
-	enum store_found found = index_ask(ix, LIMITS, "reading the counters");
-	if (found == STORE_FOUND)
+	enum index_result found = index_ask(ix, LIMITS, "reading the counters");
+	if (found == INDEX_FOUND)
 		*l = (struct limits){index_size(st, 0), index_size(st, 1), index_size(st, 2), index_size(st, 3), index_size(st, 4)};
 	index_rest(ix, LIMITS);
-	return found == STORE_FOUND ? 0 : -1;
+	return found == INDEX_FOUND ? 0 : -1;
 }
 
 /* Two responses of one number share a ghost, which costs a better place, nothing else. */
@@ -66,28 +66,28 @@ int index_queue(struct index *ix, const struct entry *e, const char **queue, int
 int index_next_place(struct index *ix, int64_t *place)
 {
 	sqlite3_stmt *st = ix->statements[NEXT_PLACE];
-	enum store_found found = index_ask(ix, NEXT_PLACE, "giving a place");
-	if (found == STORE_FOUND)
+	enum index_result found = index_ask(ix, NEXT_PLACE, "giving a place");
+	if (found == INDEX_FOUND)
 		*place = sqlite3_column_int64(st, 0);
 	index_rest(ix, NEXT_PLACE);
-	return found == STORE_FOUND ? 0 : -1;
+	return found == INDEX_FOUND ? 0 : -1;
 }
 
 static bool is_pinned_by_rule(struct index *ix, sqlite3_stmt *row)
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE_PINNED];
 	sqlite3_bind_text(st, 1, (const char *)sqlite3_column_text(row, 5), -1, SQLITE_TRANSIENT);
-	bool pinned = index_ask(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == STORE_FOUND && sqlite3_column_int(st, 0) != 0;
+	bool pinned = index_ask(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
 	index_rest(ix, CANDIDATE_PINNED);
 	return pinned;
 }
 
-static enum store_found next_candidate(struct index *ix, const char *queue, struct candidate *c)
+static enum index_result next_candidate(struct index *ix, const char *queue, struct candidate *c)
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE];
 	index_bind_text(st, 1, queue);
-	enum store_found found = index_ask(ix, CANDIDATE, "looking for what to evict");
-	if (found == STORE_FOUND) {
+	enum index_result found = index_ask(ix, CANDIDATE, "looking for what to evict");
+	if (found == INDEX_FOUND) {
 		const char *url = (const char *)sqlite3_column_text(st, 1), *vary = (const char *)sqlite3_column_text(st, 2);
 		*c = (struct candidate){.id = sqlite3_column_int64(st, 0), .body_bytes = index_size(st, 3),
 		    .visits = index_size(st, 4), .invalid = sqlite3_column_type(st, 3) != SQLITE_INTEGER || sqlite3_column_type(st, 4) != SQLITE_INTEGER ||
@@ -140,13 +140,13 @@ static int evict_one(struct index *ix, struct limits *l)
 	bool other = false; /* behind a row that a rule keeps, the other queue is asked: one queue may hold nothing else */
 	for (int turn = 0; turn < TURNS; turn++) {
 		bool is_new = (l->new_bytes > share) != other;
-		enum store_found found = next_candidate(ix, is_new ? "new" : "main", &c);
-		if (found == STORE_ABSENT) {
+		enum index_result found = next_candidate(ix, is_new ? "new" : "main", &c);
+		if (found == INDEX_ABSENT) {
 			is_new = !is_new;
 			found = next_candidate(ix, is_new ? "new" : "main", &c);
 		}
-		if (found != STORE_FOUND)
-			return found == STORE_ABSENT ? 0 : -1;
+		if (found != INDEX_FOUND)
+			return found == INDEX_ABSENT ? 0 : -1;
 		if (c.invalid)
 			return evict(ix, l, &c, false) < 0 ? -1 : 1;
 		if (!c.pinned && c.visits < visits_wanted(l, &c, is_new))

@@ -2,17 +2,17 @@
 
 #include <stdlib.h>
 
-void store_rows_free(struct store_rows *rows)
+void index_rows_free(struct index_rows *rows)
 {
 	for (size_t i = 0; i < rows->count; i++)
 		entry_free(rows->entries[i]);
 	free(rows->entries);
-	*rows = (struct store_rows){0};
+	*rows = (struct index_rows){0};
 }
 
-int store_rows_copy(const struct store_rows *from, struct store_rows *to)
+int index_rows_copy(const struct index_rows *from, struct index_rows *to)
 {
-	*to = (struct store_rows){0};
+	*to = (struct index_rows){0};
 	if (from->count == 0)
 		return 0;
 	to->entries = calloc(from->count, sizeof *to->entries);
@@ -21,16 +21,16 @@ int store_rows_copy(const struct store_rows *from, struct store_rows *to)
 			break;
 	if (to->entries != NULL && to->count == from->count)
 		return 0;
-	store_rows_free(to);
+	index_rows_free(to);
 	return -1;
 }
 
-const char *store_text(const struct store_column *c)
+const char *store_text(const struct index_column *c)
 {
 	return c->text != NULL ? c->text : "";
 }
 
-int64_t store_size(const struct store_column *c)
+int64_t store_size(const struct index_column *c)
 {
 	const int64_t most = INT64_C(1) << 53;
 	int64_t n = strtoll(store_text(c), NULL, 10);

@@ -7,27 +7,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum store_found {
-	STORE_FOUND,
-	STORE_ABSENT, /* "no row" is an answer */
-	STORE_BROKEN  /* the index could not be asked; already logged */
+enum index_result {
+	INDEX_FOUND,
+	INDEX_ABSENT, /* "no row" is an answer */
+	INDEX_BROKEN  /* the index could not be asked; already logged */
 };
 
-struct store_rows {
+struct index_rows {
 	struct entry **entries; /* most recent response first (by its Date, then fetched_at) */
 	size_t count;
 };
-void store_rows_free(struct store_rows *);
+void index_rows_free(struct index_rows *);
 /* 0, or -1: no memory, and to is empty. */
-int store_rows_copy(const struct store_rows *from, struct store_rows *to);
+int index_rows_copy(const struct index_rows *from, struct index_rows *to);
 
-struct store_column {
+struct index_column {
 	const char *name;
 	const char *text; /* NULL for SQL NULL */
 	bool is_number;   /* INTEGER or REAL */
 };
 /* A column as text, "" for NULL, and as a size, which is 0 where it is none and never more than 2^53. Any column may hold anything. */
-const char *store_text(const struct store_column *);
-int64_t store_size(const struct store_column *);
+const char *store_text(const struct index_column *);
+int64_t store_size(const struct index_column *);
 
 #endif

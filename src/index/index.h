@@ -30,12 +30,12 @@ void index_host_of(const char *url, char *host, size_t size);
 enum index_role {
 	INDEX_READER,
 	INDEX_WRITER,
-	INDEX_KEEPER, /* reads, and checkpoints */
+	INDEX_MAINTENANCE, /* reads, and checkpoints */
 	INDEX_GUEST   /* reads for a verb: also where it may not write, and no index_setup() has looked */
 };
 
 /* Looks at $dir/index.db, makes it where there is none, refuses what is not ours (untouched), sets a damaged one aside. For
- * one process at a time (lock_setup_begin). alone: nobody else uses the cache. mode: as in store_config. 0, or -1 with why. */
+ * one process at a time (file_lock_setup_begin). alone: nobody else uses the cache. mode: as in store_config. 0, or -1 with why. */
 int index_setup(const char *dir, const char *mode, bool alone, struct buf *why);
 
 /* A connection to the index that index_setup() found good. NULL with why (not counted, not logged). */
@@ -44,18 +44,18 @@ void index_close(struct index *);
 
 /* --- reading --- */
 
-enum store_found index_find(struct index *, const char *url, struct store_rows *rows);
+enum index_result index_find(struct index *, const char *url, struct index_rows *rows);
 /* Is there a row with this id and this body_file? */
-enum store_found index_still(struct index *, int64_t id, const char *body_file);
+enum index_result index_still(struct index *, int64_t id, const char *body_file);
 /* As store_find_parts(). */
-enum store_found index_find_parts(struct index *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct store_parts *);
+enum index_result index_find_parts(struct index *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct index_parts *);
 /* All rules, sorted. NULL: broken, logged. */
 struct rules *index_rules(struct index *);
 /* Moves with every change of a rule and every purge; *purge_id: the last purge there was. -1: broken. */
 int64_t index_generation(struct index *, int64_t *purge_id);
-/* As store_watch_confirm(). */
-enum store_found index_confirm(struct index *, const struct entry *);
+/* As change_counter_confirm(). */
+enum index_result index_confirm(struct index *, const struct entry *);
 /* Moves with every commit of any other connection of any process. -1: broken. */
 int64_t index_version(struct index *);
 
@@ -77,7 +77,7 @@ struct index_owner {
 	bool has_sha256;
 	unsigned char sha256[32];
 };
-enum store_found index_owner(struct index *, const char *body_file, struct index_owner *);
+enum index_result index_owner(struct index *, const char *body_file, struct index_owner *);
 
 /* A row as `curlew verify` looks at it. */
 struct index_body {
@@ -151,7 +151,7 @@ struct index_traffic {
 int index_traffic(struct index *, int64_t hour, const char *host, const struct index_traffic *);
 int index_traffic_trim(struct index *, int64_t before);
 /* Host and size of an entry, for its hits. ABSENT: it is gone. */
-enum store_found index_hit_of(struct index *, int64_t id, char *host, size_t size, int64_t *body_bytes);
+enum index_result index_hit_of(struct index *, int64_t id, char *host, size_t size, int64_t *body_bytes);
 /* The origin has withdrawn the row `was`: it may not be served stale any more (POLICY_WITHDRAWN). Only if its times are still those of
  * `was` (invariant 8). 0, or -1. */
 int index_withdraw(struct index *, const struct entry *was);
@@ -163,9 +163,9 @@ int index_drop(struct index *, int64_t id, const char *body_file);
 /* Keeps one more range of e's body; those of another response go, and so do ranges within it. PURGED: it is there already. */
 enum index_stored index_put_part(struct index *, struct entry *e, const struct part_place *);
 /* The parts of the same response as e, where they cover the whole body; else none. parts is the caller's to free. */
-void index_find_covered(struct index *, const struct entry *e, struct store_parts *parts);
+void index_find_covered(struct index *, const struct entry *e, struct index_parts *parts);
 /* May an entry made of these parts be put? PURGED: one of them is gone. CHANGED: a response that is as new is stored. */
-enum index_stored index_joinable(struct index *, const struct entry *, const struct store_parts *);
+enum index_stored index_joinable(struct index *, const struct entry *, const struct index_parts *);
 int index_drop_part(struct index *, const char *body_file);
 /* All ranges of a URL, or of one variant of it (vary not NULL). */
 int index_drop_parts(struct index *, const char *url, const char *vary);
@@ -182,7 +182,7 @@ int index_trash_remove(struct index *, int64_t id, const char *file);
 int index_lease_take(struct index *, int64_t owner, const char *boot, int64_t count, int64_t least, struct index_lease *);
 int index_lease_synced(struct index *, int64_t id, int64_t synced);
 /* Nothing is left to decide about the names of this lease: those from first up to behind are owned by rows or have no file. */
-int index_lease_settle(struct index *, int64_t id, int64_t behind);
+int index_lease_close(struct index *, int64_t id, int64_t behind);
 int index_lease_remove(struct index *, int64_t id);
 int index_setting_set(struct index *, const char *name, const char *value);
 int index_setting_remove(struct index *, const char *names); /* a GLOB */
@@ -201,13 +201,13 @@ int index_wal_frames(const struct index *);
 
 int index_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why);
 int index_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
-    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
+    int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx, struct buf *why);
 int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);
 /* Copies the index of one directory to an empty one, also while it is written to. boot: this one, whose bodies are whole (a sync follows).
  * 0, or -1 with why. */
 int index_backup(const char *from_dir, const char *to_dir, const char *boot, struct buf *why);
 int index_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
-    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
+    int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx, struct buf *why);
 
 #endif

@@ -11,7 +11,7 @@
 #define INDEX_APPLICATION_ID 0x63726c77 /* "crlw" */
 #define INDEX_VERSION 4
 
-/* Every statement of the program but store_query()'s; the table is in index_statements.c. */
+/* Every statement of the program but store_query()'s; the table is in statements.c. */
 enum statement {
 	FIND,
 	ENTRIES_AFTER,
@@ -86,7 +86,7 @@ enum statement {
 
 #define READER 1u
 #define WRITER 2u
-#define KEEPER 4u
+#define MAINTENANCE 4u
 
 struct index_statement {
 	unsigned roles;
@@ -126,11 +126,11 @@ void index_bind_text(sqlite3_stmt *, int at, const char *text_or_null);
 int index_bind_normal(sqlite3_stmt *, int at, const char *url);
 
 /* One step of a question. FOUND: a row is there to read. The caller rests the statement. */
-enum store_found index_ask(struct index *, enum statement, const char *what);
+enum index_result index_ask(struct index *, enum statement, const char *what);
 /* As index_connect(), for reading alone, also where nothing may be written. */
 int index_connect_to_read(const char *dir, sqlite3 **db);
 /* Steps through a statement, each row to row() until that is not 0. SQLITE_DONE, or what SQLite says. */
-int index_give_rows(sqlite3_stmt *, int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx);
+int index_give_rows(sqlite3_stmt *, int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx);
 /* Carries an index of that older version along. Nobody else may use it. 0, or -1 with why, and it is as it was. */
 int index_migrate(const char *dir, int from, struct buf *why);
 

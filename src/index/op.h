@@ -6,18 +6,18 @@
 
 struct index;
 
-struct store_op {
-	struct store_op *next;
+struct writer_op {
+	struct writer_op *next;
 	/* On the writer's thread, within a transaction: 0, or -1 when it failed alone. */
-	int (*run)(struct store_op *, struct index *);
+	int (*run)(struct writer_op *, struct index *);
 	/* On the writer's thread, after the transaction. committed: run() said 0 and the transaction stands. */
-	void (*done)(struct store_op *, bool committed);
+	void (*done)(struct writer_op *, bool committed);
 	int result;
 };
 
-struct store_job {
-	void (*run)(struct store_job *); /* on the disk thread; may free the job or queue it again */
-	struct store_job *next;          /* private */
+struct disk_job {
+	void (*run)(struct disk_job *); /* on the disk thread; may free the job or queue it again */
+	struct disk_job *next;          /* private */
 };
 
 #endif

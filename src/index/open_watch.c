@@ -10,7 +10,7 @@
 #define STAY 10 /* steps */
 #define STAYS 50
 
-int visitors_watch(const char *dir)
+int open_watch_begin(const char *dir)
 {
 	char path[4096];
 	if (snprintf(path, sizeof path, "%s/index.db", dir) >= (int)sizeof path)
@@ -24,13 +24,13 @@ int visitors_watch(const char *dir)
 	return watch;
 }
 
-void visitors_leave(int watch)
+void open_watch_end(int watch)
 {
 	if (watch >= 0)
 		close(watch);
 }
 
-bool visitors_came(int watch)
+bool open_watch_came(int watch)
 {
 	int bytes = 0;
 	return watch >= 0 && ioctl(watch, FIONREAD, &bytes) == 0 && bytes > 0;
@@ -47,9 +47,9 @@ static uint32_t last_event(int watch)
 	return last;
 }
 
-void visitors_let_pass(int watch, void (*pause)(void *ctx, int64_t us), void *ctx)
+void open_watch_let_pass(int watch, void (*pause)(void *ctx, int64_t us), void *ctx)
 {
-	if (!visitors_came(watch))
+	if (!open_watch_came(watch))
 		return;
 	for (int all = 0, rest = STAY; all < STAYS && rest > 0; all++, rest--) {
 		uint32_t last = last_event(watch);

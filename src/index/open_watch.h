@@ -10,14 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The watch, for visitors_leave(). From here on every opening of dir/index.db is noticed, our own too. */
-int visitors_watch(const char *dir);
-void visitors_leave(int watch);
+/* The watch, for open_watch_end(). From here on every opening of dir/index.db is wakeup_pending, our own too. */
+int open_watch_begin(const char *dir);
+void open_watch_end(int watch);
 
-/* Is there news since the last visitors_let_pass()? A system call, of some 0.15 µs. */
-bool visitors_came(int watch);
+/* Is there news since the last open_watch_let_pass()? A system call, of some 0.15 µs. */
+bool open_watch_came(int watch);
 /* To be called without SQLite's lock. Has pause() sleep, a millisecond (us) at a time, until who came has closed the index again or has
  * been there for ten, which a shell on a busy machine may need; not at all when nobody came, and never for more than fifty. */
-void visitors_let_pass(int watch, void (*pause)(void *ctx, int64_t us), void *ctx);
+void open_watch_let_pass(int watch, void (*pause)(void *ctx, int64_t us), void *ctx);
 
 #endif

@@ -29,15 +29,15 @@ struct part {
 };
 
 /* The ranges there are of one response, in order of their first byte; none lies within another. */
-struct store_parts {
+struct index_parts {
 	struct entry *of; /* what they are parts of: its fields and times, as last told; no body of its own, id 0 */
 	int64_t whole_bytes;
 	struct part *parts;
 	size_t count;
 };
-void store_parts_free(struct store_parts *);
+void index_parts_free(struct index_parts *);
 
 /* How many of the bytes from `first` on are there without a gap. */
-int64_t store_parts_cover(const struct store_parts *, int64_t first);
+int64_t index_parts_cover(const struct index_parts *, int64_t first);
 
 #endif

@@ -15,16 +15,16 @@
 
 /* --- reading --- */
 
-void store_parts_free(struct store_parts *p)
+void index_parts_free(struct index_parts *p)
 {
 	for (size_t i = 0; i < p->count; i++)
 		free(p->parts[i].body_file);
 	free(p->parts);
 	entry_free(p->of);
-	*p = (struct store_parts){.whole_bytes = -1};
+	*p = (struct index_parts){.whole_bytes = -1};
 }
 
-int64_t store_parts_cover(const struct store_parts *p, int64_t first)
+int64_t index_parts_cover(const struct index_parts *p, int64_t first)
 {
 	int64_t at = first;
 	for (size_t i = 0; i < p->count && p->parts[i].first_byte <= at; i++)
@@ -92,7 +92,7 @@ static bool same(const char *a, const char *b)
 }
 
 /* Do all of them fit into a body of that size? */
-static bool all_within(const struct store_parts *p, int64_t whole_bytes)
+static bool all_within(const struct index_parts *p, int64_t whole_bytes)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (p->parts[i].first_byte + p->parts[i].body_bytes > whole_bytes)
@@ -101,7 +101,7 @@ static bool all_within(const struct store_parts *p, int64_t whole_bytes)
 }
 
 /* Is the row a part of the response that the others are parts of, and does it add anything? */
-static bool belongs(const struct store_parts *p, const struct index_part_row *row)
+static bool belongs(const struct index_parts *p, const struct index_part_row *row)
 {
 	int64_t whole = p->whole_bytes;
 	if (!same(p->of->vary, row->of->vary) || !same(p->of->etag, row->of->etag) || !same(p->of->last_modified, row->of->last_modified))
@@ -110,11 +110,11 @@ static bool belongs(const struct store_parts *p, const struct index_part_row *ro
 		return false;
 	if (whole < 0 && row->whole_bytes >= 0 && !all_within(p, row->whole_bytes))
 		return false;
-	return store_parts_cover(p, row->part.first_byte) < row->part.body_bytes;
+	return index_parts_cover(p, row->part.first_byte) < row->part.body_bytes;
 }
 
 /* Into its place by first byte; takes the part. 0, or -1: memory. */
-static int add_part(struct store_parts *p, struct index_part_row *row)
+static int add_part(struct index_parts *p, struct index_part_row *row)
 {
 	struct part *more = realloc(p->parts, (p->count + 1) * sizeof *more);
 	if (more == NULL)
@@ -131,7 +131,7 @@ static int add_part(struct store_parts *p, struct index_part_row *row)
 }
 
 /* 0, also where the row is passed over; or -1: memory. */
-static int take_row(struct store_parts *p, struct index_part_row *row, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx)
+static int take_row(struct index_parts *p, struct index_part_row *row, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx)
 {
 	if (strcmp(row->of->url, url) != 0)
 		return 0; /* a damaged page may lead from one URL to the row of another */
@@ -145,15 +145,15 @@ static int take_row(struct store_parts *p, struct index_part_row *row, const cha
 	return belongs(p, row) ? add_part(p, row) : 0;
 }
 
-enum store_found index_find_parts(struct index *ix, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct store_parts *p)
+enum index_result index_find_parts(struct index *ix, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct index_parts *p)
 {
-	*p = (struct store_parts){.whole_bytes = -1};
+	*p = (struct index_parts){.whole_bytes = -1};
 	sqlite3_stmt *st = ix->statements[PARTS];
 	sqlite3_bind_text(st, 1, url, -1, SQLITE_STATIC);
-	enum store_found found;
+	enum index_result found;
 	bool lost = false;
-	while (!lost && (found = index_ask(ix, PARTS, "looking up parts")) == STORE_FOUND) {
+	while (!lost && (found = index_ask(ix, PARTS, "looking up parts")) == INDEX_FOUND) {
 		struct index_part_row row;
 		enum index_row_is is = index_part_row(ix, st, &row);
 		lost = is == ROW_NO_MEMORY || (is == ROW_GOOD && take_row(p, &row, url, wanted, ctx) < 0);
@@ -161,10 +161,10 @@ enum store_found index_find_parts(struct index *ix, const char *url, bool (*want
 	}
 	index_rest(ix, PARTS);
 	if (lost)
-		found = STORE_BROKEN;
-	if (found == STORE_ABSENT && p->count > 0)
-		return STORE_FOUND;
-	store_parts_free(p);
+		found = INDEX_BROKEN;
+	if (found == INDEX_ABSENT && p->count > 0)
+		return INDEX_FOUND;
+	index_parts_free(p);
 	return found;
 }
 
@@ -173,29 +173,29 @@ static bool is_variant(const void *ctx, const char *vary)
 	return strcmp(ctx, vary) == 0;
 }
 
-void index_find_covered(struct index *ix, const struct entry *e, struct store_parts *p)
+void index_find_covered(struct index *ix, const struct entry *e, struct index_parts *p)
 {
-	enum store_found found = index_find_parts(ix, e->url, is_variant, e->vary, p);
-	if (found == STORE_FOUND && (p->whole_bytes < 0 || store_parts_cover(p, 0) < p->whole_bytes))
-		store_parts_free(p);
+	enum index_result found = index_find_parts(ix, e->url, is_variant, e->vary, p);
+	if (found == INDEX_FOUND && (p->whole_bytes < 0 || index_parts_cover(p, 0) < p->whole_bytes))
+		index_parts_free(p);
 }
 
-enum index_stored index_joinable(struct index *ix, const struct entry *e, const struct store_parts *p)
+enum index_stored index_joinable(struct index *ix, const struct entry *e, const struct index_parts *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		sqlite3_bind_int64(ix->statements[PART_STILL], 1, p->parts[i].id);
 		index_bind_text(ix->statements[PART_STILL], 2, p->parts[i].body_file);
-		enum store_found still = index_ask(ix, PART_STILL, "looking for a part");
+		enum index_result still = index_ask(ix, PART_STILL, "looking for a part");
 		index_rest(ix, PART_STILL);
-		if (still != STORE_FOUND)
-			return still == STORE_ABSENT ? INDEX_PURGED : INDEX_UNSTORED;
+		if (still != INDEX_FOUND)
+			return still == INDEX_ABSENT ? INDEX_PURGED : INDEX_UNSTORED;
 	}
 	index_bind_text(ix->statements[HAS_NEWER], 1, e->url);
 	index_bind_text(ix->statements[HAS_NEWER], 2, e->vary);
 	sqlite3_bind_int64(ix->statements[HAS_NEWER], 3, e->fetched_at);
-	enum store_found newer = index_ask(ix, HAS_NEWER, "looking for a newer row");
+	enum index_result newer = index_ask(ix, HAS_NEWER, "looking for a newer row");
 	index_rest(ix, HAS_NEWER);
-	return newer == STORE_ABSENT ? INDEX_STORED : newer == STORE_FOUND ? INDEX_CHANGED : INDEX_UNSTORED;
+	return newer == INDEX_ABSENT ? INDEX_STORED : newer == INDEX_FOUND ? INDEX_CHANGED : INDEX_UNSTORED;
 }
 
 /* --- writing --- */
@@ -211,15 +211,15 @@ static sqlite3_stmt *of_response(struct index *ix, enum statement s, const struc
 /* Are the ranges that are here in the same content codings? Also when there are none. */
 static bool is_in_their_coding(struct index *ix, const struct entry *e)
 {
-	struct head stored, news;
+	struct head stored, changed;
 	sqlite3_stmt *st = of_response(ix, PART_HEADERS, e);
 	message_init(&stored);
-	message_init(&news);
-	bool same = index_ask(ix, PART_HEADERS, "looking for parts") != STORE_FOUND ||
+	message_init(&changed);
+	bool same = index_ask(ix, PART_HEADERS, "looking for parts") != INDEX_FOUND ||
 	    (message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
-		message_parse_fields(&news, span_of(e->headers)) == 0 && policy_same_coding(&stored, &news));
+		message_parse_fields(&changed, span_of(e->headers)) == 0 && policy_same_coding(&stored, &changed));
 	index_rest(ix, PART_HEADERS);
-	message_fini(&news);
+	message_fini(&changed);
 	message_fini(&stored);
 	return same;
 }
@@ -240,22 +240,22 @@ static int drop_others(struct index *ix, const struct entry *e, const struct par
 /* The fields of the ranges that are here, updated by those of the new one, are the fields of all (RFC 9111 3.4, 3.2). */
 static int update_fields(struct index *ix, const struct entry *e, char **headers)
 {
-	struct head stored, news;
+	struct head stored, changed;
 	struct buf text;
 	sqlite3_stmt *st = of_response(ix, PART_HEADERS, e);
-	enum store_found found = index_ask(ix, PART_HEADERS, "looking for parts");
+	enum index_result found = index_ask(ix, PART_HEADERS, "looking for parts");
 	message_init(&stored);
-	message_init(&news);
+	message_init(&changed);
 	buf_init(&text, BUF_HEAD);
-	int rc = found == STORE_BROKEN ? -1 : 0;
-	if (found == STORE_FOUND && message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
-	    message_parse_fields(&news, span_of(e->headers)) == 0 && policy_update_fields(&stored, &news, true, &text) == 0) {
+	int rc = found == INDEX_BROKEN ? -1 : 0;
+	if (found == INDEX_FOUND && message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
+	    message_parse_fields(&changed, span_of(e->headers)) == 0 && policy_update_fields(&stored, &changed, true, &text) == 0) {
 		*headers = strdup(buf_str(&text));
 		rc = *headers != NULL ? 0 : -1;
 	}
 	index_rest(ix, PART_HEADERS);
 	buf_fini(&text);
-	message_fini(&news);
+	message_fini(&changed);
 	message_fini(&stored);
 	return rc;
 }
@@ -303,10 +303,10 @@ static enum index_stored put_part(struct index *ix, const struct entry *e, const
 	sqlite3_stmt *st = of_response(ix, PART_COVERED, e);
 	sqlite3_bind_int64(st, 3, place->first_byte);
 	sqlite3_bind_int64(st, 4, behind);
-	enum store_found covered = index_ask(ix, PART_COVERED, "looking for a part");
+	enum index_result covered = index_ask(ix, PART_COVERED, "looking for a part");
 	index_rest(ix, PART_COVERED);
-	if (covered != STORE_ABSENT)
-		return covered == STORE_FOUND ? INDEX_PURGED : INDEX_UNSTORED;
+	if (covered != INDEX_ABSENT)
+		return covered == INDEX_FOUND ? INDEX_PURGED : INDEX_UNSTORED;
 	st = of_response(ix, PARTS_DROP_WITHIN, e);
 	sqlite3_bind_int64(st, 3, place->first_byte);
 	sqlite3_bind_int64(st, 4, behind);
@@ -324,7 +324,7 @@ enum index_stored index_put_part(struct index *ix, struct entry *e, const struct
 	char *headers = NULL;
 	if (e->body_file == NULL || drop_others(ix, e, place) < 0 || update_fields(ix, e, &headers) < 0)
 		return INDEX_UNSTORED;
-	struct entry with = *e; /* seats may read the entry's own fields */
+	struct entry with = *e; /* readers may read the entry's own fields */
 	if (headers != NULL)
 		with.headers = headers;
 	enum index_stored stored = put_part(ix, &with, place);

@@ -31,10 +31,10 @@ int index_connect_to_read(const char *dir, sqlite3 **db)
 	return rc;
 }
 
-int index_give_rows(sqlite3_stmt *st, int (*row)(void *, const struct store_column *, size_t), void *ctx)
+int index_give_rows(sqlite3_stmt *st, int (*row)(void *, const struct index_column *, size_t), void *ctx)
 {
 	int rc, count = sqlite3_column_count(st);
-	struct store_column columns[COLUMNS_MAX];
+	struct index_column columns[COLUMNS_MAX];
 	if (count > COLUMNS_MAX)
 		count = COLUMNS_MAX;
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
@@ -51,7 +51,7 @@ int index_give_rows(sqlite3_stmt *st, int (*row)(void *, const struct store_colu
 }
 
 int index_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
-    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
+    int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx, struct buf *why)
 {
 	struct stat s;
 	sqlite3 *db = NULL;

@@ -13,7 +13,7 @@
 
 #define POOL_MAX 8
 
-struct pool {
+struct reader_pool {
 	char *dir;
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t given;
@@ -21,9 +21,9 @@ struct pool {
 	int idle_count, open_count;
 };
 
-struct pool *pool_open(const char *dir, struct buf *why)
+struct reader_pool *reader_pool_open(const char *dir, struct buf *why)
 {
-	struct pool *p = calloc(1, sizeof *p);
+	struct reader_pool *p = calloc(1, sizeof *p);
 	if (p == NULL || (p->dir = strdup(dir)) == NULL || (p->idle[0] = index_open(dir, INDEX_READER, why)) == NULL) {
 		if (p != NULL)
 			free(p->dir);
@@ -36,7 +36,7 @@ struct pool *pool_open(const char *dir, struct buf *why)
 	return p;
 }
 
-void pool_close(struct pool *p)
+void reader_pool_close(struct reader_pool *p)
 {
 	if (p == NULL)
 		return;
@@ -48,7 +48,7 @@ void pool_close(struct pool *p)
 	free(p);
 }
 
-static struct index *open_another(struct pool *p)
+static struct index *open_another(struct reader_pool *p)
 {
 	struct buf why;
 	buf_init(&why, BUF_LINE);
@@ -65,7 +65,7 @@ static struct index *open_another(struct pool *p)
 	return ix;
 }
 
-struct index *pool_take(struct pool *p)
+struct index *reader_pool_take(struct reader_pool *p)
 {
 	struct index *ix = NULL;
 	pthread_mutex_lock(&p->mutex);
@@ -79,7 +79,7 @@ struct index *pool_take(struct pool *p)
 	return ix != NULL ? ix : open_another(p);
 }
 
-void pool_give(struct pool *p, struct index *ix)
+void reader_pool_give(struct reader_pool *p, struct index *ix)
 {
 	pthread_mutex_lock(&p->mutex);
 	p->idle[p->idle_count++] = ix;

@@ -4,15 +4,15 @@
 
 #include "index/index.h"
 
-struct pool;
+struct reader_pool;
 
 /* NULL with why when not even one connection can be opened. */
-struct pool *pool_open(const char *dir, struct buf *why);
+struct reader_pool *reader_pool_open(const char *dir, struct buf *why);
 /* All connections must have been given back. */
-void pool_close(struct pool *);
+void reader_pool_close(struct reader_pool *);
 
 /* One connection for one look-up; waits a moment when all are in use. NULL: trouble, logged. */
-struct index *pool_take(struct pool *);
-void pool_give(struct pool *, struct index *);
+struct index *reader_pool_take(struct reader_pool *);
+void reader_pool_give(struct reader_pool *, struct index *);
 
 #endif

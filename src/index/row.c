@@ -160,19 +160,19 @@ int index_bodies(struct index *ix, bool parts, int64_t after, struct index_body 
 	sqlite3_bind_int64(st, 1, after);
 	sqlite3_bind_int(st, 2, max);
 	int n = 0;
-	enum store_found found = STORE_ABSENT;
-	for (; n < max && (found = index_ask(ix, s, "reading all rows")) == STORE_FOUND; n++) {
+	enum index_result found = INDEX_ABSENT;
+	for (; n < max && (found = index_ask(ix, s, "reading all rows")) == INDEX_FOUND; n++) {
 		bodies[n] = (struct index_body){0};
 		enum index_row_is is = parts ? body_of_part(ix, st, &bodies[n]) : body_of_entry(ix, st, &bodies[n]);
 		if (is == ROW_NO_MEMORY) {
-			found = STORE_BROKEN;
+			found = INDEX_BROKEN;
 			break;
 		}
 		bodies[n].id = sqlite3_column_int64(st, 0);
 		bodies[n].invalid = is == ROW_INVALID;
 	}
 	index_rest(ix, s);
-	if (found != STORE_BROKEN)
+	if (found != INDEX_BROKEN)
 		return n;
 	while (n-- > 0)
 		index_body_free(&bodies[n]);

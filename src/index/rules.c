@@ -47,16 +47,16 @@ static int add_row(const struct index *ix, struct rules *rules, sqlite3_stmt *st
 struct rules *index_rules(struct index *ix)
 {
 	struct rules *rules = rules_new();
-	enum store_found found = STORE_ABSENT;
+	enum index_result found = INDEX_ABSENT;
 	bool lost = rules == NULL;
-	while (!lost && (found = index_ask(ix, RULES, "reading the rules")) == STORE_FOUND)
+	while (!lost && (found = index_ask(ix, RULES, "reading the rules")) == INDEX_FOUND)
 		lost = add_row(ix, rules, ix->statements[RULES]) < 0;
 	index_rest(ix, RULES);
 	if (lost) {
 		stats_add(STATS_STORE_TROUBLE, 1);
 		log_trouble("memory", "no memory for the rules");
 	}
-	if (lost || found == STORE_BROKEN) {
+	if (lost || found == INDEX_BROKEN) {
 		rules_free(rules);
 		return NULL;
 	}
@@ -66,9 +66,9 @@ struct rules *index_rules(struct index *ix)
 
 int64_t index_generation(struct index *ix, int64_t *purge_id)
 {
-	enum store_found found = index_ask(ix, GENERATION, "asking whether a rule changed");
-	int64_t n = found == STORE_FOUND ? sqlite3_column_int64(ix->statements[GENERATION], 0) : -1;
-	if (found == STORE_FOUND)
+	enum index_result found = index_ask(ix, GENERATION, "asking whether a rule changed");
+	int64_t n = found == INDEX_FOUND ? sqlite3_column_int64(ix->statements[GENERATION], 0) : -1;
+	if (found == INDEX_FOUND)
 		*purge_id = sqlite3_column_int64(ix->statements[GENERATION], 1);
 	index_rest(ix, GENERATION);
 	return n;

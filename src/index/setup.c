@@ -5,7 +5,7 @@
  *	another application's, or a newer one   -> refused; looked at without leaving a trace
  *	damaged                                 -> set aside, its three files together, and made anew
  *	ours                                    -> used, if it was filled the way this process would fill it
- *	ours, of an older version               -> carried along first (index_migrate.c), when nobody else uses it
+ *	ours, of an older version               -> carried along first (migrate.c), when nobody else uses it
  *
  * Damage is looked for only where it is quick to find: opening, the schema, preparing every statement, and the whole file when it
  * is small. What shows itself later leaves the mark $CACHE/damaged (index_mark_damaged), which counts here.
@@ -132,7 +132,7 @@ static void set_wal(sqlite3 *db, const char *dir)
 			"again)", dir, was, sqlite3_errmsg(db));
 }
 
-/* Does the check speak of a value in one row? Whoever reads the row finds it (index_row.h), and loses no other. */
+/* Does the check speak of a value in one row? Whoever reads the row finds it (row.h), and loses no other. */
 static bool is_of_one_row(const char *fault)
 {
 	return strncmp(fault, "NULL value in ", 14) == 0 || strncmp(fault, "CHECK constraint failed in ", 27) == 0 ||

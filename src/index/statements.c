@@ -4,13 +4,13 @@
  */
 #include "index/index_internal.h"
 
-/* In the order index_entry() reads and index_write.c binds. */
+/* In the order index_entry() reads and entry_write.c binds. */
 #define ROW                                                                                                            \
 	"id, url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, initial_age_s, "  \
 	"fresh_until, stale_until, used_at, hits, pinned, tag, note, rule_id, reason, dns_ms, connect_ms, ttfb_ms, total_ms, "       \
 	"computed_until IS NOT fresh_until"
 
-/* In the order index_part.c reads. */
+/* In the order part_write.c reads. */
 #define PART                                                                                                           \
 	"id, url, vary, status, headers, etag, last_modified, fetched_at, initial_age_s, fresh_until, used_at, first_byte, whole_bytes, " \
 	"body_bytes, body_file, sha256"
@@ -20,25 +20,25 @@
 
 const struct index_statement index_statements[STATEMENTS] = {
     [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
-    [ENTRIES_AFTER] = {READER | KEEPER, "SELECT " ROW ", 0 FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2"},
-    [PARTS_AFTER] = {READER | KEEPER, "SELECT " PART " FROM part WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    [ENTRIES_AFTER] = {READER | MAINTENANCE, "SELECT " ROW ", 0 FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2"},
+    [PARTS_AFTER] = {READER | MAINTENANCE, "SELECT " PART " FROM part WHERE id > ?1 ORDER BY id LIMIT ?2"},
     [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
-    [VERSION] = {READER | KEEPER, "PRAGMA data_version"},
+    [VERSION] = {READER | MAINTENANCE, "PRAGMA data_version"},
     [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, follow_redirects, pin, ignore_query, "
 		       "tag, cookies FROM rule"},
     [GENERATION] = {READER, "SELECT rules, coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
-    [TOTALS] = {READER | WRITER | KEEPER, "SELECT edits, entries, bytes, part_bytes > 0, ghosts > 0 FROM counter"},
-    [NAMES] = {KEEPER, "SELECT names FROM counter"},
-    [OWNER] = {READER | KEEPER, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
+    [TOTALS] = {READER | WRITER | MAINTENANCE, "SELECT edits, entries, bytes, part_bytes > 0, ghosts > 0 FROM counter"},
+    [NAMES] = {MAINTENANCE, "SELECT names FROM counter"},
+    [OWNER] = {READER | MAINTENANCE, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
 		       "UNION ALL SELECT 0, body_bytes, sha256 FROM part WHERE body_file = ?1 LIMIT 1"},
-    [TRASH] = {KEEPER, "SELECT id, file, EXISTS (SELECT 1 FROM entry WHERE body_file = file) "
+    [TRASH] = {MAINTENANCE, "SELECT id, file, EXISTS (SELECT 1 FROM entry WHERE body_file = file) "
 		       "OR EXISTS (SELECT 1 FROM part WHERE body_file = file) FROM trash WHERE id > ?1 ORDER BY id LIMIT ?2"},
     /* What no process took (LEASE_NAMES_MAX is less) is somebody's joke. */
-    [LEASES] = {KEEPER, "SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 "
+    [LEASES] = {MAINTENANCE, "SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 "
 			"AND typeof(owner) || typeof(first) || typeof(synced) || typeof(behind) = 'integerintegerintegerinteger' "
 			"AND first >= 0 AND synced BETWEEN first AND behind AND behind <= 1 << 48 AND behind - first <= 1048576 ORDER BY id LIMIT ?2"},
-    [SETTING] = {KEEPER, "SELECT CAST(value AS INTEGER) FROM setting WHERE name = ?1"},
-    [PAGES] = {KEEPER, "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count"},
+    [SETTING] = {MAINTENANCE, "SELECT CAST(value AS INTEGER) FROM setting WHERE name = ?1"},
+    [PAGES] = {MAINTENANCE, "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count"},
 
     [BEGIN] = {WRITER, "BEGIN IMMEDIATE"},
     [COMMIT] = {WRITER, "COMMIT"},

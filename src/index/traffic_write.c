@@ -24,9 +24,9 @@ bool index_purged(struct index *ix, const char *url, int64_t purge_id)
 	index_bind_text(st, 3, host);
 	if (index_bind_normal(st, 4, url) < 0)
 		return true; /* what may have been purged is not stored */
-	enum store_found found = index_ask(ix, PURGED, "asking whether a URL was purged");
+	enum index_result found = index_ask(ix, PURGED, "asking whether a URL was purged");
 	index_rest(ix, PURGED);
-	return found == STORE_FOUND;
+	return found == INDEX_FOUND;
 }
 
 int index_traffic(struct index *ix, int64_t hour, const char *host, const struct index_traffic *t)
@@ -49,17 +49,17 @@ int index_traffic_trim(struct index *ix, int64_t before)
 	return index_run(ix, TRAFFIC_TRIM, "forgetting old traffic");
 }
 
-enum store_found index_hit_of(struct index *ix, int64_t id, char *host, size_t size, int64_t *body_bytes)
+enum index_result index_hit_of(struct index *ix, int64_t id, char *host, size_t size, int64_t *body_bytes)
 {
 	sqlite3_stmt *st = ix->statements[TRAFFIC_HIT];
 	sqlite3_bind_int64(st, 1, id);
-	enum store_found found = index_ask(ix, TRAFFIC_HIT, "counting hits");
-	if (found == STORE_FOUND) {
+	enum index_result found = index_ask(ix, TRAFFIC_HIT, "counting hits");
+	if (found == INDEX_FOUND) {
 		const char *text = (const char *)sqlite3_column_text(st, 0);
 		snprintf(host, size, "%s", text != NULL ? text : "");
 		struct index_row r = {.st = st, .next = 1};
 		*body_bytes = index_row_number(&r, "", 0, ROW_BYTES_MAX);
-		found = r.wrong != NULL ? STORE_ABSENT : found;
+		found = r.wrong != NULL ? INDEX_ABSENT : found;
 	}
 	index_rest(ix, TRAFFIC_HIT);
 	return found;

@@ -1,7 +1,7 @@
 /*
  * A transaction takes what is queued until 500 operations or 5 ms have gone into it, whichever comes first: that bounds how long
  * others wait for us. Then the lock is left free: for twice as long as the transaction took and 10 ms at least while the queue is short,
- * for less and less as it grows, and not for long when somebody waits in writer_settle(). That is also what groups commits: what
+ * for less and less as it grows, and not for long when somebody waits in writer_barrier(). That is also what groups commits: what
  * arrives during the gap goes in together, and ten rows in one transaction keep others out for less time than in ten.
  *
  * Who has just opened the index is about to ask for the lock, perhaps only once: a transaction ends at that, and none begins for a
@@ -37,12 +37,12 @@
 #define FAILED_PAUSE_US 100000
 
 struct list {
-	struct store_op *first, **behind;
+	struct writer_op *first, **behind;
 };
 
 struct writer {
 	struct index *ix;
-	int visitors; /* watch of visitors.h */
+	int open_watch; /* watch of open_watch.h */
 	pthread_t thread;
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
@@ -51,7 +51,7 @@ struct writer {
 	long queued; /* length of queue */
 	long queue_max;
 	bool waiting, stopping, checkpoint;
-	int settlers;       /* who wait in writer_settle() */
+	int settlers;       /* who wait in writer_barrier() */
 	int64_t give_up_at; /* 0: never */
 };
 
@@ -63,16 +63,16 @@ static void list_init(struct list *l)
 	l->behind = &l->first;
 }
 
-static void list_add(struct list *l, struct store_op *op)
+static void list_add(struct list *l, struct writer_op *op)
 {
 	op->next = NULL;
 	*l->behind = op;
 	l->behind = &op->next;
 }
 
-static struct store_op *list_take(struct list *l)
+static struct writer_op *list_take(struct list *l)
 {
-	struct store_op *op = l->first;
+	struct writer_op *op = l->first;
 	if (op != NULL && (l->first = op->next) == NULL)
 		l->behind = &l->first;
 	return op;
@@ -80,7 +80,7 @@ static struct store_op *list_take(struct list *l)
 
 static void finish(struct list *l, bool committed)
 {
-	struct store_op *op;
+	struct writer_op *op;
 	while ((op = list_take(l)) != NULL)
 		op->done(op, committed && op->result == 0);
 }
@@ -88,10 +88,10 @@ static void finish(struct list *l, bool committed)
 /* --- the thread --- */
 
 /* left: how many are queued behind it. */
-static struct store_op *next_op(struct writer *w, long *left)
+static struct writer_op *next_op(struct writer *w, long *left)
 {
 	pthread_mutex_lock(&w->mutex);
-	struct store_op *op = list_take(&w->queue);
+	struct writer_op *op = list_take(&w->queue);
 	if (op != NULL)
 		w->queued--;
 	*left = w->queued;
@@ -104,7 +104,7 @@ static void fail_batch(struct writer *w)
 {
 	struct list failed;
 	list_init(&failed);
-	struct store_op *op;
+	struct writer_op *op;
 	long left;
 	for (int n = 0; n < BATCH_OPS && (op = next_op(w, &left)) != NULL; n++)
 		list_add(&failed, op);
@@ -126,13 +126,13 @@ static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
 	int64_t began = clock_us();
 	struct list done;
 	list_init(&done);
-	struct store_op *op;
+	struct writer_op *op;
 	bool lost = false;
 	for (int n = 0; n < BATCH_OPS && !lost && (op = next_op(w, left)) != NULL; n++) {
 		op->result = op->run(op, w->ix);
 		list_add(&done, op);
 		lost = !index_in_transaction(w->ix);
-		if (clock_us() - began >= BATCH_US || (leisure(w, *left) && visitors_came(w->visitors)))
+		if (clock_us() - began >= BATCH_US || (leisure(w, *left) && open_watch_came(w->open_watch)))
 			break;
 	}
 	if (lost)
@@ -171,7 +171,7 @@ static void gap(struct writer *w, int64_t took_us, long left)
 	if (us > GAP_MIN_US)
 		stay_away(w, us - GAP_MIN_US);
 	if (leisure(w, left))
-		visitors_let_pass(w->visitors, stay_away, w);
+		open_watch_let_pass(w->open_watch, stay_away, w);
 }
 
 static void *run(void *arg)
@@ -190,7 +190,7 @@ static void *run(void *arg)
 		}
 		struct list doomed;
 		list_init(&doomed);
-		struct store_op *op;
+		struct writer_op *op;
 		while ((op = list_take(&w->doomed)) != NULL)
 			list_add(&doomed, op);
 		bool work = w->queue.first != NULL, stopping = w->stopping, checkpoint = w->checkpoint;
@@ -232,7 +232,7 @@ struct writer *writer_start(struct index *ix, const char *dir)
 		return NULL;
 	}
 	w->ix = ix;
-	w->visitors = visitors_watch(dir);
+	w->open_watch = open_watch_begin(dir);
 	list_init(&w->queue);
 	list_init(&w->doomed);
 	/* A put that waits holds its body's descriptor. */
@@ -251,7 +251,7 @@ struct writer *writer_start(struct index *ix, const char *dir)
 		pthread_cond_destroy(&w->hasten);
 		pthread_cond_destroy(&w->wake);
 		pthread_mutex_destroy(&w->mutex);
-		visitors_leave(w->visitors);
+		open_watch_end(w->open_watch);
 		index_close(ix);
 		free(w);
 		return NULL;
@@ -286,12 +286,12 @@ void writer_stop(struct writer *w)
 	pthread_cond_destroy(&w->hasten);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->mutex);
-	visitors_leave(w->visitors);
+	open_watch_end(w->open_watch);
 	index_close(w->ix);
 	free(w);
 }
 
-void writer_queue(struct writer *w, struct store_op *op, bool droppable)
+void writer_queue(struct writer *w, struct writer_op *op, bool droppable)
 {
 	op->result = -1;
 	pthread_mutex_lock(&w->mutex);
@@ -322,20 +322,20 @@ int writer_wal_frames(const struct writer *w)
 }
 
 struct barrier {
-	struct store_op op;
+	struct writer_op op;
 	pthread_mutex_t mutex;
 	pthread_cond_t reached;
 	bool is_reached;
 };
 
-static int barrier_run(struct store_op *op, struct index *ix)
+static int barrier_run(struct writer_op *op, struct index *ix)
 {
 	(void)op;
 	(void)ix;
 	return 0;
 }
 
-static void barrier_done(struct store_op *op, bool committed)
+static void barrier_done(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	struct barrier *b = (struct barrier *)op;
@@ -353,7 +353,7 @@ static void hasten(struct writer *w, int settlers)
 	pthread_mutex_unlock(&w->mutex);
 }
 
-void writer_settle(struct writer *w)
+void writer_barrier(struct writer *w)
 {
 	struct barrier b = {.op = {.run = barrier_run, .done = barrier_done}};
 	pthread_mutex_init(&b.mutex, NULL);

@@ -25,12 +25,12 @@ void writer_stop(struct writer *);
 /* Queues op, which is the caller's memory until its done() has returned. On the writer's thread run() is called within a transaction
  * (0, or -1 when it failed alone), then done() after the end of it; committed: run() said 0 and the transaction stands. Either
  * is called once at the most. A droppable op is failed unrun when too many are waiting. */
-void writer_queue(struct writer *, struct store_op *op, bool droppable);
+void writer_queue(struct writer *, struct writer_op *op, bool droppable);
 /* Has the thread checkpoint once between two transactions, so that the WAL can begin anew. */
 void writer_checkpoint(struct writer *);
 /* Frames in the WAL at its last commit. */
 int writer_wal_frames(const struct writer *);
 /* Waits until everything queued before has had its done(). Not on the writer's thread. */
-void writer_settle(struct writer *);
+void writer_barrier(struct writer *);
 
 #endif

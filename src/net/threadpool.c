@@ -15,7 +15,7 @@
 
 enum { IDLE_S = 10, STACK_BYTES = 512 << 10 };
 
-struct workers {
+struct threadpool {
 	pthread_mutex_t lock;
 	pthread_cond_t work_came;
 	pthread_cond_t thread_left;
@@ -35,14 +35,14 @@ static struct work *work_of(struct fair_item *i)
 }
 
 /* How much work could be run now, had it threads. Under the lock. */
-static size_t runnable(const struct workers *w)
+static size_t runnable(const struct threadpool *w)
 {
 	size_t room = w->most - w->busy;
 	return w->urgent.count + (w->queue.count < room ? w->queue.count : room);
 }
 
 /* The next piece of work, or NULL when the thread should end. Under the lock. */
-static struct work *next_work(struct workers *w, bool *counted)
+static struct work *next_work(struct threadpool *w, bool *counted)
 {
 	struct timespec until = clock_after_us(IDLE_S * 1000000L);
 	while (runnable(w) == 0) {
@@ -59,9 +59,9 @@ static struct work *next_work(struct workers *w, bool *counted)
 	return work_of(fair_pop(*counted ? &w->queue : &w->urgent));
 }
 
-static void *worker_main(void *arg)
+static void *pool_thread_main(void *arg)
 {
-	struct workers *w = arg;
+	struct threadpool *w = arg;
 	struct work *work;
 	bool counted;
 	pthread_setname_np(pthread_self(), "worker");
@@ -79,9 +79,9 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-struct workers *workers_new(unsigned most)
+struct threadpool *threadpool_new(unsigned most)
 {
-	struct workers *w = calloc(1, sizeof *w);
+	struct threadpool *w = calloc(1, sizeof *w);
 	if (w == NULL)
 		return NULL;
 	pthread_condattr_t attr;
@@ -95,14 +95,14 @@ struct workers *workers_new(unsigned most)
 	return w;
 }
 
-static int start_thread(struct workers *w)
+static int start_thread(struct threadpool *w)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	int rc = pthread_create(&thread, &attr, worker_main, w);
+	int rc = pthread_create(&thread, &attr, pool_thread_main, w);
 	pthread_attr_destroy(&attr);
 	if (rc != 0)
 		return -1;
@@ -111,7 +111,7 @@ static int start_thread(struct workers *w)
 	return 0;
 }
 
-static bool run_work(struct workers *w, struct work *work, bool urgent)
+static bool run_work(struct threadpool *w, struct work *work, bool urgent)
 {
 	bool taken = true, wake = false;
 	work->item.since_ms = clock_ms();
@@ -138,18 +138,18 @@ static bool run_work(struct workers *w, struct work *work, bool urgent)
 	return taken;
 }
 
-bool workers_run(struct workers *w, struct work *work)
+bool threadpool_run(struct threadpool *w, struct work *work)
 {
 	return run_work(w, work, false);
 }
 
-bool workers_run_now(struct workers *w, struct work *work)
+bool threadpool_run_now(struct threadpool *w, struct work *work)
 {
 	work->item.client = 0;
 	return run_work(w, work, true);
 }
 
-struct min_rate_load workers_load(struct workers *w)
+struct min_rate_load threadpool_load(struct threadpool *w)
 {
 	pthread_mutex_lock(&w->lock);
 	struct min_rate_load load = {.busy = w->busy, .most = w->refused && w->alive < w->most ? w->alive : w->most, .waiting = w->queue.count};
@@ -157,7 +157,7 @@ struct min_rate_load workers_load(struct workers *w)
 	return load;
 }
 
-struct work *workers_take_late(struct workers *w, int64_t waited_ms)
+struct work *threadpool_take_late(struct threadpool *w, int64_t waited_ms)
 {
 	int64_t until_ms = clock_ms() - waited_ms;
 	pthread_mutex_lock(&w->lock);
@@ -166,12 +166,12 @@ struct work *workers_take_late(struct workers *w, int64_t waited_ms)
 	return work_of(late);
 }
 
-struct work *workers_next_late(const struct work *work)
+struct work *threadpool_next_late(const struct work *work)
 {
 	return work_of(work->item.next);
 }
 
-bool workers_end(struct workers *w, double seconds)
+bool threadpool_end(struct threadpool *w, double seconds)
 {
 	if (w == NULL)
 		return true;

@@ -8,10 +8,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-struct upload {
+struct body_relay {
 	struct work work;
 	struct exchange *x;
-	struct seat *seat;
+	struct flight_reader *reader;
 	bool expects;
 	pthread_mutex_t lock;
 	pthread_cond_t done;
@@ -20,23 +20,23 @@ struct upload {
 };
 
 /* Reads the body through. True when it was whole. */
-static bool pump(struct exchange *x, struct seat *seat)
+static bool pump(struct exchange *x, struct flight_reader *reader)
 {
 	struct span data;
 	for (;;) {
-		enum intake_step step = intake_next(x->body, &data);
+		enum request_body_step step = request_body_next(x->body, &data);
 		switch (step) {
-		case INTAKE_DATA:
-			if (flight_upload(seat, data.at, data.len) != 0)
+		case REQUEST_BODY_DATA:
+			if (flight_upload(reader, data.at, data.len) != 0)
 				return false;
 			break;
-		case INTAKE_END:
-			flight_upload_end(seat, true);
+		case REQUEST_BODY_END:
+			flight_upload_end(reader, true);
 			return true;
-		case INTAKE_BAD:
-		case INTAKE_LATE:
-			x->bad_body = step == INTAKE_LATE ? 408 : 400; /* before the flight fails, so that who waits for it sees this */
-			flight_upload_end(seat, false);
+		case REQUEST_BODY_BAD:
+		case REQUEST_BODY_LATE:
+			x->bad_body = step == REQUEST_BODY_LATE ? 408 : 400; /* before the flight fails, so that who waits for it sees this */
+			flight_upload_end(reader, false);
 			return false;
 		}
 	}
@@ -44,12 +44,12 @@ static bool pump(struct exchange *x, struct seat *seat)
 
 static void run(struct work *work)
 {
-	struct upload *u = (struct upload *)(void *)work; /* the first member */
+	struct body_relay *u = (struct body_relay *)(void *)work; /* the first member */
 	bool whole = false;
-	if (!u->expects || flight_upload_wanted(u->seat)) {
+	if (!u->expects || flight_upload_wanted(u->reader)) {
 		if (u->expects)
 			u->x->sink->go_on(u->x->sink);
-		whole = pump(u->x, u->seat);
+		whole = pump(u->x, u->reader);
 	}
 	pthread_mutex_lock(&u->lock);
 	u->over = true;
@@ -58,40 +58,40 @@ static void run(struct work *work)
 	pthread_mutex_unlock(&u->lock);
 }
 
-struct upload *upload_begin(struct exchange *x, struct seat *seat, bool expects)
+struct body_relay *body_relay_begin(struct exchange *x, struct flight_reader *reader, bool expects)
 {
-	if (!expects && intake_is_here(x->body)) {
-		x->close = !pump(x, seat) || x->close;
+	if (!expects && request_body_is_here(x->body)) {
+		x->close = !pump(x, reader) || x->close;
 		return NULL;
 	}
-	struct upload *u = calloc(1, sizeof *u);
+	struct body_relay *u = calloc(1, sizeof *u);
 	if (u != NULL) {
 		u->work.run = run;
 		u->x = x;
-		u->seat = seat;
+		u->reader = reader;
 		u->expects = expects;
 		x->body->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		pthread_mutex_init(&u->lock, NULL);
 		pthread_cond_init(&u->done, NULL);
-		if (x->body->stop_fd >= 0 && workers_run_now(x->service->workers, &u->work))
+		if (x->body->stop_fd >= 0 && threadpool_run_now(x->context->threadpool, &u->work))
 			return u;
 		close(x->body->stop_fd);
 		pthread_mutex_destroy(&u->lock);
 		pthread_cond_destroy(&u->done);
 		free(u);
 	}
-	flight_upload_end(seat, false);
+	flight_upload_end(reader, false);
 	x->close = true;
 	return NULL;
 }
 
-void upload_end(struct upload *u)
+void body_relay_end(struct body_relay *u)
 {
 	if (u == NULL)
 		return;
 	pthread_mutex_lock(&u->lock);
 	if (!u->over) { /* answered before the body was through: nobody wants the rest */
-		flight_upload_stop(u->seat);
+		flight_upload_stop(u->reader);
 		eventfd_write(u->x->body->stop_fd, 1); /* not shutdown(): what still comes would reset our answer */
 	}
 	while (!u->over)

@@ -7,12 +7,12 @@
 
 #include "proxy/exchange.h"
 
-struct upload;
+struct body_relay;
 
 /* Begins to pass x->body on. expects: wait until the origin wants it, then tell the client to go on (RFC 9110 10.1.1).
  * NULL: nothing is left to do. */
-struct upload *upload_begin(struct exchange *, struct seat *, bool expects);
+struct body_relay *body_relay_begin(struct exchange *, struct flight_reader *, bool expects);
 /* The answer has been sent: stops reading if the body is not through (then x->close), and waits for the reader. NULL is fine. */
-void upload_end(struct upload *);
+void body_relay_end(struct body_relay *);
 
 #endif

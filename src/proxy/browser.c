@@ -27,9 +27,9 @@ bool browser_came_through_proxy(const struct head *head)
 
 int browser_read_target(struct exchange *x, struct fault *fault)
 {
-	const struct service *s = x->service;
+	const struct context *s = x->context;
 	struct span method = x->request->method, target = x->request->target;
-	struct span label = names_site(s->conf, host_of(x));
+	struct span label = server_name_site(s->conf, host_of(x));
 	struct buf url;
 	if (s->origin != NULL || label.at == NULL || !span_starts(target, "/") || span_is(method, "CONNECT"))
 		return key_of_target(&s->ways, method, target, &x->target, fault);
@@ -73,7 +73,7 @@ bool browser_refuses(struct exchange *x)
 	if ((!foreign && !span_is_nocase(site, "cross-site")) || plain)
 		return false;
 	x->verdict = "refused";
-	own_text(x, 403, NULL, "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are answered",
+	synthetic_text(x, 403, NULL, "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are answered",
 	    (int)(origin.len > 200 ? 200 : origin.len), origin.at != NULL ? origin.at : "");
 	return true;
 }
@@ -87,8 +87,8 @@ static bool is_navigation(const struct head *h)
 bool browser_moves(struct exchange *x)
 {
 	char label[SITE_LABEL];
-	struct span host = host_of(x), port = names_port(host);
-	if (x->target.way != KEY_PREFIX || !is_navigation(x->request) || !names_is_loopback(host) ||
+	struct span host = host_of(x), port = server_name_port(host);
+	if (x->target.way != KEY_PREFIX || !is_navigation(x->request) || !server_name_is_loopback(host) ||
 	    browser_came_through_proxy(x->request) || site_label(x->target.secure, x->target.host, x->target.port, label) != 0)
 		return false;
 	struct buf fields;
@@ -97,7 +97,7 @@ bool browser_moves(struct exchange *x)
 	    strchr(strstr(x->target.url, "://") + 3, '/'));
 	struct representation rep = {.status = 307, .fields = buf_span(&fields), .fd = -1, .age_s = -1};
 	x->verdict = "own";
-	represent(x, &rep);
+	deliver(x, &rep);
 	buf_fini(&fields);
 	return true;
 }
@@ -121,14 +121,14 @@ static char *reveal(struct head *head, const char *name, struct span port)
  * 2.3), and one elsewhere does not ask for a loopback host; to a browser all sites would be one. */
 static bool cookies_pass(const struct exchange *x)
 {
-	if (x->target.way != KEY_PREFIX || x->service->prefix_cookies)
+	if (x->target.way != KEY_PREFIX || x->context->prefix_cookies)
 		return true;
-	return names_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") && !browser_came_through_proxy(x->request);
+	return server_name_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") && !browser_came_through_proxy(x->request);
 }
 
 void browser_rewrite(struct exchange *x, struct head *head)
 {
-	struct span port = names_port(host_of(x));
+	struct span port = server_name_port(host_of(x));
 	if (!cookies_pass(x))
 		message_leave_out(head, "Cookie");
 	if (x->target.way != KEY_SITE)
@@ -188,7 +188,7 @@ static bool is_document(struct span fields)
 bool browser_judges_each(const struct exchange *x, struct span fields)
 {
 	struct span line;
-	if (x->target.way != KEY_PREFIX || x->service->prefix_cookies)
+	if (x->target.way != KEY_PREFIX || x->context->prefix_cookies)
 		return false;
 	while (span_next_line(&fields, &line))
 		if (span_starts_nocase(line, "Set-Cookie") || span_starts_nocase(line, "Clear-Site-Data:"))
@@ -196,17 +196,17 @@ bool browser_judges_each(const struct exchange *x, struct span fields)
 	return false;
 }
 
-void browser_guard(const struct exchange *x, struct span fields, struct reply *r)
+void browser_guard(const struct exchange *x, struct span fields, struct response_head *r)
 {
 	if (x->target.way == KEY_SITE)
 		r->cookie_host = x->target.host;
 	if (x->target.way != KEY_PREFIX)
 		return;
 	r->no_cookies = !cookies_pass(x);
-	r->sandbox = x->service->prefix_sandbox && is_document(fields);
+	r->sandbox = x->context->prefix_sandbox && is_document(fields);
 }
 
 char *browser_location(const struct exchange *x, struct span location)
 {
-	return site_location(x->target.url, location, names_port(host_of(x)));
+	return site_location(x->target.url, location, server_name_port(host_of(x)));
 }

@@ -31,7 +31,7 @@ void browser_rewrite(struct exchange *, struct head *);
 void browser_end(struct exchange *);
 
 /* What the reply to this client adds and leaves out. fields: those of the whole response. */
-void browser_guard(const struct exchange *, struct span fields, struct reply *);
+void browser_guard(const struct exchange *, struct span fields, struct response_head *);
 
 /* True when the same stored response is told differently to different clients: some get its cookies, and some do not. */
 bool browser_judges_each(const struct exchange *, struct span fields);

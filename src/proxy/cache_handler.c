@@ -19,7 +19,7 @@
 
 enum { TURNS = 8 };
 
-struct turn {
+struct attempt {
 	bool alone;	    /* ask unshared */
 	bool unconditional; /* ask without validators */
 	bool passes;	    /* the client's own conditions go along */
@@ -30,46 +30,46 @@ struct turn {
 
 /* --- looking up --- */
 
-static void lookup_url(struct exchange *x, struct lookup *l)
+static void lookup_url(struct exchange *x, struct selection *l)
 {
-	lookup_init(l);
-	int64_t withdrawn = flights_withdrawing(x->service->flights, x->target.url);
-	if (store_find(x->service->store, x->target.url, &l->rows) != STORE_FOUND)
+	selection_init(l);
+	int64_t withdrawn = flight_table_withdrawing(x->context->flights, x->target.url);
+	if (store_find(x->context->store, x->target.url, &l->rows) != INDEX_FOUND)
 		return;
 	for (size_t i = 0; i < l->rows.count && withdrawn != 0; i++)
 		if (l->rows.entries[i]->id == withdrawn)
 			l->rows.entries[i]->stale_until = POLICY_WITHDRAWN; /* as the row will say in a moment */
-	lookup_choose(l, &x->service->policy, &x->demand, &x->ruling, x->request, x->now);
+	selection_choose(l, &x->context->policy, &x->demand, &x->decision, x->request, x->now);
 }
 
 /* --- answering from the store --- */
 
-/* A plain fresh hit can be kept ready for the lanes: one variant, not varying, not suspect, and not a name that a file
+/* A plain fresh hit can be kept ready for the loops: one variant, not varying, not suspect, and not a name that a file
  * beneath --root may take any moment. */
-static void offer_to_hot(struct exchange *x, const struct lookup *l)
+static void offer_to_hot(struct exchange *x, const struct selection *l)
 {
 	const struct entry *e = l->entry;
-	if (x->service->root.fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
+	if (x->context->root.fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
 		return;
 	if (x->target.way == KEY_SITE) /* its target says nothing without Host */
 		return;
 	if (x->fetch_url != NULL) /* each signature would be an answer of its own */
 		return;
-	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= HOT_BODY && span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
-	if (x->service->hot != NULL && plain && x->hot == NULL)
-		x->hot = entry_copy(e);
-	if (x->hot == NULL)
+	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= RAMCACHE_BODY && span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
+	if (x->context->ramcache != NULL && plain && x->ramcache == NULL)
+		x->ramcache = entry_copy(e);
+	if (x->ramcache == NULL)
 		return;
-	x->hot->rules = x->rules->generation;
-	x->hot->ready_until = l->use.fresh_until;
-	x->hot->ready_rule = l->use.rule_id;
+	x->ramcache->rules = x->rules->generation;
+	x->ramcache->ready_until = l->use.fresh_until;
+	x->ramcache->ready_rule = l->use.rule_id;
 }
 
 /* cookies: the Set-Cookie lines that came for this client. 0: answered. -1: the body is gone, nothing was sent. */
 static int answer_stored(struct exchange *x, const struct entry *e, int64_t age_s, const char *cache, struct span cookies)
 {
 	int fd = -1;
-	if (e->body_file != NULL && (fd = store_open_body(x->service->store, e)) < 0)
+	if (e->body_file != NULL && (fd = store_open_body(x->context->store, e)) < 0)
 		return -1;
 	struct representation rep = {
 	    .status = e->status,
@@ -81,24 +81,24 @@ static int answer_stored(struct exchange *x, const struct entry *e, int64_t age_
 	    .age_s = age_s,
 	    .cache = cache,
 	};
-	store_used(x->service->store, e->id, 1, x->now);
-	represent(x, &rep);
+	store_used(x->context->store, e->id, 1, x->now);
+	deliver(x, &rep);
 	if (fd >= 0)
 		close(fd);
 	return 0;
 }
 
-static void refresh_in_background(struct exchange *x, const struct lookup *l, uint64_t landed)
+static void refresh_in_background(struct exchange *x, const struct selection *l, uint64_t landed)
 {
 	struct buf fields;
-	struct seat *seat = NULL;
+	struct flight_reader *reader = NULL;
 	buf_init(&fields, BUF_HEAD);
 	if (forward_fields(x, FORWARD_STORED, &l->asked, &fields) == 0) {
 		struct flight_ask ask = {
 		    .method = span_of("GET"),
 		    .url = x->target.url,
 		    .fetch_url = x->fetch_url,
-		    .ruling = &x->ruling,
+		    .decision = &x->decision,
 		    .purge_id = x->rules->purge_id,
 		    .fields = buf_span(&fields),
 		    .was = l->entry,
@@ -110,21 +110,21 @@ static void refresh_in_background(struct exchange *x, const struct lookup *l, ui
 		    .landed = landed,
 		    .request = x->request,
 		};
-		flight_join(x->service->flights, &ask, &seat);
-		flight_leave(seat);
+		flight_join(x->context->flights, &ask, &reader);
+		flight_leave(reader);
 	}
 	buf_fini(&fields);
 }
 
 /* Answers without asking when the verdict allows it. */
-static bool try_stored(struct exchange *x, struct lookup *l, uint64_t landed)
+static bool try_stored(struct exchange *x, struct selection *l, uint64_t landed)
 {
-	char cache[REPLY_STATUS];
+	char cache[RESPONSE_HEAD_STATUS];
 	if (l->entry == NULL)
 		return false;
 	switch (l->use.verdict) {
 	case POLICY_HIT:
-		reply_hit(cache, l->use.ttl_s, l->use.rule_id);
+		response_head_hit(cache, l->use.ttl_s, l->use.rule_id);
 		break;
 	case POLICY_STALE:
 	case POLICY_REFRESH:
@@ -141,16 +141,16 @@ static bool try_stored(struct exchange *x, struct lookup *l, uint64_t landed)
 	bool fresh = l->use.verdict == POLICY_HIT;
 	x->verdict = fresh ? "hit" : "stale";
 	stats_add(fresh ? STATS_HITS : STATS_STALE_HITS, 1);
-	if (l->use.verdict == POLICY_REFRESH && !x->service->offline && !x->ruling.offline)
+	if (l->use.verdict == POLICY_REFRESH && !x->context->offline && !x->decision.offline)
 		refresh_in_background(x, l, landed);
 	offer_to_hot(x, l);
 	return true;
 }
 
 /* In place of what asking would bring: what is stored, where it is allowed (RFC 9111 4.2.4, RFC 5861 4). how: "hit", or how it was asked. */
-static bool try_stale(struct exchange *x, const struct lookup *l, bool allowed, const char *how, const char *why)
+static bool try_stale(struct exchange *x, const struct selection *l, bool allowed, const char *how, const char *why)
 {
-	char cache[REPLY_STATUS];
+	char cache[RESPONSE_HEAD_STATUS];
 	if (l->entry == NULL || l->broken_body || !allowed)
 		return false;
 	snprintf(cache, sizeof cache, "%s; ttl=%" PRId64 "; detail=\"%s\"", how, l->use.ttl_s, why);
@@ -163,7 +163,7 @@ static bool try_stale(struct exchange *x, const struct lookup *l, bool allowed, 
 
 /* --- asking --- */
 
-static const char *forward_reason(const struct lookup *l)
+static const char *forward_reason(const struct selection *l)
 {
 	if (l->entry != NULL && l->use.fwd[0] != '\0') /* else it was fresh, and has lost its body */
 		return l->use.fwd;
@@ -183,7 +183,7 @@ static bool is_conditional(const struct exchange *x)
 }
 
 /* Is there anything stored that the origin may confirm? */
-static bool can_validate(const struct lookup *l, const struct turn *t)
+static bool can_validate(const struct selection *l, const struct attempt *t)
 {
 	if (t->unconditional || l->broken_body)
 		return false;
@@ -196,7 +196,7 @@ static bool can_validate(const struct lookup *l, const struct turn *t)
 }
 
 /* How to ask for what the look-up did not answer. */
-static enum forward_conditions choose(const struct exchange *x, const struct lookup *l, const struct turn *t,
+static enum forward_conditions choose(const struct exchange *x, const struct selection *l, const struct attempt *t,
     struct flight_ask *ask)
 {
 	bool get = span_is(x->request->method, "GET");
@@ -206,7 +206,7 @@ static enum forward_conditions choose(const struct exchange *x, const struct loo
 	ask->shared = get && !t->alone && !x->demand.no_cache && !x->demand.no_store;
 	if (ask->conditional)
 		return FORWARD_STORED;
-	if (!get || t->passes || (asks_for_part(x) && (t->alone || !partial_wants_whole(x)))) {
+	if (!get || t->passes || (asks_for_part(x) && (t->alone || !range_handler_wants_whole(x)))) {
 		ask->shared = false;
 		return FORWARD_CLIENTS;
 	}
@@ -214,7 +214,7 @@ static enum forward_conditions choose(const struct exchange *x, const struct loo
 }
 
 /* The Set-Cookie lines of a 304, for the client whose request caused it. */
-static void own_cookies(const struct flight_answer *a, struct buf *out)
+static void own_cookies(const struct flight_response *a, struct buf *out)
 {
 	struct head head;
 	message_init(&head);
@@ -224,9 +224,9 @@ static void own_cookies(const struct flight_answer *a, struct buf *out)
 }
 
 /* A freshened row answers as a hit would, told as what it is (RFC 9211 2.2: forwarded, so not "hit"). */
-static bool answer_refreshed(struct exchange *x, const struct lookup *l, const struct flight_answer *a, bool follows)
+static bool answer_refreshed(struct exchange *x, const struct selection *l, const struct flight_response *a, bool follows)
 {
-	char cache[REPLY_STATUS];
+	char cache[RESPONSE_HEAD_STATUS];
 	const struct entry *e = a->entry;
 	snprintf(cache, sizeof cache, "fwd=%s; fwd-status=%d%s; ttl=%" PRId64, forward_reason(l), a->status,
 	    follows ? "; collapsed" : "", e->fresh_until - x->now);
@@ -244,7 +244,7 @@ static bool answer_refreshed(struct exchange *x, const struct lookup *l, const s
 }
 
 /* The client asked with conditions that we did not pass on, and the new answer meets them: 304, and the store keeps the rest. */
-static bool answer_condition(struct exchange *x, struct seat *seat, const struct flight_answer *a, const char *cache)
+static bool answer_condition(struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
 {
 	struct head head;
 	bool met = false;
@@ -258,59 +258,59 @@ static bool answer_condition(struct exchange *x, struct seat *seat, const struct
 		return false;
 	struct representation rep = {
 	    .status = 200, .fields = a->fields, .reused = a->reused, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
-	represent(x, &rep);
-	flight_leave_running(seat);
+	deliver(x, &rep);
+	flight_leave_running(reader);
 	return true;
 }
 
-static void describe(const struct lookup *l, const struct flight_answer *a, bool follows, char out[REPLY_STATUS])
+static void describe(const struct selection *l, const struct flight_response *a, bool follows, char out[RESPONSE_HEAD_STATUS])
 {
-	int n = snprintf(out, REPLY_STATUS, "fwd=%s; fwd-status=%d", forward_reason(l), a->status);
+	int n = snprintf(out, RESPONSE_HEAD_STATUS, "fwd=%s; fwd-status=%d", forward_reason(l), a->status);
 	const char *unstored = a->stopped != NULL ? a->stopped : !a->stored ? a->reason : "";
 	if (a->stored && a->stopped == NULL)
-		n += snprintf(out + n, REPLY_STATUS - (size_t)n, "; stored");
+		n += snprintf(out + n, RESPONSE_HEAD_STATUS - (size_t)n, "; stored");
 	if (follows)
-		n += snprintf(out + n, REPLY_STATUS - (size_t)n, "; collapsed");
+		n += snprintf(out + n, RESPONSE_HEAD_STATUS - (size_t)n, "; collapsed");
 	if (unstored[0] != '\0')
-		snprintf(out + n, REPLY_STATUS - (size_t)n, "; detail=\"%.160s\"", unstored);
+		snprintf(out + n, RESPONSE_HEAD_STATUS - (size_t)n, "; detail=\"%.160s\"", unstored);
 }
 
-/* A final head has come. Takes the seat. True when the client has its answer. */
-static bool answer_arrived(struct exchange *x, const struct lookup *l, struct turn *t, const struct flight_ask *ask,
-    enum forward_conditions how, struct seat *seat, const struct flight_answer *a, bool follows)
+/* A final head has come. Takes the reader. True when the client has its answer. */
+static bool answer_arrived(struct exchange *x, const struct selection *l, struct attempt *t, const struct flight_ask *ask,
+    enum forward_conditions how, struct flight_reader *reader, const struct flight_response *a, bool follows)
 {
-	char cache[REPLY_STATUS];
+	char cache[RESPONSE_HEAD_STATUS];
 	if (a->status == 304 && how == FORWARD_NONE) {
-		flight_leave(seat);
-		own_text(x, 502, "fwd=miss; fwd-status=304", "%s: the origin says 304 (Not Modified) to a request without conditions",
+		flight_leave(reader);
+		synthetic_text(x, 502, "fwd=miss; fwd-status=304", "%s: the origin says 304 (Not Modified) to a request without conditions",
 		    x->target.url);
 		return true;
 	}
 	bool is_5xx = a->status == 500 || (a->status >= 502 && a->status <= 504);
 	if (a->status == 304 && ask->conditional) { /* about something else than what we have (RFC 9111 4.3.4) */
 		t->unconditional = t->alone = true;
-		flight_leave(seat);
+		flight_leave(reader);
 		return false;
 	}
 	snprintf(cache, sizeof cache, "fwd=%s; fwd-status=%d", forward_reason(l), a->status);
 	if (is_5xx && try_stale(x, l, l->use.stale_if_5xx, cache, "stale-if-error, RFC 5861 4")) {
-		flight_leave(seat);
+		flight_leave(reader);
 		return true;
 	}
 	describe(l, a, follows, cache);
 	x->verdict = follows ? "collapsed" : a->stored ? "miss" : "pass";
 	stats_add(follows ? STATS_COLLAPSED : a->stored ? STATS_MISSES : STATS_PASSED, 1);
-	if (how != FORWARD_CLIENTS && a->stored && answer_condition(x, seat, a, cache))
+	if (how != FORWARD_CLIENTS && a->stored && answer_condition(x, reader, a, cache))
 		return true;
-	if (how == FORWARD_CLIENTS || !asks_for_part(x) || !partial_stream(x, seat, a, cache))
-		forward_stream(x, seat, a, cache);
-	flight_leave(seat);
+	if (how == FORWARD_CLIENTS || !asks_for_part(x) || !range_handler_stream(x, reader, a, cache))
+		forward_stream(x, reader, a, cache);
+	flight_leave(reader);
 	return true;
 }
 
-static bool answer_failed(struct exchange *x, const struct lookup *l, const struct flight_answer *a)
+static bool answer_failed(struct exchange *x, const struct selection *l, const struct flight_response *a)
 {
-	char cache[REPLY_STATUS];
+	char cache[RESPONSE_HEAD_STATUS];
 	bool reached = a->outcome == ENGINE_BAD; /* its answer is none: as good as an error of its own */
 	bool allowed = (reached ? l->use.stale_if_5xx : l->use.stale_if_unreachable) && a->outcome != ENGINE_NOT_ALLOWED &&
 	    a->outcome != ENGINE_TROUBLE;
@@ -321,67 +321,67 @@ static bool answer_failed(struct exchange *x, const struct lookup *l, const stru
 		x->outcome = a->outcome;
 		x->curl_code = a->curl_code;
 		if (l->use.withdrawn)
-			own_text(x, 504, cache, "%s: the origin has withdrawn what is stored, and asking again failed: %s", x->target.url, a->message);
-		else if (x->ruling.stale_rule != 0)
-			own_text(x, 504, cache, "%s: rule %lld: stale_ok_s=%lld lets nothing older be served, and asking failed: %s", x->target.url,
-			    (long long)x->ruling.stale_rule, (long long)x->ruling.stale_ok_s, a->message);
+			synthetic_text(x, 504, cache, "%s: the origin has withdrawn what is stored, and asking again failed: %s", x->target.url, a->message);
+		else if (x->decision.stale_rule != 0)
+			synthetic_text(x, 504, cache, "%s: rule %lld: stale_ok_s=%lld lets nothing older be served, and asking failed: %s", x->target.url,
+			    (long long)x->decision.stale_rule, (long long)x->decision.stale_ok_s, a->message);
 		else
-			own_text(x, 504, cache, "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
+			synthetic_text(x, 504, cache, "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
 			    x->target.url, a->message);
 		return true;
 	}
-	own_failure(x, a, cache);
+	synthetic_failure(x, a, cache);
 	return true;
 }
 
 /* A rule keeps the URL off the network: what is stored will do, however old. */
-static bool answer_offline(struct exchange *x, const struct lookup *l)
+static bool answer_offline(struct exchange *x, const struct selection *l)
 {
 	char why[48];
-	snprintf(why, sizeof why, "rule %lld: offline", (long long)x->ruling.offline_rule);
+	snprintf(why, sizeof why, "rule %lld: offline", (long long)x->decision.offline_rule);
 	if (!try_stale(x, l, l->use.stale_if_unreachable, "hit", why))
-		own_offline(x);
+		synthetic_offline(x);
 	return true;
 }
 
-/* Takes a seat in the fetch that is wanted: this one's, or one in the air. */
-static enum flight_joined join(struct exchange *x, const struct lookup *l, const struct turn *t, enum forward_conditions how,
-    struct flight_ask *ask, struct seat **seat)
+/* Takes a reader in the fetch that is wanted: this one's, or one in the air. */
+static enum flight_joined join(struct exchange *x, const struct selection *l, const struct attempt *t, enum forward_conditions how,
+    struct flight_ask *ask, struct flight_reader **reader)
 {
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
 	enum flight_joined joined = FLIGHT_NO_MEMORY;
 	if (how == FORWARD_NONE && l->parts.of != NULL && !t->no_parts)
-		ask->reserve = reserve_to_complete(x->service->store, &l->parts);
+		ask->partial = partial_body_to_complete(x->context->store, &l->parts);
 	if (forward_fields(x, how, &l->asked, &fields) == 0 &&
-	    (ask->reserve == NULL || reserve_fields(ask->reserve, x->now, &fields) == 0)) {
+	    (ask->partial == NULL || partial_body_fields(ask->partial, x->now, &fields) == 0)) {
 		ask->fields = buf_span(&fields);
-		joined = flight_join(x->service->flights, ask, seat);
+		joined = flight_join(x->context->flights, ask, reader);
 	}
 	buf_fini(&fields);
 	if (joined != FLIGHT_LEADS) {
-		reserve_free(ask->reserve);
-		ask->reserve = NULL;
+		partial_body_free(ask->partial);
+		ask->partial = NULL;
 	}
 	return joined;
 }
 
-/* What the fetch brings, to the client; the seat is given up. False: look again. */
-static bool hear(struct exchange *x, struct lookup *l, struct turn *t, struct flight_ask *ask, enum forward_conditions how,
-    struct seat *seat, bool follows)
+/* What the fetch brings, to the client; the reader is given up. False: look again. */
+static bool hear(struct exchange *x, struct selection *l, struct attempt *t, struct flight_ask *ask, enum forward_conditions how,
+    struct flight_reader *reader, bool follows)
 {
-	struct flight_answer a;
+	struct flight_response a;
 	bool answered = true;
-	enum flight_news news = forward_wait(x, seat, &a);
+	enum flight_wait_result changed = forward_wait(x, reader, &a);
 	x->now = (int64_t)time(NULL); /* what was fresh may be stale by now */
-	lookup_judge(l, &x->service->policy, &x->demand, &x->ruling, x->now);
-	switch (news) {
+	selection_judge(l, &x->context->policy, &x->demand, &x->decision, x->now);
+	switch (changed) {
 	case FLIGHT_ANSWER:
-		if (ask->reserve == NULL || (a.status != 206 && a.status != 416))
-			return answer_arrived(x, l, t, ask, how, seat, &a, follows);
+		if (ask->partial == NULL || (a.status != 206 && a.status != 416))
+			return answer_arrived(x, l, t, ask, how, reader, &a, follows);
 		t->no_parts = true; /* not what we have the rest of */
 		if (a.status == 416)
-			store_drop_parts(x->service->store, x->target.url);
+			store_drop_parts(x->context->store, x->target.url);
 		answered = false;
 		break;
 	case FLIGHT_REFRESHED:
@@ -394,7 +394,7 @@ static bool hear(struct exchange *x, struct lookup *l, struct turn *t, struct fl
 		break;
 	case FLIGHT_LATE:
 	case FLIGHT_OVERTAKEN:
-		t->apart = news == FLIGHT_LATE;
+		t->apart = changed == FLIGHT_LATE;
 		answered = false;
 		break;
 	case FLIGHT_FAILED:
@@ -405,18 +405,18 @@ static bool hear(struct exchange *x, struct lookup *l, struct turn *t, struct fl
 		x->close = true;
 		break;
 	}
-	flight_leave(seat);
+	flight_leave(reader);
 	return answered;
 }
 
 /* Fetches, or joins who does. True when the client has its answer, false to look the URL up once more. */
-static bool ask_origin(struct exchange *x, struct lookup *l, struct turn *t, uint64_t landed)
+static bool url_argument_origin(struct exchange *x, struct selection *l, struct attempt *t, uint64_t landed)
 {
 	struct flight_ask ask = {
 	    .method = x->request->method,
 	    .url = x->target.url,
 	    .fetch_url = x->fetch_url,
-	    .ruling = &x->ruling,
+	    .decision = &x->decision,
 	    .purge_id = x->rules->purge_id,
 	    .upload_bytes = ENGINE_NO_UPLOAD,
 	    .max_age_s = x->demand.max_age_s,
@@ -426,49 +426,49 @@ static bool ask_origin(struct exchange *x, struct lookup *l, struct turn *t, uin
 	    .gone = x->sink->gone,
 	    .gone_ctx = x->sink,
 	};
-	t->passes = is_conditional(x) && l->entry == NULL && flights_passes(x->service->flights, x->target.url);
+	t->passes = is_conditional(x) && l->entry == NULL && flight_table_passes(x->context->flights, x->target.url);
 	enum forward_conditions how = choose(x, l, t, &ask);
-	if (!t->settled && !x->demand.no_cache && flights_settle(x->service->flights, x->target.url, !ask.shared)) {
+	if (!t->settled && !x->demand.no_cache && flight_table_settle(x->context->flights, x->target.url, !ask.shared)) {
 		t->settled = true;
 		return false;
 	}
-	struct seat *seat = NULL;
-	enum flight_joined joined = join(x, l, t, how, &ask, &seat);
+	struct flight_reader *reader = NULL;
+	enum flight_joined joined = join(x, l, t, how, &ask, &reader);
 	if (joined == FLIGHT_LOOK_AGAIN)
 		return false;
 	if (joined == FLIGHT_NO_MEMORY) {
-		own_text(x, 503, "fwd=miss", "out of memory: try again later");
+		synthetic_text(x, 503, "fwd=miss", "out of memory: try again later");
 		return true;
 	}
-	return hear(x, l, t, &ask, how, seat, joined == FLIGHT_FOLLOWS);
+	return hear(x, l, t, &ask, how, reader, joined == FLIGHT_FOLLOWS);
 }
 
-void cached_answer(struct exchange *x)
+void cache_handler_answer(struct exchange *x)
 {
-	struct turn t = {0};
-	policy_read_demand(x->request, &x->demand);
+	struct attempt t = {0};
+	request_directives_read(x->request, &x->demand);
 	for (int i = 0; i < TURNS; i++) {
-		struct lookup l;
-		uint64_t landed = flights_landed(x->service->flights, x->target.url);
+		struct selection l;
+		uint64_t landed = flight_table_landed(x->context->flights, x->target.url);
 		lookup_url(x, &l);
 		bool answered = try_stored(x, &l, landed);
 		if (!answered && l.entry == NULL && !t.no_parts) {
-			partial_find(x, &l.parts);
-			answered = partial_answer(x, &l.parts);
+			range_handler_find(x, &l.parts);
+			answered = range_handler_answer(x, &l.parts);
 		}
 		if (!answered && x->demand.only_if_cached) {
-			own_text(x, 504, "detail=\"only-if-cached, RFC 9111 5.2.1.7\"",
+			synthetic_text(x, 504, "detail=\"only-if-cached, RFC 9111 5.2.1.7\"",
 			    "%s is not stored or not fresh, and the request says only-if-cached", x->target.url);
 			answered = true;
 		}
-		if (!answered && x->ruling.offline)
+		if (!answered && x->decision.offline)
 			answered = answer_offline(x, &l);
 		if (!answered)
-			answered = ask_origin(x, &l, &t, landed);
-		lookup_fini(&l);
+			answered = url_argument_origin(x, &l, &t, landed);
+		selection_fini(&l);
 		if (answered)
 			return;
 	}
 	log_trouble("turns", "%s: the cache and its origin disagree again and again (see `curlew show`)", x->target.url);
-	own_text(x, 503, "fwd=miss", "%s keeps changing under our hands: try again", x->target.url);
+	synthetic_text(x, 503, "fwd=miss", "%s keeps changing under our hands: try again", x->target.url);
 }

@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static int open_allow(struct service *s, struct buf *why)
+static int open_allow(struct context *s, struct buf *why)
 {
 	s->allow = allow_new();
 	if (s->allow == NULL) {
@@ -23,7 +23,7 @@ static int open_allow(struct service *s, struct buf *why)
 	return 0;
 }
 
-static int read_origin(struct service *s, struct buf *why)
+static int read_origin(struct context *s, struct buf *why)
 {
 	const char *origin = conf_text(s->conf, "origin");
 	if (origin == NULL)
@@ -40,15 +40,15 @@ static int read_origin(struct service *s, struct buf *why)
 }
 
 /* The targeted fields looked at, the first wins (RFC 9213 2.2): our own, those named, and before an origin the one all CDNs share. */
-static int read_targets(struct service *s, struct buf *why)
+static int read_targets(struct context *s, struct buf *why)
 {
 	static const char own[] = "Curlew-Cache-Control", cdn[] = "CDN-Cache-Control";
 	size_t n = 0;
 	const char *name;
 	s->targets[n++] = own;
 	for (size_t i = 0; (name = conf_item(s->conf, "targets", i)) != NULL; i++) {
-		if (n == SERVICE_TARGETS - 1) {
-			buf_addf(why, "--targets %s: too many (%d at most)", name, SERVICE_TARGETS - 2);
+		if (n == CONTEXT_TARGETS - 1) {
+			buf_addf(why, "--targets %s: too many (%d at most)", name, CONTEXT_TARGETS - 2);
 			return -1;
 		}
 		s->targets[n++] = name;
@@ -61,7 +61,7 @@ static int read_targets(struct service *s, struct buf *why)
 }
 
 /* How the cache is filled; it is recorded in it. */
-static void describe_mode(const struct service *s, struct buf *mode)
+static void describe_mode(const struct context *s, struct buf *mode)
 {
 	const char *name;
 	buf_adds(mode, s->policy.private_cache ? "--private" : "shared");
@@ -94,7 +94,7 @@ static int remove_one(const char *path, const struct stat *s, int kind, struct F
 	return remove(path);
 }
 
-static int open_store(struct service *s, bool serving, struct buf *why)
+static int open_store(struct context *s, bool serving, struct buf *why)
 {
 	if (!serving && store_can_be_in(conf_cache_dir(s->conf)) < 0)
 		s->spare_dir = make_spare_dir(conf_cache_dir(s->conf), errno);
@@ -114,9 +114,9 @@ static int open_store(struct service *s, bool serving, struct buf *why)
 	return s->store == NULL ? -1 : 0;
 }
 
-static int open_flights(struct service *s, struct buf *why)
+static int open_flights(struct context *s, struct buf *why)
 {
-	struct flights_config config = {
+	struct flight_table_config config = {
 	    .engine =
 		{
 		    .proxy = conf_text(s->conf, "proxy"),
@@ -142,11 +142,11 @@ static int open_flights(struct service *s, struct buf *why)
 		buf_addf(why, "--cacert %s: %s (give a readable PEM file)", config.engine.cacert, strerror(errno));
 		return -1;
 	}
-	s->flights = flights_new(&config, why);
+	s->flights = flight_table_new(&config, why);
 	return s->flights == NULL ? -1 : 0;
 }
 
-int service_open(struct service *s, const struct conf *conf, struct buf *why)
+int context_open(struct context *s, const struct conf *conf, struct buf *why)
 {
 	const char *root = conf_is(conf, CONF_SERVE) ? conf_text(conf, "root") : NULL;
 	memset(s, 0, sizeof *s);
@@ -166,7 +166,7 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 	if (status == 0 && (open_store(s, conf_is(conf, CONF_SERVE), why) != 0 || root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
 		status = 1;
 	if (status != 0) {
-		service_close(s);
+		context_close(s);
 		return status;
 	}
 	s->ways.default_scheme = conf_text(conf, "default-scheme");
@@ -174,11 +174,11 @@ int service_open(struct service *s, const struct conf *conf, struct buf *why)
 	return 0;
 }
 
-void service_close(struct service *s)
+void context_close(struct context *s)
 {
 	if (s->store != NULL)
-		store_hurry(s->store); /* flights_free() waits for the writer */
-	flights_free(s->flights);
+		store_hurry(s->store); /* flight_table_free() waits for the writer */
+	flight_table_free(s->flights);
 	if (s->store != NULL)
 		store_close(s->store);
 	if (s->spare_dir != NULL)

@@ -13,24 +13,24 @@
 #include "proxy/root.h"
 #include "store/store.h"
 
-struct hot;
+struct ramcache;
 struct listeners;
-struct workers;
+struct threadpool;
 
-enum { SERVICE_TARGETS = 16 };
+enum { CONTEXT_TARGETS = 16 };
 
-struct service {
+struct context {
 	const struct conf *conf;
 	struct store *store;
 	char *spare_dir; /* of a cache that goes with the process; NULL: it is where conf says */
-	struct flights *flights;
-	struct hot *hot;         /* NULL in `get` */
-	struct workers *workers; /* NULL in `get` */
+	struct flight_table *flights;
+	struct ramcache *ramcache;         /* NULL in `get` */
+	struct threadpool *threadpool; /* NULL in `get` */
 	const struct listeners *listeners; /* NULL in `get` */
 	struct allow *allow;
 	struct key_ways ways;
 	struct policy policy;
-	const char *targets[SERVICE_TARGETS]; /* policy.targets */
+	const char *targets[CONTEXT_TARGETS]; /* policy.targets */
 	char *origin;   /* normalised, no trailing slash; NULL unless --origin */
 	char via[32];   /* our name in Via; unlike any other curlew's, so that a loop is known by it */
 	struct root root; /* --root */
@@ -40,7 +40,7 @@ struct service {
 };
 
 /* Opens what conf names. 0, or with a sentence in why the exit status that fits: 1 trouble, 2 a value that makes no sense. */
-int service_open(struct service *, const struct conf *, struct buf *why);
-void service_close(struct service *);
+int context_open(struct context *, const struct conf *, struct buf *why);
+void context_close(struct context *);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-char *represent_location(const struct exchange *x, int status, struct span fields)
+char *deliver_location(const struct exchange *x, int status, struct span fields)
 {
 	if ((status != 201 && (status < 300 || status > 399)) || x->target.way == KEY_ABSOLUTE)
 		return NULL;
@@ -18,18 +18,18 @@ char *represent_location(const struct exchange *x, int status, struct span field
 	if (message_parse_fields(&head, fields) == 0)
 		value = message_find(&head, "Location");
 	if (value.at != NULL && x->target.way == KEY_PREFIX)
-		location = key_prefix_location(x->service->ways.default_scheme, x->target.url, value);
+		location = key_prefix_location(x->context->ways.default_scheme, x->target.url, value);
 	else if (value.at != NULL && x->target.way == KEY_SITE)
 		location = browser_location(x, value);
 	else if (value.at != NULL && x->target.way == KEY_REVERSE)
-		location = key_reverse_location(x->service->origin, x->target.url, value);
+		location = key_reverse_location(x->context->origin, x->target.url, value);
 	message_fini(&head);
 	return location;
 }
 
-bool represent_withholds_cookies(const struct exchange *x)
+bool deliver_withholds_cookies(const struct exchange *x)
 {
-	return !policy_keeps_cookies(&x->service->policy, &x->ruling);
+	return !policy_keeps_cookies(&x->context->policy, &x->decision);
 }
 
 static int send_file(struct exchange *x, int fd, int64_t at, int64_t n)
@@ -45,11 +45,11 @@ static int send_file(struct exchange *x, int fd, int64_t at, int64_t n)
 	return -1;
 }
 
-int represent_bytes(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
+int deliver_bytes(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
 {
 	int rc = 0;
 	while (rc == 0 && n > 0) {
-		const struct reserve_piece *piece = rep->pieces != NULL ? reserve_find(rep->pieces, at) : NULL;
+		const struct partial_body_segment *piece = rep->pieces != NULL ? partial_body_find(rep->pieces, at) : NULL;
 		int64_t here = piece != NULL && piece->at + piece->n - at < n ? piece->at + piece->n - at : n;
 		rc = piece != NULL ? send_file(x, piece->fd, piece->skip + at - piece->at, here) : send_file(x, rep->fd, at, here);
 		at += here;
@@ -60,7 +60,7 @@ int represent_bytes(struct exchange *x, const struct representation *rep, int64_
 
 static int send_body(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
 {
-	int rc = represent_bytes(x, rep, at, n);
+	int rc = deliver_bytes(x, rep, at, n);
 	return rc == 0 ? x->sink->end(x->sink, span_make(NULL, 0)) : rc;
 }
 
@@ -76,23 +76,23 @@ static void not_modified_fields(struct buf *out, struct span fields)
 	}
 }
 
-static struct reply make_reply(const struct exchange *x, const struct representation *rep)
+static struct response_head make_reply(const struct exchange *x, const struct representation *rep)
 {
-	struct reply r = {
+	struct response_head r = {
 	    .status = rep->status,
 	    .fields = rep->fields,
-	    .reused = rep->reused && represent_withholds_cookies(x),
+	    .reused = rep->reused && deliver_withholds_cookies(x),
 	    .body_bytes = rep->bytes,
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = rep->age_s,
-	    .via = rep->cache != NULL ? x->service->via : NULL,
+	    .via = rep->cache != NULL ? x->context->via : NULL,
 	};
 	if (r.reused)
 		r.cookies = rep->cookies; /* else they are among the fields */
 	if (rep->cache != NULL) {
 		browser_guard(x, rep->fields, &r);
-		reply_say(&r, "%s", rep->cache);
-		reply_key(&r, x->target.url);
+		response_head_say(&r, "%s", rep->cache);
+		response_head_key(&r, x->target.url);
 	}
 	return r;
 }
@@ -100,7 +100,7 @@ static struct reply make_reply(const struct exchange *x, const struct representa
 /* 304, 206 and 416 where the request's fields ask for them. True when answered. */
 static bool answer_part(struct exchange *x, const struct representation *rep, const struct head *head, int *rc)
 {
-	struct reply r = make_reply(x, rep);
+	struct response_head r = make_reply(x, rep);
 	struct buf fields, extra;
 	struct range ranges[RANGE_MAX];
 	size_t count = 0;
@@ -141,7 +141,7 @@ static bool answer_part(struct exchange *x, const struct representation *rep, co
 		if (*rc == 0)
 			*rc = send_body(x, rep, ranges[0].first, r.body_bytes);
 	} else if (verdict == RANGE_SOME) {
-		*rc = parts_answer(x, rep, &r, message_find(head, "Content-Type"), ranges, count);
+		*rc = multipart_deliver(x, rep, &r, message_find(head, "Content-Type"), ranges, count);
 	} else {
 		answered = false;
 	}
@@ -151,7 +151,7 @@ out:
 	return answered;
 }
 
-int represent(struct exchange *x, const struct representation *rep)
+int deliver(struct exchange *x, const struct representation *rep)
 {
 	int rc = 0;
 	if (rep->status == 200) {
@@ -166,8 +166,8 @@ int represent(struct exchange *x, const struct representation *rep)
 		if (answered)
 			return rc;
 	}
-	struct reply r = make_reply(x, rep);
-	char *location = rep->cache != NULL ? represent_location(x, rep->status, rep->fields) : NULL; /* a file of ours says it as it is */
+	struct response_head r = make_reply(x, rep);
+	char *location = rep->cache != NULL ? deliver_location(x, rep->status, rep->fields) : NULL; /* a file of ours says it as it is */
 	r.location = location;
 	x->status = rep->status;
 	rc = x->sink->begin(x->sink, &r);

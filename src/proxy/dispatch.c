@@ -19,7 +19,7 @@
 
 static bool must_forward(const struct exchange *x)
 {
-	return lookup_is_for_origin(x->request) || x->framing == MESSAGE_CHUNKED || (x->framing == MESSAGE_LENGTH && x->length > 0);
+	return selection_is_for_origin(x->request) || x->framing == MESSAGE_CHUNKED || (x->framing == MESSAGE_LENGTH && x->length > 0);
 }
 
 /* OPTIONS and TRACE count hops (RFC 9110 7.6.2). True when we are the last. */
@@ -32,13 +32,13 @@ static bool is_last_hop(const struct exchange *x)
 /* From here on target.url is the key. */
 static void take_rules(struct exchange *x)
 {
-	x->rules = store_rules_take(x->service->store);
+	x->rules = store_rules_take(x->context->store);
 	char *key = rules_key(x->rules->rules, x->target.url, &x->key_rule);
 	if (key != NULL) {
 		x->fetch_url = x->target.url;
 		x->target.url = key;
 	}
-	rules_judge(x->rules->rules, x->target.url, &x->ruling);
+	rules_judge(x->rules->rules, x->target.url, &x->decision);
 }
 
 static void route(struct exchange *x)
@@ -47,18 +47,18 @@ static void route(struct exchange *x)
 	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
 	if (is_last_hop(x)) {
 		x->verdict = "own";
-		own_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
-	} else if (x->ruling.deny) {
-		snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->ruling.deny_rule);
-		own_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url, (long long)x->ruling.deny_rule);
+		synthetic_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
+	} else if (x->decision.deny) {
+		snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->decision.deny_rule);
+		synthetic_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url, (long long)x->decision.deny_rule);
 	} else if (cacheable && !must_forward(x)) {
-		cached_answer(x);
+		cache_handler_answer(x);
 	} else {
 		forward_answer(x);
 	}
 }
 
-void request_route(struct exchange *x)
+void dispatch_route(struct exchange *x)
 {
 	take_rules(x);
 	route(x);
@@ -72,7 +72,7 @@ void request_route(struct exchange *x)
 static bool is_for_us(const struct exchange *x, const struct conn *c)
 {
 	struct span host = message_find(x->request, "Host");
-	return host.at == NULL || names_is_ours(x->service->conf, host, c->fd);
+	return host.at == NULL || server_name_is_ours(x->context->conf, host, c->fd);
 }
 
 /* False: the request is for another server, and was refused. */
@@ -82,7 +82,7 @@ static bool is_named(struct exchange *x, const struct conn *c)
 	if (is_for_us(x, c))
 		return true;
 	x->close = true;
-	own_text(x, 421, NULL, "%.*s is not a name of this server (name it with --server-name, or use http://localhost)",
+	synthetic_text(x, 421, NULL, "%.*s is not a name of this server (name it with --server-name, or use http://localhost)",
 	    (int)(host.len > 200 ? 200 : host.len), host.at);
 	return false;
 }
@@ -92,7 +92,7 @@ static void refuse(struct exchange *x, const struct fault *fault)
 	x->close = true;
 	x->verdict = "refused";
 	stats_add(STATS_BAD_REQUESTS, 1);
-	own_text(x, fault->status, NULL, "%s", fault->why);
+	synthetic_text(x, fault->status, NULL, "%s", fault->why);
 }
 
 /* A body nobody asked for must be read away before the next request. */
@@ -101,11 +101,11 @@ static void skip_body(struct exchange *x)
 	struct span data;
 	if (x->close || x->body == NULL)
 		return;
-	if (!intake_is_here(x->body)) {
+	if (!request_body_is_here(x->body)) {
 		x->close = true;
 		return;
 	}
-	while (intake_next(x->body, &data) == INTAKE_DATA)
+	while (request_body_next(x->body, &data) == REQUEST_BODY_DATA)
 		;
 }
 
@@ -114,10 +114,10 @@ static bool refuses_loop(struct exchange *x)
 {
 	for (size_t i = 0; i < x->request->count; i++) {
 		const struct field *f = &x->request->fields[i];
-		if (!span_is_nocase(f->name, "Via") || !memmem(f->value.at, f->value.len, x->service->via, strlen(x->service->via)))
+		if (!span_is_nocase(f->name, "Via") || !memmem(f->value.at, f->value.len, x->context->via, strlen(x->context->via)))
 			continue;
 		x->close = true;
-		own_text(x, 508, NULL, "this request has been here before: a loop of proxies");
+		synthetic_text(x, 508, NULL, "this request has been here before: a loop of proxies");
 		return true;
 	}
 	return false;
@@ -128,9 +128,9 @@ static bool refuses_loop(struct exchange *x)
 static void answer_own(struct exchange *x, const struct conn *c)
 {
 	if (browser_came_through_proxy(x->request))
-		own_text(x, 403, NULL, "/.curlew/ does not answer to requests that came through a proxy (see --admin-listen)");
+		synthetic_text(x, 403, NULL, "/.curlew/ does not answer to requests that came through a proxy (see --admin-listen)");
 	else if (!c->local && !c->admin)
-		own_text(x, 403, NULL, "/.curlew/ answers to this machine only (see --admin-listen)");
+		synthetic_text(x, 403, NULL, "/.curlew/ answers to this machine only (see --admin-listen)");
 	else
 		pages_answer(x);
 }
@@ -140,24 +140,24 @@ static void answer_admin(struct exchange *x, const struct conn *c)
 	static const struct key_ways ways = {.default_scheme = "http"};
 	struct fault fault;
 	if (key_of_target(&ways, x->request->method, x->request->target, &x->target, &fault) != 0 || x->target.way != KEY_OWN)
-		own_text(x, 404, NULL, "only /.curlew/ is served here");
+		synthetic_text(x, 404, NULL, "only /.curlew/ is served here");
 	else if ((c->family == AF_UNIX || is_named(x, c)) && !browser_refuses(x))
 		answer_own(x, c);
 }
 
 static bool answer_from_root(struct exchange *x, const struct conn *c, bool bad)
 {
-	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->service->root.fd >= 0 && (!bad || is_for_us(x, c)) &&
+	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->context->root.fd >= 0 && (!bad || is_for_us(x, c)) &&
 	    files_answer(x);
 }
 
 /* By prefix and for our own pages, Host must name us; with --origin any host may. */
 static bool must_be_named(const struct exchange *x)
 {
-	return x->target.way == KEY_PREFIX || (x->target.way == KEY_OWN && x->service->origin == NULL);
+	return x->target.way == KEY_PREFIX || (x->target.way == KEY_OWN && x->context->origin == NULL);
 }
 
-static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struct head *head)
+static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct head *head)
 {
 	struct fault fault = {0, NULL};
 	if (refuses_loop(x))
@@ -178,7 +178,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struc
 	browser_rewrite(x, head);
 	if (message_has(x->request, "Expect") && !span_is_nocase(message_find(x->request, "Expect"), "100-continue")) {
 		x->close = true;
-		own_text(x, 417, NULL, "only Expect: 100-continue is understood");
+		synthetic_text(x, 417, NULL, "only Expect: 100-continue is understood");
 		return;
 	}
 	switch (x->target.way) {
@@ -186,7 +186,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struc
 		answer_own(x, c);
 		break;
 	case KEY_SERVER:
-		own_options(x);
+		synthetic_options(x);
 		break;
 	case KEY_TUNNEL:
 		a->keep = false;
@@ -196,17 +196,17 @@ static void dispatch(struct exchange *x, struct conn *c, struct answer *a, struc
 	case KEY_PREFIX:
 		if (browser_moves(x))
 			break;
-		request_route(x);
+		dispatch_route(x);
 		break;
 	case KEY_SITE:
 	case KEY_ABSOLUTE:
 	case KEY_REVERSE:
-		request_route(x);
+		dispatch_route(x);
 		break;
 	}
 }
 
-static void log_exchange(const struct exchange *x, const struct conn *c, const struct answer *a, int64_t took_us)
+static void log_exchange(const struct exchange *x, const struct conn *c, const struct http1_writer *a, int64_t took_us)
 {
 	if (!log_access_wanted())
 		return;
@@ -231,16 +231,16 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 /* Answers the request whose head is parsed (NULL: bad) and takes it off conn->in. True when the connection may go on. */
 static bool exchange_run(struct conn *c, struct head *head, const struct fault *bad)
 {
-	const struct service *service = c->service;
+	const struct context *context = c->context;
 	int64_t began = clock_us();
 	bool keep = head != NULL && message_keeps_alive(head) && !atomic_load(c->draining);
-	struct answer a;
+	struct http1_writer a;
 	struct fault fault;
-	struct intake *body = calloc(1, sizeof *body);
-	struct exchange x = {.service = service, .request = head, .now = (int64_t)time(NULL)};
+	struct request_body *body = calloc(1, sizeof *body);
+	struct exchange x = {.context = context, .request = head, .now = (int64_t)time(NULL)};
 	if (body == NULL)
 		return false;
-	answer_init(&a, c->fd, c->local, head != NULL ? head->minor : 1, keep);
+	http1_writer_init(&a, c->fd, c->local, head != NULL ? head->minor : 1, keep);
 	x.sink = &a.sink;
 	x.admin = c->admin;
 	stats_add(STATS_REQUESTS, 1);
@@ -251,30 +251,30 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 		a.keep = false;
 		refuse(&x, &fault);
 	} else {
-		intake_init(body, c, head->bytes, x.framing, x.length, conf_seconds(service->conf, "body-timeout"));
+		request_body_init(body, c, head->bytes, x.framing, x.length, conf_seconds(context->conf, "body-timeout"));
 		x.body = body;
 		dispatch(&x, c, &a, head);
 		skip_body(&x);
 	}
 	log_exchange(&x, c, &a, clock_us() - began);
-	if (x.hot != NULL)
-		hot_offer(service->hot, &x, x.hot);
+	if (x.ramcache != NULL)
+		ramcache_offer(context->ramcache, &x, x.ramcache);
 	key_fini(&x.target);
 	browser_end(&x);
 	keep = a.keep && !a.failed && !x.close;
 	c->reset = a.cut && a.until_close;
 	if (keep) { /* only now: the head borrows the buffer */
 		buf_consume(&c->in, head->bytes + body->consumed);
-		keep = buf_addspan(&c->in, intake_beyond(body)) == 0;
+		keep = buf_addspan(&c->in, request_body_beyond(body)) == 0;
 	}
 	if (x.body != NULL)
-		intake_fini(body);
-	answer_fini(&a);
+		request_body_fini(body);
+	http1_writer_fini(&a);
 	free(body);
 	return keep;
 }
 
-void request_run(struct work *work)
+void dispatch_run(struct work *work)
 {
 	struct conn *c = conn_of_work(work);
 	struct head head;

@@ -9,9 +9,9 @@
 #include "proxy/exchange.h"
 
 /* The work of a conn whose buffer holds a whole head or a malformed one. Gives the conn back. */
-void request_run(struct work *);
+void dispatch_run(struct work *);
 
 /* Decides who answers x, and lets it: for requests by socket and by `get` alike. target must be made. */
-void request_route(struct exchange *);
+void dispatch_route(struct exchange *);
 
 #endif

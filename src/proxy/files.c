@@ -50,7 +50,7 @@ static bool send_into(struct exchange *x)
 		buf_addspan(&fields, span_from(target, path.len));
 	buf_addc(&fields, '\n');
 	struct representation rep = {.status = 301, .fields = buf_span(&fields), .bytes = 0, .fd = -1, .age_s = -1};
-	represent(x, &rep);
+	deliver(x, &rep);
 	buf_fini(&fields);
 	return true;
 }
@@ -69,9 +69,9 @@ static void answer_file(struct exchange *x, int fd, const struct stat *st, bool 
 	struct representation rep = {.status = 200, .fields = buf_span(&fields), .bytes = st->st_size, .fd = fd, .age_s = -1};
 	message_init(&head);
 	if (message_parse_fields(&head, buf_span(&fields)) == 0 && policy_precondition_fails(x->request, &head, x->now))
-		own_text(x, 412, NULL, "/%s is no longer what If-Match or If-Unmodified-Since says", x->target.path);
+		synthetic_text(x, 412, NULL, "/%s is no longer what If-Match or If-Unmodified-Since says", x->target.path);
 	else
-		represent(x, &rep);
+		deliver(x, &rep);
 	message_fini(&head);
 	buf_fini(&fields);
 }
@@ -80,13 +80,13 @@ bool files_answer(struct exchange *x)
 {
 	struct stat st;
 	bool index = false;
-	int fd = root_open_file(&x->service->root, x->target.path, &st, &index);
+	int fd = root_open_file(&x->context->root, x->target.path, &st, &index);
 	if (fd < 0)
 		return false;
 	x->verdict = "file";
 	stats_add(STATS_FILES, 1);
 	if (!span_is(x->request->method, "GET") && !span_is(x->request->method, "HEAD"))
-		own_text(x, 405, NULL, "/%s is a local file: only GET and HEAD", x->target.path);
+		synthetic_text(x, 405, NULL, "/%s is a local file: only GET and HEAD", x->target.path);
 	else if (!index || !send_into(x))
 		answer_file(x, fd, &st, index);
 	close(fd);

@@ -1,6 +1,6 @@
 /*
  * To the origin and back: what goes along of a request (RFC 9110 7.6), its body upwards, its answer downwards. Requests a cache cannot
- * answer pass here whole; cached.c uses the pieces.
+ * answer pass here whole; cache_handler.c uses the pieces.
  */
 #include "proxy/browser.h"
 
@@ -48,7 +48,7 @@ static bool is_one_line(const char *text)
 }
 
 /* RFC 9111 4.3.1: of one response or of all variants there are. */
-static void add_tags(struct buf *out, const struct store_rows *stored)
+static void add_tags(struct buf *out, const struct index_rows *stored)
 {
 	size_t tags = 0;
 	for (size_t i = 0; i < stored->count && tags < VARIANTS_ASKED; i++)
@@ -59,7 +59,7 @@ static void add_tags(struct buf *out, const struct store_rows *stored)
 }
 
 int forward_fields(
-    const struct exchange *x, enum forward_conditions how, const struct store_rows *stored, struct buf *out)
+    const struct exchange *x, enum forward_conditions how, const struct index_rows *stored, struct buf *out)
 {
 	const struct head *h = x->request;
 	buf_clear(out);
@@ -81,42 +81,42 @@ int forward_fields(
 		buf_addf(out, "If-Modified-Since: %s\n", stored->entries[0]->last_modified);
 	if (how == FORWARD_STORED)
 		add_tags(out, stored);
-	buf_addf(out, "Via: 1.%d %s\n", h->minor, x->service->via);
+	buf_addf(out, "Via: 1.%d %s\n", h->minor, x->context->via);
 	return out->failed ? -1 : 0;
 }
 
-enum flight_news forward_wait(struct exchange *x, struct seat *seat, struct flight_answer *a)
+enum flight_wait_result forward_wait(struct exchange *x, struct flight_reader *reader, struct flight_response *a)
 {
-	enum flight_news news;
-	while ((news = flight_wait(seat, a)) == FLIGHT_INTERIM)
+	enum flight_wait_result changed;
+	while ((changed = flight_wait(reader, a)) == FLIGHT_INTERIM)
 		x->sink->interim(x->sink, a->status, a->fields);
-	return news;
+	return changed;
 }
 
 /* The next piece of the body, however long it takes. A client's slowness is seen elsewhere; this is the origin's. */
-static enum flight_read wait_for_piece(struct exchange *x, struct seat *seat, bool known, struct flight_piece *p)
+static enum flight_read wait_for_piece(struct exchange *x, struct flight_reader *reader, bool known, struct flight_piece *p)
 {
 	struct conn *c = x->body != NULL ? x->body->conn : NULL;
 	enum min_rate_wait what = known ? MIN_RATE_ORIGIN : MIN_RATE_STREAM;
 	if (c != NULL)
 		conn_waits(c, what, true);
-	enum flight_read got = flight_read(seat, true, p);
+	enum flight_read got = flight_read(reader, true, p);
 	if (c != NULL)
 		conn_waits(c, what, false);
 	return got;
 }
 
 /* What was begun is flushed before every wait, so that the client has all we have. */
-void forward_body(struct exchange *x, struct seat *seat, bool known, int64_t bytes)
+void forward_body(struct exchange *x, struct flight_reader *reader, bool known, int64_t bytes)
 {
 	struct sink *s = x->sink;
 	while (bytes != 0) {
 		struct flight_piece p;
-		enum flight_read got = flight_read(seat, false, &p);
+		enum flight_read got = flight_read(reader, false, &p);
 		if (got == FLIGHT_QUIET) {
 			if (s->flush(s) != 0)
 				return;
-			got = wait_for_piece(x, seat, known, &p);
+			got = wait_for_piece(x, reader, known, &p);
 		}
 		if ((got == FLIGHT_BYTES || got == FLIGHT_FILE) && bytes > 0) {
 			if (p.n > (size_t)bytes)
@@ -133,7 +133,7 @@ void forward_body(struct exchange *x, struct seat *seat, bool known, int64_t byt
 				return;
 			break;
 		case FLIGHT_END:
-			s->end(s, flight_trailers(seat));
+			s->end(s, flight_trailers(reader));
 			return;
 		case FLIGHT_BROKEN:
 		case FLIGHT_LEFT:
@@ -147,27 +147,27 @@ void forward_body(struct exchange *x, struct seat *seat, bool known, int64_t byt
 	s->end(s, span_make(NULL, 0));
 }
 
-void forward_stream(struct exchange *x, struct seat *seat, const struct flight_answer *a, const char *cache)
+void forward_stream(struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
 {
-	struct reply r = {
+	struct response_head r = {
 	    .status = a->status,
 	    .fields = a->fields,
-	    .reused = a->reused && represent_withholds_cookies(x),
+	    .reused = a->reused && deliver_withholds_cookies(x),
 	    .body_bytes = a->body_bytes,
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = a->age_s,
-	    .via = x->service->via,
+	    .via = x->context->via,
 	    .received = a->minor == 0 ? "1.0" : a->minor == 2 ? "2" : "1.1",
 	    .close = x->close,
 	};
-	char *location = represent_location(x, a->status, a->fields);
+	char *location = deliver_location(x, a->status, a->fields);
 	r.location = location;
 	browser_guard(x, a->fields, &r);
-	reply_say(&r, "%s", cache);
-	reply_key(&r, x->target.url);
+	response_head_say(&r, "%s", cache);
+	response_head_key(&r, x->target.url);
 	x->status = a->status;
 	if (x->sink->begin(x->sink, &r) == 0)
-		forward_body(x, seat, a->body_bytes >= 0, -1);
+		forward_body(x, reader, a->body_bytes >= 0, -1);
 	free(location);
 }
 
@@ -197,21 +197,21 @@ static const char *why_forwarded(const struct exchange *x)
 	return cacheable ? "fwd=bypass" : "fwd=method";
 }
 
-static void answer_news(struct exchange *x, struct seat *seat, enum flight_news news, const struct flight_answer *a)
+static void answer_news(struct exchange *x, struct flight_reader *reader, enum flight_wait_result changed, const struct flight_response *a)
 {
-	char cache[REPLY_STATUS];
-	if (news == FLIGHT_ANSWER) {
+	char cache[RESPONSE_HEAD_STATUS];
+	if (changed == FLIGHT_ANSWER) {
 		x->verdict = "pass";
 		stats_add(STATS_PASSED, 1);
 		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status, a->stored && a->stopped == NULL ? "; stored" : "");
-		forward_stream(x, seat, a, cache);
-	} else if (news == FLIGHT_FAILED && x->bad_body != 0) {
+		forward_stream(x, reader, a, cache);
+	} else if (changed == FLIGHT_FAILED && x->bad_body != 0) {
 		x->close = true;
-		own_text(x, x->bad_body, why_forwarded(x), "%s",
+		synthetic_text(x, x->bad_body, why_forwarded(x), "%s",
 		    x->bad_body == 408 ? "the request's body did not come in time" : "the request's body is malformed or broke off");
-	} else if (news == FLIGHT_FAILED) {
+	} else if (changed == FLIGHT_FAILED) {
 		x->close = x->framing != MESSAGE_NO_BODY;
-		own_failure(x, a, why_forwarded(x));
+		synthetic_failure(x, a, why_forwarded(x));
 	} else {
 		x->close = true;
 	}
@@ -223,7 +223,7 @@ void forward_answer(struct exchange *x)
 	    .method = x->request->method,
 	    .url = x->target.url,
 	    .fetch_url = x->fetch_url,
-	    .ruling = &x->ruling,
+	    .decision = &x->decision,
 	    .purge_id = x->rules->purge_id,
 	    .asterisk = x->target.asterisk,
 	    .upload_bytes = upload_size(x),
@@ -231,12 +231,12 @@ void forward_answer(struct exchange *x)
 	    .gone = x->sink->gone,
 	    .gone_ctx = x->sink,
 	};
-	struct seat *seat = NULL;
-	struct flight_answer a;
+	struct flight_reader *reader = NULL;
+	struct flight_response a;
 	struct buf fields;
-	if (x->ruling.offline) {
+	if (x->decision.offline) {
 		x->close = x->framing != MESSAGE_NO_BODY;
-		own_offline(x);
+		synthetic_offline(x);
 		return;
 	}
 	buf_init(&fields, BUF_HEAD);
@@ -244,14 +244,14 @@ void forward_answer(struct exchange *x)
 	bool ok = forward_fields(x, FORWARD_CLIENTS, NULL, &fields) == 0 &&
 	    (!expects || buf_adds(&fields, "Expect: 100-continue\n") == 0);
 	ask.fields = buf_span(&fields);
-	if (ok && flight_join(x->service->flights, &ask, &seat) == FLIGHT_LEADS) {
-		struct upload *upload = ask.upload_bytes != ENGINE_NO_UPLOAD ? upload_begin(x, seat, expects) : NULL;
-		enum flight_news news = forward_wait(x, seat, &a);
-		answer_news(x, seat, news, &a);
-		upload_end(upload);
+	if (ok && flight_join(x->context->flights, &ask, &reader) == FLIGHT_LEADS) {
+		struct body_relay *upload = ask.upload_bytes != ENGINE_NO_UPLOAD ? body_relay_begin(x, reader, expects) : NULL;
+		enum flight_wait_result changed = forward_wait(x, reader, &a);
+		answer_news(x, reader, changed, &a);
+		body_relay_end(upload);
 	} else {
-		own_text(x, 503, why_forwarded(x), "out of memory: try again later");
+		synthetic_text(x, 503, why_forwarded(x), "out of memory: try again later");
 	}
-	flight_leave(seat);
+	flight_leave(reader);
 	buf_fini(&fields);
 }

@@ -29,12 +29,12 @@ enum {
 
 static atomic_int copies;
 
-static struct answer *of(struct sink *s)
+static struct http1_writer *of(struct sink *s)
 {
-	return (struct answer *)(void *)s; /* sink is the first member */
+	return (struct http1_writer *)(void *)s; /* sink is the first member */
 }
 
-static int fail(struct answer *a)
+static int fail(struct http1_writer *a)
 {
 	a->failed = true;
 	a->keep = false;
@@ -42,7 +42,7 @@ static int fail(struct answer *a)
 }
 
 /* Writes all of two runs. A send that times out without any progress has found a client that takes nothing: it is gone. */
-static int send_all(struct answer *a, struct span first, struct span second, int flags)
+static int send_all(struct http1_writer *a, struct span first, struct span second, int flags)
 {
 	while (first.len + second.len > 0) {
 		struct iovec iov[2] = {
@@ -60,7 +60,7 @@ static int send_all(struct answer *a, struct span first, struct span second, int
 	return 0;
 }
 
-static int send_out(struct answer *a, struct span with, int flags)
+static int send_out(struct http1_writer *a, struct span with, int flags)
 {
 	if (a->failed || a->out.failed)
 		return fail(a);
@@ -76,7 +76,7 @@ static int sink_flush(struct sink *s)
 
 static int sink_interim(struct sink *s, int status, struct span fields)
 {
-	struct answer *a = of(s);
+	struct http1_writer *a = of(s);
 	if (a->client_minor == 0) /* RFC 9110 15.2: never to HTTP/1.0 */
 		return 0;
 	struct head h;
@@ -84,7 +84,7 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 	if (message_parse_fields(&h, fields) == 0) {
 		buf_addf(&a->out, "HTTP/1.1 %d %s\r\n", status, message_reason(status));
 		for (size_t i = 0; i < h.count; i++) {
-			if (!message_is_end_to_end(&h.fields[i]) || policy_is_cookie(h.fields[i].name) || reply_is_framing(h.fields[i].name))
+			if (!message_is_end_to_end(&h.fields[i]) || policy_is_cookie(h.fields[i].name) || response_head_is_framing(h.fields[i].name))
 				continue;
 			buf_addspan(&a->out, h.fields[i].name);
 			buf_adds(&a->out, ": ");
@@ -99,27 +99,27 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 
 static void sink_go_on(struct sink *s)
 {
-	struct answer *a = of(s);
+	struct http1_writer *a = of(s);
 	pthread_mutex_lock(&a->lock);
 	if (!a->begun && a->client_minor > 0)
 		send_all(a, span_of("HTTP/1.1 100 Continue\r\n\r\n"), span_make(NULL, 0), 0);
 	pthread_mutex_unlock(&a->lock);
 }
 
-static int sink_begin(struct sink *s, const struct reply *r)
+static int sink_begin(struct sink *s, const struct response_head *r)
 {
-	struct answer *a = of(s);
+	struct http1_writer *a = of(s);
 	pthread_mutex_lock(&a->lock);
 	a->begun = true;
 	pthread_mutex_unlock(&a->lock);
 	a->status = r->status;
 	a->keep = a->keep && !r->close;
-	a->bodiless = r->no_body || reply_is_bodiless(r->status);
+	a->bodiless = r->no_body || response_head_is_bodiless(r->status);
 	a->chunked = !a->bodiless && r->body_bytes < 0 && a->client_minor > 0;
 	a->until_close = !a->bodiless && r->body_bytes < 0 && !a->chunked; /* HTTP/1.0 */
 	a->keep = a->keep && !a->until_close;
-	reply_write(&a->out, r);
-	if (r->body_bytes >= 0 && !reply_is_bodiless(r->status))
+	response_head_write(&a->out, r);
+	if (r->body_bytes >= 0 && !response_head_is_bodiless(r->status))
 		buf_addf(&a->out, "Content-Length: %" PRId64 "\r\n", r->body_bytes);
 	if (a->chunked)
 		buf_adds(&a->out, "Transfer-Encoding: chunked\r\n");
@@ -133,7 +133,7 @@ static int sink_begin(struct sink *s, const struct reply *r)
 
 static int sink_bytes(struct sink *s, const char *bytes, size_t n)
 {
-	struct answer *a = of(s);
+	struct http1_writer *a = of(s);
 	if (a->bodiless || n == 0)
 		return 0;
 	if (a->chunked)
@@ -149,7 +149,7 @@ static int sink_bytes(struct sink *s, const char *bytes, size_t n)
 
 /* The two ways of a file's bytes: how many have been sent, 0 at its end, -1 with errno. */
 
-static ssize_t send_pages(struct answer *a, int fd, int64_t at, int64_t n)
+static ssize_t send_pages(struct http1_writer *a, int fd, int64_t at, int64_t n)
 {
 	off_t offset = at;
 	return sendfile(a->fd, fd, &offset, n > 1 << 30 ? 1 << 30 : (size_t)n);
@@ -160,14 +160,14 @@ static size_t copy_bytes(int64_t n)
 	return n > COPY_BYTES ? COPY_BYTES : (size_t)n;
 }
 
-static ssize_t send_copy(struct answer *a, int fd, int64_t at, int64_t n, char *buffer)
+static ssize_t send_copy(struct http1_writer *a, int fd, int64_t at, int64_t n, char *buffer)
 {
 	ssize_t got = pread(fd, buffer, copy_bytes(n), at);
 	return got > 0 ? send(a->fd, buffer, (size_t)got, MSG_NOSIGNAL | (n > got ? MSG_MORE : 0)) : got;
 }
 
 /* The buffer for a copy, to be given back to end_copy(); NULL where there is to be none. */
-static char *begin_copy(const struct answer *a, int64_t n)
+static char *begin_copy(const struct http1_writer *a, int64_t n)
 {
 	if (!a->local || n < COPIED_FROM)
 		return NULL;
@@ -186,7 +186,7 @@ static void end_copy(char *buffer)
 
 static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 {
-	struct answer *a = of(s);
+	struct http1_writer *a = of(s);
 	if (a->bodiless || n == 0)
 		return 0;
 	if (a->chunked)
@@ -245,7 +245,7 @@ static void add_trailers(struct buf *out, struct span lines)
 
 static int sink_end(struct sink *s, struct span trailers)
 {
-	struct answer *a = of(s);
+	struct http1_writer *a = of(s);
 	if (a->chunked) {
 		buf_adds(&a->out, "0\r\n");
 		add_trailers(&a->out, trailers);
@@ -267,7 +267,7 @@ static bool sink_gone(void *s)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
 }
 
-void answer_init(struct answer *a, int fd, bool local, int client_minor, bool keep)
+void http1_writer_init(struct http1_writer *a, int fd, bool local, int client_minor, bool keep)
 {
 	memset(a, 0, sizeof *a);
 	a->sink = (struct sink){
@@ -289,7 +289,7 @@ void answer_init(struct answer *a, int fd, bool local, int client_minor, bool ke
 	buf_init(&a->out, 2 * BUF_HEAD);
 }
 
-void answer_fini(struct answer *a)
+void http1_writer_fini(struct http1_writer *a)
 {
 	pthread_mutex_destroy(&a->lock);
 	buf_fini(&a->out);

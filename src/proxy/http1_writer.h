@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-struct answer {
+struct http1_writer {
 	struct sink sink;
 	int fd;
 	bool local;        /* the client is on this machine */
@@ -28,7 +28,7 @@ struct answer {
 	struct buf out; /* begun and not yet written: heads and chunk framing */
 };
 
-void answer_init(struct answer *, int fd, bool local, int client_minor, bool keep);
-void answer_fini(struct answer *);
+void http1_writer_init(struct http1_writer *, int fd, bool local, int client_minor, bool keep);
+void http1_writer_fini(struct http1_writer *);
 
 #endif

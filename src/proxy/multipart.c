@@ -36,7 +36,7 @@ static void without_type(struct buf *out, struct span fields)
 	}
 }
 
-int parts_answer(struct exchange *x, const struct representation *rep, struct reply *r, struct span type,
+int multipart_deliver(struct exchange *x, const struct representation *rep, struct response_head *r, struct span type,
     const struct range *ranges, size_t count)
 {
 	char boundary[BOUNDARY];
@@ -64,7 +64,7 @@ int parts_answer(struct exchange *x, const struct representation *rep, struct re
 		part_head(&text, boundary, type, ranges[i], rep->bytes);
 		rc = s->bytes(s, buf_str(&text), text.len);
 		if (rc == 0)
-			rc = represent_bytes(x, rep, ranges[i].first, ranges[i].last - ranges[i].first + 1);
+			rc = deliver_bytes(x, rep, ranges[i].first, ranges[i].last - ranges[i].first + 1);
 	}
 	buf_clear(&text);
 	buf_addf(&text, "\r\n--%s--\r\n", boundary);

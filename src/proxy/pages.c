@@ -8,13 +8,13 @@
 static void health(struct exchange *x, struct buf *page)
 {
 	buf_adds(page, "ok\n");
-	own_page(x, 200, "text/plain; charset=utf-8", buf_span(page));
+	synthetic_page(x, 200, "text/plain; charset=utf-8", buf_span(page));
 }
 
 static void metrics(struct exchange *x, struct buf *page)
 {
 	stats_metrics(page);
-	own_page(x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_span(page));
+	synthetic_page(x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_span(page));
 }
 
 static void add_html(struct buf *page, const char *text)
@@ -35,27 +35,27 @@ static void status(struct exchange *x, struct buf *page)
 		       "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:2em auto;padding:0 1em}"
 		       "td{padding:.1em 1em .1em 0}td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}</style>\n"
 		       "<h1>curlew</h1>\n<p>The cache is in <code>");
-	add_html(page, conf_cache_dir(x->service->conf));
+	add_html(page, conf_cache_dir(x->context->conf));
 	buf_adds(page, "</code>. Look inside with <code>sqlite3 ");
-	add_html(page, conf_cache_dir(x->service->conf));
+	add_html(page, conf_cache_dir(x->context->conf));
 	buf_adds(page, "/index.db 'select * from v_entry'</code>.</p>\n<table>\n");
 	for (enum stats_counter c = 0; c < STATS_COUNTERS; c++)
 		buf_addf(page, "<tr><td>%s<td>%" PRId64 "<td>%s\n", stats_name(c), stats_get(c), stats_help(c));
 	buf_adds(page, "</table>\n");
-	own_page(x, 200, "text/html; charset=utf-8", buf_span(page));
+	synthetic_page(x, 200, "text/html; charset=utf-8", buf_span(page));
 }
 
 /* A browser that uses this file sends http through curlew and tunnels https. */
 static void proxy_pac(struct exchange *x, struct buf *page)
 {
-	struct span host = x->admin ? span_of(conf_item(x->service->conf, "listen", 0)) : message_find(x->request, "Host");
+	struct span host = x->admin ? span_of(conf_item(x->context->conf, "listen", 0)) : message_find(x->request, "Host");
 	bool safe = host.len > 0 && host.len < 256;
 	for (size_t i = 0; i < host.len; i++)
 		safe = safe && strchr("\"\\<>' ", host.at[i]) == NULL;
 	buf_adds(page, "function FindProxyForURL(url, host) {\n\treturn \"PROXY ");
 	buf_addspan(page, safe ? host : span_of("localhost:8899"));
 	buf_adds(page, "; DIRECT\";\n}\n");
-	own_page(x, 200, "application/x-ns-proxy-autoconfig", buf_span(page));
+	synthetic_page(x, 200, "application/x-ns-proxy-autoconfig", buf_span(page));
 }
 
 static const struct {
@@ -68,7 +68,7 @@ void pages_answer(struct exchange *x)
 	struct buf page;
 	x->verdict = "own";
 	if (!span_is(x->request->method, "GET") && !span_is(x->request->method, "HEAD")) {
-		own_text(x, 405, NULL, "pages of curlew's own answer to GET and HEAD only");
+		synthetic_text(x, 405, NULL, "pages of curlew's own answer to GET and HEAD only");
 		return;
 	}
 	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
@@ -79,5 +79,5 @@ void pages_answer(struct exchange *x)
 		buf_fini(&page);
 		return;
 	}
-	own_text(x, 404, NULL, "no such page of curlew's own (try /.curlew/)");
+	synthetic_text(x, 404, NULL, "no such page of curlew's own (try /.curlew/)");
 }

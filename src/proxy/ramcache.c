@@ -15,12 +15,12 @@ enum { SHARDS = 16, SLOTS = 4096, BYTES_MOST = 48 << 20 };
 
 struct shard {
 	pthread_mutex_t lock;
-	struct hot_object *slots[SLOTS];
-	struct hot_object *first, **last; /* in the order of the hand */
+	struct ramcache_entry *slots[SLOTS];
+	struct ramcache_entry *first, **last; /* in the order of the hand */
 	size_t bytes;
 };
 
-struct hot {
+struct ramcache {
 	struct shard shards[SHARDS];
 };
 
@@ -41,12 +41,12 @@ static uint64_t hash_of(struct span s)
 	return h ^ h >> 32;
 }
 
-static size_t cost(const struct hot_object *o)
+static size_t cost(const struct ramcache_entry *o)
 {
 	return sizeof *o + sizeof *o->entry + o->target_bytes + 2 * o->head_bytes + o->body_bytes;
 }
 
-static void object_free(struct hot_object *o)
+static void object_free(struct ramcache_entry *o)
 {
 	entry_free(o->entry);
 	free(o->target);
@@ -54,15 +54,15 @@ static void object_free(struct hot_object *o)
 	free(o);
 }
 
-void hot_drop(struct hot_object *o)
+void ramcache_drop(struct ramcache_entry *o)
 {
 	if (o != NULL && atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1)
 		object_free(o);
 }
 
-struct hot *hot_new(void)
+struct ramcache *ramcache_new(void)
 {
-	struct hot *h = calloc(1, sizeof *h);
+	struct ramcache *h = calloc(1, sizeof *h);
 	for (size_t i = 0; h != NULL && i < SHARDS; i++) {
 		pthread_mutex_init(&h->shards[i].lock, NULL);
 		h->shards[i].last = &h->shards[i].first;
@@ -70,20 +70,20 @@ struct hot *hot_new(void)
 	return h;
 }
 
-static struct shard *shard_of(struct hot *h, uint64_t hash)
+static struct shard *shard_of(struct ramcache *h, uint64_t hash)
 {
 	return &h->shards[hash % SHARDS];
 }
 
-static struct hot_object **slot_of(struct shard *s, uint64_t hash)
+static struct ramcache_entry **slot_of(struct shard *s, uint64_t hash)
 {
 	return &s->slots[hash / SHARDS % SLOTS];
 }
 
 /* Under the shard's lock; the set's reference is the caller's to drop. */
-static void take_out(struct shard *s, struct hot_object *o)
+static void take_out(struct shard *s, struct ramcache_entry *o)
 {
-	struct hot_object **at = slot_of(s, o->hash);
+	struct ramcache_entry **at = slot_of(s, o->hash);
 	while (*at != o)
 		at = &(*at)->chain;
 	*at = o->chain;
@@ -96,7 +96,7 @@ static void take_out(struct shard *s, struct hot_object *o)
 	o->in_set = false;
 }
 
-static void append(struct shard *s, struct hot_object *o)
+static void append(struct shard *s, struct ramcache_entry *o)
 {
 	o->next = NULL;
 	o->link = s->last;
@@ -108,7 +108,7 @@ static void append(struct shard *s, struct hot_object *o)
 static void make_room(struct shard *s, size_t need)
 {
 	while (s->first != NULL && s->bytes + need > BYTES_MOST / SHARDS) {
-		struct hot_object *o = s->first;
+		struct ramcache_entry *o = s->first;
 		if (atomic_exchange_explicit(&o->referenced, false, memory_order_relaxed)) {
 			s->first = o->next; /* to the end of the queue */
 			if (s->first != NULL)
@@ -119,24 +119,24 @@ static void make_room(struct shard *s, size_t need)
 			continue;
 		}
 		take_out(s, o);
-		hot_drop(o);
+		ramcache_drop(o);
 	}
 }
 
-static struct hot_object *find_in(struct shard *s, uint64_t hash, struct span target)
+static struct ramcache_entry *find_in(struct shard *s, uint64_t hash, struct span target)
 {
-	struct hot_object *o = *slot_of(s, hash);
+	struct ramcache_entry *o = *slot_of(s, hash);
 	while (o != NULL && (o->hash != hash || !span_same(target, span_make(o->target, o->target_bytes))))
 		o = o->chain;
 	return o;
 }
 
-struct hot_object *hot_find(struct hot *h, struct span target)
+struct ramcache_entry *ramcache_find(struct ramcache *h, struct span target)
 {
 	uint64_t hash = hash_of(target);
 	struct shard *s = shard_of(h, hash);
 	pthread_mutex_lock(&s->lock);
-	struct hot_object *o = find_in(s, hash, target);
+	struct ramcache_entry *o = find_in(s, hash, target);
 	if (o != NULL)
 		atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&s->lock);
@@ -145,7 +145,7 @@ struct hot_object *hot_find(struct hot *h, struct span target)
 	return o;
 }
 
-void hot_remove(struct hot *h, struct hot_object *o)
+void ramcache_remove(struct ramcache *h, struct ramcache_entry *o)
 {
 	struct shard *s = shard_of(h, o->hash);
 	pthread_mutex_lock(&s->lock);
@@ -154,34 +154,34 @@ void hot_remove(struct hot *h, struct hot_object *o)
 		take_out(s, o);
 	pthread_mutex_unlock(&s->lock);
 	if (mine)
-		hot_drop(o);
+		ramcache_drop(o);
 }
 
 /* The answer's text up to where Age belongs, and the body behind it. 0, or -1. */
-static int compose(struct hot_object *o, const struct exchange *x)
+static int compose(struct ramcache_entry *o, const struct exchange *x)
 {
 	const struct entry *e = o->entry;
 	struct buf text;
 	if (browser_judges_each(x, span_of(e->headers)))
 		return -1;
-	char *location = represent_location(x, e->status, span_of(e->headers));
-	struct reply r = {.status = e->status,
+	char *location = deliver_location(x, e->status, span_of(e->headers));
+	struct response_head r = {.status = e->status,
 	    .fields = span_of(e->headers),
-	    .reused = represent_withholds_cookies(x),
+	    .reused = deliver_withholds_cookies(x),
 	    .location = location,
-	    .via = x->service->via,
+	    .via = x->context->via,
 	    .age_s = -1};
 	browser_guard(x, r.fields, &r);
-	buf_init(&text, BUF_HEAD + HOT_BODY);
-	reply_write(&text, &r);
+	buf_init(&text, BUF_HEAD + RAMCACHE_BODY);
+	response_head_write(&text, &r);
 	free(location);
-	if (!reply_is_bodiless(e->status))
+	if (!response_head_is_bodiless(e->status))
 		buf_addf(&text, "Content-Length: %" PRId64 "\r\n", e->body_bytes);
 	o->head_bytes = text.len;
-	o->body_bytes = reply_is_bodiless(e->status) ? 0 : (size_t)e->body_bytes;
+	o->body_bytes = response_head_is_bodiless(e->status) ? 0 : (size_t)e->body_bytes;
 	int fd = -1, rc = 0;
 	if (e->body_file != NULL && o->body_bytes > 0) {
-		fd = store_open_body(x->service->store, e);
+		fd = store_open_body(x->context->store, e);
 		char *room = buf_room(&text, o->body_bytes);
 		if (fd < 0 || room == NULL || pread(fd, room, o->body_bytes, 0) != (ssize_t)o->body_bytes)
 			rc = -1;
@@ -196,9 +196,9 @@ static int compose(struct hot_object *o, const struct exchange *x)
 	return o->text != NULL ? 0 : -1;
 }
 
-void hot_offer(struct hot *h, const struct exchange *x, struct entry *e)
+void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *e)
 {
-	struct hot_object *o = calloc(1, sizeof *o);
+	struct ramcache_entry *o = calloc(1, sizeof *o);
 	struct span target = x->request->target;
 	if (o == NULL) {
 		entry_free(e);
@@ -208,7 +208,7 @@ void hot_offer(struct hot *h, const struct exchange *x, struct entry *e)
 	atomic_init(&o->proved_edits, e->edits);
 	o->entry = e;
 	o->target = malloc(target.len);
-	if (e->body_bytes > HOT_BODY || o->target == NULL || compose(o, x) != 0) {
+	if (e->body_bytes > RAMCACHE_BODY || o->target == NULL || compose(o, x) != 0) {
 		object_free(o);
 		return;
 	}
@@ -217,7 +217,7 @@ void hot_offer(struct hot *h, const struct exchange *x, struct entry *e)
 	o->hash = hash_of(target);
 	struct shard *s = shard_of(h, o->hash);
 	pthread_mutex_lock(&s->lock);
-	struct hot_object *old = find_in(s, o->hash, target);
+	struct ramcache_entry *old = find_in(s, o->hash, target);
 	if (old != NULL)
 		take_out(s, old);
 	make_room(s, cost(o));
@@ -227,16 +227,16 @@ void hot_offer(struct hot *h, const struct exchange *x, struct entry *e)
 	s->bytes += cost(o);
 	o->in_set = true;
 	pthread_mutex_unlock(&s->lock);
-	hot_drop(old);
+	ramcache_drop(old);
 }
 
-void hot_free(struct hot *h)
+void ramcache_free(struct ramcache *h)
 {
 	for (size_t i = 0; h != NULL && i < SHARDS; i++) {
 		while (h->shards[i].first != NULL) {
-			struct hot_object *o = h->shards[i].first;
+			struct ramcache_entry *o = h->shards[i].first;
 			take_out(&h->shards[i], o);
-			hot_drop(o);
+			ramcache_drop(o);
 		}
 		pthread_mutex_destroy(&h->shards[i].lock);
 	}

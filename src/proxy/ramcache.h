@@ -1,8 +1,8 @@
 /*
- * hot: ready answers in memory, found by the bytes of the request target, so that a lane can answer without parsing, SQLite or a file.
+ * hot: ready answers in memory, found by the bytes of the request target, so that a loop can answer without parsing, SQLite or a file.
  *
- * Nothing here is trusted beyond the index: each object remembers the edit counter it was last proved under, and a lane that
- * sees a newer one confirms it against its row before use (store_watch_confirm). Only plain fresh hits of URLs with one variant get in.
+ * Nothing here is trusted beyond the index: each object remembers the edit counter it was last proved under, and a loop that
+ * sees a newer one confirms it against its row before use (change_counter_confirm). Only plain fresh hits of URLs with one variant get in.
  * Any thread; objects are held by reference.
  */
 #ifndef CURLEW_PROXY_RAMCACHE_H
@@ -12,14 +12,14 @@
 
 #include <stdatomic.h>
 
-enum { HOT_BODY = 64 << 10 }; /* larger bodies are left to workers and the page cache */
+enum { RAMCACHE_BODY = 64 << 10 }; /* larger bodies are left to threadpool and the page cache */
 
-struct hot_object {
+struct ramcache_entry {
 	atomic_uint refs;
 	_Atomic int64_t proved_edits;
 	_Atomic int64_t hits;	 /* not yet told to the store */
 	_Atomic int64_t used_at;
-	atomic_bool listed;	 /* some lane will tell of its hits */
+	atomic_bool listed;	 /* some loop will tell of its hits */
 	atomic_bool referenced;	 /* used since the hand last passed (CLOCK) */
 	/* fixed */
 	struct entry *entry;
@@ -30,20 +30,20 @@ struct hot_object {
 	size_t head_bytes, body_bytes;
 	/* the set's */
 	bool in_set;
-	struct hot_object *chain;
-	struct hot_object *next, **link;
+	struct ramcache_entry *chain;
+	struct ramcache_entry *next, **link;
 };
 
-struct hot;
+struct ramcache;
 
-struct hot *hot_new(void); /* NULL: memory */
-void hot_free(struct hot *);
+struct ramcache *ramcache_new(void); /* NULL: memory */
+void ramcache_free(struct ramcache *);
 /* Keeps x's answer ready, if its body can be had. Takes the entry. */
-void hot_offer(struct hot *, const struct exchange *x, struct entry *);
+void ramcache_offer(struct ramcache *, const struct exchange *x, struct entry *);
 /* The object for a target, held for the caller; NULL: none. */
-struct hot_object *hot_find(struct hot *, struct span target);
-void hot_drop(struct hot_object *);
+struct ramcache_entry *ramcache_find(struct ramcache *, struct span target);
+void ramcache_drop(struct ramcache_entry *);
 /* It is no longer what the index says. */
-void hot_remove(struct hot *, struct hot_object *);
+void ramcache_remove(struct ramcache *, struct ramcache_entry *);
 
 #endif

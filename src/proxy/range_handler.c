@@ -18,53 +18,53 @@ static bool wanted(const void *request, const char *vary)
 	return key_vary_matches(vary, request);
 }
 
-void partial_find(struct exchange *x, struct store_parts *parts)
+void range_handler_find(struct exchange *x, struct index_parts *parts)
 {
-	*parts = (struct store_parts){.whole_bytes = -1};
+	*parts = (struct index_parts){.whole_bytes = -1};
 	if (span_is(x->request->method, "GET"))
-		store_find_parts(x->service->store, x->target.url, wanted, x->request, parts);
+		store_find_parts(x->context->store, x->target.url, wanted, x->request, parts);
 }
 
-static void answer_from(struct exchange *x, const struct store_parts *parts, const struct reserve *pieces, const struct policy_use *use)
+static void answer_from(struct exchange *x, const struct index_parts *parts, const struct partial_body *pieces, const struct policy_use *use)
 {
 	char cache[64];
 	snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, use->ttl_s);
 	struct representation rep = {.status = 200, .fields = span_of(parts->of->headers), .reused = true, .bytes = parts->whole_bytes, .fd = -1,
 	    .pieces = pieces, .age_s = use->age_s, .cache = cache};
 	for (size_t i = 0; i < parts->count; i++)
-		store_used_part(x->service->store, parts->parts[i].id, x->now);
+		store_used_part(x->context->store, parts->parts[i].id, x->now);
 	x->verdict = "hit";
 	stats_add(STATS_HITS, 1);
-	represent(x, &rep);
+	deliver(x, &rep);
 }
 
-bool partial_answer(struct exchange *x, const struct store_parts *parts)
+bool range_handler_answer(struct exchange *x, const struct index_parts *parts)
 {
 	struct policy_use use;
 	int64_t first, last;
-	if (!lookup_covered(parts, &x->service->policy, &x->demand, &x->ruling, x->request, x->now, &use, &first, &last))
+	if (!selection_covered(parts, &x->context->policy, &x->demand, &x->decision, x->request, x->now, &use, &first, &last))
 		return false;
-	struct reserve *pieces = reserve_of_range(x->service->store, parts, first, last);
+	struct partial_body *pieces = partial_body_of_range(x->context->store, parts, first, last);
 	if (pieces == NULL)
 		return false;
 	answer_from(x, parts, pieces, &use);
-	reserve_free(pieces);
+	partial_body_free(pieces);
 	return true;
 }
 
-bool partial_wants_whole(const struct exchange *x)
+bool range_handler_wants_whole(const struct exchange *x)
 {
 	struct range ranges[RANGE_MAX];
 	size_t count;
-	int64_t body_bytes, arrived = flights_arrived(x->service->flights, x->target.url, &body_bytes);
+	int64_t body_bytes, arrived = flight_table_arrived(x->context->flights, x->target.url, &body_bytes);
 	struct span range = message_find(x->request, "Range");
 	int64_t first = range_first(range);
 	if (first < 0 && body_bytes >= 0 && range_resolve(range, body_bytes, ranges, &count) == RANGE_SOME && count == 1)
 		first = ranges[0].first;
-	return first >= 0 && first - arrived <= NEAR && !flights_passes(x->service->flights, x->target.url);
+	return first >= 0 && first - arrived <= NEAR && !flight_table_passes(x->context->flights, x->target.url);
 }
 
-bool partial_stream(struct exchange *x, struct seat *seat, const struct flight_answer *a, const char *cache)
+bool range_handler_stream(struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
 {
 	struct head head;
 	struct range ranges[RANGE_MAX];
@@ -80,21 +80,21 @@ bool partial_stream(struct exchange *x, struct seat *seat, const struct flight_a
 	if (verdict == RANGE_UNSATISFIABLE) {
 		struct representation rep = {
 		    .status = 200, .fields = a->fields, .reused = a->reused, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
-		represent(x, &rep);
+		deliver(x, &rep);
 		return true;
 	}
 	if (verdict != RANGE_SOME || count != 1)
 		return false; /* the whole is always a right answer (RFC 9110 14.2) */
 	snprintf(line, sizeof line, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\n", ranges[0].first, ranges[0].last,
 	    a->body_bytes);
-	struct reply r = {.status = 206, .fields = a->fields, .reused = a->reused && represent_withholds_cookies(x), .extra = span_of(line), .body_bytes = ranges[0].last - ranges[0].first + 1,
-	    .age_s = a->age_s, .via = x->service->via, .close = x->close};
+	struct response_head r = {.status = 206, .fields = a->fields, .reused = a->reused && deliver_withholds_cookies(x), .extra = span_of(line), .body_bytes = ranges[0].last - ranges[0].first + 1,
+	    .age_s = a->age_s, .via = x->context->via, .close = x->close};
 	browser_guard(x, a->fields, &r);
-	reply_say(&r, "%s", cache);
-	reply_key(&r, x->target.url);
+	response_head_say(&r, "%s", cache);
+	response_head_key(&r, x->target.url);
 	x->status = 206;
-	flight_seek(seat, ranges[0].first);
+	flight_seek(reader, ranges[0].first);
 	if (x->sink->begin(x->sink, &r) == 0)
-		forward_body(x, seat, true, r.body_bytes);
+		forward_body(x, reader, true, r.body_bytes);
 	return true;
 }

@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-void intake_init(struct intake *in, struct conn *c, size_t head_bytes, enum message_framing framing, int64_t length,
+void request_body_init(struct request_body *in, struct conn *c, size_t head_bytes, enum message_framing framing, int64_t length,
     double timeout_s)
 {
 	in->conn = c;
@@ -17,24 +17,24 @@ void intake_init(struct intake *in, struct conn *c, size_t head_bytes, enum mess
 	chunked_init(&in->chunks);
 }
 
-void intake_fini(struct intake *in)
+void request_body_fini(struct request_body *in)
 {
 	chunked_fini(&in->chunks);
 }
 
-bool intake_is_here(const struct intake *in)
+bool request_body_is_here(const struct request_body *in)
 {
 	return in->framing == MESSAGE_NO_BODY ||
 	    (in->framing == MESSAGE_LENGTH && (uint64_t)in->left <= in->ready.len);
 }
 
-static bool from_page(const struct intake *in)
+static bool from_page(const struct request_body *in)
 {
 	return in->ready.at >= in->page && in->ready.at <= in->page + sizeof in->page;
 }
 
-/* INTAKE_DATA when something came. */
-static enum intake_step receive(struct intake *in)
+/* REQUEST_BODY_DATA when something came. */
+static enum request_body_step receive(struct request_body *in)
 {
 	struct pollfd p[2] = {{.fd = in->conn->fd, .events = POLLIN}, {.fd = in->stop_fd, .events = POLLIN}};
 	int ready;
@@ -45,67 +45,67 @@ static enum intake_step receive(struct intake *in)
 	while (ready < 0 && errno == EINTR);
 	conn_waits(in->conn, MIN_RATE_BODY, false);
 	if (ready == 0)
-		return INTAKE_LATE;
+		return REQUEST_BODY_LATE;
 	if (ready > 0 && p[1].revents == 0)
 		n = recv(in->conn->fd, in->page, sizeof in->page, MSG_DONTWAIT);
 	if (n <= 0)
-		return INTAKE_BAD;
+		return REQUEST_BODY_BAD;
 	in->ready = span_make(in->page, (size_t)n);
-	return INTAKE_DATA;
+	return REQUEST_BODY_DATA;
 }
 
 /* Takes n bytes of what is ready; those from conn->in are counted, those behind them in the page are kept for the next request. */
-static void take(struct intake *in, size_t n)
+static void take(struct request_body *in, size_t n)
 {
 	if (!from_page(in))
 		in->consumed += n;
 	in->ready = span_from(in->ready, n);
 }
 
-static enum intake_step finish(struct intake *in)
+static enum request_body_step finish(struct request_body *in)
 {
 	in->framing = MESSAGE_NO_BODY;
-	return INTAKE_END;
+	return REQUEST_BODY_END;
 }
 
-struct span intake_beyond(const struct intake *in)
+struct span request_body_beyond(const struct request_body *in)
 {
 	return from_page(in) ? in->ready : span_make(NULL, 0);
 }
 
-static enum intake_step next_chunk(struct intake *in, struct span *data)
+static enum request_body_step next_chunk(struct request_body *in, struct span *data)
 {
-	enum intake_step got;
+	enum request_body_step got;
 	for (;;) {
 		struct span rest = in->ready;
 		enum chunked_step step = chunked_next(&in->chunks, &rest, data);
 		take(in, in->ready.len - rest.len);
 		switch (step) {
 		case CHUNKED_DATA:
-			return INTAKE_DATA;
+			return REQUEST_BODY_DATA;
 		case CHUNKED_END:
 			return finish(in);
 		case CHUNKED_BAD:
-			return INTAKE_BAD;
+			return REQUEST_BODY_BAD;
 		case CHUNKED_MORE:
-			if ((got = receive(in)) != INTAKE_DATA)
+			if ((got = receive(in)) != REQUEST_BODY_DATA)
 				return got;
 		}
 	}
 }
 
-enum intake_step intake_next(struct intake *in, struct span *data)
+enum request_body_step request_body_next(struct request_body *in, struct span *data)
 {
 	if (in->framing == MESSAGE_CHUNKED)
 		return next_chunk(in, data);
 	if (in->framing == MESSAGE_NO_BODY || in->left == 0)
 		return finish(in);
-	enum intake_step got = in->ready.len == 0 ? receive(in) : INTAKE_DATA;
-	if (got != INTAKE_DATA)
+	enum request_body_step got = in->ready.len == 0 ? receive(in) : REQUEST_BODY_DATA;
+	if (got != REQUEST_BODY_DATA)
 		return got;
 	size_t n = (uint64_t)in->left < in->ready.len ? (size_t)in->left : in->ready.len;
 	*data = span_make(in->ready.at, n);
 	take(in, n);
 	in->left -= (int64_t)n;
-	return INTAKE_DATA;
+	return REQUEST_BODY_DATA;
 }

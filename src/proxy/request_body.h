@@ -10,7 +10,7 @@
 #include "http/message.h"
 #include "net/conn.h"
 
-struct intake {
+struct request_body {
 	struct conn *conn;
 	enum message_framing framing;
 	int64_t left;
@@ -22,20 +22,20 @@ struct intake {
 	char page[32 << 10];
 };
 
-enum intake_step {
-	INTAKE_DATA, /* a piece in *data, good until the next call */
-	INTAKE_END,  /* the body is whole */
-	INTAKE_BAD,  /* malformed or broken off: the connection is of no more use */
-	INTAKE_LATE  /* the next piece did not come in time: likewise */
+enum request_body_step {
+	REQUEST_BODY_DATA, /* a piece in *data, good until the next call */
+	REQUEST_BODY_END,  /* the body is whole */
+	REQUEST_BODY_BAD,  /* malformed or broken off: the connection is of no more use */
+	REQUEST_BODY_LATE  /* the next piece did not come in time: likewise */
 };
 
 /* head_bytes: length of the head at the front of conn->in. */
-void intake_init(struct intake *, struct conn *, size_t head_bytes, enum message_framing, int64_t length, double timeout_s);
-void intake_fini(struct intake *);
+void request_body_init(struct request_body *, struct conn *, size_t head_bytes, enum message_framing, int64_t length, double timeout_s);
+void request_body_fini(struct request_body *);
 /* True when the whole body stands in memory already, so that reading it cannot wait. */
-bool intake_is_here(const struct intake *);
-enum intake_step intake_next(struct intake *, struct span *data);
+bool request_body_is_here(const struct request_body *);
+enum request_body_step request_body_next(struct request_body *, struct span *data);
 /* What was received beyond the body's end and is not in conn->in: it belongs to the next request. */
-struct span intake_beyond(const struct intake *);
+struct span request_body_beyond(const struct request_body *);
 
 #endif

@@ -12,35 +12,35 @@
 #include "http/range.h"
 #include "store/store.h"
 
-struct lookup {
-	struct store_rows rows;
+struct selection {
+	struct index_rows rows;
 	const struct entry *entry; /* the variant selected; NULL: none */
-	struct store_rows asked;   /* whose validators go along: of the variant selected, or of all; borrowed from rows */
+	struct index_rows asked;   /* whose validators go along: of the variant selected, or of all; borrowed from rows */
 	struct head head;	   /* its fields */
 	struct policy_use use;
 	bool broken_body;	   /* its file is gone, and so is the row by now */
-	struct store_parts parts;  /* when there is no row: parts of the body */
+	struct index_parts parts;  /* when there is no row: parts of the body */
 };
 
-void lookup_init(struct lookup *);
-void lookup_fini(struct lookup *);
+void selection_init(struct selection *);
+void selection_fini(struct selection *);
 /* Selects among l->rows and judges. */
-void lookup_choose(struct lookup *l, const struct policy *, const struct policy_demand *, const struct ruling *, const struct head *request,
+void selection_choose(struct selection *l, const struct policy *, const struct request_directives *, const struct rule_decision *, const struct head *request,
     int64_t now);
 /* Judges the row that was selected once more: time has passed. */
-void lookup_judge(struct lookup *l, const struct policy *, const struct policy_demand *, const struct ruling *, int64_t now);
-enum lookup_way {
-	LOOKUP_EXACTLY, /* by its Vary fields (RFC 9111 4.1) */
-	LOOKUP_AS_GOOD, /* key_vary_suits() */
-	LOOKUP_CODING   /* key_vary_coding_suits() */
+void selection_judge(struct selection *l, const struct policy *, const struct request_directives *, const struct rule_decision *, int64_t now);
+enum selection_way {
+	SELECTION_EXACTLY, /* by its Vary fields (RFC 9111 4.1) */
+	SELECTION_AS_GOOD, /* key_vary_suits() */
+	SELECTION_CODING   /* key_vary_coding_suits() */
 };
-bool lookup_matches(const struct entry *, const struct head *request, enum lookup_way);
+bool selection_matches(const struct entry *, const struct head *request, enum selection_way);
 
 /* Questions whose answer must come from the origin itself (RFC 9110 13.1.1, 13.1.4). */
-bool lookup_is_for_origin(const struct head *request);
+bool selection_is_for_origin(const struct head *request);
 /* True when stored parts of a body are fresh and hold all that the request asks of it. *use: the verdict on them; *first to *last,
  * inclusive: what is asked. */
-bool lookup_covered(const struct store_parts *, const struct policy *, const struct policy_demand *, const struct ruling *,
+bool selection_covered(const struct index_parts *, const struct policy *, const struct request_directives *, const struct rule_decision *,
     const struct head *request, int64_t now, struct policy_use *use, int64_t *first, int64_t *last);
 
 #endif

@@ -12,16 +12,16 @@
 struct conf;
 
 /* Are the names of --server-name names of hosts? 0, or -1 after a line that says which is not. */
-int names_check(const struct conf *);
+int server_name_check(const struct conf *);
 
 /* host: a Host value, with or without port. local_fd: the connection, whose own local address is a name of ours too. */
-bool names_is_ours(const struct conf *, struct span host, int local_fd);
+bool server_name_is_ours(const struct conf *, struct span host, int local_fd);
 
 /* True of localhost and of loopback addresses, with or without a port. */
-bool names_is_loopback(struct span host);
+bool server_name_is_loopback(struct span host);
 /* LABEL of the Host value "LABEL.localhost", with or without a port, unless that is a name of ours; else {NULL, 0}. */
-struct span names_site(const struct conf *, struct span host);
+struct span server_name_site(const struct conf *, struct span host);
 /* The port of a Host value with its colon, ":8899"; empty when there is none. */
-struct span names_port(struct span host);
+struct span server_name_port(struct span host);
 
 #endif

@@ -12,7 +12,7 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 {
 	struct buf fields;
 	char date[DATE_BYTES];
-	if (!x->close && x->body != NULL && !intake_is_here(x->body)) /* nobody reads on to its end */
+	if (!x->close && x->body != NULL && !request_body_is_here(x->body)) /* nobody reads on to its end */
 		x->close = true;
 	buf_init(&fields, BUF_HEAD);
 	date_format(x->now, date);
@@ -26,11 +26,11 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 	if (status == 503) /* what we are short of is free again soon */
 		buf_adds(&fields, "Retry-After: 1\n");
 	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
-	struct reply r = {.status = status, .fields = buf_span(&fields), .body_bytes = (int64_t)page.len, .age_s = -1, .no_body = head, .close = x->close};
+	struct response_head r = {.status = status, .fields = buf_span(&fields), .body_bytes = (int64_t)page.len, .age_s = -1, .no_body = head, .close = x->close};
 	if (cache != NULL) {
-		reply_say(&r, "%s", cache);
+		response_head_say(&r, "%s", cache);
 		if (x->target.url != NULL)
-			reply_key(&r, x->target.url);
+			response_head_key(&r, x->target.url);
 	}
 	x->status = status;
 	int rc = x->sink->begin(x->sink, &r);
@@ -42,7 +42,7 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 	return rc;
 }
 
-int own_text(struct exchange *x, int status, const char *cache, const char *format, ...)
+int synthetic_text(struct exchange *x, int status, const char *cache, const char *format, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -64,7 +64,7 @@ int own_text(struct exchange *x, int status, const char *cache, const char *form
 	return answer(x, status, "text/plain; charset=utf-8", span_make(text, len), cache);
 }
 
-int own_page(struct exchange *x, int status, const char *type, struct span page)
+int synthetic_page(struct exchange *x, int status, const char *type, struct span page)
 {
 	return answer(x, status, type, page, NULL);
 }
@@ -76,13 +76,13 @@ static const char *without_user(const char *proxy)
 	return proxy == NULL ? "" : at != NULL ? at + 1 : proxy;
 }
 
-int own_options(struct exchange *x)
+int synthetic_options(struct exchange *x)
 {
 	x->verdict = "own";
-	return own_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
+	return synthetic_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
 }
 
-int own_failure(struct exchange *x, const struct flight_answer *a, const char *cache)
+int synthetic_failure(struct exchange *x, const struct flight_response *a, const char *cache)
 {
 	const char *host = x->target.host;
 	x->outcome = a->outcome;
@@ -90,45 +90,45 @@ int own_failure(struct exchange *x, const struct flight_answer *a, const char *c
 	switch (a->outcome) {
 	case ENGINE_NO_HOST:
 		if (x->target.way == KEY_PREFIX)
-			return own_text(x, 502, cache, "%s: neither a local file%s nor a host name that resolves", host,
-			    x->service->root.fd < 0 ? " (there is no --root)" : "");
-		return own_text(x, 502, cache, "%s: the host name does not resolve", host);
+			return synthetic_text(x, 502, cache, "%s: neither a local file%s nor a host name that resolves", host,
+			    x->context->root.fd < 0 ? " (there is no --root)" : "");
+		return synthetic_text(x, 502, cache, "%s: the host name does not resolve", host);
 	case ENGINE_UNREACHABLE:
-		return own_text(x, 502, cache, "%s:%d: cannot connect: %s", host, x->target.port, a->message);
+		return synthetic_text(x, 502, cache, "%s:%d: cannot connect: %s", host, x->target.port, a->message);
 	case ENGINE_PROXY:
-		return own_text(x, 502, cache, "%s:%d: the proxy %s cannot be used: %s (check --proxy)", host, x->target.port,
-		    without_user(conf_text(x->service->conf, "proxy")), a->message);
+		return synthetic_text(x, 502, cache, "%s:%d: the proxy %s cannot be used: %s (check --proxy)", host, x->target.port,
+		    without_user(conf_text(x->context->conf, "proxy")), a->message);
 	case ENGINE_NOT_ALLOWED:
-		return own_text(x, 403, cache,
+		return synthetic_text(x, 403, cache,
 		    "%s:%d: its address is not public, and curlew fetches from public addresses only (allow it with --allow-to)",
 		    host, x->target.port);
 	case ENGINE_TIMEOUT:
-		return own_text(x, 504, cache, "%s:%d: timed out: %s", host, x->target.port, a->message);
+		return synthetic_text(x, 504, cache, "%s:%d: timed out: %s", host, x->target.port, a->message);
 	case ENGINE_TLS:
-		return own_text(x, 502, cache, "%s:%d: TLS failed: %s", host, x->target.port, a->message);
+		return synthetic_text(x, 502, cache, "%s:%d: TLS failed: %s", host, x->target.port, a->message);
 	case ENGINE_BROKEN:
-		return own_text(x, 502, cache, "%s:%d: the origin broke off: %s", host, x->target.port, a->message);
+		return synthetic_text(x, 502, cache, "%s:%d: the origin broke off: %s", host, x->target.port, a->message);
 	case ENGINE_BAD:
-		return own_text(x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
+		return synthetic_text(x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
 	case ENGINE_OFFLINE:
-		return own_text(x, 504, cache, "%s is not stored, and --offline is set", x->target.url != NULL ? x->target.url : host);
+		return synthetic_text(x, 504, cache, "%s is not stored, and --offline is set", x->target.url != NULL ? x->target.url : host);
 	case ENGINE_BUSY:
 	case ENGINE_CANCELLED:
 	case ENGINE_TROUBLE:
 	case ENGINE_OK:
 		break;
 	}
-	return own_text(x, 503, cache, "%s:%d: the fetch was given up: %s", host, x->target.port, a->message);
+	return synthetic_text(x, 503, cache, "%s:%d: the fetch was given up: %s", host, x->target.port, a->message);
 }
 
-int own_offline(struct exchange *x)
+int synthetic_offline(struct exchange *x)
 {
 	char reason[64], cache[48];
-	snprintf(cache, sizeof cache, "detail=\"rule %lld: offline\"", (long long)x->ruling.offline_rule);
-	snprintf(reason, sizeof reason, "rule %lld: offline, and it is not stored", (long long)x->ruling.offline_rule);
-	store_refuse(x->service->store, x->target.url, reason, 0, x->now);
+	snprintf(cache, sizeof cache, "detail=\"rule %lld: offline\"", (long long)x->decision.offline_rule);
+	snprintf(reason, sizeof reason, "rule %lld: offline, and it is not stored", (long long)x->decision.offline_rule);
+	store_refuse(x->context->store, x->target.url, reason, 0, x->now);
 	x->outcome = ENGINE_OFFLINE;
 	x->curl_code = 7;
-	return own_text(x, 504, cache, "%s: not stored, and rule %lld keeps it off the network (see `curlew rule ls`)", x->target.url,
-	    (long long)x->ruling.offline_rule);
+	return synthetic_text(x, 504, cache, "%s: not stored, and rule %lld keeps it off the network (see `curlew rule ls`)", x->target.url,
+	    (long long)x->decision.offline_rule);
 }

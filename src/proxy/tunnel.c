@@ -119,16 +119,16 @@ static bool is_ruled_out(struct exchange *x)
 	if (x->target.port != 443)
 		buf_addf(&url, ":%d", x->target.port);
 	buf_addc(&url, '/');
-	const struct store_rules *rules = store_rules_take(x->service->store);
-	rules_judge(rules->rules, buf_str(&url), &x->ruling);
+	const struct store_rules *rules = store_rules_take(x->context->store);
+	rules_judge(rules->rules, buf_str(&url), &x->decision);
 	store_rules_drop(rules);
-	const struct ruling *r = &x->ruling;
+	const struct rule_decision *r = &x->decision;
 	snprintf(cache, sizeof cache, "detail=\"rule %lld: %s\"", (long long)(r->deny ? r->deny_rule : r->offline_rule),
 	    r->deny ? "deny" : "offline");
 	if (r->deny)
-		own_text(x, 403, cache, "a tunnel to %s: denied by rule %lld (see `curlew rule ls`)", buf_str(&url), (long long)r->deny_rule);
+		synthetic_text(x, 403, cache, "a tunnel to %s: denied by rule %lld (see `curlew rule ls`)", buf_str(&url), (long long)r->deny_rule);
 	else if (r->offline)
-		own_text(x, 504, cache, "a tunnel to %s: rule %lld keeps it off the network (see `curlew rule ls`)", buf_str(&url),
+		synthetic_text(x, 504, cache, "a tunnel to %s: rule %lld keeps it off the network (see `curlew rule ls`)", buf_str(&url),
 		    (long long)r->offline_rule);
 	buf_fini(&url);
 	return r->deny || r->offline;
@@ -137,30 +137,30 @@ static bool is_ruled_out(struct exchange *x)
 int64_t tunnel_answer(struct exchange *x, int client_fd, struct span early)
 {
 	int port = x->target.port;
-	struct flight_answer a = {.body_bytes = -1};
+	struct flight_response a = {.body_bytes = -1};
 	char message[256];
 	x->verdict = "tunnel";
-	if (!port_allowed(conf_text(x->service->conf, "connect-ports"), port)) {
-		own_text(x, 403, NULL, "CONNECT to port %d is not allowed (allow it with --connect-ports)", port);
+	if (!port_allowed(conf_text(x->context->conf, "connect-ports"), port)) {
+		synthetic_text(x, 403, NULL, "CONNECT to port %d is not allowed (allow it with --connect-ports)", port);
 		return 0;
 	}
 	if (is_ruled_out(x))
 		return 0;
-	int fd = connect_tunnel(flights_engine(x->service->flights), x->target.host, port, &a.outcome, message);
+	int fd = connect_tunnel(flight_table_engine(x->context->flights), x->target.host, port, &a.outcome, message);
 	if (fd < 0) {
 		a.message = message;
-		own_failure(x, &a, NULL);
+		synthetic_failure(x, &a, NULL);
 		return 0;
 	}
-	if (listeners_have_peer(x->service->listeners, fd)) {
+	if (listeners_have_peer(x->context->listeners, fd)) {
 		close(fd);
-		own_text(x, 508, NULL, "a tunnel to this server itself");
+		synthetic_text(x, 508, NULL, "a tunnel to this server itself");
 		return 0;
 	}
 	stats_add(STATS_TUNNELS, 1);
 	x->status = 200;
 	static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
-	int idle_ms = (int)(conf_seconds(x->service->conf, "idle-timeout") * 1000);
+	int idle_ms = (int)(conf_seconds(x->context->conf, "idle-timeout") * 1000);
 	int64_t sent = 0;
 	if (send_all(client_fd, established, sizeof established - 1, idle_ms) == 0 && send_all(fd, early.at, early.len, idle_ms) == 0)
 		sent = relay(x, client_fd, fd, idle_ms);

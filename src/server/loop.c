@@ -1,4 +1,4 @@
-/* The loop of a lane, and the set of lanes. */
+/* The loop of a loop, and the set of loops. */
 #include "server/loop_internal.h"
 
 #include "base/log.h"
@@ -24,7 +24,7 @@ struct received {
 	struct span bytes; /* in a slice, or all of conn->in */
 };
 
-int64_t lane_clock_ms(void)
+int64_t clock_ms(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
@@ -35,17 +35,17 @@ int64_t lane_clock_ms(void)
 
 /* No more of the listeners: for good when draining, until the next tick when there is no descriptor to accept with (a listener
  * that cannot be accepted from would wake us again and again). */
-static void listen_out(struct lane *l)
+static void listen_out(struct loop *l)
 {
-	for (size_t i = 0; i < l->lanes->config.listeners->count; i++)
-		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->lanes->config.listeners->fds[i], NULL);
+	for (size_t i = 0; i < l->loops->config.listeners->count; i++)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->loops->config.listeners->fds[i], NULL);
 	l->deaf = true;
 }
 
-static int listen_in(struct lane *l)
+static int listen_in(struct loop *l)
 {
-	for (size_t i = 0; i < l->lanes->config.listeners->count; i++) {
-		uint64_t fd = (uint64_t)l->lanes->config.listeners->fds[i];
+	for (size_t i = 0; i < l->loops->config.listeners->count; i++) {
+		uint64_t fd = (uint64_t)l->loops->config.listeners->fds[i];
 		struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = fd << 2 | TAG_LISTENER};
 		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, (int)fd, &ev) != 0)
 			return -1;
@@ -54,7 +54,7 @@ static int listen_in(struct lane *l)
 	return 0;
 }
 
-static void accept_some(struct lane *l, int listener)
+static void accept_some(struct loop *l, int listener)
 {
 	for (int i = 0; i < ACCEPTS; i++) {
 		struct sockaddr_storage at;
@@ -67,13 +67,13 @@ static void accept_some(struct lane *l, int listener)
 			}
 			return;
 		}
-		struct lane *to = &l->lanes->all[atomic_fetch_add(&l->lanes->next, 1) % l->lanes->count];
-		lane_adopt(to, fd, &at, listener == l->lanes->config.listeners->admin);
+		struct loop *to = &l->loops->all[atomic_fetch_add(&l->loops->next, 1) % l->loops->count];
+		loop_adopt(to, fd, &at, listener == l->loops->config.listeners->admin);
 	}
 }
 
 /* Takes what has come. False when the connection is over (and closed). */
-static bool receive(struct lane *l, struct conn *c, char *slice, struct received *r)
+static bool receive(struct loop *l, struct conn *c, char *slice, struct received *r)
 {
 	bool appends = c->in.len > 0;
 	char *to = appends ? buf_room(&c->in, SLICE_BYTES) : slice;
@@ -81,7 +81,7 @@ static bool receive(struct lane *l, struct conn *c, char *slice, struct received
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		n = -2;
 	if (n == 0 || n == -1) {
-		lane_close(l, c);
+		loop_close(l, c);
 		return false;
 	}
 	if (n == -2 || c->lingers)
@@ -108,33 +108,33 @@ static bool is_for_worker(struct span bytes)
 	return parsed != MESSAGE_MORE;
 }
 
-static void answer(struct lane *l, struct received *r)
+static void answer(struct loop *l, struct received *r)
 {
 	struct conn *c = r->conn;
 	struct span bytes = r->bytes;
-	struct glance g;
-	bool draining = atomic_load_explicit(&l->lanes->draining, memory_order_relaxed);
+	struct request_scan g;
+	bool draining = atomic_load_explicit(&l->loops->draining, memory_order_relaxed);
 	while (bytes.len > 0) {
-		enum ready_outcome outcome = READY_NOT;
-		if (!draining && glance(bytes, &g) == GLANCE_PLAIN)
-			outcome = ready_answer(l, c, &g, bytes);
+		enum loop_hit_outcome outcome = LOOP_HIT_NOT;
+		if (!draining && request_scan(bytes, &g) == REQUEST_SCAN_PLAIN)
+			outcome = loop_hit_answer(l, c, &g, bytes);
 		else if (!is_for_worker(bytes))
 			break;
-		if (outcome == READY_SENT) {
+		if (outcome == LOOP_HIT_SENT) {
 			bytes = span_from(bytes, g.bytes);
 			continue;
 		}
-		if (outcome == READY_GONE) {
-			lane_close(l, c);
+		if (outcome == LOOP_HIT_GONE) {
+			loop_close(l, c);
 			return;
 		}
-		if (outcome == READY_PARTLY)
+		if (outcome == LOOP_HIT_PARTLY)
 			bytes = span_from(bytes, g.bytes);
 		if (r->bytes.at == c->in.data) {
 			buf_consume(&c->in, (size_t)(bytes.at - r->bytes.at));
 			bytes = buf_span(&c->in);
 		}
-		lane_hand_over(l, c, bytes);
+		loop_hand_over(l, c, bytes);
 		return;
 	}
 	/* All answered, or the beginning of a head is left. */
@@ -145,7 +145,7 @@ static void answer(struct lane *l, struct received *r)
 		if (c->in.len == 0)
 			buf_fini(&c->in);
 	} else if (bytes.len > 0 && buf_addspan(&c->in, bytes) != 0) {
-		lane_close(l, c);
+		loop_close(l, c);
 		return;
 	}
 	if (bytes.len == 0 || begins)
@@ -154,9 +154,9 @@ static void answer(struct lane *l, struct received *r)
 
 /* --- once a second --- */
 
-static bool is_over(const struct lane *l, const struct conn *c, bool draining)
+static bool is_over(const struct loop *l, const struct conn *c, bool draining)
 {
-	const struct lanes_config *config = &l->lanes->config;
+	const struct loops_config *config = &l->loops->config;
 	bool begun = c->in.len > 0;
 	double waited = (double)(l->now_ms - c->since_ms) / 1000;
 	if (c->lingers)
@@ -165,7 +165,7 @@ static bool is_over(const struct lane *l, const struct conn *c, bool draining)
 }
 
 /* A head that does not come is answered with 408; an idle connection is closed without a word. */
-static void check_timeouts(struct lane *l, bool draining)
+static void check_timeouts(struct loop *l, bool draining)
 {
 	enum { AT_A_TIME = 256 };
 	static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -180,25 +180,25 @@ static void check_timeouts(struct lane *l, bool draining)
 			if (!c->busy && is_over(l, c, draining))
 				over[n++] = c;
 		pthread_mutex_unlock(&l->lock);
-		for (size_t i = 0; i < n; i++) { /* they are ours: workers only ever take conns out of the list */
+		for (size_t i = 0; i < n; i++) { /* they are ours: threadpool only ever take conns out of the list */
 			if (over[i]->in.len > 0 && !draining)
 				send(over[i]->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-			lane_close(l, over[i]);
+			loop_close(l, over[i]);
 		}
 	} while (n == AT_A_TIME);
 }
 
 /* --- the loop --- */
 
-static void read_clocks(struct lane *l)
+static void read_clocks(struct loop *l)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_REALTIME_COARSE, &t);
 	l->now = t.tv_sec;
-	l->now_ms = lane_clock_ms();
+	l->now_ms = clock_ms();
 }
 
-static void wake_up(struct lane *l, struct epoll_event *events, int n, char *slices)
+static void wake_up(struct loop *l, struct epoll_event *events, int n, char *slices)
 {
 	struct received got[EVENTS];
 	size_t count = 0;
@@ -216,8 +216,8 @@ static void wake_up(struct lane *l, struct epoll_event *events, int n, char *sli
 	if (count == 0)
 		return;
 	read_clocks(l);
-	l->edits = store_watch_edits(l->watch);
-	l->rules = store_watch_rules(l->watch);
+	l->edits = change_counter_edits(l->watch);
+	l->rules = change_counter_rules(l->watch);
 	for (size_t i = 0; i < count; i++)
 		answer(l, &got[i]);
 	if (l->requests > 0) {
@@ -228,45 +228,45 @@ static void wake_up(struct lane *l, struct epoll_event *events, int n, char *sli
 	}
 }
 
-static void *lane_main(void *arg)
+static void *loop_main(void *arg)
 {
-	struct lane *l = arg;
+	struct loop *l = arg;
 	struct epoll_event events[EVENTS];
 	char *slices = malloc((size_t)EVENTS * SLICE_BYTES);
 	pthread_setname_np(pthread_self(), "lane");
 	read_clocks(l);
 	int64_t next_tick = l->now_ms + TICK_MS;
-	while (slices != NULL && !atomic_load(&l->lanes->ending)) {
+	while (slices != NULL && !atomic_load(&l->loops->ending)) {
 		int n = epoll_wait(l->epoll_fd, events, EVENTS, TICK_MS);
-		bool draining = atomic_load(&l->lanes->draining);
+		bool draining = atomic_load(&l->loops->draining);
 		wake_up(l, events, n < 0 ? 0 : n, slices);
 		if (draining && !l->deaf)
 			listen_out(l);
 		read_clocks(l);
 		if (l->now_ms >= next_tick || draining) {
 			check_timeouts(l, draining);
-			ready_tell(l);
-			if (l == &l->lanes->all[0])
-				lane_shortage(l->lanes);
+			loop_hit_tell(l);
+			if (l == &l->loops->all[0])
+				loop_shortage(l->loops);
 			if (l->deaf && !draining)
 				listen_in(l);
 			next_tick = l->now_ms + TICK_MS;
 		}
 	}
-	ready_tell(l);
+	loop_hit_tell(l);
 	free(slices);
 	return NULL;
 }
 
 /* --- the set --- */
 
-static int lane_init(struct lane *l, struct lanes *all)
+static int loop_init(struct loop *l, struct loops *all)
 {
-	l->lanes = all;
+	l->loops = all;
 	pthread_mutex_init(&l->lock, NULL);
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	l->watch = store_watch_new(all->config.service->store);
+	l->watch = change_counter_new(all->config.context->store);
 	if (l->epoll_fd < 0 || l->wake_fd < 0 || l->watch == NULL)
 		return -1;
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = TAG_WAKE};
@@ -275,10 +275,10 @@ static int lane_init(struct lane *l, struct lanes *all)
 	return listen_in(l);
 }
 
-struct lanes *lanes_new(const struct lanes_config *config, struct buf *why)
+struct loops *loops_new(const struct loops_config *config, struct buf *why)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	struct lanes *all = calloc(1, sizeof *all);
+	struct loops *all = calloc(1, sizeof *all);
 	if (all == NULL) {
 		buf_adds(why, "lanes: out of memory");
 		return NULL;
@@ -288,34 +288,34 @@ struct lanes *lanes_new(const struct lanes_config *config, struct buf *why)
 	all->all = calloc(all->count, sizeof *all->all);
 	int rc = all->all == NULL ? -1 : 0;
 	for (size_t i = 0; rc == 0 && i < all->count; i++)
-		rc = lane_init(&all->all[i], all);
+		rc = loop_init(&all->all[i], all);
 	for (size_t i = 0; rc == 0 && i < all->count; i++) {
-		rc = pthread_create(&all->all[i].thread, NULL, lane_main, &all->all[i]);
+		rc = pthread_create(&all->all[i].thread, NULL, loop_main, &all->all[i]);
 		all->all[i].started = rc == 0;
 	}
 	if (rc != 0) {
 		buf_addf(why, "lanes: cannot start: %s", strerror(rc > 0 ? rc : errno));
-		lanes_stop(all);
-		lanes_free(all);
+		loops_stop(all);
+		loops_free(all);
 		return NULL;
 	}
 	return all;
 }
 
-static void wake_all(struct lanes *all)
+static void wake_all(struct loops *all)
 {
 	for (size_t i = 0; all->all != NULL && i < all->count; i++)
 		if (all->all[i].wake_fd > 0)
 			eventfd_write(all->all[i].wake_fd, 1);
 }
 
-void lanes_drain(struct lanes *all)
+void loops_drain(struct loops *all)
 {
 	atomic_store(&all->draining, true);
 	wake_all(all);
 }
 
-size_t lanes_open(struct lanes *all)
+size_t loops_open(struct loops *all)
 {
 	size_t open = 0;
 	for (size_t i = 0; i < all->count; i++) {
@@ -326,7 +326,7 @@ size_t lanes_open(struct lanes *all)
 	return open;
 }
 
-void lanes_break(struct lanes *all)
+void loops_break(struct loops *all)
 {
 	for (size_t i = 0; i < all->count; i++) {
 		pthread_mutex_lock(&all->all[i].lock);
@@ -336,7 +336,7 @@ void lanes_break(struct lanes *all)
 	}
 }
 
-void lanes_stop(struct lanes *all)
+void loops_stop(struct loops *all)
 {
 	atomic_store(&all->ending, true);
 	wake_all(all);
@@ -347,17 +347,17 @@ void lanes_stop(struct lanes *all)
 	}
 }
 
-void lanes_free(struct lanes *all)
+void loops_free(struct loops *all)
 {
 	for (size_t i = 0; all->all != NULL && i < all->count; i++) {
-		struct lane *l = &all->all[i];
+		struct loop *l = &all->all[i];
 		while (l->conns != NULL)
-			lane_close(l, l->conns);
+			loop_close(l, l->conns);
 		if (l->epoll_fd > 0)
 			close(l->epoll_fd);
 		if (l->wake_fd > 0)
 			close(l->wake_fd);
-		store_watch_free(l->watch);
+		change_counter_free(l->watch);
 	}
 	free(all->all);
 	free(all);

@@ -1,4 +1,4 @@
-/* A lane's connections: their coming, the hand-over to workers and back, their end. */
+/* A loop's connections: their coming, the hand-over to threadpool and back, their end. */
 #include "server/loop_internal.h"
 
 #include "base/log.h"
@@ -13,35 +13,35 @@
 /* A worker gives a connection back. */
 static void release(struct conn *c, bool keep)
 {
-	struct lane *l = c->lane;
+	struct loop *l = c->loop;
 	if (!keep) {
 		conn_linger(c);
-		lane_close(l, c);
+		loop_close(l, c);
 		return;
 	}
 	if (atomic_load(c->draining) && c->in.len == 0) {
 		conn_linger(c); /* what we have not read would reset what the client has not read */
-		lane_close(l, c);
+		loop_close(l, c);
 		return;
 	}
 	if (c->in.len == 0)
 		buf_fini(&c->in);
-	lane_take_back(c);
+	loop_take_back(c);
 }
 
-void lane_take_back(struct conn *c)
+void loop_take_back(struct conn *c)
 {
-	struct lane *l = c->lane;
+	struct loop *l = c->loop;
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
-	c->since_ms = lane_clock_ms();
+	c->since_ms = clock_ms();
 	pthread_mutex_lock(&l->lock);
-	c->busy = false; /* from the next line on it is the lane's */
+	c->busy = false; /* from the next line on it is the loop's */
 	int rc = epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, c->fd, &ev);
 	if (rc != 0)
 		c->busy = true; /* ours again, to close */
 	pthread_mutex_unlock(&l->lock);
 	if (rc != 0)
-		lane_close(l, c);
+		loop_close(l, c);
 }
 
 /* Clients take turns by address. In IPv6 that is the first half of it: whoever has one address there has all of that half. */
@@ -58,7 +58,7 @@ static uint64_t client_of(const struct sockaddr_storage *at)
 	return client;
 }
 
-void lane_adopt(struct lane *l, int fd, const struct sockaddr_storage *peer, bool admin)
+void loop_adopt(struct loop *l, int fd, const struct sockaddr_storage *peer, bool admin)
 {
 	struct conn *c = calloc(1, sizeof *c);
 	if (c == NULL) {
@@ -66,15 +66,15 @@ void lane_adopt(struct lane *l, int fd, const struct sockaddr_storage *peer, boo
 		return;
 	}
 	c->fd = fd;
-	c->lane = l;
+	c->loop = l;
 	c->work.item.client = client_of(peer);
 	c->admin = admin;
 	conn_set_peer(c, peer);
-	c->service = l->lanes->config.service;
-	c->draining = &l->lanes->draining;
+	c->context = l->loops->config.context;
+	c->draining = &l->loops->draining;
 	c->release = release;
-	c->since_ms = lane_clock_ms();
-	c->work.run = l->lanes->config.run;
+	c->since_ms = clock_ms();
+	c->work.run = l->loops->config.run;
 	buf_init(&c->in, MESSAGE_HEAD_MAX + (256 << 10));
 	stats_add(STATS_CONNECTIONS, 1);
 	stats_add(STATS_CONNECTIONS_OPEN, 1);
@@ -91,18 +91,18 @@ void lane_adopt(struct lane *l, int fd, const struct sockaddr_storage *peer, boo
 	pthread_mutex_unlock(&l->lock);
 	if (rc != 0) {
 		log_trouble("epoll", "a connection was refused: %s (raise the limit of open files)", strerror(errno));
-		lane_close(l, c);
+		loop_close(l, c);
 	}
 }
 
 /* Closing the descriptor also takes it out of the epoll set. */
-void lane_close(struct lane *l, struct conn *c)
+void loop_close(struct loop *l, struct conn *c)
 {
 	pthread_mutex_lock(&l->lock);
 	*c->link = c->next;
 	if (c->next != NULL)
 		c->next->link = c->link;
-	close(c->fd); /* under the lock: lanes_break() must not meet a number that is somebody else's by then */
+	close(c->fd); /* under the lock: loops_break() must not meet a number that is somebody else's by then */
 	pthread_mutex_unlock(&l->lock);
 	buf_fini(&c->in);
 	free(c->rest);
@@ -113,7 +113,7 @@ void lane_close(struct lane *l, struct conn *c)
 	pthread_mutex_unlock(&l->lock);
 }
 
-void lane_hand_over(struct lane *l, struct conn *c, struct span received)
+void loop_hand_over(struct loop *l, struct conn *c, struct span received)
 {
 	bool ok = received.at == c->in.data || buf_addspan(&c->in, received) == 0;
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
@@ -121,7 +121,7 @@ void lane_hand_over(struct lane *l, struct conn *c, struct span received)
 	c->busy = true;
 	pthread_mutex_unlock(&l->lock);
 	if (!ok)
-		lane_close(l, c);
-	else if (!workers_run(l->lanes->config.service->workers, &c->work))
-		lane_refuse(c);
+		loop_close(l, c);
+	else if (!threadpool_run(l->loops->config.context->threadpool, &c->work))
+		loop_refuse(c);
 }

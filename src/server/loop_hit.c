@@ -1,4 +1,4 @@
-/* A lane's answer from `hot`: found, fresh, proved under the current edit counter, sent without waiting. */
+/* A loop's answer from `hot`: found, fresh, proved under the current edit counter, sent without waiting. */
 #include "server/loop_internal.h"
 
 #include "base/log.h"
@@ -10,78 +10,78 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* Only requests by prefix must name us (names.h); the answer for a Host value is remembered. */
-static bool host_is_good(struct lane *l, const struct conn *c, const struct glance *g)
+/* Only requests by prefix must name us (server_names.h); the answer for a Host value is remembered. */
+static bool host_is_good(struct loop *l, const struct conn *c, const struct request_scan *g)
 {
-	const struct service *s = l->lanes->config.service;
+	const struct context *s = l->loops->config.context;
 	if (s->origin != NULL || g->target.at[0] != '/')
 		return true;
-	if (g->browser || g->host.len >= LANE_HOST_BYTES)
+	if (g->browser || g->host.len >= LOOP_HOST_BYTES)
 		return false;
-	for (size_t i = 0; i < LANE_GOOD_HOSTS; i++)
+	for (size_t i = 0; i < LOOP_GOOD_HOSTS; i++)
 		if (l->good_hosts[i][0] != '\0' && span_is(g->host, l->good_hosts[i]))
 			return true;
-	if (g->host.len == 0 || !names_is_ours(s->conf, g->host, c->fd))
+	if (g->host.len == 0 || !server_name_is_ours(s->conf, g->host, c->fd))
 		return false;
-	char *keep = l->good_hosts[l->good_host_next++ % LANE_GOOD_HOSTS];
+	char *keep = l->good_hosts[l->good_host_next++ % LOOP_GOOD_HOSTS];
 	memcpy(keep, g->host.at, g->host.len);
 	keep[g->host.len] = '\0';
 	return true;
 }
 
 /* Not when the clock has gone back since it was fetched. */
-static bool is_fresh(const struct lane *l, const struct entry *e)
+static bool is_fresh(const struct loop *l, const struct entry *e)
 {
 	return l->now < e->ready_until && !policy_is_dated_ahead(e->fetched_at, l->now);
 }
 
 /* True when the row behind the object still says what the object says. */
-static bool is_proved(struct lane *l, struct hot_object *o)
+static bool is_proved(struct loop *l, struct ramcache_entry *o)
 {
 	if (l->edits < 0 || o->entry->rules != l->rules)
 		return false;
 	if (atomic_load_explicit(&o->proved_edits, memory_order_acquire) == l->edits)
 		return true;
-	if (store_watch_confirm(l->watch, o->entry) != STORE_FOUND)
+	if (change_counter_confirm(l->watch, o->entry) != INDEX_FOUND)
 		return false;
 	atomic_store_explicit(&o->proved_edits, l->edits, memory_order_release);
 	return true;
 }
 
-static void note_hit(struct lane *l, struct hot_object *o)
+static void note_hit(struct loop *l, struct ramcache_entry *o)
 {
 	atomic_fetch_add_explicit(&o->hits, 1, memory_order_relaxed);
 	atomic_store_explicit(&o->used_at, l->now, memory_order_relaxed);
 	if (atomic_load_explicit(&o->listed, memory_order_relaxed) ||
 	    atomic_exchange_explicit(&o->listed, true, memory_order_relaxed))
 		return;
-	if (l->listed_count == LANE_LISTED)
-		ready_tell(l);
+	if (l->listed_count == LOOP_LISTED)
+		loop_hit_tell(l);
 	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
 	l->listed[l->listed_count++] = o;
 }
 
-void ready_tell(struct lane *l)
+void loop_hit_tell(struct loop *l)
 {
 	for (size_t i = 0; i < l->listed_count; i++) {
-		struct hot_object *o = l->listed[i];
+		struct ramcache_entry *o = l->listed[i];
 		atomic_store_explicit(&o->listed, false, memory_order_relaxed);
 		int64_t hits = atomic_exchange_explicit(&o->hits, 0, memory_order_relaxed);
 		if (hits > 0)
-			store_used(l->lanes->config.service->store, o->entry->id, hits,
+			store_used(l->loops->config.context->store, o->entry->id, hits,
 			    atomic_load_explicit(&o->used_at, memory_order_relaxed));
-		hot_drop(o);
+		ramcache_drop(o);
 	}
 	l->listed_count = 0;
 }
 
 /* What the socket would not take at once is kept for a worker. */
-static enum ready_outcome keep_rest(struct conn *c, const struct iovec iov[3], size_t sent)
+static enum loop_hit_outcome keep_rest(struct conn *c, const struct iovec iov[3], size_t sent)
 {
 	size_t total = iov[0].iov_len + iov[1].iov_len + iov[2].iov_len;
 	c->rest = malloc(total - sent);
 	if (c->rest == NULL)
-		return READY_GONE;
+		return LOOP_HIT_GONE;
 	c->rest_bytes = 0;
 	for (int i = 0; i < 3; i++) {
 		size_t skip = sent < iov[i].iov_len ? sent : iov[i].iov_len;
@@ -89,15 +89,15 @@ static enum ready_outcome keep_rest(struct conn *c, const struct iovec iov[3], s
 		memcpy(c->rest + c->rest_bytes, (const char *)iov[i].iov_base + skip, iov[i].iov_len - skip);
 		c->rest_bytes += iov[i].iov_len - skip;
 	}
-	return READY_PARTLY;
+	return LOOP_HIT_PARTLY;
 }
 
-static enum ready_outcome send_ready(struct lane *l, struct conn *c, const struct hot_object *o, bool head)
+static enum loop_hit_outcome send_ready(struct loop *l, struct conn *c, const struct ramcache_entry *o, bool head)
 {
-	char tail[REPLY_HIT_LINES + 2];
+	char tail[RESPONSE_HEAD_HIT_LINES + 2];
 	const struct entry *e = o->entry;
 	int64_t age = e->initial_age_s + (l->now > e->fetched_at ? l->now - e->fetched_at : 0);
-	size_t n = reply_write_hit(tail, age, e->ready_until - l->now, e->ready_rule);
+	size_t n = response_head_write_hit(tail, age, e->ready_until - l->now, e->ready_rule);
 	tail[n++] = '\r';
 	tail[n++] = '\n';
 	struct iovec iov[3] = {{o->text, o->head_bytes}, {tail, n}, {o->text + o->head_bytes, head ? 0 : o->body_bytes}};
@@ -108,14 +108,14 @@ static enum ready_outcome send_ready(struct lane *l, struct conn *c, const struc
 		sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno != EAGAIN)
-		return READY_GONE;
+		return LOOP_HIT_GONE;
 	l->bytes += head ? 0 : (int64_t)o->body_bytes;
 	if (sent >= 0 && (size_t)sent == total)
-		return READY_SENT;
+		return LOOP_HIT_SENT;
 	return keep_rest(c, iov, sent < 0 ? 0 : (size_t)sent);
 }
 
-static void log_ready(const struct lane *l, const struct conn *c, const struct hot_object *o, const struct glance *g, struct span bytes)
+static void log_ready(const struct loop *l, const struct conn *c, const struct ramcache_entry *o, const struct request_scan *g, struct span bytes)
 {
 	struct head h;
 	struct fault fault;
@@ -131,22 +131,22 @@ static void log_ready(const struct lane *l, const struct conn *c, const struct h
 		    .status = o->entry->status,
 		    .body_bytes = g->head ? 0 : (int64_t)o->body_bytes,
 		    .verdict = span_of("hit"),
-		    .took_us = (lane_clock_ms() - l->now_ms) * 1000,
+		    .took_us = (clock_ms() - l->now_ms) * 1000,
 		};
 		log_access(&a, l->now);
 	}
 	message_fini(&h);
 }
 
-enum ready_outcome ready_answer(struct lane *l, struct conn *c, const struct glance *g, struct span head)
+enum loop_hit_outcome loop_hit_answer(struct loop *l, struct conn *c, const struct request_scan *g, struct span head)
 {
-	struct hot *hot = l->lanes->config.service->hot;
+	struct ramcache *ramcache = l->loops->config.context->ramcache;
 	if (c->admin)
-		return READY_NOT;
-	struct hot_object *o = hot_find(hot, g->target);
-	enum ready_outcome outcome = READY_NOT;
+		return LOOP_HIT_NOT;
+	struct ramcache_entry *o = ramcache_find(ramcache, g->target);
+	enum loop_hit_outcome outcome = LOOP_HIT_NOT;
 	if (o == NULL)
-		return READY_NOT;
+		return LOOP_HIT_NOT;
 	if (is_fresh(l, o->entry) && host_is_good(l, c, g)) {
 		if (is_proved(l, o)) {
 			note_hit(l, o);
@@ -155,9 +155,9 @@ enum ready_outcome ready_answer(struct lane *l, struct conn *c, const struct gla
 			if (log_access_wanted())
 				log_ready(l, c, o, g, head);
 		} else {
-			hot_remove(hot, o);
+			ramcache_remove(ramcache, o);
 		}
 	}
-	hot_drop(o);
+	ramcache_drop(o);
 	return outcome;
 }

@@ -1,4 +1,4 @@
-/* lane_internal: what lane.c (the loop), lane_conns.c (hand-over) and lane_ready.c (answers from `hot`) share. */
+/* loop_internal: what loop.c (the loop), loop_conns.c (hand-over) and loop_ready.c (answers from `hot`) share. */
 #ifndef CURLEW_SERVER_LOOP_INTERNAL_H
 #define CURLEW_SERVER_LOOP_INTERNAL_H
 
@@ -10,64 +10,64 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-enum { LANE_GOOD_HOSTS = 8, LANE_HOST_BYTES = 128, LANE_LISTED = 4096 };
+enum { LOOP_GOOD_HOSTS = 8, LOOP_HOST_BYTES = 128, LOOP_LISTED = 4096 };
 
-struct lane {
-	struct lanes *lanes;
+struct loop {
+	struct loops *loops;
 	pthread_t thread;
 	bool started;
 	int epoll_fd, wake_fd;
-	struct store_watch *watch;
+	struct change_counter *watch;
 
 	pthread_mutex_t lock; /* conns and each conn's busy */
 	struct conn *conns;
 	size_t conn_count;
 
-	/* the lane's thread only */
+	/* the loop's thread only */
 	int64_t rules; /* the generation of the rules, as of the same look */
 	int64_t edits; /* the edit counter at this wake-up; -1: the index cannot be asked */
 	int64_t now;   /* Unix seconds at this wake-up */
 	int64_t now_ms; /* monotonic */
 	bool deaf; /* the listeners are out of the epoll set: draining, or out of descriptors until the next tick */
-	char good_hosts[LANE_GOOD_HOSTS][LANE_HOST_BYTES]; /* Host values found to be ours */
+	char good_hosts[LOOP_GOOD_HOSTS][LOOP_HOST_BYTES]; /* Host values found to be ours */
 	size_t good_host_next;
-	struct hot_object *listed[LANE_LISTED]; /* whose hits this lane will tell */
+	struct ramcache_entry *listed[LOOP_LISTED]; /* whose hits this loop will tell */
 	size_t listed_count;
 	int64_t requests, bytes; /* counted here, added to stats once a wake-up */
 };
 
-struct lanes {
-	struct lanes_config config;
-	struct lane *all;
+struct loops {
+	struct loops_config config;
+	struct loop *all;
 	size_t count;
 	atomic_size_t next;
 	atomic_bool draining;
 	atomic_bool ending;
-	int64_t round; /* of looks at the connections; the first lane's thread only */
+	int64_t round; /* of looks at the connections; the first loop's thread only */
 };
 
-int64_t lane_clock_ms(void);
-/* A new connection for this lane. Takes fd. admin: it came by --admin-listen. */
-void lane_adopt(struct lane *, int fd, const struct sockaddr_storage *peer, bool admin);
+int64_t clock_ms(void);
+/* A new connection for this loop. Takes fd. admin: it came by --admin-listen. */
+void loop_adopt(struct loop *, int fd, const struct sockaddr_storage *peer, bool admin);
 /* Gives a connection with what it has received to a worker; it is out of the epoll set afterwards. */
-void lane_hand_over(struct lane *, struct conn *, struct span received);
-/* Puts a connection that is the caller's back into its lane's epoll set: it is the lane's again. */
-void lane_take_back(struct conn *);
-/* No thread is free for the connection's request: 503. The connection is the caller's before and its lane's afterwards. */
-void lane_refuse(struct conn *);
-/* Once a second, on the first lane's thread: too few threads (lane_shortage.c). */
-void lane_shortage(struct lanes *);
-/* Ends a connection that the lane has. */
-void lane_close(struct lane *, struct conn *);
+void loop_hand_over(struct loop *, struct conn *, struct span received);
+/* Puts a connection that is the caller's back into its loop's epoll set: it is the loop's again. */
+void loop_take_back(struct conn *);
+/* No thread is free for the connection's request: 503. The connection is the caller's before and its loop's afterwards. */
+void loop_refuse(struct conn *);
+/* Once a second, on the first loop's thread: too few threads (loop_shortage.c). */
+void loop_shortage(struct loops *);
+/* Ends a connection that the loop has. */
+void loop_close(struct loop *, struct conn *);
 
-enum ready_outcome {
-	READY_SENT,   /* answered; go on behind the head */
-	READY_NOT,    /* a worker must answer */
-	READY_PARTLY, /* answered, but a worker must send conn->rest */
-	READY_GONE    /* the client is gone */
+enum loop_hit_outcome {
+	LOOP_HIT_SENT,   /* answered; go on behind the head */
+	LOOP_HIT_NOT,    /* a worker must answer */
+	LOOP_HIT_PARTLY, /* answered, but a worker must send conn->rest */
+	LOOP_HIT_GONE    /* the client is gone */
 };
-enum ready_outcome ready_answer(struct lane *, struct conn *, const struct glance *, struct span head);
+enum loop_hit_outcome loop_hit_answer(struct loop *, struct conn *, const struct request_scan *, struct span head);
 /* Tells the store of the hits, once in a while. */
-void ready_tell(struct lane *);
+void loop_hit_tell(struct loop *);
 
 #endif

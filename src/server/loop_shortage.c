@@ -1,7 +1,7 @@
 /*
- * What the first lane does once a second about threads: requests that have waited too long for one get a 503, and when more than half of
+ * What the first loop does once a second about threads: requests that have waited too long for one get a 503, and when more than half of
  * them are busy, connections that move too little are cut (min_rate.h). A cut is a shutdown(): the thread that reads from the client, writes
- * to it or waits for its fetch notices, and gives the connection back.
+ * to it or waits for its fetch pending_wakeups, and gives the connection back.
  *
  * TCP itself counts what has moved, so that a send of many bytes that waits for its client can be watched from outside.
  */
@@ -55,30 +55,30 @@ static void send_refusal(const struct conn *c, double thread_wait_s, int64_t now
 	message_fini(&h);
 }
 
-void lane_refuse(struct conn *c)
+void loop_refuse(struct conn *c)
 {
 	stats_add(STATS_REQUESTS, 1);
 	stats_add(STATS_NO_THREAD, 1);
 	if (c->rest != NULL) { /* in the middle of a response there is nothing to say */
-		lane_close(c->lane, c);
+		loop_close(c->loop, c);
 		return;
 	}
-	send_refusal(c, c->lane->lanes->config.thread_wait_s, (int64_t)time(NULL));
+	send_refusal(c, c->loop->loops->config.thread_wait_s, (int64_t)time(NULL));
 	buf_fini(&c->in);
 	if (shutdown(c->fd, SHUT_WR) != 0) {
-		lane_close(c->lane, c);
+		loop_close(c->loop, c);
 		return;
 	}
 	c->lingers = true;
-	lane_take_back(c);
+	loop_take_back(c);
 }
 
-static void refuse_late(struct lanes *all)
+static void refuse_late(struct loops *all)
 {
-	struct work *next, *late = workers_take_late(all->config.service->workers, (int64_t)(all->config.thread_wait_s * 1000));
+	struct work *next, *late = threadpool_take_late(all->config.context->threadpool, (int64_t)(all->config.thread_wait_s * 1000));
 	for (struct work *w = late; w != NULL; w = next) {
-		next = workers_next_late(w);
-		lane_refuse(conn_of_work(w));
+		next = threadpool_next_late(w);
+		loop_refuse(conn_of_work(w));
 	}
 }
 
@@ -97,7 +97,7 @@ static int64_t moved_bytes(int fd, bool *unsent)
 }
 
 /* Looks at a connection. True when it is too slow. */
-static bool is_slow(struct lanes *all, struct conn *c, struct min_rate_slow *slow)
+static bool is_slow(struct loops *all, struct conn *c, struct min_rate_slow *slow)
 {
 	bool unsent = false;
 	int64_t bytes = c->busy ? moved_bytes(c->fd, &unsent) : -1;
@@ -112,9 +112,9 @@ static bool is_slow(struct lanes *all, struct conn *c, struct min_rate_slow *slo
 }
 
 /* The slow ones among all connections; the caller frees them. */
-static struct min_rate_slow *find_slow(struct lanes *all, size_t *count)
+static struct min_rate_slow *find_slow(struct loops *all, size_t *count)
 {
-	size_t room = lanes_open(all);
+	size_t room = loops_open(all);
 	struct min_rate_slow one, *slow = calloc(room + 1, sizeof *slow);
 	*count = 0;
 	for (size_t i = 0; slow != NULL && i < all->count; i++) {
@@ -127,7 +127,7 @@ static struct min_rate_slow *find_slow(struct lanes *all, size_t *count)
 	return slow;
 }
 
-/* Its thread notices, and when that has closed the connection, what the client has not taken is thrown away with it. */
+/* Its thread pending_wakeups, and when that has closed the connection, what the client has not taken is thrown away with it. */
 static void cut_one(const struct conn *c)
 {
 	struct linger hard = {.l_onoff = 1, .l_linger = 0};
@@ -136,7 +136,7 @@ static void cut_one(const struct conn *c)
 }
 
 /* Cuts those that are not faster than the last one to be cut. */
-static void cut(struct lanes *all, const struct min_rate_slow *last, size_t count)
+static void cut(struct loops *all, const struct min_rate_slow *last, size_t count)
 {
 	size_t left = count;
 	for (size_t i = 0; i < all->count; i++) {
@@ -155,11 +155,11 @@ static void cut(struct lanes *all, const struct min_rate_slow *last, size_t coun
 	    count - left);
 }
 
-void lane_shortage(struct lanes *all)
+void loop_shortage(struct loops *all)
 {
 	refuse_late(all);
 	all->round++;
-	struct min_rate_load load = workers_load(all->config.service->workers);
+	struct min_rate_load load = threadpool_load(all->config.context->threadpool);
 	if (all->config.min_rate <= 0 || !min_rate_is_short(&load))
 		return;
 	size_t found;

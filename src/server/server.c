@@ -22,8 +22,8 @@
 enum { POLL_MS = 20, BREAK_S = 2 };
 
 struct server {
-	struct service service;
-	struct lanes *lanes;
+	struct context context;
+	struct loops *loops;
 	struct listeners listeners;
 };
 
@@ -44,35 +44,35 @@ static int server_open(struct server *s, const struct conf *conf)
 	struct buf why;
 	const char *access = conf_text(conf, "access-log");
 	buf_init(&why, BUF_LINE);
-	int status = listeners_check(conf) != 0 || names_check(conf) != 0 ? 2 : service_open(&s->service, conf, &why);
+	int status = listeners_check(conf) != 0 || server_name_check(conf) != 0 ? 2 : context_open(&s->context, conf, &why);
 	if (status != 0)
 		goto out;
 	status = 1;
-	s->service.hot = hot_new();
-	s->service.workers = workers_new((unsigned)conf_number(conf, "threads"));
-	if (s->service.hot == NULL || s->service.workers == NULL) {
+	s->context.ramcache = ramcache_new();
+	s->context.threadpool = threadpool_new((unsigned)conf_number(conf, "threads"));
+	if (s->context.ramcache == NULL || s->context.threadpool == NULL) {
 		buf_adds(&why, "serve: out of memory");
 		goto out;
 	}
-	s->service.listeners = &s->listeners;
+	s->context.listeners = &s->listeners;
 	if (listeners_open(&s->listeners, conf) != 0)
 		goto out;
 	if (log_access_open(access) != 0) {
 		buf_addf(&why, "--access-log %s: %s (give a file that can be written)", access, strerror(errno));
 		goto out;
 	}
-	flights_join_stored(s->service.flights);
-	struct lanes_config config = {
-	    .service = &s->service,
+	flight_table_join_stored(s->context.flights);
+	struct loops_config config = {
+	    .context = &s->context,
 	    .listeners = &s->listeners,
 	    .head_timeout_s = conf_seconds(conf, "head-timeout"),
 	    .idle_timeout_s = conf_seconds(conf, "idle-timeout"),
 	    .thread_wait_s = conf_seconds(conf, "thread-wait"),
 	    .min_rate = conf_number(conf, "min-rate"),
-	    .run = request_run,
+	    .run = dispatch_run,
 	};
-	s->lanes = lanes_new(&config, &why);
-	status = s->lanes != NULL ? 0 : 1;
+	s->loops = loops_new(&config, &why);
+	status = s->loops != NULL ? 0 : 1;
 out:
 	if (why.len > 0)
 		log_say("%s", buf_str(&why));
@@ -99,45 +99,45 @@ static void note_settings(const struct server *s)
 	for (size_t i = 0; i < s->listeners.count; i++)
 		if (s->listeners.fds[i] != s->listeners.admin && listeners_name(&s->listeners, s->listeners.fds[i], name) == 0)
 			buf_addf(&settings, "listen %s\n", name);
-	conf_each(s->service.conf, add_setting, &settings);
-	store_note_server(s->service.store, buf_str(&settings));
+	conf_each(s->context.conf, add_setting, &settings);
+	store_note_server(s->context.store, buf_str(&settings));
 	buf_fini(&settings);
 }
 
 static void server_close(struct server *s)
 {
-	if (s->lanes != NULL)
-		lanes_stop(s->lanes);
-	bool quiet = workers_end(s->service.workers, BREAK_S);
+	if (s->loops != NULL)
+		loops_stop(s->loops);
+	bool quiet = threadpool_end(s->context.threadpool, BREAK_S);
 	if (!quiet) { /* a thread hangs in a call we cannot end: keep what is queued and go */
-		store_hurry(s->service.store);
-		store_settle(s->service.store);
+		store_hurry(s->context.store);
+		store_flush(s->context.store);
 		log_access_close();
 		_exit(0);
 	}
-	if (s->lanes != NULL)
-		lanes_free(s->lanes);
-	hot_free(s->service.hot);
+	if (s->loops != NULL)
+		loops_free(s->loops);
+	ramcache_free(s->context.ramcache);
 	listeners_close(&s->listeners);
-	service_close(&s->service);
+	context_close(&s->context);
 	log_access_close();
 }
 
 /* Lets running answers finish for a while; a second signal ends the patience. */
 static void drain(struct server *s, const sigset_t *signals)
 {
-	double until = clock_s() + conf_seconds(s->service.conf, "drain");
+	double until = clock_s() + conf_seconds(s->context.conf, "drain");
 	struct timespec tick = {0, POLL_MS * 1000000L};
-	lanes_drain(s->lanes);
-	for (size_t i = 0; i < s->listeners.count; i++) /* refused at once; the numbers stay ours until the lanes are through */
+	loops_drain(s->loops);
+	for (size_t i = 0; i < s->listeners.count; i++) /* refused at once; the numbers stay ours until the loops are through */
 		shutdown(s->listeners.fds[i], SHUT_RDWR);
-	while (lanes_open(s->lanes) > 0 && clock_s() < until) {
+	while (loops_open(s->loops) > 0 && clock_s() < until) {
 		int sig = sigtimedwait(signals, NULL, &tick);
 		if (sig == SIGTERM || sig == SIGINT)
 			break;
 	}
-	if (lanes_open(s->lanes) > 0)
-		lanes_break(s->lanes);
+	if (loops_open(s->loops) > 0)
+		loops_break(s->loops);
 }
 
 int server_run(const struct conf *conf)

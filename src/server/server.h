@@ -1,5 +1,5 @@
 /*
- * server: a service with listeners, workers and lanes, from start to the end of its drain.
+ * server: a service with listeners, threadpool and loops, from start to the end of its drain.
  */
 #ifndef CURLEW_SERVER_SERVER_H
 #define CURLEW_SERVER_SERVER_H

@@ -28,7 +28,7 @@
 struct copy {
 	const char *from, *to;
 	int from_fd, to_fd;
-	struct lock *lock;
+	struct file_lock *lock;
 	struct owner owner; /* of to */
 	struct backup *report;
 	struct buf *why;
@@ -75,7 +75,7 @@ static int open_empty(struct copy *c)
 static int hold_reclaiming(struct copy *c)
 {
 	for (int waited = 0; waited < RECLAIM_PATIENCE_MS; waited += 10) {
-		if (lock_reclaim_begin(c->lock))
+		if (file_lock_reclaim_begin(c->lock))
 			return 0;
 		clock_pause_us(10000);
 	}
@@ -121,7 +121,7 @@ static int copy_body(struct copy *c, const char *file)
 }
 
 /* For index_query() on the copy's index. */
-static int copy_row(void *ctx, const struct store_column *columns, size_t count)
+static int copy_row(void *ctx, const struct index_column *columns, size_t count)
 {
 	struct copy *c = ctx;
 	const char *file = columns[0].text;
@@ -170,7 +170,7 @@ int backup_cache(struct backup *report, const char *from, const char *to, struct
 	report->linked = report->copied = report->missing = 0;
 	if (c.from_fd < 0 || fstatat(c.from_fd, "index.db", &s, 0) != 0)
 		buf_addf(why, "no cache in %s: %s", from, strerror(errno));
-	else if ((c.lock = lock_open_to_read(c.from_fd)) == NULL)
+	else if ((c.lock = file_lock_open_to_read(c.from_fd)) == NULL)
 		buf_addf(why, "%s/lock: %s", from, strerror(errno));
 	else if (!is_whole(from, c.from_fd, why))
 		;
@@ -178,7 +178,7 @@ int backup_cache(struct backup *report, const char *from, const char *to, struct
 		rc = index_backup(from, to, boot, why) == 0 ? copy_bodies(&c) : -1;
 	if (rc == 0 && syncfs(c.to_fd) != 0)
 		rc = fail(&c, "", strerror(errno));
-	lock_close(c.lock);
+	file_lock_close(c.lock);
 	if (c.from_fd >= 0)
 		close(c.from_fd);
 	if (c.to_fd >= 0)

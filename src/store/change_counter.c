@@ -1,21 +1,21 @@
-/* Noticing edits: what a lane asks before it answers from memory. */
+/* Noticing edits: what a loop asks before it answers from memory. */
 #include "store/store_internal.h"
 
 #include "base/log.h"
 
 #include <stdlib.h>
 
-struct store_watch {
+struct change_counter {
 	struct store *store;
 	struct index *ix;
 	int64_t version, edits, rules;
 };
 
-struct store_watch *store_watch_new(struct store *s)
+struct change_counter *change_counter_new(struct store *s)
 {
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	struct store_watch *w = calloc(1, sizeof *w);
+	struct change_counter *w = calloc(1, sizeof *w);
 	if (w != NULL && (w->ix = index_open(s->dir, INDEX_READER, &why)) == NULL) {
 		log_say("%s", buf_str(&why));
 		free(w);
@@ -29,7 +29,7 @@ struct store_watch *store_watch_new(struct store *s)
 	return w;
 }
 
-void store_watch_free(struct store_watch *w)
+void change_counter_free(struct change_counter *w)
 {
 	if (w == NULL)
 		return;
@@ -37,7 +37,7 @@ void store_watch_free(struct store_watch *w)
 	free(w);
 }
 
-int64_t store_watch_edits(struct store_watch *w)
+int64_t change_counter_edits(struct change_counter *w)
 {
 	int64_t bumps = atomic_load(&w->store->bumps);
 	int64_t version = index_version(w->ix);
@@ -55,12 +55,12 @@ int64_t store_watch_edits(struct store_watch *w)
 	return w->edits + bumps;
 }
 
-int64_t store_watch_rules(const struct store_watch *w)
+int64_t change_counter_rules(const struct change_counter *w)
 {
 	return w->rules;
 }
 
-enum store_found store_watch_confirm(struct store_watch *w, const struct entry *e)
+enum index_result change_counter_confirm(struct change_counter *w, const struct entry *e)
 {
-	return store_is_gone(w->store, e->url) ? STORE_ABSENT : index_confirm(w->ix, e);
+	return store_has_tombstone(w->store, e->url) ? INDEX_ABSENT : index_confirm(w->ix, e);
 }

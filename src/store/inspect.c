@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int keep_text(void *ctx, const struct store_column *c, size_t count)
+static int keep_text(void *ctx, const struct index_column *c, size_t count)
 {
 	char **text = ctx;
 	free(*text);
@@ -21,7 +21,7 @@ static int keep_text(void *ctx, const struct store_column *c, size_t count)
 	return 0;
 }
 
-static char *ask_text(const char *dir, const char *sql, const char *param, struct buf *why)
+static char *url_argument_text(const char *dir, const char *sql, const char *param, struct buf *why)
 {
 	char *text = NULL;
 	store_query(dir, sql, &param, param != NULL ? 1 : 0, keep_text, &text, why);
@@ -29,14 +29,14 @@ static char *ask_text(const char *dir, const char *sql, const char *param, struc
 }
 
 struct living {
-	struct glimpse *g;
-	struct lock *lock;
+	struct inspect *g;
+	struct file_lock *lock;
 };
 
-static int keep_living(void *ctx, const struct store_column *c, size_t count)
+static int keep_living(void *ctx, const struct index_column *c, size_t count)
 {
 	struct living *l = ctx;
-	if (count < 2 || c[0].text == NULL || c[1].text == NULL || !lock_alive(l->lock, strtoll(c[0].text, NULL, 10)))
+	if (count < 2 || c[0].text == NULL || c[1].text == NULL || !file_lock_alive(l->lock, strtoll(c[0].text, NULL, 10)))
 		return 0;
 	if (l->g->servers++ == 0)
 		l->g->server = strdup(c[1].text);
@@ -44,21 +44,21 @@ static int keep_living(void *ctx, const struct store_column *c, size_t count)
 }
 
 /* A server's own words about itself count while it lives. */
-static void read_servers(const char *dir, struct glimpse *g, struct buf *why)
+static void read_servers(const char *dir, struct inspect *g, struct buf *why)
 {
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct living l = {g, dir_fd >= 0 ? lock_open_to_read(dir_fd) : NULL};
+	struct living l = {g, dir_fd >= 0 ? file_lock_open_to_read(dir_fd) : NULL};
 	if (l.lock != NULL)
 		store_query(dir, "SELECT substr(name, 8), value FROM setting WHERE name GLOB 'server *' ORDER BY name", NULL, 0, keep_living, &l, why);
-	lock_close(l.lock);
+	file_lock_close(l.lock);
 	if (dir_fd >= 0)
 		close(dir_fd);
 }
 
-int glimpse_open(struct glimpse *g, const char *dir, struct buf *why)
+int inspect_open(struct inspect *g, const char *dir, struct buf *why)
 {
-	*g = (struct glimpse){.dir = dir};
-	g->mode = ask_text(dir, "SELECT value FROM setting WHERE name = 'mode'", NULL, why);
+	*g = (struct inspect){.dir = dir};
+	g->mode = url_argument_text(dir, "SELECT value FROM setting WHERE name = 'mode'", NULL, why);
 	if (g->mode == NULL)
 		return -1;
 	read_servers(dir, g, why);
@@ -67,18 +67,18 @@ int glimpse_open(struct glimpse *g, const char *dir, struct buf *why)
 	return g->rules != NULL ? 0 : -1;
 }
 
-enum store_found glimpse_rows(struct glimpse *g, const char *url, struct store_rows *rows)
+enum index_result inspect_rows(struct inspect *g, const char *url, struct index_rows *rows)
 {
 	return index_find(g->ix, url, rows);
 }
 
-enum store_found glimpse_parts(struct glimpse *g, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct store_parts *parts)
+enum index_result inspect_parts(struct inspect *g, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct index_parts *parts)
 {
 	return index_find_parts(g->ix, url, wanted, ctx, parts);
 }
 
-bool glimpse_body(const struct glimpse *g, const char *name, int64_t bytes)
+bool inspect_body(const struct inspect *g, const char *name, int64_t bytes)
 {
 	struct stat s;
 	if (name == NULL)
@@ -89,13 +89,13 @@ bool glimpse_body(const struct glimpse *g, const char *name, int64_t bytes)
 	return there;
 }
 
-char *glimpse_refusal(struct glimpse *g, const char *url, struct buf *why)
+char *inspect_refusal(struct inspect *g, const char *url, struct buf *why)
 {
-	return ask_text(g->dir, "SELECT reason || ' (status ' || status || ', ' || datetime(at, 'unixepoch', 'localtime') || "
+	return url_argument_text(g->dir, "SELECT reason || ' (status ' || status || ', ' || datetime(at, 'unixepoch', 'localtime') || "
 				"iif(times > 1, ', ' || times || ' times', '') || ')' FROM refusal WHERE url = ?1", url, why);
 }
 
-void glimpse_close(struct glimpse *g)
+void inspect_close(struct inspect *g)
 {
 	rules_free(g->rules);
 	index_close(g->ix);

@@ -9,7 +9,7 @@
 
 struct index;
 
-struct glimpse {
+struct inspect {
 	const char *dir;
 	struct index *ix;
 	struct rules *rules;
@@ -18,15 +18,15 @@ struct glimpse {
 	unsigned servers; /* so many are */
 };
 
-/* 0, or -1 with why; glimpse_close() is always allowed. dir stays the caller's. */
-int glimpse_open(struct glimpse *, const char *dir, struct buf *why);
-void glimpse_close(struct glimpse *);
-enum store_found glimpse_rows(struct glimpse *, const char *url, struct store_rows *);
-enum store_found glimpse_parts(struct glimpse *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct store_parts *);
+/* 0, or -1 with why; inspect_close() is always allowed. dir stays the caller's. */
+int inspect_open(struct inspect *, const char *dir, struct buf *why);
+void inspect_close(struct inspect *);
+enum index_result inspect_rows(struct inspect *, const char *url, struct index_rows *);
+enum index_result inspect_parts(struct inspect *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct index_parts *);
 /* True when a body file of that name and size is there, or none is needed (name NULL). Whether its bytes are right is not looked at. */
-bool glimpse_body(const struct glimpse *, const char *name, int64_t bytes);
+bool inspect_body(const struct inspect *, const char *name, int64_t bytes);
 /* Why the URL was not stored, as a sentence; NULL: nothing is known. The caller's to free. */
-char *glimpse_refusal(struct glimpse *, const char *url, struct buf *why);
+char *inspect_refusal(struct inspect *, const char *url, struct buf *why);
 
 #endif

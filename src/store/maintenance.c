@@ -3,14 +3,14 @@
  * chore keeps another one waiting: a million files in the trash are emptied in thousands of rounds.
  *
  *	trash        found by data_version, so within half a second of a commit by any process; 64 files at a time, half of the time
- *	             pausing; not while another process reclaims or makes a backup (lock_reclaim_begin)
- *	bounds       --size, --max-entries, --min-free (keep_room.c)
+ *	             pausing; not while another process reclaims or makes a backup (file_lock_reclaim_begin)
+ *	bounds       --size, --max-entries, --min-free (quota.c)
  *	WAL          checkpointed from 4,096 frames on. A writer that never rests keeps a checkpoint from ever being complete, so from
  *	             16,384 frames on the writer itself does one between two transactions. From 32,768 frames on that cannot be copied,
  *	             somebody reads and does not finish: storing stops, and the reader is named
  *	free pages   given back when more than a quarter of the file is free
  *	sync         every half minute in which a body was sealed (invariant 7)
- *	sweep        of what dead processes left: at start, and with each sync (keep_sweep.c)
+ *	sweep        of what dead processes left: at start, and with each sync (orphans.c)
  */
 #include "store/maintenance.h"
 
@@ -42,7 +42,7 @@
 #define VACUUM_PAGES 500
 #define VACUUM_ABOVE 1024 /* free pages that are not worth it */
 
-void keep_kick(struct keep *k)
+void maintenance_kick(struct maintenance *k)
 {
 	pthread_mutex_lock(&k->mutex);
 	k->kicked = true;
@@ -50,7 +50,7 @@ void keep_kick(struct keep *k)
 	pthread_mutex_unlock(&k->mutex);
 }
 
-bool keep_is_stopping(struct keep *k)
+bool maintenance_is_stopping(struct maintenance *k)
 {
 	pthread_mutex_lock(&k->mutex);
 	bool is = k->stopping;
@@ -58,7 +58,7 @@ bool keep_is_stopping(struct keep *k)
 	return is;
 }
 
-void keep_op_free(struct store_op *op, bool committed)
+void maintenance_op_free(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	free(op);
@@ -67,13 +67,13 @@ void keep_op_free(struct store_op *op, bool committed)
 /* --- trash (invariant 4: the row is gone, now the file) --- */
 
 struct emptied {
-	struct store_op op;
-	struct keep *keep;
+	struct writer_op op;
+	struct maintenance *maintenance;
 	int count;
 	struct index_trash items[TRASH_ITEMS];
 };
 
-static int emptied_run(struct store_op *op, struct index *ix)
+static int emptied_run(struct writer_op *op, struct index *ix)
 {
 	struct emptied *e = (struct emptied *)op;
 	int result = 0;
@@ -82,15 +82,15 @@ static int emptied_run(struct store_op *op, struct index *ix)
 	return result;
 }
 
-static void emptied_done(struct store_op *op, bool committed)
+static void emptied_done(struct writer_op *op, bool committed)
 {
 	(void)committed; /* if not, they are met again, and the files are gone already */
-	atomic_fetch_sub(&((struct emptied *)op)->keep->trash_asked, 1);
+	atomic_fetch_sub(&((struct emptied *)op)->maintenance->trash_asked, 1);
 	free(op);
 }
 
 /* True when the row in the trash has served its purpose. */
-static bool throw_away(struct keep *k, const struct index_trash *item)
+static bool throw_away(struct maintenance *k, const struct index_trash *item)
 {
 	if (item->owned)
 		return true;
@@ -108,13 +108,13 @@ static bool throw_away(struct keep *k, const struct index_trash *item)
 }
 
 /* One piece. False: nothing more now. */
-static bool empty_piece(struct keep *k)
+static bool empty_piece(struct maintenance *k)
 {
 	struct emptied *e = malloc(sizeof *e);
 	if (e == NULL)
 		return false;
-	e->op = (struct store_op){.run = emptied_run, .done = emptied_done};
-	e->keep = k;
+	e->op = (struct writer_op){.run = emptied_run, .done = emptied_done};
+	e->maintenance = k;
 	e->count = 0;
 	int n = index_trash(k->ix, k->trash_after, e->items, TRASH_ITEMS);
 	for (int i = 0; i < n; i++) {
@@ -131,25 +131,25 @@ static bool empty_piece(struct keep *k)
 	return n == TRASH_ITEMS;
 }
 
-static void empty_trash(struct keep *k)
+static void empty_trash(struct maintenance *k)
 {
 	int64_t version = index_version(k->ix);
 	if (version != k->version) {
 		k->version = version;
 		k->trash_left = true;
 	}
-	if (!k->trash_left || !lock_reclaim_begin(k->at.lock))
+	if (!k->trash_left || !file_lock_reclaim_begin(k->at.lock))
 		return;
 	int64_t began = clock_us(), piece_began = began;
 	bool more = true, from_the_first = k->trash_after == 0;
-	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX && !keep_is_stopping(k)) {
+	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX && !maintenance_is_stopping(k)) {
 		more = empty_piece(k);
 		int64_t now = clock_us();
 		if (more)
 			clock_pause_us(now - piece_began);
 		piece_began = clock_us();
 	}
-	lock_reclaim_end(k->at.lock);
+	file_lock_reclaim_end(k->at.lock);
 	if (!more) {
 		k->trash_after = 0;
 		k->trash_left = !from_the_first; /* what came meanwhile may have taken lower numbers */
@@ -159,39 +159,39 @@ static void empty_trash(struct keep *k)
 /* --- the WAL --- */
 
 struct stopped {
-	struct store_op op;
-	struct keep *keep;
+	struct writer_op op;
+	struct maintenance *maintenance;
 	char why[400]; /* "" when it goes on */
 };
 
-static void stopped_done(struct store_op *op, bool committed)
+static void stopped_done(struct writer_op *op, bool committed)
 {
 	if (committed)
-		atomic_store(&((struct stopped *)op)->keep->unwritten, false);
+		atomic_store(&((struct stopped *)op)->maintenance->unwritten, false);
 	free(op);
 }
 
-static int stopped_run(struct store_op *op, struct index *ix)
+static int stopped_run(struct writer_op *op, struct index *ix)
 {
 	const struct stopped *s = (const struct stopped *)op;
 	return s->why[0] != '\0' ? index_setting_set(ix, "stopped", s->why) : index_setting_remove(ix, "stopped");
 }
 
 /* For `curlew stats`: why nothing is stored. */
-static void note_stopped(struct keep *k)
+static void note_stopped(struct maintenance *k)
 {
 	struct stopped *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return;
-	s->op = (struct store_op){.run = stopped_run, .done = stopped_done};
-	s->keep = k;
-	const char *why = keep_stopped(k);
+	s->op = (struct writer_op){.run = stopped_run, .done = stopped_done};
+	s->maintenance = k;
+	const char *why = maintenance_stopped(k);
 	if (why != NULL)
 		snprintf(s->why, sizeof s->why, "no: %s%s%s", why, k->reader[0] != '\0' ? ": " : "", k->reader);
 	writer_queue(k->at.writer, &s->op, false);
 }
 
-const char *keep_forbidden(const struct keep *k)
+const char *maintenance_forbidden(const struct maintenance *k)
 {
 	if (atomic_load(&k->full))
 		return "an open transaction keeps the write-ahead log from being emptied";
@@ -202,9 +202,9 @@ const char *keep_forbidden(const struct keep *k)
 	return NULL;
 }
 
-const char *keep_stopped(const struct keep *k)
+const char *maintenance_stopped(const struct maintenance *k)
 {
-	const char *why = keep_forbidden(k);
+	const char *why = maintenance_forbidden(k);
 	if (why != NULL)
 		return why;
 	if (bodies_failing(k->at.bodies))
@@ -214,32 +214,32 @@ const char *keep_stopped(const struct keep *k)
 	return NULL;
 }
 
-void keep_failed(struct keep *k)
+void maintenance_failed(struct maintenance *k)
 {
 	atomic_store(&k->unwritten, true);
-	keep_kick(k);
+	maintenance_kick(k);
 }
 
 /* For `curlew stats`: the folders that are passed over. */
 struct avoided {
-	struct store_op op;
-	char names[sizeof ((struct keep *)NULL)->avoided];
+	struct writer_op op;
+	char names[sizeof ((struct maintenance *)NULL)->avoided];
 };
 
-static int avoided_run(struct store_op *op, struct index *ix)
+static int avoided_run(struct writer_op *op, struct index *ix)
 {
 	const struct avoided *a = (const struct avoided *)op;
 	return a->names[0] != '\0' ? index_setting_set(ix, "unwritable", a->names) : index_setting_remove(ix, "unwritable");
 }
 
-static void note_avoided(struct keep *k)
+static void note_avoided(struct maintenance *k)
 {
 	struct buf names;
 	buf_init(&names, BUF_LINE);
 	bodies_list_avoided(k->at.bodies, &names);
 	struct avoided *a = strncmp(buf_str(&names), k->avoided, sizeof k->avoided - 1) != 0 ? calloc(1, sizeof *a) : NULL;
 	if (a != NULL) {
-		a->op = (struct store_op){.run = avoided_run, .done = keep_op_free};
+		a->op = (struct writer_op){.run = avoided_run, .done = maintenance_op_free};
 		snprintf(a->names, sizeof a->names, "%s", buf_str(&names));
 		memcpy(k->avoided, a->names, sizeof k->avoided);
 		writer_queue(k->at.writer, &a->op, false);
@@ -248,7 +248,7 @@ static void note_avoided(struct keep *k)
 }
 
 /* Can bodies be stored at all? */
-static void watch_bodies(struct keep *k, bool closely)
+static void watch_bodies(struct maintenance *k, bool closely)
 {
 	bodies_look_again(k->at.bodies, closely);
 	note_avoided(k);
@@ -263,7 +263,7 @@ static void watch_bodies(struct keep *k, bool closely)
 	atomic_store(&k->away, away);
 }
 
-static void watch_wal(struct keep *k)
+static void watch_wal(struct maintenance *k)
 {
 	int frames = writer_wal_frames(k->at.writer), log = 0, done = 0;
 	if (frames < WAL_CHECKPOINT || frames == k->checkpointed) {
@@ -279,51 +279,51 @@ static void watch_wal(struct keep *k)
 	bool full = log - done > WAL_FULL;
 	k->reader[0] = '\0';
 	if (full) {
-		keep_name_readers(k->at.dir, k->reader, sizeof k->reader);
+		wal_readers_name(k->at.dir, k->reader, sizeof k->reader);
 		log_trouble("wal", "%s/index.db-wal: a reader with an open transaction keeps it from being emptied: %s (nothing is stored "
 			"until that ends)", k->at.dir, k->reader);
 	}
 	atomic_store(&k->full, full);
 }
 
-bool keep_swept(const struct keep *k)
+bool maintenance_swept(const struct maintenance *k)
 {
 	return atomic_load(&k->swept);
 }
 
-bool keep_log_full(const struct keep *k)
+bool maintenance_log_full(const struct maintenance *k)
 {
 	return atomic_load(&k->full);
 }
 
-static int vacuum_run(struct store_op *op, struct index *ix)
+static int vacuum_run(struct writer_op *op, struct index *ix)
 {
 	(void)op;
 	return index_vacuum(ix, VACUUM_PAGES);
 }
 
-static void give_pages_back(struct keep *k)
+static void give_pages_back(struct maintenance *k)
 {
 	int64_t pages = 0, free_pages = 0;
 	if (index_pages(k->ix, &pages, &free_pages) < 0 || free_pages < VACUUM_ABOVE || free_pages < pages / 4)
 		return;
-	struct store_op *v = calloc(1, sizeof *v);
+	struct writer_op *v = calloc(1, sizeof *v);
 	if (v == NULL)
 		return;
-	*v = (struct store_op){.run = vacuum_run, .done = keep_op_free};
+	*v = (struct writer_op){.run = vacuum_run, .done = maintenance_op_free};
 	writer_queue(k->at.writer, v, true);
 }
 
 /* --- sync (invariant 7) --- */
 
 struct synced {
-	struct store_op op;
+	struct writer_op op;
 	int mark_count, lease_count;
-	struct bodies_mark marks[KEEP_LEASES];
-	int64_t leases[KEEP_LEASES]; /* settled before the sync: nothing is left to remember of them */
+	struct bodies_mark marks[ORPHANS_LEASES];
+	int64_t leases[ORPHANS_LEASES]; /* settled before the sync: nothing is left to remember of them */
 };
 
-static int synced_run(struct store_op *op, struct index *ix)
+static int synced_run(struct writer_op *op, struct index *ix)
 {
 	struct synced *s = (struct synced *)op;
 	int result = 0;
@@ -334,19 +334,19 @@ static int synced_run(struct store_op *op, struct index *ix)
 	return result;
 }
 
-static void sync_bodies(struct keep *k)
+static void sync_bodies(struct maintenance *k)
 {
-	struct index_lease leases[KEEP_LEASES];
+	struct index_lease leases[ORPHANS_LEASES];
 	struct synced *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return;
-	s->op = (struct store_op){.run = synced_run, .done = keep_op_free};
-	int n = index_leases(k->ix, 0, leases, KEEP_LEASES);
+	s->op = (struct writer_op){.run = synced_run, .done = maintenance_op_free};
+	int n = index_leases(k->ix, 0, leases, ORPHANS_LEASES);
 	for (int i = 0; i < n; i++)
 		if (leases[i].owner == 0 && strcmp(leases[i].boot, k->at.boot) == 0)
 			s->leases[s->lease_count++] = leases[i].id;
 	if (bodies_fresh(k->at.bodies))
-		s->mark_count = bodies_marks(k->at.bodies, s->marks, KEEP_LEASES);
+		s->mark_count = bodies_marks(k->at.bodies, s->marks, ORPHANS_LEASES);
 	if (s->mark_count + s->lease_count == 0) {
 		free(s);
 		return;
@@ -363,25 +363,25 @@ static void sync_bodies(struct keep *k)
 	writer_queue(k->at.writer, &s->op, false); /* if that fails the marks are lower than they could be, which is safe */
 }
 
-static int traffic_run(struct store_op *op, struct index *ix)
+static int traffic_run(struct writer_op *op, struct index *ix)
 {
 	(void)op;
 	return index_traffic_trim(ix, (int64_t)time(NULL) - TRAFFIC_KEPT_S);
 }
 
-static void forget_traffic(struct keep *k)
+static void forget_traffic(struct maintenance *k)
 {
-	struct store_op *f = calloc(1, sizeof *f);
+	struct writer_op *f = calloc(1, sizeof *f);
 	if (f == NULL)
 		return;
-	*f = (struct store_op){.run = traffic_run, .done = keep_op_free};
+	*f = (struct writer_op){.run = traffic_run, .done = maintenance_op_free};
 	writer_queue(k->at.writer, f, true);
 }
 
 /* --- the thread --- */
 
 /* False when it is time to stop. */
-static bool wait_round(struct keep *k, bool soon)
+static bool wait_round(struct maintenance *k, bool soon)
 {
 	struct timespec until = clock_after_us((k->trash_left || soon ? PAUSE_MS : ROUND_MS) * 1000);
 	pthread_mutex_lock(&k->mutex);
@@ -396,23 +396,23 @@ static bool wait_round(struct keep *k, bool soon)
 
 static void *run(void *arg)
 {
-	struct keep *k = arg;
+	struct maintenance *k = arg;
 	pthread_setname_np(pthread_self(), "keeper");
 	int64_t ticked = 0;
 	ballast_fill(k->at.dir_fd);
 	bodies_sweep_spool(k->at.bodies);
-	keep_sweep_leases(k);
-	bool outside = !atomic_load(&k->away) && keep_sweep_outside(k);
+	orphans_sweep_leases(k);
+	bool outside = !atomic_load(&k->away) && orphans_sweep_outside(k);
 	k->synced_at = time(NULL) - SYNC_S + FIRST_SYNC_S;
 	const char *stopped = NULL;
 	bool noted = !k->at.alone; /* else what stands there is of the dead */
 	while (wait_round(k, outside)) {
 		if (outside)
-			outside = keep_sweep_outside(k);
+			outside = orphans_sweep_outside(k);
 		atomic_store(&k->swept, !outside);
 		if (!atomic_load(&k->away)) {
 			empty_trash(k); /* first: what has gone already must not be asked for again */
-			keep_quota(k);
+			quota_keep(k);
 		}
 		if (clock_us() - ticked < ROUND_MS * 1000)
 			continue;
@@ -421,9 +421,9 @@ static void *run(void *arg)
 		k->at.tick(k->at.ctx, atomic_load(&k->full));
 		watch_wal(k);
 		watch_bodies(k, time(NULL) - k->synced_at >= SYNC_S);
-		if (!noted || atomic_load(&k->unwritten) || keep_stopped(k) != stopped) {
+		if (!noted || atomic_load(&k->unwritten) || maintenance_stopped(k) != stopped) {
 			noted = true;
-			stopped = keep_stopped(k);
+			stopped = maintenance_stopped(k);
 			note_stopped(k);
 		}
 		give_pages_back(k);
@@ -432,28 +432,28 @@ static void *run(void *arg)
 			ballast_fill(k->at.dir_fd);
 			forget_traffic(k);
 			bodies_sweep_spool(k->at.bodies);
-			keep_sweep_leases(k);
+			orphans_sweep_leases(k);
 			sync_bodies(k);
 			k->synced_at = time(NULL);
 		}
 	}
 	/* Each short-lived process leaves a lease behind. Where none ever lives long, it is this one's turn when they are many. */
-	struct index_lease leases[KEEP_LEASES];
-	if (index_leases(k->ix, 0, leases, KEEP_LEASES) == KEEP_LEASES)
+	struct index_lease leases[ORPHANS_LEASES];
+	if (index_leases(k->ix, 0, leases, ORPHANS_LEASES) == ORPHANS_LEASES)
 		sync_bodies(k);
 	return NULL;
 }
 
-struct keep *keep_start(const struct keep_config *config, struct buf *why)
+struct maintenance *maintenance_start(const struct maintenance_config *config, struct buf *why)
 {
-	struct keep *k = calloc(1, sizeof *k);
+	struct maintenance *k = calloc(1, sizeof *k);
 	if (k == NULL) {
 		buf_adds(why, "no memory for the keeper");
 		return NULL;
 	}
 	k->at = *config;
 	k->version = -1;
-	k->ix = index_open(config->dir, INDEX_KEEPER, why);
+	k->ix = index_open(config->dir, INDEX_MAINTENANCE, why);
 	if (k->ix == NULL) {
 		free(k);
 		return NULL;
@@ -467,13 +467,13 @@ struct keep *keep_start(const struct keep_config *config, struct buf *why)
 	watch_bodies(k, true);
 	if (pthread_create(&k->thread, NULL, run, k) != 0) {
 		buf_adds(why, "no thread for the keeper");
-		keep_free(k);
+		maintenance_free(k);
 		return NULL;
 	}
 	return k;
 }
 
-void keep_stop(struct keep *k)
+void maintenance_stop(struct maintenance *k)
 {
 	pthread_mutex_lock(&k->mutex);
 	k->stopping = true;
@@ -482,7 +482,7 @@ void keep_stop(struct keep *k)
 	pthread_join(k->thread, NULL);
 }
 
-void keep_free(struct keep *k)
+void maintenance_free(struct maintenance *k)
 {
 	if (k == NULL)
 		return;

@@ -1,4 +1,4 @@
-/* keep_internal: what keep.c, keep_room.c and keep_sweep.c share. */
+/* keep_internal: what maintenance.c, quota.c and orphans.c share. */
 #ifndef CURLEW_STORE_MAINTENANCE_INTERNAL_H
 #define CURLEW_STORE_MAINTENANCE_INTERNAL_H
 
@@ -8,10 +8,10 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#define KEEP_LEASES 64 /* looked at in one go */
+#define ORPHANS_LEASES 64 /* looked at in one go */
 
-struct keep {
-	struct keep_config at;
+struct maintenance {
+	struct maintenance_config at;
 	struct index *ix;
 	pthread_t thread;
 	atomic_bool swept;
@@ -43,16 +43,16 @@ struct keep {
 	char reader[256]; /* who keeps the log from being emptied */
 };
 
-bool keep_is_stopping(struct keep *);
-void keep_kick(struct keep *); /* a round at once */
+bool maintenance_is_stopping(struct maintenance *);
+void maintenance_kick(struct maintenance *); /* a round at once */
 /* done() of an operation that is nobody's after it. */
-void keep_op_free(struct store_op *, bool committed);
+void maintenance_op_free(struct writer_op *, bool committed);
 
 /* Asks for an eviction when there is more than there may be. */
-void keep_quota(struct keep *);
+void quota_keep(struct maintenance *);
 /* Sweeps leases whose owner is dead. */
-void keep_sweep_leases(struct keep *);
+void orphans_sweep_leases(struct maintenance *);
 /* Removes bodies that an earlier index in this directory left, a directory or a few in a round. True while there is more to do. */
-bool keep_sweep_outside(struct keep *);
+bool orphans_sweep_outside(struct maintenance *);
 
 #endif

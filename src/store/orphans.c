@@ -22,77 +22,77 @@
 #define SWEEP_ROUND_US 50000 /* of directories in a round; one at least */
 
 struct torn {
-	struct store_op op;
-	struct keep *keep;
+	struct writer_op op;
+	struct maintenance *maintenance;
 	int64_t entry_id;
 	char name[BODY_NAME_SIZE];
 };
 
-static int torn_run(struct store_op *op, struct index *ix)
+static int torn_run(struct writer_op *op, struct index *ix)
 {
 	struct torn *t = (struct torn *)op;
 	int result = t->entry_id != 0 ? index_drop(ix, t->entry_id, t->name) : index_drop_part(ix, t->name);
 	if (result < 0)
-		atomic_store(&t->keep->torn_stays, true);
+		atomic_store(&t->maintenance->torn_stays, true);
 	return result;
 }
 
-static void torn_done(struct store_op *op, bool committed)
+static void torn_done(struct writer_op *op, bool committed)
 {
 	if (!committed)
-		atomic_store(&((struct torn *)op)->keep->torn_stays, true);
+		atomic_store(&((struct torn *)op)->maintenance->torn_stays, true);
 	free(op);
 }
 
-static int drop_torn(struct keep *k, int64_t entry_id, const char *name)
+static int drop_torn(struct maintenance *k, int64_t entry_id, const char *name)
 {
 	struct torn *t = calloc(1, sizeof *t);
 	stats_add(STATS_BROKEN_ROWS, 1);
 	if (t == NULL)
 		return -1;
-	*t = (struct torn){.op = {.run = torn_run, .done = torn_done}, .keep = k, .entry_id = entry_id};
+	*t = (struct torn){.op = {.run = torn_run, .done = torn_done}, .maintenance = k, .entry_id = entry_id};
 	memcpy(t->name, name, sizeof t->name);
 	writer_queue(k->at.writer, &t->op, false);
 	return 0;
 }
 
 /* A row owns a file that a power cut may have torn. 0 when that is decided. */
-static int verify(struct keep *k, int64_t number, const char *name, const struct index_owner *owner)
+static int verify(struct maintenance *k, int64_t number, const char *name, const struct index_owner *owner)
 {
-	if (!suspects_has(k->at.suspects, number))
+	if (!unsynced_has(k->at.unsynced, number))
 		return 0;
 	int fd = bodies_open_file(k->at.bodies, name, owner->body_bytes);
 	bool good = fd >= 0 && owner->has_sha256 && bodies_verify(k->at.bodies, fd, owner->sha256);
 	if (fd >= 0)
 		close(fd);
 	if (good) {
-		suspects_clear(k->at.suspects, number);
+		unsynced_clear(k->at.unsynced, number);
 		return 0;
 	}
 	return fd == -2 || !bodies_present(k->at.bodies) ? -1 : drop_torn(k, owner->entry_id, name);
 }
 
 /* Looks at every name of a lease. 0 when all are decided. */
-static int sweep_lease(struct keep *k, const struct index_lease *l)
+static int sweep_lease(struct maintenance *k, const struct index_lease *l)
 {
 	char name[BODY_NAME_SIZE];
 	struct index_owner owner;
 	for (int64_t n = l->first; n < l->behind; n++) {
 		body_name(n, name);
 		switch (index_owner(k->ix, name, &owner)) {
-		case STORE_BROKEN:
+		case INDEX_BROKEN:
 			return -1;
-		case STORE_ABSENT:
+		case INDEX_ABSENT:
 			if (bodies_unlink(k->at.bodies, name) < 0)
 				return -1;
 			break;
-		case STORE_FOUND:
+		case INDEX_FOUND:
 			if (verify(k, n, name, &owner) < 0)
 				return -1;
 			break;
 		}
 		if (n % SWEEP_PIECE == 0) {
-			if (keep_is_stopping(k))
+			if (maintenance_is_stopping(k))
 				return -1;
 			clock_pause_us(500);
 		}
@@ -101,42 +101,42 @@ static int sweep_lease(struct keep *k, const struct index_lease *l)
 }
 
 struct swept {
-	struct store_op op;
-	struct keep *keep;
+	struct writer_op op;
+	struct maintenance *maintenance;
 	struct index_lease lease;
 	bool earlier; /* it is of an earlier boot */
 };
 
 /* Queued behind the deletions of its torn rows. */
-static int swept_run(struct store_op *op, struct index *ix)
+static int swept_run(struct writer_op *op, struct index *ix)
 {
 	struct swept *s = (struct swept *)op;
 	if (!s->earlier)
-		return index_lease_settle(ix, s->lease.id, s->lease.behind);
-	return atomic_load(&s->keep->torn_stays) ? -1 : index_lease_remove(ix, s->lease.id);
+		return index_lease_close(ix, s->lease.id, s->lease.behind);
+	return atomic_load(&s->maintenance->torn_stays) ? -1 : index_lease_remove(ix, s->lease.id);
 }
 
 /* Only now may its names be trusted: the torn ones have no rows any more. */
-static void swept_done(struct store_op *op, bool committed)
+static void swept_done(struct writer_op *op, bool committed)
 {
 	struct swept *s = (struct swept *)op;
 	if (committed && s->earlier)
-		suspects_remove(s->keep->at.suspects, s->lease.id);
+		unsynced_remove(s->maintenance->at.unsynced, s->lease.id);
 	free(s);
 }
 
 /* Somebody alive answers for it, or all its names are settled and it waits for the next sync. */
-static bool needs_no_sweep(struct keep *k, const struct index_lease *l, bool earlier)
+static bool needs_no_sweep(struct maintenance *k, const struct index_lease *l, bool earlier)
 {
-	return l->owner != 0 ? lock_alive(k->at.lock, l->owner) : !earlier;
+	return l->owner != 0 ? file_lock_alive(k->at.lock, l->owner) : !earlier;
 }
 
-static void sweep_leases(struct keep *k)
+static void sweep_leases(struct maintenance *k)
 {
-	struct index_lease leases[KEEP_LEASES];
+	struct index_lease leases[ORPHANS_LEASES];
 	int n;
 	atomic_store(&k->torn_stays, false);
-	for (int64_t after = 0; (n = index_leases(k->ix, after, leases, KEEP_LEASES)) > 0; after = leases[n - 1].id) {
+	for (int64_t after = 0; (n = index_leases(k->ix, after, leases, ORPHANS_LEASES)) > 0; after = leases[n - 1].id) {
 		for (int i = 0; i < n; i++) {
 			const struct index_lease *l = &leases[i];
 			bool earlier = strcmp(l->boot, k->at.boot) != 0;
@@ -145,23 +145,23 @@ static void sweep_leases(struct keep *k)
 			struct swept *s = calloc(1, sizeof *s);
 			if (s == NULL)
 				return;
-			*s = (struct swept){.op = {.run = swept_run, .done = swept_done}, .keep = k, .lease = *l, .earlier = earlier};
+			*s = (struct swept){.op = {.run = swept_run, .done = swept_done}, .maintenance = k, .lease = *l, .earlier = earlier};
 			writer_queue(k->at.writer, &s->op, false);
 		}
-		if (n < KEEP_LEASES || keep_is_stopping(k))
+		if (n < ORPHANS_LEASES || maintenance_is_stopping(k))
 			return;
 	}
 }
 
-void keep_sweep_leases(struct keep *k)
+void orphans_sweep_leases(struct maintenance *k)
 {
-	if (!bodies_present(k->at.bodies) || !lock_reclaim_begin(k->at.lock))
+	if (!bodies_present(k->at.bodies) || !file_lock_reclaim_begin(k->at.lock))
 		return; /* a backup may want the file of a row that was deleted since; the next sweep is never far */
 	sweep_leases(k);
-	lock_reclaim_end(k->at.lock);
+	file_lock_reclaim_end(k->at.lock);
 }
 
-static int forgotten_run(struct store_op *op, struct index *ix)
+static int forgotten_run(struct writer_op *op, struct index *ix)
 {
 	(void)op;
 	return index_setting_remove(ix, "sweep_outside");
@@ -169,7 +169,7 @@ static int forgotten_run(struct store_op *op, struct index *ix)
 
 /* from: the first name of this index. Its names are leased before their files are made; so a file that was listed before the end of
  * its names was read, and is not below that, is an earlier index's. */
-static int sweep_directory(struct keep *k, int ab, int64_t from)
+static int sweep_directory(struct maintenance *k, int ab, int64_t from)
 {
 	char dir[16], name[BODY_NAME_SIZE];
 	snprintf(dir, sizeof dir, "body/%02x", (unsigned)ab);
@@ -189,18 +189,18 @@ static int sweep_directory(struct keep *k, int ab, int64_t from)
 			continue;
 		int64_t behind = number >= from ? index_names(k->ix) : from;
 		struct index_owner owner;
-		if (behind >= 0 && (number < from || number >= behind) && index_owner(k->ix, name, &owner) == STORE_ABSENT)
+		if (behind >= 0 && (number < from || number >= behind) && index_owner(k->ix, name, &owner) == INDEX_ABSENT)
 			bodies_unlink(k->at.bodies, name);
 		if (n % SWEEP_PIECE == 0) {
 			clock_pause_us(2000);
-			result = keep_is_stopping(k) ? -1 : 0;
+			result = maintenance_is_stopping(k) ? -1 : 0;
 		}
 	}
 	closedir(d);
 	return result;
 }
 
-bool keep_sweep_outside(struct keep *k)
+bool orphans_sweep_outside(struct maintenance *k)
 {
 	int64_t from = k->outside > 255 ? 0 : index_setting(k->ix, "sweep_outside");
 	if (from <= 0)
@@ -211,10 +211,10 @@ bool keep_sweep_outside(struct keep *k)
 			return true;
 	if (k->outside < 256)
 		return true;
-	struct store_op *f = calloc(1, sizeof *f);
+	struct writer_op *f = calloc(1, sizeof *f);
 	if (f == NULL)
 		return false;
-	*f = (struct store_op){.run = forgotten_run, .done = keep_op_free};
+	*f = (struct writer_op){.run = forgotten_run, .done = maintenance_op_free};
 	writer_queue(k->at.writer, f, false);
 	return false;
 }

@@ -1,8 +1,8 @@
 /*
- * Within bounds. Each row stored above --size or --max-entries evicts up to four (keep_make_room); what that leaves, and what the disk
+ * Within bounds. Each row stored above --size or --max-entries evicts up to four (quota_make_room); what that leaves, and what the disk
  * wants (--min-free), one eviction of at most 100 rows in the writer's queue at a time. Who goes is index_evict()'s to say.
  *
- * Bodies in flight count before they are rows. Their length is reserved when it becomes known, or as they grow (keep_reserve); rows are evicted
+ * Bodies in flight count before they are rows. Their length is reserved when it becomes known, or as they grow (quota_reserve); rows are evicted
  * for it at once, and what would not fit when all that may go has gone is not stored. Other processes are known by their files in spool/.
  */
 #include "base/log.h"
@@ -20,24 +20,24 @@
 #define LOOK_BYTES (64 << 10) /* for less the disk is not asked: the keeper's look twice a second will do */
 
 struct eviction {
-	struct store_op op;
-	struct keep *keep;
+	struct writer_op op;
+	struct maintenance *maintenance;
 	int64_t size_bytes; /* what all bodies may take now */
 	int rows, evicted;
 	bool over;
 };
 
-static int eviction_run(struct store_op *op, struct index *ix)
+static int eviction_run(struct writer_op *op, struct index *ix)
 {
 	struct eviction *e = (struct eviction *)op;
-	e->evicted = index_evict(ix, e->size_bytes, e->keep->at.max_entries, e->rows, &e->over);
+	e->evicted = index_evict(ix, e->size_bytes, e->maintenance->at.max_entries, e->rows, &e->over);
 	return e->evicted < 0 ? -1 : 0;
 }
 
-static void eviction_done(struct store_op *op, bool committed)
+static void eviction_done(struct writer_op *op, bool committed)
 {
 	struct eviction *e = (struct eviction *)op;
-	struct keep *k = e->keep;
+	struct maintenance *k = e->maintenance;
 	if (committed) {
 		stats_add(STATS_EVICTED, e->evicted);
 		atomic_store(&k->exhausted, e->over && e->evicted < e->rows);
@@ -50,12 +50,12 @@ static void eviction_done(struct store_op *op, bool committed)
 	atomic_store(&k->evicting, false);
 	free(e);
 	if (again)
-		keep_kick(k);
+		maintenance_kick(k);
 }
 
 /* What --min-free leaves on the disk, and what is free there; 0: nothing need be left, or the disk cannot be asked. Bodies may be on a disk
  * of their own: then that one. */
-static int64_t wanted_free(const struct keep *k, int64_t *free_bytes)
+static int64_t wanted_free(const struct maintenance *k, int64_t *free_bytes)
 {
 	struct statvfs disk;
 	if (k->at.min_free_bytes <= 0 && k->at.min_free_percent <= 0)
@@ -74,19 +74,19 @@ static int64_t wanted_free(const struct keep *k, int64_t *free_bytes)
 /* --- bodies in flight --- */
 
 /* Bytes of them that are not on the disk yet. */
-static int64_t still_to_come(const struct keep *k)
+static int64_t still_to_come(const struct maintenance *k)
 {
 	int64_t n = atomic_load(&k->reserved) - bodies_in_flight(k->at.bodies);
 	return n > 0 ? n : 0;
 }
 
-static int64_t in_flight(const struct keep *k)
+static int64_t in_flight(const struct maintenance *k)
 {
 	return atomic_load(&k->reserved) + atomic_load(&k->elsewhere);
 }
 
 /* Does everything in flight fit, when all that may go has gone for it? NULL: yes. *evict: something has to go. */
-static const char *judge_room(const struct keep *k, bool look, bool *evict)
+static const char *judge_room(const struct maintenance *k, bool look, bool *evict)
 {
 	int64_t size = k->at.size_bytes, stored = atomic_load(&k->stored), flying = in_flight(k), free_bytes = 0;
 	bool exhausted = atomic_load(&k->exhausted);
@@ -105,22 +105,22 @@ static const char *judge_room(const struct keep *k, bool look, bool *evict)
 	return free_bytes < wanted / 2 ? "the disk has much less free than --min-free leaves" : NULL;
 }
 
-const char *keep_reserve(struct keep *k, int64_t bytes)
+const char *quota_reserve(struct maintenance *k, int64_t bytes)
 {
 	bool evict = false;
-	const char *why = keep_forbidden(k);
+	const char *why = maintenance_forbidden(k);
 	if (why != NULL)
 		return why;
 	atomic_fetch_add(&k->reserved, bytes); /* first: two at once must see each other */
 	why = judge_room(k, bytes >= LOOK_BYTES, &evict);
 	if (why != NULL)
-		keep_release(k, bytes);
-	if (evict && bytes >= LOOK_BYTES && !atomic_load(&k->evicting)) /* small ones make room as they are stored (keep_make_room) */
-		keep_kick(k);
+		quota_release(k, bytes);
+	if (evict && bytes >= LOOK_BYTES && !atomic_load(&k->evicting)) /* small ones make room as they are stored (quota_make_room) */
+		maintenance_kick(k);
 	return why;
 }
 
-void keep_release(struct keep *k, int64_t bytes)
+void quota_release(struct maintenance *k, int64_t bytes)
 {
 	atomic_fetch_sub(&k->reserved, bytes);
 }
@@ -129,7 +129,7 @@ void keep_release(struct keep *k, int64_t bytes)
 
 /* What all bodies may take now: --size, and less while the disk is short. Files of evicted rows are still on the disk while they are in
  * the trash, so nothing more goes for the disk's sake until that is empty; and when nothing is left to go, nothing more comes. */
-static int64_t allowed_bytes(struct keep *k, int64_t bytes)
+static int64_t allowed_bytes(struct maintenance *k, int64_t bytes)
 {
 	int64_t size = k->at.size_bytes, flying = in_flight(k), free_bytes = 0;
 	if (size > 0) /* what is in flight comes out of it */
@@ -153,12 +153,12 @@ static int64_t allowed_bytes(struct keep *k, int64_t bytes)
 	return size > 0 && size < less ? size : less;
 }
 
-bool keep_short(const struct keep *k)
+bool quota_short(const struct maintenance *k)
 {
 	return atomic_load(&k->is_short);
 }
 
-void keep_quota(struct keep *k)
+void quota_keep(struct maintenance *k)
 {
 	struct index_totals t;
 	if (atomic_load(&k->evicting) || index_totals(k->ix, &t) < 0)
@@ -171,22 +171,22 @@ void keep_quota(struct keep *k)
 	struct eviction *e = over ? calloc(1, sizeof *e) : NULL;
 	if (e == NULL)
 		return;
-	e->op = (struct store_op){.run = eviction_run, .done = eviction_done};
-	e->keep = k;
+	e->op = (struct writer_op){.run = eviction_run, .done = eviction_done};
+	e->maintenance = k;
 	e->size_bytes = size;
 	e->rows = atomic_load(&k->careful) ? EVICT_ROWS_CAREFULLY : EVICT_ROWS;
 	atomic_store(&k->evicting, true);
 	writer_queue(k->at.writer, &e->op, false);
 }
 
-void keep_stored(struct keep *k, int64_t bytes)
+void quota_stored(struct maintenance *k, int64_t bytes)
 {
 	atomic_store(&k->unwritten, false);
 	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes && !atomic_load(&k->evicting))
-		keep_kick(k);
+		maintenance_kick(k);
 }
 
-void keep_make_room(struct keep *k, struct index *ix, int64_t bytes)
+void quota_make_room(struct maintenance *k, struct index *ix, int64_t bytes)
 {
 	int64_t size = k->at.size_bytes, most = k->at.max_entries, flying = in_flight(k);
 	bytes = bytes > flying ? bytes : flying; /* the body is one of those in flight */

@@ -1,5 +1,5 @@
 /*
- * One reading connection behind a mutex. As a lane does (watch.c), it asks for data_version first, then for the generation of the
+ * One reading connection behind a mutex. As a loop does (change_counter.c), it asks for data_version first, then for the generation of the
  * rules, and reads them only when that moved: a look costs about a microsecond. Sets are counted, so that a request keeps the one it
  * began with.
  */
@@ -16,7 +16,7 @@ struct set {
 	atomic_uint refs;
 };
 
-struct rulebook {
+struct ruleset {
 	pthread_mutex_t mutex; /* guards all below */
 	struct index *ix;
 	int64_t version;
@@ -31,9 +31,9 @@ static void set_drop(struct set *s)
 	free(s);
 }
 
-struct rulebook *rulebook_open(const char *dir, struct buf *why)
+struct ruleset *ruleset_open(const char *dir, struct buf *why)
 {
-	struct rulebook *b = calloc(1, sizeof *b);
+	struct ruleset *b = calloc(1, sizeof *b);
 	if (b == NULL) {
 		buf_adds(why, "no memory for the rules");
 		return NULL;
@@ -43,7 +43,7 @@ struct rulebook *rulebook_open(const char *dir, struct buf *why)
 	b->ix = index_open(dir, INDEX_READER, why);
 	b->set = calloc(1, sizeof *b->set);
 	if (b->ix == NULL || b->set == NULL) {
-		rulebook_close(b);
+		ruleset_close(b);
 		return NULL;
 	}
 	atomic_init(&b->set->refs, 1);
@@ -51,7 +51,7 @@ struct rulebook *rulebook_open(const char *dir, struct buf *why)
 	return b;
 }
 
-void rulebook_close(struct rulebook *b)
+void ruleset_close(struct ruleset *b)
 {
 	if (b == NULL)
 		return;
@@ -62,7 +62,7 @@ void rulebook_close(struct rulebook *b)
 }
 
 /* Under the mutex. */
-static void look(struct rulebook *b)
+static void look(struct ruleset *b)
 {
 	int64_t version = index_version(b->ix);
 	if (version < 0 || version == b->version)
@@ -86,7 +86,7 @@ static void look(struct rulebook *b)
 	b->version = version;
 }
 
-const struct store_rules *rulebook_take(struct rulebook *b)
+const struct store_rules *ruleset_take(struct ruleset *b)
 {
 	pthread_mutex_lock(&b->mutex);
 	look(b);
@@ -96,7 +96,7 @@ const struct store_rules *rulebook_take(struct rulebook *b)
 	return &s->rules;
 }
 
-void rulebook_drop(const struct store_rules *rules)
+void ruleset_drop(const struct store_rules *rules)
 {
 	set_drop((struct set *)(void *)rules);
 }

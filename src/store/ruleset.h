@@ -4,12 +4,12 @@
 
 #include "http/rule.h"
 
-struct rulebook;
+struct ruleset;
 
 /* NULL with why. */
-struct rulebook *rulebook_open(const char *dir, struct buf *why);
+struct ruleset *ruleset_open(const char *dir, struct buf *why);
 /* All sets must have been dropped. */
-void rulebook_close(struct rulebook *);
+void ruleset_close(struct ruleset *);
 
 struct store_rules {
 	const struct rules *rules;
@@ -17,7 +17,7 @@ struct store_rules {
 	int64_t purge_id; /* the last purge (table purge) there was: what sets out now knows of all up to it */
 };
 /* The set that holds from here on: every commit before this call is in it. Trouble: the last one that could be read. */
-const struct store_rules *rulebook_take(struct rulebook *);
-void rulebook_drop(const struct store_rules *);
+const struct store_rules *ruleset_take(struct ruleset *);
+void ruleset_drop(const struct store_rules *);
 
 #endif

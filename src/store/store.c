@@ -85,7 +85,7 @@ static int find_suspects(struct store *s, struct buf *why)
 {
 	enum { PIECE = 64 };
 	struct index_lease leases[PIECE];
-	struct index *ix = index_open(s->dir, INDEX_KEEPER, why);
+	struct index *ix = index_open(s->dir, INDEX_MAINTENANCE, why);
 	if (ix == NULL)
 		return -1;
 	int n, result = 0;
@@ -95,7 +95,7 @@ static int find_suspects(struct store *s, struct buf *why)
 		for (int i = 0; i < n; i++) {
 			const struct index_lease *l = &leases[i];
 			after = l->id;
-			if (strcmp(l->boot, s->boot) != 0 && suspects_add(s->suspects, l->id, l->synced, l->behind) < 0)
+			if (strcmp(l->boot, s->boot) != 0 && unsynced_add(s->unsynced, l->id, l->synced, l->behind) < 0)
 				result = -1;
 		}
 	} while (n == PIECE);
@@ -123,37 +123,37 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 {
 	body_boot(s->boot, sizeof s->boot);
 	s->dir = strdup(config->dir);
-	if (s->dir == NULL || (s->suspects = suspects_new()) == NULL) {
+	if (s->dir == NULL || (s->unsynced = unsynced_new()) == NULL) {
 		buf_adds(why, "no memory for the cache");
 		return -1;
 	}
 	if (make_directories(s->dir) < 0 || (s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-	    (s->lock = lock_open(s->dir_fd)) == NULL) {
+	    (s->lock = file_lock_open(s->dir_fd)) == NULL) {
 		buf_addf(why, "%s: cannot be used as a cache directory: %s (--cache DIR names another)", s->dir, strerror(errno));
 		return -1;
 	}
-	if (lock_setup_begin(s->lock) < 0) {
+	if (file_lock_setup_begin(s->lock) < 0) {
 		buf_addf(why, "%s/lock: another curlew has been setting up this cache for ten seconds: %s", s->dir, strerror(errno));
 		return -1;
 	}
 	ballast_drop(s->dir_fd); /* SQLite wants some room to begin with */
 	struct index *ix = NULL;
-	bool alone = lock_join(s->lock);
+	bool alone = file_lock_join(s->lock);
 	if (index_setup(s->dir, config->mode, alone, why) == 0)
 		ix = index_open(s->dir, INDEX_WRITER, why);
 	if (ix != NULL && alone)
 		forget_the_dead(ix);
-	lock_setup_end(s->lock);
+	file_lock_setup_end(s->lock);
 	if (ix == NULL)
 		return -1;
 	tag_directory(s->dir_fd);
 
 	s->writer = writer_start(ix, s->dir);
-	if (s->writer == NULL || (s->gone = gone_new(s->writer)) == NULL || (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
+	if (s->writer == NULL || (s->tombstones = tombstones_new(s->writer)) == NULL || (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
 		buf_adds(why, "no memory or threads for the cache");
 		return -1;
 	}
-	struct index *asked = index_open(s->dir, INDEX_KEEPER, why);
+	struct index *asked = index_open(s->dir, INDEX_MAINTENANCE, why);
 	if (asked == NULL)
 		return -1;
 	s->bodies = bodies_open(s->dir_fd, s->lock, s->writer, asked, s->boot);
@@ -162,14 +162,14 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		buf_addf(why, "%s/body: cannot be used: %s", s->dir, strerror(errno));
 		return -1;
 	}
-	if (find_suspects(s, why) < 0 || (s->pool = pool_open(s->dir, why)) == NULL ||
-	    (s->rulebook = rulebook_open(s->dir, why)) == NULL)
+	if (find_suspects(s, why) < 0 || (s->pool = reader_pool_open(s->dir, why)) == NULL ||
+	    (s->ruleset = ruleset_open(s->dir, why)) == NULL)
 		return -1;
-	struct keep_config keep = {.dir = s->dir, .dir_fd = s->dir_fd, .boot = s->boot, .alone = alone, .size_bytes = config->size_bytes,
+	struct maintenance_config maintenance = {.dir = s->dir, .dir_fd = s->dir_fd, .boot = s->boot, .alone = alone, .size_bytes = config->size_bytes,
 	    .max_entries = config->max_entries, .min_free_bytes = config->min_free_bytes, .min_free_percent = config->min_free_percent,
-	    .lock = s->lock, .writer = s->writer, .bodies = s->bodies, .suspects = s->suspects, .tick = tick, .ctx = s};
-	s->keep = keep_start(&keep, why);
-	return s->keep != NULL ? 0 : -1;
+	    .lock = s->lock, .writer = s->writer, .bodies = s->bodies, .unsynced = s->unsynced, .tick = tick, .ctx = s};
+	s->maintenance = maintenance_start(&maintenance, why);
+	return s->maintenance != NULL ? 0 : -1;
 }
 
 struct store *store_open(const struct store_config *config, struct buf *why)
@@ -202,25 +202,25 @@ void store_close(struct store *s)
 	if (s->noted)
 		store_note_server(s, "");
 	disk_stop(s->disk);
-	if (s->keep != NULL)
-		keep_stop(s->keep);
+	if (s->maintenance != NULL)
+		maintenance_stop(s->maintenance);
 	if (s->usage != NULL)
 		usage_flush(s->usage, true);
 	if (s->writer != NULL)
-		writer_settle(s->writer); /* the last rows get their bodies before the names are given back */
+		writer_barrier(s->writer); /* the last rows get their bodies before the names are given back */
 	if (s->bodies != NULL)
 		bodies_retire(s->bodies);
 	if (s->writer != NULL)
 		writer_checkpoint(s->writer);
 	writer_stop(s->writer);
-	keep_free(s->keep);
-	pool_close(s->pool);
-	rulebook_close(s->rulebook);
+	maintenance_free(s->maintenance);
+	reader_pool_close(s->pool);
+	ruleset_close(s->ruleset);
 	bodies_free(s->bodies);
 	usage_free(s->usage);
-	suspects_free(s->suspects);
-	lock_close(s->lock);
-	gone_free(s->gone, s->dir);
+	unsynced_free(s->unsynced);
+	file_lock_close(s->lock);
+	tombstones_free(s->tombstones, s->dir);
 	if (s->dir_fd >= 0)
 		close(s->dir_fd);
 	free(s->dir);
@@ -229,9 +229,9 @@ void store_close(struct store *s)
 
 /* --- URLs that are gone before their rows are --- */
 
-bool store_is_gone(struct store *s, const char *url)
+bool store_has_tombstone(struct store *s, const char *url)
 {
-	return gone_has(s->gone, url);
+	return tombstones_has(s->tombstones, url);
 }
 
 /* After the URL is in its place, see store_find(). */
@@ -243,7 +243,7 @@ static void bump(void *ctx)
 
 void store_invalidate(struct store *s, const char *url)
 {
-	gone_add(s->gone, url, bump, s);
+	tombstones_add(s->tombstones, url, bump, s);
 }
 
 /* On the keeper's thread. */
@@ -252,29 +252,29 @@ static void tick(void *ctx, bool log_full)
 	struct store *s = ctx;
 	if (!log_full) /* that can wait, and would make the log longer */
 		usage_flush(s->usage, false);
-	gone_retry(s->gone);
+	tombstones_retry(s->tombstones);
 }
 
 /* --- looking up --- */
 
 static bool is_suspect(struct store *s, const struct entry *e)
 {
-	return e->body_file != NULL && suspects_has(s->suspects, body_number(e->body_file));
+	return e->body_file != NULL && unsynced_has(s->unsynced, body_number(e->body_file));
 }
 
-enum store_found store_find(struct store *s, const char *url, struct store_rows *rows)
+enum index_result store_find(struct store *s, const char *url, struct index_rows *rows)
 {
-	*rows = (struct store_rows){0};
+	*rows = (struct index_rows){0};
 	/* Bumps first: an invalidation from here on moves them away from what these entries will say. Then `gone`, then the rows: who is
 	 * no longer in `gone` has been committed and is not found. */
 	int64_t bumps = atomic_load(&s->bumps);
-	if (store_is_gone(s, url))
-		return STORE_ABSENT;
-	struct index *ix = pool_take(s->pool);
+	if (store_has_tombstone(s, url))
+		return INDEX_ABSENT;
+	struct index *ix = reader_pool_take(s->pool);
 	if (ix == NULL)
-		return STORE_BROKEN;
-	enum store_found found = index_find(ix, url, rows);
-	pool_give(s->pool, ix);
+		return INDEX_BROKEN;
+	enum index_result found = index_find(ix, url, rows);
+	reader_pool_give(s->pool, ix);
 	for (size_t i = 0; i < rows->count; i++) {
 		rows->entries[i]->edits += bumps;
 		rows->entries[i]->suspect = is_suspect(s, rows->entries[i]);
@@ -284,27 +284,27 @@ enum store_found store_find(struct store *s, const char *url, struct store_rows 
 
 const struct store_rules *store_rules_take(struct store *s)
 {
-	return rulebook_take(s->rulebook);
+	return ruleset_take(s->ruleset);
 }
 
 void store_rules_drop(const struct store_rules *rules)
 {
-	rulebook_drop(rules);
+	ruleset_drop(rules);
 }
 
 struct broken {
-	struct store_op op;
+	struct writer_op op;
 	int64_t id;
 	char body_file[];
 };
 
-static int broken_run(struct store_op *op, struct index *ix)
+static int broken_run(struct writer_op *op, struct index *ix)
 {
 	struct broken *b = OF(struct broken, op, op);
 	return index_drop(ix, b->id, b->body_file);
 }
 
-static void broken_done(struct store_op *op, bool committed)
+static void broken_done(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	free(OF(struct broken, op, op));
@@ -322,17 +322,17 @@ static void drop_broken(struct store *s, const struct entry *e)
 		buf_fini(&why);
 		return;
 	}
-	struct index *ix = pool_take(s->pool);
-	enum store_found found = ix != NULL ? index_still(ix, e->id, e->body_file) : STORE_BROKEN;
+	struct index *ix = reader_pool_take(s->pool);
+	enum index_result found = ix != NULL ? index_still(ix, e->id, e->body_file) : INDEX_BROKEN;
 	if (ix != NULL)
-		pool_give(s->pool, ix);
-	struct broken *b = found == STORE_FOUND ? calloc(1, sizeof *b + strlen(e->body_file) + 1) : NULL;
+		reader_pool_give(s->pool, ix);
+	struct broken *b = found == INDEX_FOUND ? calloc(1, sizeof *b + strlen(e->body_file) + 1) : NULL;
 	if (b == NULL)
 		return;
 	stats_add(STATS_BROKEN_ROWS, 1);
 	strcpy(b->body_file, e->body_file);
 	b->id = e->id;
-	b->op = (struct store_op){.run = broken_run, .done = broken_done};
+	b->op = (struct writer_op){.run = broken_run, .done = broken_done};
 	writer_queue(s->writer, &b->op, true);
 }
 
@@ -346,7 +346,7 @@ int store_open_body(struct store *s, const struct entry *e)
 	}
 	if (fd >= 0 && (e->suspect || is_suspect(s, e))) { /* the sweep may have decided meanwhile, and not for this file */
 		if (e->has_sha256 && bodies_verify(s->bodies, fd, e->sha256)) {
-			suspects_clear(s->suspects, body_number(e->body_file));
+			unsynced_clear(s->unsynced, body_number(e->body_file));
 		} else {
 			close(fd);
 			fd = -1;
@@ -359,7 +359,7 @@ int store_open_body(struct store *s, const struct entry *e)
 
 /* --- bodies --- */
 
-void store_on_disk(struct store *s, struct store_job *job)
+void store_on_disk(struct store *s, struct disk_job *job)
 {
 	disk_queue(s->disk, job);
 }
@@ -384,12 +384,12 @@ static int name_body(struct entry *e, const struct body *body)
 	return file != NULL && e->body_file == NULL ? -1 : 0;
 }
 
-static int put_run(struct store_op *op, struct index *ix)
+static int put_run(struct writer_op *op, struct index *ix)
 {
 	struct store_put *put = OF(struct store_put, op, op);
 	struct store *s = put->store;
 	put->outcome = STORE_PUT_TROUBLE;
-	if (keep_forbidden(s->keep) != NULL) {
+	if (maintenance_forbidden(s->maintenance) != NULL) {
 		put->outcome = STORE_PUT_STOPPED;
 		return 0;
 	}
@@ -407,10 +407,10 @@ static int put_run(struct store_op *op, struct index *ix)
 	if (put->of != NULL)
 		stored = index_joinable(ix, put->entry, put->of);
 	else if (put->replaces == NULL) /* what is to be replaced must not be evicted for what replaces it */
-		keep_make_room(s->keep, ix, put->entry->body_bytes);
+		quota_make_room(s->maintenance, ix, put->entry->body_bytes);
 	if (stored == INDEX_STORED)
 		stored = put->place != NULL ? index_put_part(ix, put->entry, put->place) : index_put(ix, put->entry);
-	store_parts_free(&put->covered); /* of an attempt that was rolled back */
+	index_parts_free(&put->covered); /* of an attempt that was rolled back */
 	switch (stored) {
 	case INDEX_STORED:
 		if (put->place != NULL && put->place->whole_bytes > 0)
@@ -431,7 +431,7 @@ static int put_run(struct store_op *op, struct index *ix)
 	return -1;
 }
 
-static void put_done(struct store_op *op, bool committed)
+static void put_done(struct writer_op *op, bool committed)
 {
 	struct store_put *put = OF(struct store_put, op, op);
 	struct store *s = put->store;
@@ -439,13 +439,13 @@ static void put_done(struct store_op *op, bool committed)
 	if (outcome == STORE_PUT_TROUBLE) {
 		stats_add(STATS_STORE_TROUBLE, 1);
 		log_trouble("unstored", "%s: answers go unstored: the index cannot take them now", s->dir);
-		keep_failed(s->keep);
+		maintenance_failed(s->maintenance);
 	} else if (outcome == STORE_PUT_DONE) {
 		if (put->entry->body_file != NULL)
 			body_give(put->body);
-		if (store_is_gone(s, put->entry->url))
+		if (store_has_tombstone(s, put->entry->url))
 			put->entry->edits = -1; /* its invalidation is queued behind it: never as it stands */
-		keep_stored(s->keep, put->entry->body_bytes);
+		quota_stored(s->maintenance, put->entry->body_bytes);
 	}
 	put->done(put, outcome);
 }
@@ -454,17 +454,17 @@ void store_put(struct store *s, struct store_put *put)
 {
 	put->store = s;
 	put->outcome = STORE_PUT_TROUBLE;
-	put->op = (struct store_op){.run = put_run, .done = put_done};
+	put->op = (struct writer_op){.run = put_run, .done = put_done};
 	writer_queue(s->writer, &put->op, true);
 }
 
-static int refresh_run(struct store_op *op, struct index *ix)
+static int refresh_run(struct writer_op *op, struct index *ix)
 {
 	const struct store_refresh *r = OF(struct store_refresh, op, op);
 	return r->now != NULL ? index_refresh(ix, r->was, r->now) : index_withdraw(ix, r->was);
 }
 
-static void refresh_done(struct store_op *op, bool committed)
+static void refresh_done(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	struct store_refresh *r = OF(struct store_refresh, op, op);
@@ -473,7 +473,7 @@ static void refresh_done(struct store_op *op, bool committed)
 
 void store_refresh(struct store *s, struct store_refresh *r)
 {
-	r->op = (struct store_op){.run = refresh_run, .done = refresh_done};
+	r->op = (struct writer_op){.run = refresh_run, .done = refresh_done};
 	writer_queue(s->writer, &r->op, true);
 }
 
@@ -489,23 +489,23 @@ void store_fetched(struct store *s, const char *url, int64_t bytes, int64_t at)
 
 void store_refuse(struct store *s, const char *url, const char *reason, int status, int64_t at)
 {
-	if (!keep_log_full(s->keep))
+	if (!maintenance_log_full(s->maintenance))
 		usage_refusal(s->usage, url, reason, status, at);
 }
 
 struct note {
-	struct store_op op;
+	struct writer_op op;
 	char name[32];
 	char text[]; /* "" to remove it */
 };
 
-static int note_run(struct store_op *op, struct index *ix)
+static int note_run(struct writer_op *op, struct index *ix)
 {
 	const struct note *n = OF(struct note, op, op);
 	return n->text[0] != '\0' ? index_setting_set(ix, n->name, n->text) : index_setting_remove(ix, n->name);
 }
 
-static void note_done(struct store_op *op, bool committed)
+static void note_done(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	free(OF(struct note, op, op));
@@ -516,46 +516,46 @@ void store_note_server(struct store *s, const char *settings)
 	struct note *n = calloc(1, sizeof *n + strlen(settings) + 1);
 	if (n == NULL)
 		return;
-	n->op = (struct store_op){.run = note_run, .done = note_done};
-	snprintf(n->name, sizeof n->name, "server %lld", (long long)lock_owner(s->lock));
+	n->op = (struct writer_op){.run = note_run, .done = note_done};
+	snprintf(n->name, sizeof n->name, "server %lld", (long long)file_lock_owner(s->lock));
 	strcpy(n->text, settings);
 	s->noted = settings[0] != '\0';
 	writer_queue(s->writer, &n->op, false);
 }
 
-void store_settle(struct store *s)
+void store_flush(struct store *s)
 {
 	usage_flush(s->usage, true);
-	writer_settle(s->writer);
+	writer_barrier(s->writer);
 }
 
 const char *store_stopped(const struct store *s)
 {
-	return keep_stopped(s->keep);
+	return maintenance_stopped(s->maintenance);
 }
 
 const char *store_reserve(struct store *s, int64_t bytes)
 {
-	return keep_reserve(s->keep, bytes);
+	return quota_reserve(s->maintenance, bytes);
 }
 
 void store_release(struct store *s, int64_t bytes)
 {
-	keep_release(s->keep, bytes);
+	quota_release(s->maintenance, bytes);
 }
 
 bool store_short(const struct store *s)
 {
-	return keep_short(s->keep);
+	return quota_short(s->maintenance);
 }
 
 bool store_swept(const struct store *s)
 {
-	return keep_swept(s->keep);
+	return maintenance_swept(s->maintenance);
 }
 
 int store_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
-    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
+    int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx, struct buf *why)
 {
 	return index_query(dir, sql, params, param_count, row, ctx, why);
 }
@@ -565,10 +565,10 @@ int store_change(const char *dir, const char *sql, const char *const *params, si
 	return index_change(dir, sql, params, param_count, changed, why);
 }
 
-int store_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
-    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why)
+int store_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool maintenance,
+    int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx, struct buf *why)
 {
-	return index_change_rows(dir, sql, params, param_count, keep, row, ctx, why);
+	return index_change_rows(dir, sql, params, param_count, maintenance, row, ctx, why);
 }
 
 int store_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 struct store;
-struct store_watch;
+struct change_counter;
 
 struct store_config {
 	const char *dir;    /* cache directory, made if absent */
@@ -48,14 +48,14 @@ void store_hurry(struct store *);
 /* --- looking up: any thread --- */
 
 /* All variants of a URL, in one snapshot. rows is the caller's to free. */
-enum store_found store_find(struct store *, const char *url, struct store_rows *rows);
+enum index_result store_find(struct store *, const char *url, struct index_rows *rows);
 
 /* Opens the body for reading: a descriptor the caller closes, good for as long as it is open whatever happens to the row.
  * -1: the file is missing, of another size or (when suspect) of another SHA-256: the row has been looked up once more and
  * queued for removal by id and body_file (invariant 3); treat as a miss. Never called for body_file NULL. */
 int store_open_body(struct store *, const struct entry *);
 
-/* The rules that hold for a request that comes now; as rulebook_take(). */
+/* The rules that hold for a request that comes now; as ruleset_take(). */
 const struct store_rules *store_rules_take(struct store *);
 void store_rules_drop(const struct store_rules *);
 
@@ -63,32 +63,32 @@ void store_rules_drop(const struct store_rules *);
 
 /* The stored ranges of the response whose variant text is the first that wanted() says yes to, latest answers first, in one snapshot.
  * parts is the caller's to free. */
-enum store_found store_find_parts(struct store *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct store_parts *parts);
+enum index_result store_find_parts(struct store *, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct index_parts *parts);
 /* As store_open_body(). */
 int store_open_part(struct store *, const struct part *);
 /* Calls each() for the parts of every response whose parts may cover the whole body (up to a thousand). each() may take them. */
-void store_covered(struct store *, void (*each)(void *ctx, struct store_parts *), void *ctx);
+void store_covered(struct store *, void (*each)(void *ctx, struct index_parts *), void *ctx);
 void store_used_part(struct store *, int64_t id, int64_t used_at);
 /* What is there of this URL fits nothing the origin has: all its ranges go. */
 void store_drop_parts(struct store *, const char *url);
 
-/* --- noticing edits: one watch a lane, used by its thread alone --- */
+/* --- noticing edits: one watch a loop, used by its thread alone --- */
 
-struct store_watch *store_watch_new(struct store *);
-void store_watch_free(struct store_watch *);
+struct change_counter *change_counter_new(struct store *);
+void change_counter_free(struct change_counter *);
 /* The edit counter now: it moves when anybody deletes a row, changes a column an answer depends on, adds a second variant to a
  * URL, or touches a rule; not for new rows and usage. Costs a PRAGMA data_version unless something was committed. -1: broken. */
-int64_t store_watch_edits(struct store_watch *);
-/* The generation of the rules that go with the last store_watch_edits(): where it moved, rules must be asked again. */
-int64_t store_watch_rules(const struct store_watch *);
+int64_t change_counter_edits(struct change_counter *);
+/* The generation of the rules that go with the last change_counter_edits(): where it moved, rules must be asked again. */
+int64_t change_counter_rules(const struct change_counter *);
 /* FOUND: the URL has exactly this one row and every column an answer depends on is as in the given entry. */
-enum store_found store_watch_confirm(struct store_watch *, const struct entry *);
+enum index_result change_counter_confirm(struct change_counter *, const struct entry *);
 
 /* --- bodies in flight: begin to seal run on the disk thread only; reading while it grows is for all --- */
 
 /* Runs job->run(job) (op.h) on the disk thread, in order of asking. The job is the caller's memory; run may free it or ask again. */
-void store_on_disk(struct store *, struct store_job *);
+void store_on_disk(struct store *, struct disk_job *);
 
 /* A new body file in spool/ (or, when whole, at once in its place: invariant 1). NULL: trouble, logged. What can be done with it
  * stands in body.h; free every body before store_close(). */
@@ -110,15 +110,15 @@ struct store_put {
 	struct entry *entry;
 	struct body *body;
 	const struct part_place *place; /* NULL: a whole response; else entry and body are a range of one */
-	const struct store_parts *of; /* NULL; or the stored parts that body was made of: if one of them is gone by now: PURGED, if a newer
+	const struct index_parts *of; /* NULL; or the stored parts that body was made of: if one of them is gone by now: PURGED, if a newer
 	                        response is stored: CHANGED */
 	int64_t purge_id;    /* the last purge known when it set out (store_rules); one of its URL since: PURGED */
 	const struct entry *replaces; /* the row (same url) the flight set out to replace, as it was read, or NULL. If it is gone by now:
 	                        PURGED, and if it has another lifetime: CHANGED. The row with the same url and vary is overwritten in
 	                        place: id, pinned, tag, note, hits stay */
 	void (*done)(struct store_put *, enum store_put_outcome);
-	struct store_parts covered; /* after the commit of a part: all parts, if together they are the whole body; the caller's to free */
-	struct store_op op; /* private, like the next two */
+	struct index_parts covered; /* after the commit of a part: all parts, if together they are the whole body; the caller's to free */
+	struct writer_op op; /* private, like the next two */
 	struct store *store;
 	int outcome;
 };
@@ -131,7 +131,7 @@ void store_put(struct store *, struct store_put *);
 struct store_refresh {
 	const struct entry *was, *now;
 	void (*done)(struct store_refresh *);
-	struct store_op op; /* private */
+	struct writer_op op; /* private */
 };
 void store_refresh(struct store *, struct store_refresh *);
 /* All rows of the URL become stale at once and may not be served unvalidated (RFC 9111 4.4): they are deleted. From the return of
@@ -148,7 +148,7 @@ void store_refuse(struct store *, const char *url, const char *reason, int statu
 void store_note_server(struct store *, const char *settings);
 
 /* Waits until everything queued before is committed (verbs, tests). */
-void store_settle(struct store *);
+void store_flush(struct store *);
 /* Why nothing is stored at the moment, in words, or why that cannot be promised; NULL: it is. Cheap. */
 const char *store_stopped(const struct store *);
 /* Room for so many bytes of a body in flight. NULL: they are reserved, and --size and --min-free count them until store_release(). Else why
@@ -165,15 +165,15 @@ bool store_swept(const struct store *);
 /* Runs one SELECT with text parameters ?1.. on the cache in dir, calling row for each row (non-zero stops). 0, or -1 with a sentence
  * in why ("no cache in DIR ..." when there is none). */
 int store_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
-    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
+    int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx, struct buf *why);
 
 /* --- changing, for verbs: a writing connection of its own, no threads, beside a server or without one --- */
 
 /* Runs one statement that changes rows, with text parameters ?1... 0 with how many rows, or -1 with a sentence in why. */
 int store_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why);
 /* The same for a statement with RETURNING, whose rows go to row(). Not keep: it is run, checks and all, and taken back. */
-int store_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool keep,
-    int (*row)(void *ctx, const struct store_column *, size_t count), void *ctx, struct buf *why);
+int store_change_rows(const char *dir, const char *sql, const char *const *params, size_t param_count, bool maintenance,
+    int (*row)(void *ctx, const struct index_column *, size_t count), void *ctx, struct buf *why);
 /* Runs the statement for each id (?1), in transactions of a few milliseconds with gaps for others. progress may be NULL. */
 int store_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);

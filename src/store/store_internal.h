@@ -1,4 +1,4 @@
-/* store_private: struct store, for store.c, parts.c and watch.c. */
+/* store_private: struct store, for store.c, parts.c and change_counter.c. */
 #ifndef CURLEW_STORE_STORE_INTERNAL_H
 #define CURLEW_STORE_STORE_INTERNAL_H
 
@@ -23,22 +23,22 @@ struct store {
 	int dir_fd;
 	char boot[40];
 	int64_t size_bytes;
-	struct lock *lock;
+	struct file_lock *lock;
 	struct writer *writer;
 	struct usage *usage;
 	struct bodies *bodies;
-	struct suspects *suspects;
-	struct pool *pool;
-	struct rulebook *rulebook;
+	struct unsynced *unsynced;
+	struct reader_pool *pool;
+	struct ruleset *ruleset;
 	struct disk *disk;
-	struct keep *keep;
+	struct maintenance *maintenance;
 
 	bool noted; /* store_note_server() */
 	atomic_llong bumps;
-	struct gone *gone;
+	struct tombstones *tombstones;
 };
 
 /* True while the rows of an invalidated URL wait for their deletion. */
-bool store_is_gone(struct store *, const char *url);
+bool store_has_tombstone(struct store *, const char *url);
 
 #endif

@@ -9,23 +9,23 @@
 #include <string.h>
 #include <unistd.h>
 
-enum store_found store_find_parts(struct store *s, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct store_parts *parts)
+enum index_result store_find_parts(struct store *s, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
+    struct index_parts *parts)
 {
-	*parts = (struct store_parts){.whole_bytes = -1};
-	if (store_is_gone(s, url))
-		return STORE_ABSENT;
-	struct index *ix = pool_take(s->pool);
+	*parts = (struct index_parts){.whole_bytes = -1};
+	if (store_has_tombstone(s, url))
+		return INDEX_ABSENT;
+	struct index *ix = reader_pool_take(s->pool);
 	if (ix == NULL)
-		return STORE_BROKEN;
-	enum store_found found = index_find_parts(ix, url, wanted, ctx, parts);
-	pool_give(s->pool, ix);
+		return INDEX_BROKEN;
+	enum index_result found = index_find_parts(ix, url, wanted, ctx, parts);
+	reader_pool_give(s->pool, ix);
 	return found;
 }
 
 struct covered {
 	struct store *store;
-	void (*each)(void *ctx, struct store_parts *);
+	void (*each)(void *ctx, struct index_parts *);
 	void *ctx;
 };
 
@@ -35,18 +35,18 @@ static bool is_variant(const void *vary, const char *of)
 }
 
 /* A row of url and vary. */
-static int offer_covered(void *ctx, const struct store_column *v, size_t count)
+static int offer_covered(void *ctx, const struct index_column *v, size_t count)
 {
 	const struct covered *c = ctx;
-	struct store_parts parts = {.whole_bytes = -1};
+	struct index_parts parts = {.whole_bytes = -1};
 	if (count == 2 && v[0].text != NULL && v[1].text != NULL &&
-	    store_find_parts(c->store, v[0].text, is_variant, v[1].text, &parts) == STORE_FOUND)
+	    store_find_parts(c->store, v[0].text, is_variant, v[1].text, &parts) == INDEX_FOUND)
 		c->each(c->ctx, &parts);
-	store_parts_free(&parts);
+	index_parts_free(&parts);
 	return 0;
 }
 
-void store_covered(struct store *s, void (*each)(void *ctx, struct store_parts *), void *ctx)
+void store_covered(struct store *s, void (*each)(void *ctx, struct index_parts *), void *ctx)
 {
 	struct covered c = {s, each, ctx};
 	struct buf why;
@@ -58,18 +58,18 @@ void store_covered(struct store *s, void (*each)(void *ctx, struct store_parts *
 }
 
 struct dropped {
-	struct store_op op;
+	struct writer_op op;
 	bool by_file;
 	char name[]; /* body_file, or url */
 };
 
-static int dropped_run(struct store_op *op, struct index *ix)
+static int dropped_run(struct writer_op *op, struct index *ix)
 {
 	const struct dropped *d = (const struct dropped *)op;
 	return d->by_file ? index_drop_part(ix, d->name) : index_drop_parts(ix, d->name, NULL);
 }
 
-static void dropped_done(struct store_op *op, bool committed)
+static void dropped_done(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	free(op);
@@ -80,7 +80,7 @@ static void drop(struct store *s, const char *name, bool by_file)
 	struct dropped *d = calloc(1, sizeof *d + strlen(name) + 1);
 	if (d == NULL)
 		return;
-	d->op = (struct store_op){.run = dropped_run, .done = dropped_done};
+	d->op = (struct writer_op){.run = dropped_run, .done = dropped_done};
 	d->by_file = by_file;
 	strcpy(d->name, name);
 	writer_queue(s->writer, &d->op, true);
@@ -100,9 +100,9 @@ int store_open_part(struct store *s, const struct part *part)
 		log_trouble("body", "%s/%s: %s", s->dir, part->body_file, strerror(errno));
 		return -1;
 	}
-	if (fd >= 0 && suspects_has(s->suspects, number)) {
+	if (fd >= 0 && unsynced_has(s->unsynced, number)) {
 		if (part->has_sha256 && bodies_verify(s->bodies, fd, part->sha256)) {
-			suspects_clear(s->suspects, number);
+			unsynced_clear(s->unsynced, number);
 		} else {
 			close(fd);
 			fd = -1;

@@ -14,14 +14,14 @@
 #define BUCKETS 1024
 
 struct url {
-	struct store_op op; /* first */
-	struct gone *gone;
+	struct writer_op op; /* first */
+	struct tombstones *tombstones;
 	struct url *next;
 	bool failed; /* to be queued again */
 	char text[]; /* the normal URL */
 };
 
-struct gone {
+struct tombstones {
 	struct writer *writer;
 	atomic_int count; /* so that asking costs one load where there is none */
 	pthread_mutex_t mutex; /* guards the rest */
@@ -33,9 +33,9 @@ static size_t bucket_of(const char *text)
 	return hash_text(HASH_BEGIN, text) % BUCKETS;
 }
 
-struct gone *gone_new(struct writer *writer)
+struct tombstones *tombstones_new(struct writer *writer)
 {
-	struct gone *g = calloc(1, sizeof *g);
+	struct tombstones *g = calloc(1, sizeof *g);
 	if (g == NULL)
 		return NULL;
 	g->writer = writer;
@@ -43,7 +43,7 @@ struct gone *gone_new(struct writer *writer)
 	return g;
 }
 
-void gone_free(struct gone *g, const char *dir)
+void tombstones_free(struct tombstones *g, const char *dir)
 {
 	if (g == NULL)
 		return;
@@ -59,7 +59,7 @@ void gone_free(struct gone *g, const char *dir)
 	free(g);
 }
 
-bool gone_has(struct gone *g, const char *url)
+bool tombstones_has(struct tombstones *g, const char *url)
 {
 	char *normal;
 	if (atomic_load(&g->count) == 0)
@@ -76,16 +76,16 @@ bool gone_has(struct gone *g, const char *url)
 	return u != NULL;
 }
 
-static int url_run(struct store_op *op, struct index *ix)
+static int url_run(struct writer_op *op, struct index *ix)
 {
 	return index_invalidate(ix, ((struct url *)(void *)op)->text);
 }
 
 /* It must not be forgotten: a stored answer the origin has disowned would be served. */
-static void url_done(struct store_op *op, bool committed)
+static void url_done(struct writer_op *op, bool committed)
 {
 	struct url *u = (struct url *)(void *)op;
-	struct gone *g = u->gone;
+	struct tombstones *g = u->tombstones;
 	pthread_mutex_lock(&g->mutex);
 	u->failed = !committed;
 	if (committed) {
@@ -100,7 +100,7 @@ static void url_done(struct store_op *op, bool committed)
 		free(u);
 }
 
-void gone_add(struct gone *g, const char *url, void (*listed)(void *ctx), void *ctx)
+void tombstones_add(struct tombstones *g, const char *url, void (*listed)(void *ctx), void *ctx)
 {
 	char *normal = NULL;
 	int rc = key_normal(url, &normal);
@@ -114,8 +114,8 @@ void gone_add(struct gone *g, const char *url, void (*listed)(void *ctx), void *
 	}
 	memcpy(u->text, text, n);
 	free(normal);
-	u->gone = g;
-	u->op = (struct store_op){.run = url_run, .done = url_done};
+	u->tombstones = g;
+	u->op = (struct writer_op){.run = url_run, .done = url_done};
 	pthread_mutex_lock(&g->mutex);
 	struct url **at = &g->buckets[bucket_of(u->text)];
 	u->next = *at;
@@ -126,7 +126,7 @@ void gone_add(struct gone *g, const char *url, void (*listed)(void *ctx), void *
 	writer_queue(g->writer, &u->op, false);
 }
 
-void gone_retry(struct gone *g)
+void tombstones_retry(struct tombstones *g)
 {
 	if (atomic_load(&g->count) == 0)
 		return;

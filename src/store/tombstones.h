@@ -9,17 +9,17 @@
 
 #include <stdbool.h>
 
-struct gone;
+struct tombstones;
 
 /* NULL: no memory. The writer stays the caller's and must outlive it. */
-struct gone *gone_new(struct writer *);
+struct tombstones *tombstones_new(struct writer *);
 /* After writer_stop(): says of each URL that is left, with the cache's name, that its rows are still there. NULL is fine. */
-void gone_free(struct gone *, const char *dir);
+void tombstones_free(struct tombstones *, const char *dir);
 /* Lists the URL with all its spellings, calls listed(ctx), and has the writer delete their rows. */
-void gone_add(struct gone *, const char *url, void (*listed)(void *ctx), void *ctx);
+void tombstones_add(struct tombstones *, const char *url, void (*listed)(void *ctx), void *ctx);
 /* Is this spelling or any other of the URL listed? */
-bool gone_has(struct gone *, const char *url);
+bool tombstones_has(struct tombstones *, const char *url);
 /* Queues again what could not be committed. */
-void gone_retry(struct gone *);
+void tombstones_retry(struct tombstones *);
 
 #endif

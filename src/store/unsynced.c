@@ -11,21 +11,21 @@ struct range {
 	unsigned char cleared[];
 };
 
-struct suspects {
+struct unsynced {
 	atomic_int ranges;
 	pthread_mutex_t mutex; /* guards the list */
 	struct range *first;
 };
 
-struct suspects *suspects_new(void)
+struct unsynced *unsynced_new(void)
 {
-	struct suspects *s = calloc(1, sizeof *s);
+	struct unsynced *s = calloc(1, sizeof *s);
 	if (s != NULL)
 		pthread_mutex_init(&s->mutex, NULL);
 	return s;
 }
 
-void suspects_free(struct suspects *s)
+void unsynced_free(struct unsynced *s)
 {
 	if (s == NULL)
 		return;
@@ -38,7 +38,7 @@ void suspects_free(struct suspects *s)
 	free(s);
 }
 
-int suspects_add(struct suspects *s, int64_t lease_id, int64_t first, int64_t behind)
+int unsynced_add(struct unsynced *s, int64_t lease_id, int64_t first, int64_t behind)
 {
 	if (first >= behind)
 		return 0;
@@ -56,7 +56,7 @@ int suspects_add(struct suspects *s, int64_t lease_id, int64_t first, int64_t be
 	return 0;
 }
 
-void suspects_remove(struct suspects *s, int64_t lease_id)
+void unsynced_remove(struct unsynced *s, int64_t lease_id)
 {
 	pthread_mutex_lock(&s->mutex);
 	for (struct range **at = &s->first; *at != NULL; at = &(*at)->next) {
@@ -71,7 +71,7 @@ void suspects_remove(struct suspects *s, int64_t lease_id)
 	pthread_mutex_unlock(&s->mutex);
 }
 
-static struct range *range_of(struct suspects *s, int64_t name)
+static struct range *range_of(struct unsynced *s, int64_t name)
 {
 	struct range *r = s->first;
 	while (r != NULL && (name < r->first || name >= r->behind))
@@ -79,7 +79,7 @@ static struct range *range_of(struct suspects *s, int64_t name)
 	return r;
 }
 
-bool suspects_has(struct suspects *s, int64_t name)
+bool unsynced_has(struct unsynced *s, int64_t name)
 {
 	if (atomic_load(&s->ranges) == 0)
 		return false;
@@ -90,7 +90,7 @@ bool suspects_has(struct suspects *s, int64_t name)
 	return has;
 }
 
-void suspects_clear(struct suspects *s, int64_t name)
+void unsynced_clear(struct unsynced *s, int64_t name)
 {
 	pthread_mutex_lock(&s->mutex);
 	struct range *r = range_of(s, name);

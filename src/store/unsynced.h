@@ -7,18 +7,18 @@
 
 #include "index/index.h"
 
-struct suspects;
+struct unsynced;
 
-struct suspects *suspects_new(void);
-void suspects_free(struct suspects *);
+struct unsynced *unsynced_new(void);
+void unsynced_free(struct unsynced *);
 
 /* Names from first up to behind are suspect from now on. 0, or -1: no memory. */
-int suspects_add(struct suspects *, int64_t lease_id, int64_t first, int64_t behind);
+int unsynced_add(struct unsynced *, int64_t lease_id, int64_t first, int64_t behind);
 /* All of that lease has been looked into. */
-void suspects_remove(struct suspects *, int64_t lease_id);
+void unsynced_remove(struct unsynced *, int64_t lease_id);
 
-bool suspects_has(struct suspects *, int64_t name);
+bool unsynced_has(struct unsynced *, int64_t name);
 /* This one was verified and is suspect no more. */
-void suspects_clear(struct suspects *, int64_t name);
+void unsynced_clear(struct unsynced *, int64_t name);
 
 #endif

@@ -50,19 +50,19 @@ struct usage {
 };
 
 struct hits_op {
-	struct store_op op;
+	struct writer_op op;
 	int count;
 	struct hit hits[CHUNK];
 };
 
 struct refusals_op {
-	struct store_op op;
+	struct writer_op op;
 	int count;
 	struct refusal refusals[REFUSALS];
 };
 
 struct misses_op {
-	struct store_op op;
+	struct writer_op op;
 	struct traffic traffic;
 };
 
@@ -104,9 +104,9 @@ static int account(struct traffic *t, struct index *ix, const struct hit *h)
 	int64_t bytes;
 	if (h->id < 0)
 		return 0; /* a part's: how much of it was used is not known here */
-	enum store_found found = index_hit_of(ix, h->id, host, sizeof host, &bytes);
-	if (found != STORE_FOUND)
-		return found == STORE_ABSENT ? 0 : -1;
+	enum index_result found = index_hit_of(ix, h->id, host, sizeof host, &bytes);
+	if (found != INDEX_FOUND)
+		return found == INDEX_ABSENT ? 0 : -1;
 	struct index_traffic more = {.hits = h->hits, .hit_bytes = h->hits * bytes};
 	if (traffic_add(t, h->used_at, host, &more))
 		return 0;
@@ -115,7 +115,7 @@ static int account(struct traffic *t, struct index *ix, const struct hit *h)
 	return result;
 }
 
-static int hits_run(struct store_op *op, struct index *ix)
+static int hits_run(struct writer_op *op, struct index *ix)
 {
 	struct hits_op *h = (struct hits_op *)op;
 	struct traffic traffic = {.count = 0};
@@ -128,19 +128,19 @@ static int hits_run(struct store_op *op, struct index *ix)
 	return result == 0 ? traffic_write(&traffic, ix) : result;
 }
 
-static int misses_run(struct store_op *op, struct index *ix)
+static int misses_run(struct writer_op *op, struct index *ix)
 {
 	struct traffic traffic = ((struct misses_op *)op)->traffic;
 	return traffic_write(&traffic, ix);
 }
 
-static void hits_done(struct store_op *op, bool committed)
+static void hits_done(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	free(op);
 }
 
-static int refusals_run(struct store_op *op, struct index *ix)
+static int refusals_run(struct writer_op *op, struct index *ix)
 {
 	struct refusals_op *r = (struct refusals_op *)op;
 	int result = 0;
@@ -151,7 +151,7 @@ static int refusals_run(struct store_op *op, struct index *ix)
 	return result == 0 ? index_refusals_trim(ix, REFUSALS_KEPT) : -1;
 }
 
-static void refusals_done(struct store_op *op, bool committed)
+static void refusals_done(struct writer_op *op, bool committed)
 {
 	(void)committed;
 	struct refusals_op *r = (struct refusals_op *)op;
@@ -170,7 +170,7 @@ static void drain_hits(struct usage *u, int most)
 		if (h == NULL)
 			return;
 		n = n > CHUNK ? CHUNK : n;
-		h->op = (struct store_op){.run = hits_run, .done = hits_done};
+		h->op = (struct writer_op){.run = hits_run, .done = hits_done};
 		h->count = n;
 		memcpy(h->hits, from->of + u->drained, (size_t)n * sizeof h->hits[0]);
 		writer_queue(u->writer, &h->op, true);
@@ -202,7 +202,7 @@ static void flush_refusals(struct usage *u)
 		return;
 	struct refusals_op *r = malloc(sizeof *r);
 	if (r != NULL) {
-		r->op = (struct store_op){.run = refusals_run, .done = refusals_done};
+		r->op = (struct writer_op){.run = refusals_run, .done = refusals_done};
 		r->count = u->refused;
 		memcpy(r->refusals, u->refusals, (size_t)u->refused * sizeof r->refusals[0]);
 		writer_queue(u->writer, &r->op, true);
@@ -216,7 +216,7 @@ static void flush_misses(struct usage *u)
 {
 	struct misses_op *m = u->misses.count > 0 ? malloc(sizeof *m) : NULL;
 	if (m != NULL) {
-		m->op = (struct store_op){.run = misses_run, .done = hits_done};
+		m->op = (struct writer_op){.run = misses_run, .done = hits_done};
 		m->traffic = u->misses;
 		writer_queue(u->writer, &m->op, true);
 	}

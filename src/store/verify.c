@@ -25,7 +25,7 @@ struct walk {
 	struct buf *why;
 };
 
-static int note_there(void *ctx, const struct store_column *c, size_t count)
+static int note_there(void *ctx, const struct index_column *c, size_t count)
 {
 	(void)c;
 	(void)count;
@@ -66,18 +66,18 @@ static void check_invalid(struct walk *w, const char *table, int64_t id)
 	if (index_bodies(w->ix, strcmp(table, "part") == 0, id - 1, &again, 1) != 1)
 		return;
 	if (again.id == id && again.invalid)
-		w->check->fault(w->check->ctx, CHECK_INVALID, table, id, NULL, NULL);
+		w->check->fault(w->check->ctx, VERIFY_INVALID, table, id, NULL, NULL);
 	index_body_free(&again);
 }
 
 static void check_row(struct walk *w, const char *table, const struct index_body *row)
 {
 	struct stat s;
-	enum check_fault fault = CHECK_MISSING;
+	enum verify_fault fault = VERIFY_MISSING;
 	bool wrong = true;
 	int fd = openat(w->dir_fd, row->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd >= 0 && fstat(fd, &s) == 0) {
-		fault = s.st_size != row->body_bytes ? CHECK_SIZE : CHECK_CONTENT;
+		fault = s.st_size != row->body_bytes ? VERIFY_SIZE : VERIFY_CONTENT;
 		wrong = s.st_size != row->body_bytes || (row->has_sha256 && !has_sum(w, fd, row->sha256));
 	}
 	if (fd >= 0)
@@ -113,21 +113,21 @@ static int check_table(struct walk *w, const char *table)
 /* --- files --- */
 
 struct names {
-	struct lock *lock;
+	struct file_lock *lock;
 	int64_t number;
 	bool alive;
 };
 
-static int note_alive(void *ctx, const struct store_column *c, size_t count)
+static int note_alive(void *ctx, const struct index_column *c, size_t count)
 {
 	struct names *n = ctx;
 	(void)count;
-	n->alive = n->alive || lock_alive(n->lock, strtoll(store_text(&c[0]), NULL, 10));
+	n->alive = n->alive || file_lock_alive(n->lock, strtoll(store_text(&c[0]), NULL, 10));
 	return 0;
 }
 
 /* Is the name one that a living process has taken (invariant 3)? */
-static bool is_taken(struct walk *w, struct lock *lock, const char *file)
+static bool is_taken(struct walk *w, struct file_lock *lock, const char *file)
 {
 	char number[24];
 	struct names n = {.lock = lock, .number = body_number(file)};
@@ -146,7 +146,7 @@ static bool is_owned(struct walk *w, const char *file)
 	return rc != 0 || owned;
 }
 
-static void check_directory(struct walk *w, struct lock *lock, const char *name)
+static void check_directory(struct walk *w, struct file_lock *lock, const char *name)
 {
 	int fd = openat(w->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -161,25 +161,25 @@ static void check_directory(struct walk *w, struct lock *lock, const char *name)
 			continue; /* not a name of ours: not ours to judge */
 		w->check->files++;
 		struct index_owner owner;
-		if (index_owner(w->ix, file, &owner) == STORE_FOUND)
+		if (index_owner(w->ix, file, &owner) == INDEX_FOUND)
 			continue;
 		/* In this order: a row that came meanwhile is seen, and a file that went meanwhile is gone. */
 		if (!is_owned(w, file) && !is_taken(w, lock, file) && !is_owned(w, file) && fstatat(w->dir_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0)
-			w->check->fault(w->check->ctx, CHECK_UNOWNED, NULL, 0, file, NULL);
+			w->check->fault(w->check->ctx, VERIFY_UNOWNED, NULL, 0, file, NULL);
 	}
 	if (d != NULL)
 		closedir(d);
 }
 
-int check_cache(struct check *check, const char *dir, struct buf *why)
+int verify_cache(struct check *check, const char *dir, struct buf *why)
 {
 	struct walk w = {.check = check, .dir = dir, .why = why, .dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	int rc = -1;
 	w.buffer = malloc(READ);
-	struct lock *lock = NULL;
+	struct file_lock *lock = NULL;
 	if (w.buffer == NULL || w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
 		index_say_absence(dir, why);
-	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL && (lock = lock_open_to_read(w.dir_fd)) == NULL)
+	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL && (lock = file_lock_open_to_read(w.dir_fd)) == NULL)
 		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir, strerror(errno));
 	else if (w.ix != NULL && !body_is_the_one(w.dir_fd, w.ix))
 		body_say_absence(dir, why);
@@ -190,7 +190,7 @@ int check_cache(struct check *check, const char *dir, struct buf *why)
 		snprintf(name, sizeof name, "body/%02x", ab);
 		check_directory(&w, lock, name);
 	}
-	lock_close(lock);
+	file_lock_close(lock);
 	index_close(w.ix);
 	free(w.buffer);
 	if (w.dir_fd >= 0)

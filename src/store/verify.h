@@ -7,17 +7,17 @@
 
 #include "store/store.h"
 
-enum check_fault {
-	CHECK_INVALID,  /* a row that cannot be what curlew wrote: a column holds what it must not; file and url are NULL */
-	CHECK_MISSING,  /* a row whose file is not there */
-	CHECK_SIZE,     /* a row whose file is of another size */
-	CHECK_CONTENT,  /* a row whose file has another SHA-256 */
-	CHECK_UNOWNED   /* a file no row owns, and no living process has the name of */
+enum verify_fault {
+	VERIFY_INVALID,  /* a row that cannot be what curlew wrote: a column holds what it must not; file and url are NULL */
+	VERIFY_MISSING,  /* a row whose file is not there */
+	VERIFY_SIZE,     /* a row whose file is of another size */
+	VERIFY_CONTENT,  /* a row whose file has another SHA-256 */
+	VERIFY_UNOWNED   /* a file no row owns, and no living process has the name of */
 };
 
 struct check {
 	/* Called for each fault; table: "entry" or "part", with the row's id; NULL for a file nobody owns. */
-	void (*fault)(void *ctx, enum check_fault, const char *table, int64_t id, const char *file, const char *url);
+	void (*fault)(void *ctx, enum verify_fault, const char *table, int64_t id, const char *file, const char *url);
 	/* Called now and then; may be NULL. */
 	void (*progress)(void *ctx, int64_t rows, int64_t bytes);
 	void *ctx;
@@ -25,6 +25,6 @@ struct check {
 };
 
 /* 0, or -1 with why. */
-int check_cache(struct check *, const char *dir, struct buf *why);
+int verify_cache(struct check *, const char *dir, struct buf *why);
 
 #endif

@@ -25,7 +25,7 @@ static void name_process(long pid, char *name, size_t size)
 		fclose(f);
 }
 
-void keep_name_readers(const char *dir, char *who, size_t size)
+void wal_readers_name(const char *dir, char *who, size_t size)
 {
 	char line[256], path[4096];
 	struct stat s;

@@ -5,6 +5,6 @@
 #include <stddef.h>
 
 /* "process 4711 (sqlite3)", several parted by commas, or that it cannot be told. Other processes only. */
-void keep_name_readers(const char *dir, char *who, size_t size);
+void wal_readers_name(const char *dir, char *who, size_t size);
 
 #endif

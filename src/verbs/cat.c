@@ -55,19 +55,19 @@ int verb_cat(int argc, char **argv)
 	struct conf *conf = conf_parse(CONF_CAT, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	struct ask ask;
-	status = ask_begin(&ask, conf, "cat");
+	struct url_argument ask;
+	status = url_argument_begin(&ask, conf, "cat");
 	if (status == VERB_DONE)
-		status = ask_url(&ask, conf, "cat");
+		status = url_argument_url(&ask, conf, "cat");
 	if (status == VERB_DONE)
-		ask_judge(&ask);
+		url_argument_judge(&ask);
 	if (status == VERB_DONE && ask.lookup.entry != NULL) {
 		status = print_body(conf_cache_dir(conf), ask.lookup.entry);
 	} else if (status == VERB_DONE) {
 		log_say("cat: %s: %s", ask.key, ask.lookup.rows.count > 0 ? "none of its variants is for such a request (give -H fields)" : "not stored");
 		status = VERB_NOTHING;
 	}
-	ask_end(&ask);
+	url_argument_end(&ask);
 	conf_free(conf);
 	return status;
 }

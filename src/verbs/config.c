@@ -18,7 +18,7 @@ static void print_text(void *ctx, const char *name, const char *value, const cha
 
 static void print_quoted(const char *text)
 {
-	table_json(stdout, &(struct store_column){.text = text});
+	table_json(stdout, &(struct index_column){.text = text});
 }
 
 static void print_json(void *ctx, const char *name, const char *value, const char *source)

@@ -33,7 +33,7 @@ __attribute__((format(printf, 3, 4))) static void say(struct page *p, const char
 	if (n < 0)
 		return;
 	if (p->json) {
-		struct store_column c = {.name = name, .text = line};
+		struct index_column c = {.name = name, .text = line};
 		printf("%s\"%s\": ", p->lines++ == 0 ? "{" : ",\n ", name);
 		table_json(stdout, &c);
 	} else {
@@ -61,9 +61,9 @@ static const char *when(int64_t at, char out[WHEN])
 
 /* --- the rules --- */
 
-static void say_rules(struct page *p, const struct ask *a)
+static void say_rules(struct page *p, const struct url_argument *a)
 {
-	const struct ruling *r = &a->ruling;
+	const struct rule_decision *r = &a->decision;
 	if (a->key_rule != 0)
 		say(p, "key_rule", "rule %" PRId64 ": ignore_query", a->key_rule);
 	if (r->fresh_rule != 0)
@@ -98,16 +98,16 @@ static void find_difference(const struct entry *e, const struct head *request, c
 		char one[512];
 		snprintf(one, sizeof one, "%.*s", (int)line.len, line.at);
 		struct entry probe = {.vary = one};
-		if (lookup_matches(&probe, request, LOOKUP_EXACTLY))
+		if (selection_matches(&probe, request, SELECTION_EXACTLY))
 			continue;
 		snprintf(out, size, "not chosen: it is for \"%.300s\"", one);
 		return;
 	}
 }
 
-static void say_variants(struct page *p, const struct ask *a)
+static void say_variants(struct page *p, const struct url_argument *a)
 {
-	const struct store_rows *rows = &a->lookup.rows;
+	const struct index_rows *rows = &a->lookup.rows;
 	char name[32], why[400];
 	say(p, "variants", "%zu", rows->count);
 	for (size_t i = 0; i < rows->count && (rows->count > 1 || a->lookup.entry == NULL); i++) {
@@ -115,7 +115,7 @@ static void say_variants(struct page *p, const struct ask *a)
 		snprintf(name, sizeof name, "variant_%zu", i + 1);
 		if (e == a->lookup.entry)
 			snprintf(why, sizeof why, "chosen: the most recent that matches, RFC 9111 4.1");
-		else if (lookup_matches(e, &a->request, LOOKUP_EXACTLY) || lookup_matches(e, &a->request, LOOKUP_AS_GOOD))
+		else if (selection_matches(e, &a->request, SELECTION_EXACTLY) || selection_matches(e, &a->request, SELECTION_AS_GOOD))
 			snprintf(why, sizeof why, "not chosen: it matches, but another goes before it");
 		else
 			find_difference(e, &a->request, why, sizeof why);
@@ -125,17 +125,17 @@ static void say_variants(struct page *p, const struct ask *a)
 
 /* --- arithmetic and verdict --- */
 
-static const char *whose_lifetime(const struct ask *a)
+static const char *whose_lifetime(const struct url_argument *a)
 {
 	const struct entry *e = a->lookup.entry;
 	if (e->edited)
 		return ", written by hand";
-	if (a->ruling.fresh_rule != 0)
+	if (a->decision.fresh_rule != 0)
 		return ", by a rule";
 	return a->lookup.use.fresh_until != e->fresh_until ? ", by the origin's word: the rule that decided is gone" : "";
 }
 
-static void say_arithmetic(struct page *p, const struct ask *a)
+static void say_arithmetic(struct page *p, const struct url_argument *a)
 {
 	const struct entry *e = a->lookup.entry;
 	const struct policy_use *u = &a->lookup.use;
@@ -163,7 +163,7 @@ struct spellings {
 	int count;
 };
 
-static int say_spelling(void *ctx, const struct store_column *c, size_t count)
+static int say_spelling(void *ctx, const struct index_column *c, size_t count)
 {
 	struct spellings *s = ctx;
 	char name[32];
@@ -173,7 +173,7 @@ static int say_spelling(void *ctx, const struct store_column *c, size_t count)
 }
 
 /* Entries of equivalent URLs (RFC 9110 4.2.3), which rules, purges and invalidation treat as this one. */
-static void say_spellings(struct page *p, const struct ask *a)
+static void say_spellings(struct page *p, const struct url_argument *a)
 {
 	const char *params[] = {a->normal, a->key};
 	struct spellings s = {.page = p};
@@ -190,43 +190,43 @@ static bool wanted(const void *request, const char *vary)
 	return key_vary_matches(vary, request);
 }
 
-static void say_absence(struct page *p, struct ask *a)
+static void say_absence(struct page *p, struct url_argument *a)
 {
 	struct buf why;
-	struct store_parts *parts = &a->lookup.parts;
+	struct index_parts *parts = &a->lookup.parts;
 	buf_init(&why, BUF_LINE);
-	char *refusal = glimpse_refusal(&a->glimpse, a->key, &why);
+	char *refusal = inspect_refusal(&a->glimpse, a->key, &why);
 	if (refusal != NULL)
 		say(p, "not_stored", "%s", refusal);
-	*parts = (struct store_parts){.whole_bytes = -1};
-	if (glimpse_parts(&a->glimpse, a->key, wanted, &a->request, parts) == STORE_FOUND)
-		say(p, "parts", "%zu, of which %" PRId64 " bytes from the beginning", parts->count, store_parts_cover(parts, 0));
+	*parts = (struct index_parts){.whole_bytes = -1};
+	if (inspect_parts(&a->glimpse, a->key, wanted, &a->request, parts) == INDEX_FOUND)
+		say(p, "parts", "%zu, of which %" PRId64 " bytes from the beginning", parts->count, index_parts_cover(parts, 0));
 	free(refusal);
 	buf_fini(&why);
 }
 
-/* --- what the next request would do: the turns are those of request.c and cached.c --- */
+/* --- what the next request would do: the turns are those of dispatch.c and cache_handler.c --- */
 
 /* What keeps it off the network, in words; false: nothing does. */
-static bool is_offline(const struct ask *a, char why[64])
+static bool is_offline(const struct url_argument *a, char why[64])
 {
-	char *set = ask_server(a, "offline");
-	bool offline = a->ruling.offline || (set != NULL && strcmp(set, "yes") == 0);
-	if (a->ruling.offline)
-		snprintf(why, 64, "rule %" PRId64 " keeps it off the network", a->ruling.offline_rule);
+	char *set = url_argument_server(a, "offline");
+	bool offline = a->decision.offline || (set != NULL && strcmp(set, "yes") == 0);
+	if (a->decision.offline)
+		snprintf(why, 64, "rule %" PRId64 " keeps it off the network", a->decision.offline_rule);
 	else
 		snprintf(why, 64, "the server runs with --offline");
 	free(set);
 	return offline;
 }
 
-static bool has_body(const struct ask *a)
+static bool has_body(const struct url_argument *a)
 {
-	return glimpse_body(&a->glimpse, a->lookup.entry->body_file, a->lookup.entry->body_bytes);
+	return inspect_body(&a->glimpse, a->lookup.entry->body_file, a->lookup.entry->body_bytes);
 }
 
 /* Answered from a row at once. */
-static bool say_hit(struct page *p, const struct ask *a)
+static bool say_hit(struct page *p, const struct url_argument *a)
 {
 	const struct policy_use *u = &a->lookup.use;
 	switch (u->verdict) {
@@ -247,17 +247,17 @@ static bool say_hit(struct page *p, const struct ask *a)
 }
 
 /* Answered from parts of a body that is not stored whole. */
-static bool say_hit_in_parts(struct page *p, const struct ask *a)
+static bool say_hit_in_parts(struct page *p, const struct url_argument *a)
 {
 	struct policy_use use;
 	int64_t first, last;
-	const struct store_parts *parts = &a->lookup.parts;
-	if (!lookup_covered(parts, &a->policy, &a->demand, &a->ruling, &a->request, a->now, &use, &first, &last))
+	const struct index_parts *parts = &a->lookup.parts;
+	if (!selection_covered(parts, &a->policy, &a->demand, &a->decision, &a->request, a->now, &use, &first, &last))
 		return false;
 	for (size_t i = 0; i < parts->count; i++) {
 		const struct part *part = &parts->parts[i];
 		bool used = part->first_byte <= last && part->first_byte + part->body_bytes > first;
-		if (used && !glimpse_body(&a->glimpse, part->body_file, part->body_bytes))
+		if (used && !inspect_body(&a->glimpse, part->body_file, part->body_bytes))
 			return false;
 	}
 	say(p, "next", "a hit: bytes %" PRId64 " to %" PRId64 " are stored in parts, %s", first, last, use.reason);
@@ -265,9 +265,9 @@ static bool say_hit_in_parts(struct page *p, const struct ask *a)
 }
 
 /* Nothing that is stored answers it. True: it is answered all the same, from what is stale. */
-static bool say_asking(struct page *p, const struct ask *a, bool body)
+static bool say_asking(struct page *p, const struct url_argument *a, bool body)
 {
-	const struct lookup *l = &a->lookup;
+	const struct selection *l = &a->lookup;
 	char why[64];
 	const char *not_stored = l->entry != NULL ? l->use.reason : l->rows.count > 0 ? "no variant is for this request" : "nothing is stored";
 	if (l->entry != NULL && !body)
@@ -288,15 +288,15 @@ static bool say_asking(struct page *p, const struct ask *a, bool body)
 }
 
 /* True: it would hit. */
-static bool say_next(struct page *p, const struct ask *a)
+static bool say_next(struct page *p, const struct url_argument *a)
 {
 	static const char conditions[] = "If-Match and If-Unmodified-Since are the origin's to answer, RFC 9110 13.1.1";
 	char why[64];
-	if (a->ruling.deny) {
-		say(p, "next", "403: denied by rule %" PRId64, a->ruling.deny_rule);
+	if (a->decision.deny) {
+		say(p, "next", "403: denied by rule %" PRId64, a->decision.deny_rule);
 		return false;
 	}
-	if (lookup_is_for_origin(&a->request)) {
+	if (selection_is_for_origin(&a->request)) {
 		if (is_offline(a, why))
 			say(p, "next", "504: %s; %s", conditions, why);
 		else
@@ -339,17 +339,17 @@ static int read_time(const char *text, int64_t *at)
 	return -1;
 }
 
-static void say_cache(struct page *p, const struct ask *a, const struct conf *conf)
+static void say_cache(struct page *p, const struct url_argument *a, const struct conf *conf)
 {
-	const struct glimpse *g = &a->glimpse;
-	char *listen = ask_server(a, "listen"), many[128] = "";
+	const struct inspect *g = &a->glimpse;
+	char *listen = url_argument_server(a, "listen"), many[128] = "";
 	if (g->servers > 1)
 		snprintf(many, sizeof many, " by %u servers (this is what the one at %s would do)", g->servers, listen != NULL ? listen : "?");
 	say(p, "cache", "%s, %s, %s%s", conf_cache_dir(conf), g->mode, g->servers > 0 ? "being served" : "no server is running", many);
 	free(listen);
 }
 
-static int explain(struct ask *a, const struct conf *conf)
+static int explain(struct url_argument *a, const struct conf *conf)
 {
 	struct page p = {.json = conf_flag(conf, "json"), .people = isatty(STDOUT_FILENO)};
 	const char *at = conf_text(conf, "at");
@@ -358,8 +358,8 @@ static int explain(struct ask *a, const struct conf *conf)
 		log_say("explain: --at %s: not a time (give Unix seconds, '2026-11-25 18:00', or +2h)", at);
 		return VERB_USAGE;
 	}
-	bool file = ask_is_file(a, conf), hit = file;
-	int status = file ? VERB_DONE : ask_url(a, conf, "explain");
+	bool file = url_argument_is_file(a, conf), hit = file;
+	int status = file ? VERB_DONE : url_argument_url(a, conf, "explain");
 	if (status != VERB_DONE)
 		return status;
 	say(&p, "url", "%s", file ? conf_operand(conf, 0) : a->url);
@@ -372,7 +372,7 @@ static int explain(struct ask *a, const struct conf *conf)
 	if (file) {
 		say(&p, "next", "the local file of that name (--root), which goes before every host");
 	} else {
-		ask_judge(a);
+		url_argument_judge(a);
 		say_rules(&p, a);
 		say_variants(&p, a);
 		say_spellings(&p, a);
@@ -393,11 +393,11 @@ int verb_explain(int argc, char **argv)
 	struct conf *conf = conf_parse(CONF_EXPLAIN, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	struct ask a;
-	status = ask_begin(&a, conf, "explain");
+	struct url_argument a;
+	status = url_argument_begin(&a, conf, "explain");
 	if (status == VERB_DONE)
 		status = explain(&a, conf);
-	ask_end(&a);
+	url_argument_end(&a);
 	conf_free(conf);
 	return status;
 }

@@ -13,9 +13,9 @@
 #include <string.h>
 
 /* The number of the parameter that will hold text, which is taken; 0: too many, or no memory. */
-static size_t add_param(struct select *s, char *text)
+static size_t add_param(struct filter *s, char *text)
 {
-	if (text == NULL || s->param_count == SELECT_PARAMS) {
+	if (text == NULL || s->param_count == FILTER_PARAMS) {
 		free(text);
 		return 0;
 	}
@@ -24,13 +24,13 @@ static size_t add_param(struct select *s, char *text)
 	return s->param_count;
 }
 
-static void add_condition(struct select *s, const char *condition)
+static void add_condition(struct filter *s, const char *condition)
 {
 	buf_adds(&s->where, s->where.len == 0 ? " WHERE " : " AND ");
 	buf_adds(&s->where, condition);
 }
 
-char *select_glob(const char *typed, const char *scheme, const char **why)
+char *filter_glob(const char *typed, const char *scheme, const char **why)
 {
 	struct buf glob;
 	buf_init(&glob, BUF_HEAD);
@@ -40,7 +40,7 @@ char *select_glob(const char *typed, const char *scheme, const char **why)
 	return text;
 }
 
-char *select_quoted(const char *url)
+char *filter_quoted(const char *url)
 {
 	struct buf glob;
 	buf_init(&glob, BUF_PAGE);
@@ -51,9 +51,9 @@ char *select_quoted(const char *url)
 }
 
 /* One more URL or glob, which is taken, among those of which one must match. */
-static int add_url(struct select *s, struct buf *any, char *url, bool wild)
+static int add_url(struct filter *s, struct buf *any, char *url, bool wild)
 {
-	char *glob = url == NULL ? NULL : wild ? strdup(url) : select_quoted(url);
+	char *glob = url == NULL ? NULL : wild ? strdup(url) : filter_quoted(url);
 	size_t n = add_param(s, url);
 	if (glob != NULL && n > 0)
 		s->globs[s->glob_count++] = glob;
@@ -69,14 +69,14 @@ static int add_url(struct select *s, struct buf *any, char *url, bool wild)
 /* The normal URL of what the cache calls that URL: a rule may leave parameters out. The url is taken. */
 static char *key_of(const char *dir, char *url)
 {
-	struct glimpse g;
+	struct inspect g;
 	struct buf why;
 	int64_t rule;
 	char *key = NULL;
 	buf_init(&why, BUF_LINE);
-	if (glimpse_open(&g, dir, &why) == 0) /* where there is no cache, whoever asks next says so */
+	if (inspect_open(&g, dir, &why) == 0) /* where there is no cache, whoever asks next says so */
 		key = rules_key(g.rules, url, &rule);
-	glimpse_close(&g);
+	inspect_close(&g);
 	buf_fini(&why);
 	if (key != NULL) {
 		free(url);
@@ -89,17 +89,17 @@ static char *key_of(const char *dir, char *url)
 
 static int too_many(const char *verb)
 {
-	log_say("%s: too many GLOBs (%d at most, half of that without a scheme)", verb, SELECT_PARAMS);
+	log_say("%s: too many GLOBs (%d at most, half of that without a scheme)", verb, FILTER_PARAMS);
 	return -1;
 }
 
 /* Without a scheme it becomes two globs with a beginning instead of one without, so that an index serves. */
-static int add_glob(struct select *s, struct buf *any, const char *operand, const char *verb)
+static int add_glob(struct filter *s, struct buf *any, const char *operand, const char *verb)
 {
 	static const char *const schemes[] = {"http", "https"};
 	const char *why;
 	for (size_t i = 0; i < (glob_has_scheme(operand) ? 1 : sizeof schemes / sizeof schemes[0]); i++) {
-		char *glob = select_glob(operand, schemes[i], &why);
+		char *glob = filter_glob(operand, schemes[i], &why);
 		if (glob == NULL) {
 			log_say("%s: %s: matches no URL: %s", verb, operand, why);
 			return -1;
@@ -117,7 +117,7 @@ static int add_glob(struct select *s, struct buf *any, const char *operand, cons
 	return 0;
 }
 
-static int add_operand(struct select *s, struct buf *any, const char *operand, const char *dir, const char *verb)
+static int add_operand(struct filter *s, struct buf *any, const char *operand, const char *dir, const char *verb)
 {
 	bool wild = strchr(operand, '*') != NULL;
 	char *url = wild ? NULL : key_of_url(operand, "http");
@@ -135,7 +135,7 @@ static int add_operand(struct select *s, struct buf *any, const char *operand, c
 	return add_url(s, any, url, false) == 0 ? 0 : too_many(verb);
 }
 
-static int add_urls(struct select *s, const struct conf *conf, const char *verb)
+static int add_urls(struct filter *s, const struct conf *conf, const char *verb)
 {
 	struct buf any;
 	buf_init(&any, BUF_PAGE);
@@ -150,7 +150,7 @@ static int add_urls(struct select *s, const struct conf *conf, const char *verb)
 	return rc;
 }
 
-static int add_text(struct select *s, const struct conf *conf, const char *option, const char *column, bool host)
+static int add_text(struct filter *s, const struct conf *conf, const char *option, const char *column, bool host)
 {
 	char condition[256];
 	const char *value = conf_text(conf, option);
@@ -172,7 +172,7 @@ static int add_text(struct select *s, const struct conf *conf, const char *optio
 	return 0;
 }
 
-static void add_age(struct select *s, const struct conf *conf, const char *option, const char *column)
+static void add_age(struct filter *s, const struct conf *conf, const char *option, const char *column)
 {
 	char condition[64];
 	if (!conf_given(conf, option))
@@ -184,16 +184,16 @@ static void add_age(struct select *s, const struct conf *conf, const char *optio
 }
 
 /* What is pinned is kept from age and size, and goes only when it is named. */
-static void spare_pinned(struct select *s, const struct conf *conf)
+static void spare_pinned(struct filter *s, const struct conf *conf)
 {
 	bool by_age_or_size = conf_given(conf, "older-than") || conf_given(conf, "unused-for") || conf_given(conf, "larger-than") || conf_flag(conf, "stale");
 	if (conf_is(conf, CONF_PURGE) && by_age_or_size && !conf_flag(conf, "soft"))
 		add_condition(s, "ruled.pinned = 0");
 }
 
-int select_make(struct select *s, const struct conf *conf, const char *verb)
+int filter_make(struct filter *s, const struct conf *conf, const char *verb)
 {
-	*s = (struct select){.by_url_alone = true};
+	*s = (struct filter){.by_url_alone = true};
 	buf_init(&s->where, BUF_PAGE);
 	buf_init(&s->words, BUF_PAGE);
 	if (add_urls(s, conf, verb) != 0 || add_text(s, conf, "host", "host", true) != 0)
@@ -225,7 +225,7 @@ int select_make(struct select *s, const struct conf *conf, const char *verb)
 	return -1;
 }
 
-void select_free(struct select *s)
+void filter_free(struct filter *s)
 {
 	for (size_t i = 0; i < s->text_count; i++)
 		free(s->texts[i]);
@@ -235,7 +235,7 @@ void select_free(struct select *s)
 	buf_fini(&s->words);
 }
 
-static int keep_id(void *ctx, const struct store_column *c, size_t count)
+static int keep_id(void *ctx, const struct index_column *c, size_t count)
 {
 	struct selected *s = ctx;
 	if (s->count == s->room) {
@@ -251,12 +251,12 @@ static int keep_id(void *ctx, const struct store_column *c, size_t count)
 	return 0;
 }
 
-int select_ids(const struct select *s, const char *dir, struct selected *out, struct buf *why)
+int filter_ids(const struct filter *s, const char *dir, struct selected *out, struct buf *why)
 {
 	struct buf sql;
 	buf_init(&sql, BUF_PAGE);
 	*out = (struct selected){0};
-	buf_addf(&sql, "SELECT id, body_bytes " SELECT_FROM "%s ORDER BY id", buf_str(&s->where));
+	buf_addf(&sql, "SELECT id, body_bytes " FILTER_FROM "%s ORDER BY id", buf_str(&s->where));
 	int rc = store_query(dir, buf_str(&sql), s->params, s->param_count, keep_id, out, why);
 	buf_fini(&sql);
 	return rc;

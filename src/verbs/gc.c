@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int keep_number(void *ctx, const struct store_column *c, size_t count)
+static int keep_number(void *ctx, const struct index_column *c, size_t count)
 {
 	(void)count;
 	*(int64_t *)ctx = c[0].text != NULL ? strtoll(c[0].text, NULL, 10) : 0;
 	return 0;
 }
 
-static int ask_number(const char *dir, const char *sql, int64_t *n, struct buf *why)
+static int url_argument_number(const char *dir, const char *sql, int64_t *n, struct buf *why)
 {
 	return store_query(dir, sql, NULL, 0, keep_number, n, why);
 }
@@ -33,7 +33,7 @@ static int wait_until_clean(const char *dir, const struct store *store, struct b
 	bool terminal = isatty(STDERR_FILENO), shown = false;
 	int64_t left = 0, before = INT64_MAX, waited_ms = 0;
 	int rc;
-	while ((rc = ask_number(dir, "SELECT count(*) FROM trash", &left, why)) == 0 && (left > 0 || !store_swept(store))) {
+	while ((rc = url_argument_number(dir, "SELECT count(*) FROM trash", &left, why)) == 0 && (left > 0 || !store_swept(store))) {
 		waited_ms = left < before || !store_swept(store) ? 0 : waited_ms + PAUSE_MS;
 		before = left;
 		if (waited_ms > PATIENCE_S * 1000) {
@@ -70,7 +70,7 @@ static int collect(const char *dir)
 	buf_init(&why, BUF_LINE);
 	int rc = -1;
 	struct store *store = NULL;
-	if (ask_number(dir, "SELECT count(*) FROM trash", &trash, &why) == 0 && (store = store_open(&config, &why)) != NULL)
+	if (url_argument_number(dir, "SELECT count(*) FROM trash", &trash, &why) == 0 && (store = store_open(&config, &why)) != NULL)
 		rc = wait_until_clean(dir, store, &why);
 	store_close(store);
 	if (rc == 0)

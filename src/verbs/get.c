@@ -119,7 +119,7 @@ static char *read_url(const char *origin, const char *scheme, const char *text)
 }
 
 /* The request target that means the URL: before one origin a path of it. NULL: it is no URL of that. */
-static const char *target_of(const struct service *s, const char *url)
+static const char *target_of(const struct context *s, const char *url)
 {
 	size_t n = s->origin != NULL ? strlen(s->origin) : 0;
 	if (n == 0)
@@ -127,7 +127,7 @@ static const char *target_of(const struct service *s, const char *url)
 	return strncmp(url, s->origin, n) == 0 && (url[n] == '/' || url[n] == '?') ? url + n : NULL;
 }
 
-static void find_redirect(struct get *g, const struct reply *r)
+static void find_redirect(struct get *g, const struct response_head *r)
 {
 	struct head h;
 	if (!conf_flag(g->conf, "location") || r->status < 301 || r->status > 308 || r->status == 304)
@@ -142,7 +142,7 @@ static void find_redirect(struct get *g, const struct reply *r)
 	message_fini(&h);
 }
 
-static int sink_begin(struct sink *s, const struct reply *r)
+static int sink_begin(struct sink *s, const struct response_head *r)
 {
 	struct get *g = of(s);
 	struct buf head;
@@ -151,7 +151,7 @@ static int sink_begin(struct sink *s, const struct reply *r)
 	if (g->own)
 		return 0;
 	g->status = r->status;
-	g->no_body = r->no_body || reply_is_bodiless(r->status);
+	g->no_body = r->no_body || response_head_is_bodiless(r->status);
 	g->expected = g->no_body ? -1 : r->body_bytes;
 	bool refused_range = r->status == 416 && g->out.path != NULL; /* what came with it is no part of the file */
 	if (refused_range || (conf_flag(g->conf, "fail") && r->status >= 400)) {
@@ -161,8 +161,8 @@ static int sink_begin(struct sink *s, const struct reply *r)
 	find_redirect(g, r);
 	bool heads_only = conf_flag(g->conf, "head");
 	buf_init(&head, BUF_HEAD);
-	reply_write(&head, r);
-	if (r->body_bytes >= 0 && !reply_is_bodiless(r->status))
+	response_head_write(&head, r);
+	if (r->body_bytes >= 0 && !response_head_is_bodiless(r->status))
 		buf_addf(&head, "Content-Length: %" PRId64 "\r\n", r->body_bytes);
 	buf_adds(&head, "\r\n");
 	if (conf_flag(g->conf, "verbose"))
@@ -285,34 +285,34 @@ static int write_request(const struct conf *conf, const char *asked, const char 
 }
 
 /* Returns curl's number; a redirect to follow is left in g->location. */
-static int get_one(struct service *service, struct get *g, const char *asked, const char *url)
+static int get_one(struct context *context, struct get *g, const char *asked, const char *url)
 {
 	struct buf text;
 	struct head head;
 	struct fault fault = {0, "its request cannot be written"};
-	struct exchange x = {.service = service, .request = &head, .sink = &g->sink, .now = (int64_t)time(NULL)};
+	struct exchange x = {.context = context, .request = &head, .sink = &g->sink, .now = (int64_t)time(NULL)};
 	buf_init(&text, BUF_HEAD);
 	message_init(&head);
 	g->x = &x;
 	g->drop = false;
 	int code = 2;
-	const char *target = target_of(service, url);
+	const char *target = target_of(context, url);
 	if (target == NULL) {
-		log_say("get: %s: not of the origin %s (--origin)", url, service->origin);
+		log_say("get: %s: not of the origin %s (--origin)", url, context->origin);
 		code = CURL_URL;
 		goto out;
 	}
 	if (write_request(g->conf, asked, url, target, &text) != 0)
 		goto out;
 	if (message_parse_request(&head, buf_span(&text), &fault) != MESSAGE_WHOLE ||
-	    key_of_target(&service->ways, head.method, head.target, &x.target, &fault) != 0) {
+	    key_of_target(&context->ways, head.method, head.target, &x.target, &fault) != 0) {
 		log_say("get: %s: %s", url, fault.why);
 		code = CURL_URL;
 		goto out;
 	}
 	if (conf_flag(g->conf, "verbose"))
 		print_verbose(buf_span(&text), '>');
-	request_route(&x);
+	dispatch_route(&x);
 	code = g->code != 0 ? g->code : x.outcome != ENGINE_OK ? (x.curl_code != 0 ? x.curl_code : 7) : 0;
 	if (code == 0 && g->own)
 		code = CURL_HTTP; /* 504: neither stored nor to be asked for */
@@ -325,7 +325,7 @@ out:
 	return code;
 }
 
-static int get_all(struct service *service, const struct conf *conf, const char *url)
+static int get_all(struct context *context, const struct conf *conf, const char *url)
 {
 	struct get g = {
 	    .sink = {sink_interim, sink_begin, sink_bytes, sink_file, sink_flush, sink_end, sink_cut, sink_gone, sink_go_on},
@@ -339,7 +339,7 @@ static int get_all(struct service *service, const struct conf *conf, const char 
 	char *next = strdup(url);
 	int code = 0;
 	for (int hop = 0; next != NULL; hop++) {
-		code = get_one(service, &g, url, next);
+		code = get_one(context, &g, url, next);
 		free(next);
 		next = g.location;
 		g.location = NULL;
@@ -369,7 +369,7 @@ int verb_get(int argc, char **argv)
 		return status;
 	status = 2;
 	struct buf why;
-	struct service service;
+	struct context context;
 	char *url = NULL;
 	buf_init(&why, BUF_LINE);
 	signal(SIGPIPE, SIG_IGN);
@@ -380,11 +380,11 @@ int verb_get(int argc, char **argv)
 	} else if ((url = read_url(conf_text(conf, "origin"), conf_text(conf, "default-scheme"), conf_operand(conf, 0))) == NULL) {
 		log_say("get: '%s' is no http or https URL", conf_operand(conf, 0));
 		status = CURL_URL;
-	} else if ((status = service_open(&service, conf, &why)) != 0) {
+	} else if ((status = context_open(&context, conf, &why)) != 0) {
 		log_say("%s", buf_str(&why));
 	} else {
-		status = get_all(&service, conf, url);
-		service_close(&service);
+		status = get_all(&context, conf, url);
+		context_close(&context);
 	}
 	free(url);
 	buf_fini(&why);

@@ -22,7 +22,7 @@ static const struct table_column columns[] = {
 
 #define QUESTION                                                                                                       \
 	"SELECT ruled.state AS state, status, body_bytes, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, hits, ruled.pinned AS pinned, "  \
-	"ruled.tag AS tag, url " SELECT_FROM
+	"ruled.tag AS tag, url " FILTER_FROM
 
 static const struct {
 	const char *key, *order;
@@ -39,7 +39,7 @@ static const char *find_order(const char *key)
 	return NULL;
 }
 
-static int list(const struct conf *conf, const struct select *s, const char *order)
+static int list(const struct conf *conf, const struct filter *s, const char *order)
 {
 	struct table t;
 	struct buf why, sql;
@@ -66,16 +66,16 @@ int verb_ls(int argc, char **argv)
 	struct conf *conf = conf_parse(CONF_LS, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	struct select s;
+	struct filter s;
 	const char *order = find_order(conf_text(conf, "sort"));
 	status = VERB_USAGE;
-	if (select_make(&s, conf, "ls") == 0) {
+	if (filter_make(&s, conf, "ls") == 0) {
 		if (order == NULL)
 			log_say("ls: --sort %s: not a key (give url, host, size, age, hits or used)", conf_text(conf, "sort"));
 		else
 			status = list(conf, &s, order);
 	}
-	select_free(&s);
+	filter_free(&s);
 	conf_free(conf);
 	return status;
 }

@@ -34,7 +34,7 @@ static void show_progress(void *ctx, size_t done, size_t count)
 
 /* What is on its way, and parts, are known by the GLOBs and the host alone; age and size of what comes are not. Before rows are
  * selected: what lands earlier is selected then, what lands later is refused, and nothing slips in between (invariant 8). */
-static int forbid_landing(const char *dir, const struct select *s, struct buf *why)
+static int forbid_landing(const char *dir, const struct filter *s, struct buf *why)
 {
 	int rc = 0;
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
@@ -48,7 +48,7 @@ struct parts {
 	int64_t count, bytes;
 };
 
-static int add_parts(void *ctx, const struct store_column *c, size_t count)
+static int add_parts(void *ctx, const struct index_column *c, size_t count)
 {
 	struct parts *p = ctx;
 	(void)count;
@@ -58,10 +58,10 @@ static int add_parts(void *ctx, const struct store_column *c, size_t count)
 }
 
 /* Pieces of bodies, of which no row may stand in entry, are found by URL and host alone. */
-static int purge_parts(const char *dir, const struct select *s, bool dry, struct parts *parts, struct buf *why)
+static int purge_parts(const char *dir, const struct filter *s, bool dry, struct parts *parts, struct buf *why)
 {
 #define MATCHES " FROM part WHERE (?1 IS NULL OR coalesce(normal_url, url) GLOB ?1) AND (?2 IS NULL OR url GLOB 'http*://' || ?2 || '[:/]*')"
-	char *host = s->host != NULL ? select_quoted(s->host) : NULL;
+	char *host = s->host != NULL ? filter_quoted(s->host) : NULL;
 	int rc = s->host != NULL && host == NULL ? -1 : 0;
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
 		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, host};
@@ -90,7 +90,7 @@ static void report(const struct deed *deed, bool dry, bool json, int64_t rows, i
 	buf_fini(&size);
 }
 
-static int do_it(const struct deed *deed, const struct conf *conf, const struct select *s)
+static int do_it(const struct deed *deed, const struct conf *conf, const struct filter *s)
 {
 	const char *dir = conf_cache_dir(conf);
 	bool dry = conf_flag(conf, "dry-run");
@@ -103,7 +103,7 @@ static int do_it(const struct deed *deed, const struct conf *conf, const struct 
 	if (rc == 0 && deed->purges)
 		rc = purge_parts(dir, s, dry, &parts, &why);
 	if (rc == 0)
-		rc = select_ids(s, dir, &rows, &why);
+		rc = filter_ids(s, dir, &rows, &why);
 	if (rc == 0 && rows.count > 0 && !dry)
 		rc = store_change_each(dir, deed->sql, rows.ids, rows.count, isatty(STDERR_FILENO) && rows.count > 10000 ? show_progress : NULL,
 		    NULL, &changed, &why);
@@ -125,17 +125,17 @@ static int run(enum conf_verb verb, const struct deed *deed, int argc, char **ar
 	struct conf *conf = conf_parse(verb, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	struct select s;
+	struct filter s;
 	if (verb == CONF_PURGE && conf_flag(conf, "soft"))
 		deed = &soft;
 	status = VERB_USAGE;
-	if (select_make(&s, conf, deed->verb) == 0) {
+	if (filter_make(&s, conf, deed->verb) == 0) {
 		if (s.where.len == 0)
 			log_say("%s: what? (give a URL, a GLOB, or options; '*' means everything)", deed->verb);
 		else
 			status = do_it(deed, conf, &s);
 	}
-	select_free(&s);
+	filter_free(&s);
 	conf_free(conf);
 	return status;
 }

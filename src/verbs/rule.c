@@ -105,7 +105,7 @@ static char *make_value(const struct column *c, const char *text)
 	return NULL;
 }
 
-static int note_row(void *found, const struct store_column *c, size_t count)
+static int note_row(void *found, const struct index_column *c, size_t count)
 {
 	(void)c;
 	(void)count;
@@ -129,7 +129,7 @@ static bool is_stored(const struct conf *conf, const char *url)
 static char *quote_url(const char *text)
 {
 	char *glob = NULL, *url = key_normalise(text, "http");
-	char *quoted = url != NULL ? select_quoted(url) : NULL;
+	char *quoted = url != NULL ? filter_quoted(url) : NULL;
 	if (url == NULL)
 		log_say("rule: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", text);
 	else if (quoted != NULL && strstr(text, "://") == NULL)
@@ -152,7 +152,7 @@ static char *make_glob(const struct conf *conf, const char *text)
 	free(key);
 	if (is_url)
 		return quote_url(text);
-	char *glob = select_glob(text, "http*", &why);
+	char *glob = filter_glob(text, "http*", &why);
 	if (glob == NULL)
 		log_say("rule: %s: matches no URL: %s", text, why);
 	return glob;
@@ -271,7 +271,7 @@ static int rm(const struct conf *conf)
 	return status;
 }
 
-static int keep_glob(void *ctx, const struct store_column *c, size_t count)
+static int keep_glob(void *ctx, const struct index_column *c, size_t count)
 {
 	*(char **)ctx = count > 0 && c[0].text != NULL ? strdup(c[0].text) : NULL;
 	return 1;

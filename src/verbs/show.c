@@ -31,7 +31,7 @@ static const char question[] =
     "reason, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, ruled.fresh_until - unixepoch() AS fresh_for_s, fetched_at, "
     "ruled.fresh_until AS fresh_until, ruled.stale_until AS stale_until, used_at, hits, body_bytes, body_file, lower(hex(sha256)) AS sha256, "
     "etag, last_modified, ruled.pinned AS pinned, ruled.tag AS tag, note, rule_id, dns_ms, connect_ms, ttfb_ms, total_ms, headers "
-    SELECT_FROM " WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) "
+    FILTER_FROM " WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) "
     "ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
 
 struct shown {
@@ -62,7 +62,7 @@ static void put_value(enum table_style style, const char *name, enum table_kind 
 	putchar('\n');
 }
 
-static int put_row(void *ctx, const struct store_column *values, size_t count)
+static int put_row(void *ctx, const struct index_column *values, size_t count)
 {
 	struct shown *s = ctx;
 	if (s->style == TABLE_JSON) {
@@ -93,7 +93,7 @@ static int put_row(void *ctx, const struct store_column *values, size_t count)
 	return 0;
 }
 
-static int say_refusal(void *ctx, const struct store_column *v, size_t count)
+static int say_refusal(void *ctx, const struct index_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
@@ -104,7 +104,7 @@ static int say_refusal(void *ctx, const struct store_column *v, size_t count)
 	return 0;
 }
 
-static int say_parts(void *ctx, const struct store_column *v, size_t count)
+static int say_parts(void *ctx, const struct index_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
@@ -131,7 +131,7 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 }
 
 /* All variants of all spellings of the URL, or the one with that id. */
-static int show(const char *dir, const struct ask *ask, const char *id, bool json)
+static int show(const char *dir, const struct url_argument *ask, const char *id, bool json)
 {
 	const char *params[] = {ask->normal, id, ask->key};
 	struct shown s = {.style = table_style_for(json)};
@@ -157,13 +157,13 @@ int verb_show(int argc, char **argv)
 	struct conf *conf = conf_parse(CONF_SHOW, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	struct ask ask;
-	status = ask_begin(&ask, conf, "show");
+	struct url_argument ask;
+	status = url_argument_begin(&ask, conf, "show");
 	if (status == VERB_DONE)
-		status = ask_url(&ask, conf, "show");
+		status = url_argument_url(&ask, conf, "show");
 	bool select = status == VERB_DONE && conf_item(conf, "header", 0) != NULL && ask.lookup.rows.count > 0;
 	if (select)
-		ask_judge(&ask);
+		url_argument_judge(&ask);
 	if (select && ask.lookup.entry == NULL) {
 		log_say("show: %s: none of its variants is for such a request", ask.key);
 		status = VERB_NOTHING;
@@ -172,7 +172,7 @@ int verb_show(int argc, char **argv)
 			snprintf(id, sizeof id, "%lld", (long long)ask.lookup.entry->id);
 		status = show(conf_cache_dir(conf), &ask, select ? id : NULL, conf_flag(conf, "json"));
 	}
-	ask_end(&ask);
+	url_argument_end(&ask);
 	conf_free(conf);
 	return status;
 }

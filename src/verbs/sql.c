@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int ignore_row(void *ctx, const struct store_column *c, size_t count)
+static int ignore_row(void *ctx, const struct index_column *c, size_t count)
 {
 	(void)ctx;
 	(void)c;

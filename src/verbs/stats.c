@@ -38,7 +38,7 @@ static const char hosts_question[] =
     "LEFT JOIN (SELECT host, sum(hits) AS hits, sum(hit_bytes) AS saved_bytes FROM traffic GROUP BY host) t ON t.host = e.host "
     "ORDER BY bytes DESC, e.host";
 
-static int put_totals(void *ctx, const struct store_column *v, size_t count)
+static int put_totals(void *ctx, const struct index_column *v, size_t count)
 {
 	enum table_style style = *(enum table_style *)ctx;
 	for (size_t i = 0; i < count && i < sizeof totals / sizeof totals[0]; i++) {
@@ -65,7 +65,7 @@ static int put_totals(void *ctx, const struct store_column *v, size_t count)
 }
 
 /* In a pipe each host is a line that begins with the word host, so that all lines can be told apart. */
-static int put_host(void *ctx, const struct store_column *v, size_t count)
+static int put_host(void *ctx, const struct index_column *v, size_t count)
 {
 	fputs("host\t", stdout);
 	return table_row(ctx, v, count);

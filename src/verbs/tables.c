@@ -164,7 +164,7 @@ static void json_text(FILE *out, const char *text)
 	putc('"', out);
 }
 
-void table_json(FILE *out, const struct store_column *c)
+void table_json(FILE *out, const struct index_column *c)
 {
 	bool infinite = c->text != NULL && c->is_number && c->text[strcspn(c->text, "0123456789")] == '\0'; /* Inf, -Inf: JSON has none */
 	if (c->text == NULL || infinite)
@@ -175,7 +175,7 @@ void table_json(FILE *out, const struct store_column *c)
 		json_text(out, c->text);
 }
 
-void table_json_object(FILE *out, const struct store_column *columns, size_t count)
+void table_json_object(FILE *out, const struct index_column *columns, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		fputs(i == 0 ? "{" : ", ", out);
@@ -222,7 +222,7 @@ static void put_padded(struct table *t, size_t i, enum table_kind kind, const ch
 	fputs(last ? "\n" : "  ", t->out);
 }
 
-static void people_row(struct table *t, const struct store_column *columns, size_t count)
+static void people_row(struct table *t, const struct index_column *columns, size_t count)
 {
 	if (t->rows == 0)
 		for (size_t i = 0; i < count; i++)
@@ -236,7 +236,7 @@ static void people_row(struct table *t, const struct store_column *columns, size
 	}
 }
 
-int table_row(void *table, const struct store_column *columns, size_t count)
+int table_row(void *table, const struct index_column *columns, size_t count)
 {
 	struct table *t = table;
 	if (count > t->column_count)

@@ -49,15 +49,15 @@ enum table_style table_style_for(bool json);
 
 void table_begin(struct table *, FILE *out, enum table_style, const struct table_column *, size_t column_count);
 /* For store_query(), with the table as ctx. Always 0. */
-int table_row(void *table, const struct store_column *, size_t count);
+int table_row(void *table, const struct index_column *, size_t count);
 /* Writes what is still to be written; the number of rows. */
 long table_end(struct table *);
 
 /* One value as it reads best, and as JSON. */
 void table_humane(struct buf *out, enum table_kind, const char *text);
-void table_json(FILE *out, const struct store_column *);
+void table_json(FILE *out, const struct index_column *);
 /* One row as a JSON object. */
-void table_json_object(FILE *out, const struct store_column *, size_t count);
+void table_json_object(FILE *out, const struct index_column *, size_t count);
 /* A value for people, as table_humane() made it: without control characters, and coloured unless NO_COLOR or a dumb terminal says no. */
 void table_put(FILE *out, enum table_kind, const char *text);
 /* The name of a value for people, before it, width columns wide. */

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* "shared --targets X --origin URL", as store_config.mode was written. */
-static void read_mode(struct ask *a)
+static void read_mode(struct url_argument *a)
 {
 	a->mode_words = strdup(a->glimpse.mode);
 	a->policy = (struct policy){.targets = a->targets};
@@ -34,7 +34,7 @@ static void read_mode(struct ask *a)
 		a->targets[a->policy.target_count++] = "CDN-Cache-Control";
 }
 
-static int read_request(struct ask *a, const struct conf *conf, const char *verb)
+static int read_request(struct url_argument *a, const struct conf *conf, const char *verb)
 {
 	struct fault fault;
 	if (!fields_check(conf, verb))
@@ -49,7 +49,7 @@ static int read_request(struct ask *a, const struct conf *conf, const char *verb
 	return -1;
 }
 
-char *ask_server(const struct ask *a, const char *name)
+char *url_argument_server(const struct url_argument *a, const char *name)
 {
 	size_t n = strlen(name);
 	for (const char *line = a->glimpse.server; line != NULL && *line != '\0';) {
@@ -62,9 +62,9 @@ char *ask_server(const struct ask *a, const char *name)
 }
 
 /* The command line's URL as the request target it is for a server; key_fini() is always allowed. */
-static int read_target(const struct ask *a, const char *text, struct key_target *target, const char **why)
+static int read_target(const struct url_argument *a, const char *text, struct key_target *target, const char **why)
 {
-	char *scheme = ask_server(a, "default-scheme"), *path = NULL;
+	char *scheme = url_argument_server(a, "default-scheme"), *path = NULL;
 	struct key_ways ways = {.default_scheme = scheme != NULL ? scheme : "http", .origin = a->origin};
 	struct fault fault = {0, "out of memory"};
 	int rc = -1;
@@ -77,10 +77,10 @@ static int read_target(const struct ask *a, const char *text, struct key_target 
 	return rc;
 }
 
-bool ask_is_file(const struct ask *a, const struct conf *conf)
+bool url_argument_is_file(const struct url_argument *a, const struct conf *conf)
 {
 	const char *fault;
-	char *root = ask_server(a, "root");
+	char *root = url_argument_server(a, "root");
 	struct key_target target = {0};
 	struct root files;
 	struct stat st;
@@ -103,10 +103,10 @@ bool ask_is_file(const struct ask *a, const struct conf *conf)
 }
 
 /* A URL of the running server itself, as one pastes it from where it was asked: what follows its authority; else NULL. */
-static const char *behind_own_name(const struct ask *a, const char *url)
+static const char *behind_own_name(const struct url_argument *a, const char *url)
 {
 	static const char *const names[] = {"http://localhost:", "http://127.0.0.1:", "http://[::1]:"};
-	char *listen = ask_server(a, "listen");
+	char *listen = url_argument_server(a, "listen");
 	const char *port = listen != NULL ? strrchr(listen, ':') : NULL, *path = NULL;
 	for (size_t i = 0; port != NULL && i < sizeof names / sizeof names[0] && path == NULL; i++) {
 		const char *at = url + strlen(names[i]);
@@ -118,9 +118,9 @@ static const char *behind_own_name(const struct ask *a, const char *url)
 }
 
 /* A normalised URL on LABEL.localhost, as a browser shows it, as the real site's; else NULL. malloc()ed. */
-static char *of_site(const struct ask *a, const char *url)
+static char *of_site(const struct url_argument *a, const char *url)
 {
-	char *listen = ask_server(a, "listen");
+	char *listen = url_argument_server(a, "listen");
 	const char *port = listen != NULL ? strrchr(listen, ':') : NULL;
 	char *real = port != NULL && a->origin == NULL ? site_reveal(span_of(url), span_of(port)) : NULL;
 	free(listen);
@@ -128,10 +128,10 @@ static char *of_site(const struct ask *a, const char *url)
 }
 
 /* As the server would read it: a path for its one origin, a URL as a person types it, or one of the server's own. */
-static char *read_url(const struct ask *a, const char *text, const char **why)
+static char *read_url(const struct url_argument *a, const char *text, const char **why)
 {
 	*why = "not a URL that can be stored (http or https, with a host)";
-	char *scheme = ask_server(a, "default-scheme");
+	char *scheme = url_argument_server(a, "default-scheme");
 	struct key_target target;
 	char *url = a->origin != NULL && text[0] == '/' ? strdup(text) : key_of_url(text, scheme != NULL ? scheme : "http");
 	char *real = url != NULL ? of_site(a, url) : NULL;
@@ -153,13 +153,13 @@ static char *read_url(const struct ask *a, const char *text, const char **why)
 	return meant;
 }
 
-int ask_begin(struct ask *a, const struct conf *conf, const char *verb)
+int url_argument_begin(struct url_argument *a, const struct conf *conf, const char *verb)
 {
 	struct buf why;
 	memset(a, 0, sizeof *a);
 	buf_init(&a->request_text, BUF_HEAD);
 	message_init(&a->request);
-	lookup_init(&a->lookup);
+	selection_init(&a->lookup);
 	a->now = (int64_t)time(NULL);
 	if (conf_operands(conf) != 1) {
 		log_say("%s: one URL is wanted (curlew %s --help)", verb, verb);
@@ -168,7 +168,7 @@ int ask_begin(struct ask *a, const struct conf *conf, const char *verb)
 	if (read_request(a, conf, verb) != 0)
 		return VERB_USAGE;
 	buf_init(&why, BUF_LINE);
-	int rc = glimpse_open(&a->glimpse, conf_cache_dir(conf), &why);
+	int rc = inspect_open(&a->glimpse, conf_cache_dir(conf), &why);
 	if (rc != 0)
 		log_say("%s: %s", verb, buf_str(&why));
 	buf_fini(&why);
@@ -178,7 +178,7 @@ int ask_begin(struct ask *a, const struct conf *conf, const char *verb)
 	return VERB_DONE;
 }
 
-int ask_url(struct ask *a, const struct conf *conf, const char *verb)
+int url_argument_url(struct url_argument *a, const struct conf *conf, const char *verb)
 {
 	const char *why;
 	a->url = read_url(a, conf_operand(conf, 0), &why);
@@ -193,22 +193,22 @@ int ask_url(struct ask *a, const struct conf *conf, const char *verb)
 		log_say("%s: out of memory", verb);
 		return VERB_TROUBLE;
 	}
-	rules_judge(a->glimpse.rules, a->key, &a->ruling);
-	policy_read_demand(&a->request, &a->demand);
-	if (glimpse_rows(&a->glimpse, a->key, &a->lookup.rows) == STORE_BROKEN)
+	rules_judge(a->glimpse.rules, a->key, &a->decision);
+	request_directives_read(&a->request, &a->demand);
+	if (inspect_rows(&a->glimpse, a->key, &a->lookup.rows) == INDEX_BROKEN)
 		return VERB_TROUBLE;
 	return VERB_DONE;
 }
 
-void ask_judge(struct ask *a)
+void url_argument_judge(struct url_argument *a)
 {
-	lookup_choose(&a->lookup, &a->policy, &a->demand, &a->ruling, &a->request, a->now);
+	selection_choose(&a->lookup, &a->policy, &a->demand, &a->decision, &a->request, a->now);
 }
 
-void ask_end(struct ask *a)
+void url_argument_end(struct url_argument *a)
 {
-	lookup_fini(&a->lookup);
-	glimpse_close(&a->glimpse);
+	selection_fini(&a->lookup);
+	inspect_close(&a->glimpse);
 	message_fini(&a->request);
 	buf_fini(&a->request_text);
 	free(a->mode_words);

@@ -10,8 +10,8 @@
 
 enum { ASK_TARGETS = 16 };
 
-struct ask {
-	struct glimpse glimpse;
+struct url_argument {
+	struct inspect glimpse;
 	char *url;        /* as asked */
 	char *key;        /* what the cache calls it: url, unless a rule leaves parameters out */
 	char *normal;     /* the normal URL of the key, which all its spellings share */
@@ -22,23 +22,23 @@ struct ask {
 	const char *targets[ASK_TARGETS];
 	char *mode_words; /* targets point into it */
 	char *origin;     /* --origin of the cache, or NULL */
-	struct policy_demand demand;
-	struct ruling ruling;
-	struct lookup lookup;
+	struct request_directives demand;
+	struct rule_decision decision;
+	struct selection lookup;
 	int64_t now;
 };
 
-/* Reads -H of the command line, and how the cache is run. VERB_DONE, or the exit status after having said why not; ask_end() is always
+/* Reads -H of the command line, and how the cache is run. VERB_DONE, or the exit status after having said why not; url_argument_end() is always
  * allowed. */
-int ask_begin(struct ask *, const struct conf *, const char *verb);
-void ask_end(struct ask *);
+int url_argument_begin(struct url_argument *, const struct conf *, const char *verb);
+void url_argument_end(struct url_argument *);
 /* Looks the command line's URL up. Likewise. */
-int ask_url(struct ask *, const struct conf *, const char *verb);
+int url_argument_url(struct url_argument *, const struct conf *, const char *verb);
 /* True when the --root of the running server holds what is asked for: then that is the answer, whatever is stored. */
-bool ask_is_file(const struct ask *, const struct conf *);
+bool url_argument_is_file(const struct url_argument *, const struct conf *);
 /* Selects the variant and judges it as of a->now. Once. */
-void ask_judge(struct ask *);
+void url_argument_judge(struct url_argument *);
 /* One setting of the server that is running; NULL: none is, or it has no such. The caller's to free. */
-char *ask_server(const struct ask *, const char *name);
+char *url_argument_server(const struct url_argument *, const char *name);
 
 #endif

@@ -31,29 +31,29 @@ static void show_progress(void *ctx, int64_t rows, int64_t bytes)
 }
 
 /* A row goes, and its file with it by way of the trash; a file nobody owns goes into the trash. */
-static void repair(struct found *f, enum check_fault fault, const char *table, int64_t id, const char *file)
+static void repair(struct found *f, enum verify_fault fault, const char *table, int64_t id, const char *file)
 {
 	char sql[96];
 	int64_t changed = 0;
 	const char *params[] = {file};
-	if (fault == CHECK_UNOWNED)
+	if (fault == VERIFY_UNOWNED)
 		snprintf(sql, sizeof sql, "INSERT INTO trash (file) VALUES (?1)");
-	else if (fault == CHECK_INVALID)
+	else if (fault == VERIFY_INVALID)
 		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id = %" PRId64, table, id);
 	else
 		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id = %" PRId64 " AND body_file = ?1", table, id);
-	if (store_change(f->dir, sql, params, fault == CHECK_INVALID ? 0 : 1, &changed, &f->why) == 0)
+	if (store_change(f->dir, sql, params, fault == VERIFY_INVALID ? 0 : 1, &changed, &f->why) == 0)
 		f->repaired += changed > 0;
 }
 
-static void note_fault(void *ctx, enum check_fault fault, const char *table, int64_t id, const char *file, const char *url)
+static void note_fault(void *ctx, enum verify_fault fault, const char *table, int64_t id, const char *file, const char *url)
 {
 	static const char *const words[] = {
-	    [CHECK_INVALID] = "invalid", [CHECK_MISSING] = "missing", [CHECK_SIZE] = "size", [CHECK_CONTENT] = "content", [CHECK_UNOWNED] = "unowned"};
+	    [VERIFY_INVALID] = "invalid", [VERIFY_MISSING] = "missing", [VERIFY_SIZE] = "size", [VERIFY_CONTENT] = "content", [VERIFY_UNOWNED] = "unowned"};
 	struct found *f = ctx;
 	char number[24];
 	snprintf(number, sizeof number, "%" PRId64, id);
-	struct store_column columns[] = {{"fault", words[fault], false}, {"table", table, false}, {"id", table != NULL ? number : NULL, true}, {"file", file, false}, {"url", url, false}};
+	struct index_column columns[] = {{"fault", words[fault], false}, {"table", table, false}, {"id", table != NULL ? number : NULL, true}, {"file", file, false}, {"url", url, false}};
 	if (f->json) {
 		fputs(f->faults > 0 ? ",\n " : "", stdout);
 		table_json_object(stdout, columns, sizeof columns / sizeof columns[0]);
@@ -63,7 +63,7 @@ static void note_fault(void *ctx, enum check_fault fault, const char *table, int
 		putchar('\t');
 		if (url != NULL)
 			table_clean(stdout, url, strlen(url));
-		else if (fault == CHECK_INVALID)
+		else if (fault == VERIFY_INVALID)
 			printf("%s %" PRId64, table, id);
 		else
 			putchar('-');
@@ -81,7 +81,7 @@ static int verify(const struct conf *conf)
 	buf_init(&f.why, BUF_LINE);
 	if (f.json)
 		putchar('[');
-	int rc = check_cache(&check, f.dir, &f.why);
+	int rc = verify_cache(&check, f.dir, &f.why);
 	if (check.progress != NULL)
 		fputs("\r\033[K", stderr);
 	if (f.json)

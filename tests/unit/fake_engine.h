@@ -65,8 +65,8 @@ static inline void fake_fail_next(void)
 
 static inline void fake_round_over(void)
 {
-	if (fake->config.round_over != NULL)
-		fake->config.round_over(fake->config.ctx);
+	if (fake->config.batch_end != NULL)
+		fake->config.batch_end(fake->config.ctx);
 }
 
 static inline void fake_interim(struct fetch *f, int status, const char *fields)

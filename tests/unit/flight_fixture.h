@@ -15,22 +15,22 @@
 #define STRONG FRESH "ETag: \"1\"\n"
 
 static struct house *house;
-static struct flights *flights;
+static struct flight_table *flights;
 static struct head requests[2]; /* a plain one, and one in French */
-static struct seat *seats[64];  /* not left yet: a test that fails must not hold up the end of the flights */
+static struct flight_reader *readers[64];  /* not left yet: a test that fails must not hold up the end of the flights */
 
 static inline void start_flights(double collapse_wait_s, int64_t max_body)
 {
-	struct flights_config config = {.store = house->store, .collapse_wait_s = collapse_wait_s, .max_body = max_body,
+	struct flight_table_config config = {.store = house->store, .collapse_wait_s = collapse_wait_s, .max_body = max_body,
 	    .too_large = "larger than this test allows"};
-	flights = flights_new(&config, &house->why);
+	flights = flight_table_new(&config, &house->why);
 	assert_non_null(flights);
 }
 
 /* Waits until the store has all that it will get, and begins with an empty table and other settings. */
 static inline void restart_flights(double collapse_wait_s, int64_t max_body)
 {
-	flights_free(flights);
+	flight_table_free(flights);
 	start_flights(collapse_wait_s, max_body);
 }
 
@@ -53,10 +53,10 @@ static inline int open_flights(void **state)
 static inline int close_flights(void **state)
 {
 	for (size_t i = 0; i < 64; i++) {
-		flight_leave(seats[i]);
-		seats[i] = NULL;
+		flight_leave(readers[i]);
+		readers[i] = NULL;
 	}
-	flights_free(flights);
+	flight_table_free(flights);
 	for (size_t i = 0; i < 2; i++)
 		message_fini(&requests[i]);
 	return close_house(state);
@@ -66,7 +66,7 @@ static inline int close_flights(void **state)
 static inline struct flight_ask plain(void)
 {
 	return (struct flight_ask){.method = span_of("GET"), .url = URL, .fields = span_of("Accept: text/plain\n"), .shared = true, .max_age_s = -1,
-	    .upload_bytes = ENGINE_NO_UPLOAD, .landed = flights_landed(flights, URL), .request = &requests[0]};
+	    .upload_bytes = ENGINE_NO_UPLOAD, .landed = flight_table_landed(flights, URL), .request = &requests[0]};
 }
 
 static inline struct flight_ask in_french(void)
@@ -77,56 +77,56 @@ static inline struct flight_ask in_french(void)
 	return ask;
 }
 
-static inline struct seat *join(struct flight_ask ask, enum flight_joined wanted)
+static inline struct flight_reader *join(struct flight_ask ask, enum flight_joined wanted)
 {
-	struct seat *s = NULL;
+	struct flight_reader *s = NULL;
 	enum flight_joined joined = flight_join(flights, &ask, &s);
 	size_t i = 0;
-	while (s != NULL && seats[i] != NULL)
+	while (s != NULL && readers[i] != NULL)
 		i++;
 	if (s != NULL)
-		seats[i] = s;
+		readers[i] = s;
 	assert_int_equal(joined, wanted);
 	return s;
 }
 
-static inline void leave(struct seat *s)
+static inline void leave(struct flight_reader *s)
 {
 	for (size_t i = 0; i < 64; i++)
-		if (seats[i] == s)
-			seats[i] = NULL;
+		if (readers[i] == s)
+			readers[i] = NULL;
 	flight_leave(s);
 }
 
-/* A seat of a plain GET that leads, and its fetch. */
-static inline struct seat *lead(struct fetch **fetch)
+/* A reader of a plain GET that leads, and its fetch. */
+static inline struct flight_reader *lead(struct fetch **fetch)
 {
-	struct seat *s = join(plain(), FLIGHT_LEADS);
+	struct flight_reader *s = join(plain(), FLIGHT_LEADS);
 	*fetch = fake_fetch(fake_count() - 1);
 	return s;
 }
 
-static inline struct seat *follow(void)
+static inline struct flight_reader *follow(void)
 {
 	return join(plain(), FLIGHT_FOLLOWS);
 }
 
-static inline enum flight_news hear(struct seat *s)
+static inline enum flight_wait_result hear(struct flight_reader *s)
 {
-	struct flight_answer a;
+	struct flight_response a;
 	return flight_wait(s, &a);
 }
 
-/* A final head of that status has come for the seat. */
-static inline void hears_head(struct seat *s, int status)
+/* A final head of that status has come for the reader. */
+static inline void hears_head(struct flight_reader *s, int status)
 {
-	struct flight_answer a;
+	struct flight_response a;
 	assert_int_equal(flight_wait(s, &a), FLIGHT_ANSWER);
 	assert_int_equal(a.status, status);
 }
 
 /* The rest of the body as far as it comes, and how it ends; it must be `wanted`. */
-static inline enum flight_read reads(struct seat *s, bool wait, const char *wanted)
+static inline enum flight_read reads(struct flight_reader *s, bool wait, const char *wanted)
 {
 	static _Thread_local char got[4 << 20];
 	struct flight_piece p;
@@ -149,7 +149,7 @@ static inline enum flight_read reads(struct seat *s, bool wait, const char *want
 static inline void stores(const char *body)
 {
 	restart_flights(3600, 0);
-	store_settle(house->store);
+	store_flush(house->store);
 	struct entry *e = find(house->store, URL);
 	if ((e != NULL) != (body != NULL))
 		fail_msg("%s", e != NULL ? "it is stored" : "it is not stored");

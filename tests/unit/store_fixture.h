@@ -224,7 +224,7 @@ static inline void rise(struct sitter *s)
 
 /* One thing done on the disk thread, and waited for. */
 struct errand {
-	struct store_job job;
+	struct disk_job job;
 	struct store *store;
 	const char *text;
 	size_t n;
@@ -235,7 +235,7 @@ struct errand {
 	bool is_over;
 };
 
-static inline void run_errand(struct store_job *job)
+static inline void run_errand(struct disk_job *job)
 {
 	struct errand *e = (struct errand *)job;
 	e->body = body_begin(e->store, e->whole);
@@ -298,7 +298,7 @@ static inline enum store_put_outcome put_entry(struct store *s, struct entry *e,
 		assert_non_null(w.put.body);
 	}
 	store_put(s, &w.put);
-	store_settle(s);
+	store_flush(s);
 	assert_true(w.is_done);
 	body_free(w.put.body);
 	return w.outcome;
@@ -317,15 +317,15 @@ static inline int64_t put(struct store *s, const char *url, const char *body)
 /* The one row of a URL, now the caller's; NULL when there is none. */
 static inline struct entry *find(struct store *s, const char *url)
 {
-	struct store_rows rows;
-	enum store_found found = store_find(s, url, &rows);
-	assert_int_not_equal(found, STORE_BROKEN);
-	if (found == STORE_ABSENT)
+	struct index_rows rows;
+	enum index_result found = store_find(s, url, &rows);
+	assert_int_not_equal(found, INDEX_BROKEN);
+	if (found == INDEX_ABSENT)
 		return NULL;
 	assert_int_equal(rows.count, 1);
 	struct entry *e = rows.entries[0];
 	rows.count = 0;
-	store_rows_free(&rows);
+	index_rows_free(&rows);
 	return e;
 }
 

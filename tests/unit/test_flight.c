@@ -19,7 +19,7 @@ static void the_first_leads_and_the_others_share_its_fetch(void **state)
 {
 	(void)state;
 	struct fetch *f;
-	struct seat *s[3] = {lead(&f), follow(), follow()};
+	struct flight_reader *s[3] = {lead(&f), follow(), follow()};
 	assert_int_equal(fake_count(), 1);
 	assert_string_equal(f->method, "GET");
 	assert_string_equal(f->url, URL);
@@ -45,14 +45,14 @@ static void one_who_comes_in_the_middle_reads_from_the_beginning(void **state)
 {
 	(void)state;
 	struct fetch *f;
-	struct flight_answer a;
+	struct flight_response a;
 	int64_t whole;
-	struct seat *early = lead(&f);
+	struct flight_reader *early = lead(&f);
 	fake_head(f, 200, FRESH, 10);
 	fake_text(f, "01234");
-	assert_int_equal(flights_arrived(flights, URL, &whole), 5);
+	assert_int_equal(flight_table_arrived(flights, URL, &whole), 5);
 	assert_int_equal(whole, 10);
-	struct seat *late = follow();
+	struct flight_reader *late = follow();
 	assert_int_equal(flight_wait(late, &a), FLIGHT_ANSWER);
 	assert_true(a.stored && a.age_s >= 0); /* it is reused, and says its age (RFC 9111 5.1) */
 	assert_int_equal(reads(late, false, "01234"), FLIGHT_QUIET);
@@ -69,7 +69,7 @@ static void a_reader_may_begin_in_the_middle_of_the_body(void **state)
 {
 	(void)state;
 	struct fetch *f;
-	struct seat *s = lead(&f);
+	struct flight_reader *s = lead(&f);
 	flight_seek(s, 7);
 	fake_reply(f, 200, FRESH, "0123456789");
 	hears_head(s, 200);
@@ -84,7 +84,7 @@ static void requests_that_others_may_not_join_are_fetched_one_by_one(void **stat
 	alone.shared = false;
 	head.method = span_of("HEAD");
 	head.shared = false;
-	struct seat *s[4] = {join(plain(), FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(head, FLIGHT_LEADS)};
+	struct flight_reader *s[4] = {join(plain(), FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(head, FLIGHT_LEADS)};
 	assert_int_equal(fake_count(), 4);
 	assert_string_equal(fake_fetch(3)->method, "HEAD");
 	for (int i = 0; i < 4; i++)
@@ -99,7 +99,7 @@ static void a_flight_from_another_row_or_before_another_purge_is_not_joined(void
 	struct flight_ask from_row = plain(), after_purge = plain();
 	from_row.was = row;
 	after_purge.purge_id = 1;
-	struct seat *s[4] = {
+	struct flight_reader *s[4] = {
 	    join(plain(), FLIGHT_LEADS), join(from_row, FLIGHT_LEADS), join(after_purge, FLIGHT_LEADS), join(from_row, FLIGHT_FOLLOWS)};
 	for (int i = 0; i < 4; i++)
 		leave(s[i]);
@@ -111,10 +111,10 @@ static void one_who_looked_before_another_flight_landed_looks_again(void **state
 	(void)state;
 	struct fetch *f;
 	struct flight_ask old = plain();
-	struct seat *s = lead(&f);
+	struct flight_reader *s = lead(&f);
 	fake_reply(f, 200, FRESH, "0123456789");
 	leave(s);
-	EVENTUALLY(flights_landed(flights, URL) != old.landed);
+	EVENTUALLY(flight_table_landed(flights, URL) != old.landed);
 	assert_null(join(old, FLIGHT_LOOK_AGAIN));
 	leave(join(plain(), FLIGHT_LEADS)); /* who has looked since then leads */
 }
@@ -125,7 +125,7 @@ static void without_memory_there_is_no_seat_and_nothing_is_left(void **state)
 	struct fetch *f;
 	fake_fail_next();
 	assert_null(join(plain(), FLIGHT_NO_MEMORY));
-	struct seat *s = lead(&f);
+	struct flight_reader *s = lead(&f);
 	fake_reply(f, 200, FRESH, "0123456789");
 	leave(s);
 	stores("0123456789");
@@ -137,9 +137,9 @@ static void a_response_that_may_not_be_shared_releases_all_but_the_leader(void *
 {
 	(void)state;
 	struct fetch *f;
-	struct flight_answer a;
-	struct seat *leader = lead(&f), *others[2] = {follow(), follow()};
-	assert_false(flights_passes(flights, URL));
+	struct flight_response a;
+	struct flight_reader *leader = lead(&f), *others[2] = {follow(), follow()};
+	assert_false(flight_table_passes(flights, URL));
 	fake_head(f, 200, "Cache-Control: no-store\n", 10);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(hear(others[i]), FLIGHT_RELEASED);
@@ -148,8 +148,8 @@ static void a_response_that_may_not_be_shared_releases_all_but_the_leader(void *
 	assert_int_equal(flight_wait(leader, &a), FLIGHT_ANSWER);
 	assert_false(a.stored);
 	/* From now on nobody waits for anybody. */
-	assert_true(flights_passes(flights, URL));
-	struct seat *next[2] = {join(plain(), FLIGHT_LEADS), join(plain(), FLIGHT_LEADS)};
+	assert_true(flight_table_passes(flights, URL));
+	struct flight_reader *next[2] = {join(plain(), FLIGHT_LEADS), join(plain(), FLIGHT_LEADS)};
 	fake_text(f, "0123456789");
 	fake_done(f, ENGINE_OK, "");
 	assert_int_equal(reads(leader, true, "0123456789"), FLIGHT_END);
@@ -163,7 +163,7 @@ static void an_unshareable_url_stays_known_while_it_is_asked_for(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++, ahead_s += 45) { /* a minute after the first nobody would know */
-		struct seat *s[2] = {join(plain(), FLIGHT_LEADS), NULL};
+		struct flight_reader *s[2] = {join(plain(), FLIGHT_LEADS), NULL};
 		if (i > 0)
 			s[1] = join(plain(), FLIGHT_LEADS);
 		for (size_t k = fake_count() - (i > 0 ? 2 : 1); k < fake_count(); k++)
@@ -172,17 +172,17 @@ static void an_unshareable_url_stays_known_while_it_is_asked_for(void **state)
 		leave(s[1]);
 	}
 	/* What can be shared again is waited for again. */
-	struct seat *s = join(plain(), FLIGHT_LEADS);
+	struct flight_reader *s = join(plain(), FLIGHT_LEADS);
 	fake_reply(fake_fetch(fake_count() - 1), 200, FRESH, "news");
 	leave(s);
-	assert_false(flights_passes(flights, URL));
+	assert_false(flight_table_passes(flights, URL));
 	ahead_s = 0;
 }
 
 static void a_variant_is_for_those_whose_request_selects_it(void **state)
 {
 	(void)state;
-	struct seat *french = join(in_french(), FLIGHT_LEADS), *other = follow(), *too = join(in_french(), FLIGHT_FOLLOWS);
+	struct flight_reader *french = join(in_french(), FLIGHT_LEADS), *other = follow(), *too = join(in_french(), FLIGHT_FOLLOWS);
 	fake_head(fake_fetch(0), 200, FRESH "Vary: Accept-Language\n", 7);
 	hears_head(french, 200);
 	hears_head(too, 200);
@@ -200,8 +200,8 @@ static void interim_heads_are_for_the_leader(void **state)
 {
 	(void)state;
 	struct fetch *f;
-	struct flight_answer a;
-	struct seat *leader = lead(&f), *other = follow();
+	struct flight_response a;
+	struct flight_reader *leader = lead(&f), *other = follow();
 	fake_interim(f, 103, "Link: </a>\n");
 	fake_interim(f, 102, "");
 	fake_head(f, 200, FRESH, 0);
@@ -225,7 +225,7 @@ static void after_the_wait_a_follower_starts_a_flight_of_its_own(void **state)
 	struct fetch *f;
 	struct flight_ask apart = plain();
 	apart.apart = true;
-	struct seat *first = lead(&f), *second = follow(), *third = follow();
+	struct flight_reader *first = lead(&f), *second = follow(), *third = follow();
 	assert_int_equal(hear(second), FLIGHT_LATE);
 	leave(second);
 	second = join(apart, FLIGHT_LEADS);
@@ -253,7 +253,7 @@ static void a_follower_waits_on_while_another_flight_has_just_started(void **sta
 {
 	(void)state;
 	struct fetch *f;
-	struct seat *first = lead(&f), *second = follow();
+	struct flight_reader *first = lead(&f), *second = follow();
 	fake_head(f, 200, FRESH, 0); /* else it would wait for an hour */
 	hears_head(second, 200);
 	leave(first);
@@ -266,9 +266,9 @@ static void one_who_asks_apart_joins_a_flight_that_has_its_head(void **state)
 	struct fetch *f;
 	struct flight_ask apart = plain();
 	apart.apart = true;
-	struct seat *first = lead(&f);
+	struct flight_reader *first = lead(&f);
 	fake_head(f, 200, FRESH, 5);
-	struct seat *second = join(apart, FLIGHT_FOLLOWS);
+	struct flight_reader *second = join(apart, FLIGHT_FOLLOWS);
 	fake_text(f, "hello");
 	fake_done(f, ENGINE_OK, "");
 	hears_head(second, 200);
@@ -282,22 +282,22 @@ static void a_later_flight_is_stored_only_if_the_first_has_ended(void **state)
 	(void)state;
 	for (int first_ends = 0; first_ends < 2; first_ends++) {
 		struct fetch *f;
-		struct flight_answer a;
+		struct flight_response a;
 		struct flight_ask apart = plain();
 		apart.apart = true;
-		struct seat *first = lead(&f), *second = join(apart, FLIGHT_LEADS);
+		struct flight_reader *first = lead(&f), *second = join(apart, FLIGHT_LEADS);
 		if (first_ends)
 			fake_done(f, ENGINE_TIMEOUT, "too late");
 		fake_head(fake_fetch(1), 200, FRESH, 6);
 		assert_int_equal(flight_wait(second, &a), FLIGHT_ANSWER);
 		assert_int_equal(a.stopped == NULL, first_ends);
 		fake_text(fake_fetch(1), "second");
-		uint64_t landed = flights_landed(flights, URL);
+		uint64_t landed = flight_table_landed(flights, URL);
 		fake_done(fake_fetch(1), ENGINE_OK, "");
 		assert_int_equal(reads(second, true, "second"), FLIGHT_END);
 		leave(second);
 		if (!first_ends) { /* it goes on until the later one's way to the store has ended */
-			EVENTUALLY(flights_landed(flights, URL) != landed);
+			EVENTUALLY(flight_table_landed(flights, URL) != landed);
 			fake_done(f, ENGINE_BROKEN, "cut");
 		}
 		leave(first);
@@ -311,8 +311,8 @@ static void a_failure_before_the_head_is_everybodys(void **state)
 {
 	(void)state;
 	struct fetch *f;
-	struct flight_answer a;
-	struct seat *s[2] = {lead(&f), follow()};
+	struct flight_response a;
+	struct flight_reader *s[2] = {lead(&f), follow()};
 	fake_done(f, ENGINE_UNREACHABLE, "refused");
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(flight_wait(s[i], &a), FLIGHT_FAILED);
@@ -328,7 +328,7 @@ static void a_body_that_breaks_off_is_not_whole_for_anybody(void **state)
 {
 	(void)state;
 	struct fetch *f;
-	struct seat *s[2] = {lead(&f), follow()};
+	struct flight_reader *s[2] = {lead(&f), follow()};
 	fake_head(f, 200, FRESH, 10);
 	fake_text(f, "01234");
 	fake_done(f, ENGINE_BROKEN, "cut");
@@ -363,7 +363,7 @@ static void a_fetch_is_cancelled_when_the_last_reader_leaves(void **state)
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct flight_ask ask = plain();
 		ask.background = table[i].background;
-		struct seat *first = join(ask, FLIGHT_LEADS), *second = follow();
+		struct flight_reader *first = join(ask, FLIGHT_LEADS), *second = follow();
 		struct fetch *f = fake_fetch(0);
 		if (table[i].come >= 0)
 			fake_head(f, 200, table[i].fields, table[i].body_bytes);
@@ -393,7 +393,7 @@ static void one_whose_client_is_gone_is_told_so(void **state)
 	struct flight_ask ask = plain();
 	ask.gone = has_left;
 	ask.gone_ctx = &asked;
-	struct seat *s = join(ask, FLIGHT_LEADS);
+	struct flight_reader *s = join(ask, FLIGHT_LEADS);
 	assert_int_equal(hear(s), FLIGHT_GONE);
 	fake_head(fake_fetch(0), 200, FRESH, -1);
 	hears_head(s, 200);
@@ -410,7 +410,7 @@ static void the_origin_waits_for_a_reader_of_what_is_not_stored(void **state)
 	struct fetch *f;
 	struct flight_piece p;
 	char *page = calloc(1, PAGE);
-	struct seat *s = lead(&f);
+	struct flight_reader *s = lead(&f);
 	int pages = 1;
 	fake_head(f, 200, "Cache-Control: no-store\n", -1);
 	while (fake_data(f, page, PAGE))
@@ -429,14 +429,14 @@ static void the_origin_waits_for_a_reader_of_what_is_not_stored(void **state)
 
 struct reader {
 	pthread_t thread;
-	struct seat *seat;
+	struct flight_reader *reader;
 };
 
 static void *read_whole(void *arg)
 {
 	struct reader *r = arg;
-	hears_head(r->seat, 200);
-	assert_int_equal(reads(r->seat, true, "a body in pieces"), FLIGHT_END);
+	hears_head(r->reader, 200);
+	assert_int_equal(reads(r->reader, true, "a body in pieces"), FLIGHT_END);
 	return NULL;
 }
 
@@ -444,10 +444,10 @@ static void all_who_wait_wake_up_and_read_the_same(void **state)
 {
 	(void)state;
 	struct fetch *f;
-	struct reader readers[8];
+	struct reader threads[8];
 	for (int i = 0; i < 8; i++) {
-		readers[i].seat = i == 0 ? lead(&f) : follow();
-		assert_int_equal(pthread_create(&readers[i].thread, NULL, read_whole, &readers[i]), 0);
+		threads[i].reader = i == 0 ? lead(&f) : follow();
+		assert_int_equal(pthread_create(&threads[i].thread, NULL, read_whole, &threads[i]), 0);
 	}
 	fake_head(f, 200, FRESH, 16);
 	fake_text(f, "a body");
@@ -455,9 +455,9 @@ static void all_who_wait_wake_up_and_read_the_same(void **state)
 	fake_text(f, "pieces");
 	fake_done(f, ENGINE_OK, "");
 	for (int i = 0; i < 8; i++)
-		pthread_join(readers[i].thread, NULL);
+		pthread_join(threads[i].thread, NULL);
 	for (int i = 0; i < 8; i++)
-		leave(readers[i].seat);
+		leave(threads[i].reader);
 	stores("a body in pieces");
 }
 

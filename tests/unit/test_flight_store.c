@@ -10,10 +10,10 @@ static void what_was_purged_meanwhile_is_neither_joined_nor_stored(void **state)
 	(void)state;
 	for (int head_came = 0; head_came < 2; head_came++) {
 		struct fetch *f;
-		struct seat *s = lead(&f);
+		struct flight_reader *s = lead(&f);
 		if (head_came)
 			fake_head(f, 200, FRESH, 3);
-		flights_forget(flights, URL, NULL);
+		flight_table_forget(flights, URL, NULL);
 		leave(join(plain(), FLIGHT_LEADS));
 		if (!head_came)
 			fake_head(f, 200, FRESH, 3);
@@ -38,7 +38,7 @@ static void the_success_of_an_unsafe_method_covers_the_fetches_in_progress(void 
 		struct flight_ask put_it = plain();
 		put_it.method = span_of("PUT");
 		put_it.shared = false;
-		struct seat *reader = lead(&f), *writer = join(put_it, FLIGHT_LEADS);
+		struct flight_reader *reader = lead(&f), *writer = join(put_it, FLIGHT_LEADS);
 		fake_reply(fake_fetch(1), table[i].status, "", "");
 		hears_head(writer, table[i].status);
 		fake_reply(f, 200, FRESH, "old");
@@ -54,9 +54,9 @@ static void a_body_larger_than_allowed_reaches_its_readers_and_is_not_stored(voi
 	static const int64_t lengths[] = {10, -1}; /* told by the head, or found out as it comes */
 	for (size_t i = 0; i < 2; i++) {
 		struct fetch *f;
-		struct flight_answer a;
+		struct flight_response a;
 		restart_flights(3600, 8);
-		struct seat *s = lead(&f);
+		struct flight_reader *s = lead(&f);
 		fake_head(f, 200, FRESH, lengths[i]);
 		assert_int_equal(flight_wait(s, &a), FLIGHT_ANSWER);
 		assert_int_equal(a.stored, lengths[i] < 0);
@@ -78,7 +78,7 @@ static void a_large_body_is_read_from_memory_and_disk_alike(void **state)
 	enum flight_read got;
 	char *page = malloc(PAGE);
 	int64_t at = 0;
-	struct seat *s = lead(&f);
+	struct flight_reader *s = lead(&f);
 	fake_head(f, 200, FRESH, (int64_t)PAGE * PAGES);
 	for (int i = 0; i < PAGES; i++) {
 		memset(page, 'a' + i % 26, PAGE);
@@ -129,12 +129,12 @@ static struct entry *stored_row(void)
 static void a_304_freshens_the_row_and_everybody_has_it(void **state)
 {
 	(void)state;
-	struct flight_answer a;
+	struct flight_response a;
 	struct entry *row = stored_row();
 	struct flight_ask ask = plain();
 	ask.was = row;
 	ask.conditional = true;
-	struct seat *s[2] = {join(ask, FLIGHT_LEADS), join(ask, FLIGHT_FOLLOWS)};
+	struct flight_reader *s[2] = {join(ask, FLIGHT_LEADS), join(ask, FLIGHT_FOLLOWS)};
 	fake_head(fake_fetch(0), 304, STRONG, 0);
 	fake_done(fake_fetch(0), ENGINE_OK, "");
 	for (int i = 0; i < 2; i++) {
@@ -156,7 +156,7 @@ static void a_304_about_something_else_freshens_nothing(void **state)
 	struct flight_ask ask = plain();
 	ask.was = row;
 	ask.conditional = true;
-	struct seat *s = join(ask, FLIGHT_LEADS);
+	struct flight_reader *s = join(ask, FLIGHT_LEADS);
 	fake_head(fake_fetch(0), 304, FRESH "ETag: \"2\"\n", 0);
 	fake_done(fake_fetch(0), ENGINE_OK, "");
 	hears_head(s, 304);
@@ -175,7 +175,7 @@ static void a_new_response_replaces_the_row(void **state)
 	struct flight_ask ask = plain();
 	ask.was = row;
 	ask.conditional = true;
-	struct seat *s = join(ask, FLIGHT_LEADS);
+	struct flight_reader *s = join(ask, FLIGHT_LEADS);
 	fake_reply(fake_fetch(0), 200, FRESH "ETag: \"2\"\n", "new");
 	hears_head(s, 200);
 	assert_int_equal(reads(s, true, "new"), FLIGHT_END);
@@ -187,14 +187,14 @@ static void a_new_response_replaces_the_row(void **state)
 static void a_304_of_a_later_flight_leaves_the_row_to_the_first(void **state)
 {
 	(void)state;
-	struct flight_answer a;
+	struct flight_response a;
 	struct entry *row = stored_row();
 	struct flight_ask ask = plain();
 	ask.was = row;
 	ask.conditional = true;
-	struct seat *first = join(ask, FLIGHT_LEADS);
+	struct flight_reader *first = join(ask, FLIGHT_LEADS);
 	ask.apart = true;
-	struct seat *second = join(ask, FLIGHT_LEADS);
+	struct flight_reader *second = join(ask, FLIGHT_LEADS);
 	fake_head(fake_fetch(1), 304, STRONG, 0);
 	fake_done(fake_fetch(1), ENGINE_OK, "");
 	assert_int_equal(flight_wait(second, &a), FLIGHT_REFRESHED);
@@ -225,7 +225,7 @@ static void what_breaks_off_under_a_strong_validator_is_asked_for_from_there(voi
 	};
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct fetch *f;
-		struct seat *s = lead(&f);
+		struct flight_reader *s = lead(&f);
 		fake_head(f, 200, STRONG, 10);
 		fake_text(f, "01234");
 		fake_done(f, ENGINE_BROKEN, "cut");
@@ -243,7 +243,7 @@ static void what_breaks_off_under_a_strong_validator_is_asked_for_from_there(voi
 		leave(s);
 		stores(table[i].fits ? "0123456789" : NULL);
 		store_drop_parts(house->store, URL);
-		flights_forget(flights, URL, NULL);
+		flight_table_forget(flights, URL, NULL);
 		sql(house, "DELETE FROM entry; DELETE FROM part");
 	}
 }
@@ -259,18 +259,18 @@ static void what_is_left_of_a_body_is_a_part_and_completed_by_the_next(void **st
 {
 	(void)state;
 	struct fetch *f;
-	struct store_parts parts;
-	struct seat *s = lead(&f);
+	struct index_parts parts;
+	struct flight_reader *s = lead(&f);
 	fake_head(f, 200, STRONG, 10);
 	fake_text(f, "01234");
 	fake_done(f, ENGINE_BROKEN, "cut");
 	fake_done(fake_fetch(1), ENGINE_UNREACHABLE, "refused");
 	leave(s);
 	stores(NULL);
-	assert_int_equal(store_find_parts(house->store, URL, any, NULL, &parts), STORE_FOUND);
+	assert_int_equal(store_find_parts(house->store, URL, any, NULL, &parts), INDEX_FOUND);
 	struct flight_ask ask = plain();
-	ask.reserve = reserve_to_complete(house->store, &parts);
-	assert_non_null(ask.reserve);
+	ask.partial = partial_body_to_complete(house->store, &parts);
+	assert_non_null(ask.partial);
 	s = join(ask, FLIGHT_LEADS);
 	fake_head(fake_fetch(0), 206, STRONG "Content-Range: bytes 5-9/10\n", 5);
 	hears_head(s, 200);
@@ -279,20 +279,20 @@ static void what_is_left_of_a_body_is_a_part_and_completed_by_the_next(void **st
 	fake_done(fake_fetch(0), ENGINE_OK, "");
 	assert_int_equal(reads(s, true, "56789"), FLIGHT_END);
 	leave(s);
-	store_parts_free(&parts);
+	index_parts_free(&parts);
 	stores("0123456789");
 }
 
 static void a_redirect_is_followed_where_a_rule_says_so(void **state)
 {
 	(void)state;
-	struct ruling ruling;
+	struct rule_decision decision;
 	struct flight_ask ask = plain();
-	rules_judge(NULL, URL, &ruling);
-	ruling.follow_redirects = true;
-	ask.ruling = &ruling;
+	rules_judge(NULL, URL, &decision);
+	decision.follow_redirects = true;
+	ask.decision = &decision;
 	ask.fields = span_of("Cookie: secret\nAccept: text/plain\n");
-	struct seat *s = join(ask, FLIGHT_LEADS);
+	struct flight_reader *s = join(ask, FLIGHT_LEADS);
 	fake_head(fake_fetch(0), 302, "Location: http://elsewhere.example/y\n", 0);
 	assert_true(fake_fetch(0)->cancelled);
 	fake_done(fake_fetch(0), ENGINE_CANCELLED, "");
@@ -307,7 +307,7 @@ static void a_redirect_is_followed_where_a_rule_says_so(void **state)
 
 /* --- request bodies --- */
 
-static struct seat *upload(bool expects)
+static struct flight_reader *upload(bool expects)
 {
 	struct flight_ask ask = plain();
 	ask.method = span_of("PUT");
@@ -329,7 +329,7 @@ static void a_request_body_goes_up_in_order_and_ends(void **state)
 {
 	(void)state;
 	char got[8];
-	struct seat *s = upload(false);
+	struct flight_reader *s = upload(false);
 	struct fetch *f = fake_fetch(0);
 	assert_int_equal(f->upload_bytes, ENGINE_CHUNKED_UPLOAD);
 	assert_int_equal(takes(f, got, sizeof got), ENGINE_UPLOAD_WAIT);
@@ -348,7 +348,7 @@ static void a_request_body_that_breaks_off_breaks_the_fetch_off(void **state)
 {
 	(void)state;
 	char got[8];
-	struct seat *s = upload(false);
+	struct flight_reader *s = upload(false);
 	flight_upload(s, "hel", 3);
 	flight_upload_end(s, false);
 	assert_int_equal(takes(fake_fetch(0), got, sizeof got), 3);
@@ -360,7 +360,7 @@ static void an_expected_body_is_wanted_unless_the_response_comes_first(void **st
 {
 	(void)state;
 	char got[8];
-	struct seat *wanted = upload(true), *refused = upload(true), *failed = upload(true);
+	struct flight_reader *wanted = upload(true), *refused = upload(true), *failed = upload(true);
 	assert_int_equal(takes(fake_fetch(0), got, sizeof got), ENGINE_UPLOAD_WAIT);
 	fake_head(fake_fetch(1), 413, "", 0);
 	fake_done(fake_fetch(2), ENGINE_UNREACHABLE, "refused");
@@ -388,7 +388,7 @@ static void a_request_body_waits_for_room_and_loses_nothing(void **state)
 	pthread_t thread;
 	static char got[10000];
 	ssize_t n, sum = 0;
-	struct seat *s = upload(false);
+	struct flight_reader *s = upload(false);
 	struct fetch *f = fake_fetch(0);
 	assert_int_equal(pthread_create(&thread, NULL, send_megabyte, s), 0);
 	while ((n = takes(f, got, sizeof got)) != 0) {

@@ -314,7 +314,7 @@ static void a_wal_without_its_index_is_not_taken_for_the_new_ones(void **state)
 	EVENTUALLY(count_files(h, "body") == 0);
 }
 
-static int ignore_row(void *ctx, const struct store_column *columns, size_t count)
+static int ignore_row(void *ctx, const struct index_column *columns, size_t count)
 {
 	(void)columns;
 	(void)count;

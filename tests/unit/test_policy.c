@@ -71,7 +71,7 @@ static void check_storing(const struct policy *policy, const struct storing *row
 	}
 }
 
-#define CHECK_STORING(policy, rows) check_storing(policy, rows, sizeof(rows) / sizeof *(rows))
+#define VERIFY_STORING(policy, rows) check_storing(policy, rows, sizeof(rows) / sizeof *(rows))
 
 static void a_stated_lifetime_is_read_as_the_rfc_says(void **state)
 {
@@ -125,7 +125,7 @@ static void a_stated_lifetime_is_read_as_the_rfc_says(void **state)
 	    {"5861 4", "", 200, "Cache-Control: max-age=1, stale-if-error=60\n", 1, 60,
 		"what the origin says of errors is an upper limit"},
 	};
-	CHECK_STORING(&shared, rows);
+	VERIFY_STORING(&shared, rows);
 }
 
 static void what_may_not_be_stored_is_not(void **state)
@@ -173,7 +173,7 @@ static void what_may_not_be_stored_is_not(void **state)
 	    {"7.3", "", 200, "Set-Cookie: a=b\nCache-Control: max-age=60\n", 60, MONTH,
 		"but with a lifetime the origin means it"},
 	};
-	CHECK_STORING(&shared, rows);
+	VERIFY_STORING(&shared, rows);
 	read_heads("", 200, "Cache-Control: max-age=60\n");
 	static const char *const methods[] = {"HEAD", "POST", "PUT", "OPTIONS", "get"};
 	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
@@ -225,7 +225,7 @@ static void a_status_is_stored_when_its_rfc_allows(void **state)
 	    {"5.2.2.3", "", 200, "Cache-Control: max-age=60, no-store, must-understand\n", 60,
 		MONTH, "understood: no-store is for others"},
 	};
-	CHECK_STORING(&shared, marked);
+	VERIFY_STORING(&shared, marked);
 }
 
 static void a_lifetime_is_guessed_only_when_none_is_stated(void **state)
@@ -252,7 +252,7 @@ static void a_lifetime_is_guessed_only_when_none_is_stated(void **state)
 	    {"5.2.2.7", "", 200, "Cache-Control: private=x, max-age=60\n", 60, MONTH,
 		"also as a token"},
 	};
-	CHECK_STORING(&shared, rows);
+	VERIFY_STORING(&shared, rows);
 }
 
 static void a_targeted_field_speaks_before_cache_control(void **state)
@@ -296,7 +296,7 @@ static void a_targeted_field_speaks_before_cache_control(void **state)
 	    {"9213 2.1", "", 200, "CDN-Cache-Control: max-age=60;a=b, no-store=?0\n", 60, MONTH,
 		"parameters are ignored, and false is not said"},
 	};
-	CHECK_STORING(&shared, rows);
+	VERIFY_STORING(&shared, rows);
 }
 
 static void a_private_cache_stores_what_is_its_users(void **state)
@@ -319,7 +319,7 @@ static void a_private_cache_stores_what_is_its_users(void **state)
 	    {"5.2.2.5", "", 200, "Cache-Control: no-store, max-age=60\n", NOT_STORED, 0,
 		"no-store"},
 	};
-	CHECK_STORING(&private, rows);
+	VERIFY_STORING(&private, rows);
 }
 
 static void age_on_arrival_is_counted(void **state)

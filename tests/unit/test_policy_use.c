@@ -38,7 +38,7 @@ static struct policy_stored stored_row(
  * beyond that. */
 struct use {
 	const char *section, *request, *response;
-	int64_t ttl_s, window;
+	int64_t ttl_s, buffer;
 	enum policy_verdict verdict;
 	bool unreachable, on_5xx;
 	const char *fwd, *reason;
@@ -48,11 +48,11 @@ static void check_use(const struct policy *policy, const struct use *rows, size_
 {
 	for (size_t i = 0; i < count; i++) {
 		struct policy_use got;
-		struct policy_demand demand;
+		struct request_directives demand;
 		read_heads(rows[i].request, 200, rows[i].response);
-		policy_read_demand(&request, &demand);
+		request_directives_read(&request, &demand);
 		struct policy_stored stored =
-		    stored_row(NOW - 100, 50, NOW + rows[i].ttl_s, NOW + rows[i].ttl_s + rows[i].window);
+		    stored_row(NOW - 100, 50, NOW + rows[i].ttl_s, NOW + rows[i].ttl_s + rows[i].buffer);
 		policy_judge_use(policy, &demand, &stored, NOW, &got);
 		if (got.verdict != rows[i].verdict ||
 		    got.stale_if_unreachable != rows[i].unreachable ||
@@ -66,7 +66,7 @@ static void check_use(const struct policy *policy, const struct use *rows, size_
 	}
 }
 
-#define CHECK_USE(policy, rows) check_use(policy, rows, sizeof(rows) / sizeof *(rows))
+#define VERIFY_USE(policy, rows) check_use(policy, rows, sizeof(rows) / sizeof *(rows))
 #define REQ "Cache-Control: "
 #define RES "Cache-Control: "
 
@@ -110,7 +110,7 @@ static void a_fresh_answer_is_used_unless_either_side_objects(void **state)
 	    {"5861 4", REQ "max-age=0\n", RES "stale-if-error=5\n", 10, 100, POLICY_REVALIDATE,
 		true, true, "request", "fresh when the origin errs"},
 	};
-	CHECK_USE(&shared, rows);
+	VERIFY_USE(&shared, rows);
 }
 
 static void stale_answer_with_must_revalidate_is_never_served(void **state)
@@ -139,7 +139,7 @@ static void stale_answer_with_must_revalidate_is_never_served(void **state)
 	    {"5.2.2.2", REQ "max-stale\n", RES "must-revalidate\n", -10, 100, POLICY_REVALIDATE,
 		false, false, "stale", "must-revalidate is for all"},
 	};
-	CHECK_USE(&private, mine);
+	VERIFY_USE(&private, mine);
 }
 
 static void a_stale_answer_needs_somebodys_permission(void **state)
@@ -189,7 +189,7 @@ static void a_stale_answer_needs_somebodys_permission(void **state)
 	    {"5861 4", REQ "stale-if-error=11, no-cache\n", "", -10, 100, POLICY_REVALIDATE, false,
 		false, "request", "not against no-cache"},
 	};
-	CHECK_USE(&shared, rows);
+	VERIFY_USE(&shared, rows);
 }
 
 static void what_is_no_whole_response_is_a_miss(void **state)
@@ -198,9 +198,9 @@ static void what_is_no_whole_response_is_a_miss(void **state)
 	static const int statuses[] = {0, 103, 206, 304};
 	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
 		struct policy_use got;
-		struct policy_demand demand;
+		struct request_directives demand;
 		read_heads("", statuses[i], "");
-		policy_read_demand(&request, &demand);
+		request_directives_read(&request, &demand);
 		struct policy_stored stored = stored_row(NOW, 0, NOW + 100, NOW + 200);
 		policy_judge_use(&shared, &demand, &stored, NOW, &got);
 		assert_int_equal(got.verdict, POLICY_MISS);
@@ -213,9 +213,9 @@ static void columns_may_hold_anything(void **state)
 	(void)state;
 	static const int64_t extremes[] = {INT64_MIN, -1, 0, NOW, INT64_MAX};
 	struct policy_use got;
-	struct policy_demand demand;
+	struct request_directives demand;
 	read_heads(REQ "max-stale, max-age=5\n", 200, RES "stale-while-revalidate=5\n");
-	policy_read_demand(&request, &demand);
+	request_directives_read(&request, &demand);
 	for (size_t a = 0; a < 5; a++)
 		for (size_t b = 0; b < 5; b++)
 			for (size_t c = 0; c < 5; c++) {
@@ -229,10 +229,10 @@ static void columns_may_hold_anything(void **state)
 static void a_request_is_read_for_what_it_asks(void **state)
 {
 	(void)state;
-	struct policy_demand d;
+	struct request_directives d;
 	read_heads(
 	    "Cache-Control: max-age=5, MIN-FRESH=\"6\"\nCache-Control: only-if-cached\n", 200, "");
-	policy_read_demand(&request, &d);
+	request_directives_read(&request, &d);
 	assert_int_equal(d.max_age_s, 5);
 	assert_int_equal(d.min_fresh_s, 6);
 	assert_int_equal(d.max_stale_s, -1);
@@ -240,7 +240,7 @@ static void a_request_is_read_for_what_it_asks(void **state)
 	assert_true(d.only_if_cached);
 	assert_false(d.no_cache || d.no_store);
 	read_heads("Cache-Control: no-store, max-stale, stale-if-error=7\n", 200, "");
-	policy_read_demand(&request, &d);
+	request_directives_read(&request, &d);
 	assert_true(d.no_store);
 	assert_true(d.max_stale_s == INT64_MAX);
 	assert_int_equal(d.stale_if_error_s, 7);

@@ -61,7 +61,7 @@ static void each_column_is_decided_by_the_first_that_says_something(void **state
 	low.pin = 1;
 	assert_int_equal(rules_add(s, &low) | rules_add(s, &equal) | rules_add(s, &other) | rules_add(s, &high), 0);
 	rules_sort(s);
-	struct ruling r;
+	struct rule_decision r;
 	rules_judge(s, "http://a/x", &r);
 	assert_int_equal(r.fresh_for_s, 0); /* 0 is a word, not silence */
 	assert_int_equal(r.fresh_rule, 2);

@@ -1,4 +1,4 @@
-/* Rows joined to bodies: what is put is found, what is purged stays away, what changes is noticed. */
+/* Rows joined to bodies: what is put is found, what is purged stays away, what changes is wakeup_pending. */
 #include "unit/store_fixture.h"
 
 #include <signal.h>
@@ -87,12 +87,12 @@ static void variants_come_with_the_most_recent_response_first(void **state)
 		assert_int_equal(put_entry(h->store, e, NULL, NULL), STORE_PUT_DONE);
 		entry_free(e);
 	}
-	struct store_rows found;
-	assert_int_equal(store_find(h->store, "http://a/1", &found), STORE_FOUND);
+	struct index_rows found;
+	assert_int_equal(store_find(h->store, "http://a/1", &found), INDEX_FOUND);
 	assert_int_equal(found.count, 5);
 	for (size_t i = 0; i < 5; i++)
 		assert_string_equal(found.entries[i]->vary, order[i]);
-	store_rows_free(&found);
+	index_rows_free(&found);
 }
 
 /* --- invariant 8: what the user wrote stands --- */
@@ -166,7 +166,7 @@ static void refresh(struct store *s, const struct entry *was, const struct entry
 {
 	struct waited_refresh w = {.refresh = {.was = was, .now = now, .done = refresh_is_done}};
 	store_refresh(s, &w.refresh);
-	store_settle(s);
+	store_flush(s);
 	assert_int_equal(w.done, 1);
 }
 
@@ -217,24 +217,24 @@ static void an_invalidated_url_is_gone_at_once_though_another_process_holds_the_
 	struct house *h = *state;
 	put(h->store, "http://a/1", "one");
 	put(h->store, "http://a/2", "two");
-	struct store_watch *w = store_watch_new(h->store);
+	struct change_counter *w = change_counter_new(h->store);
 	struct entry *e = find(h->store, "http://a/1");
-	assert_int_equal(store_watch_edits(w), e->edits);
-	assert_int_equal(store_watch_confirm(w, e), STORE_FOUND);
+	assert_int_equal(change_counter_edits(w), e->edits);
+	assert_int_equal(change_counter_confirm(w, e), INDEX_FOUND);
 
 	struct sitter s = sit(h, "BEGIN IMMEDIATE;");
 	store_invalidate(h->store, "http://a/1");
 	assert_false(is_stored(h->store, "http://a/1"));
 	assert_true(is_stored(h->store, "http://a/2"));
-	assert_int_not_equal(store_watch_edits(w), e->edits);
-	assert_int_equal(store_watch_confirm(w, e), STORE_ABSENT);
+	assert_int_not_equal(change_counter_edits(w), e->edits);
+	assert_int_equal(change_counter_confirm(w, e), INDEX_ABSENT);
 	rise(&s);
 
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_false(is_stored(h->store, "http://a/1"));
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry"), 1);
 	entry_free(e);
-	store_watch_free(w);
+	change_counter_free(w);
 }
 
 static void what_is_put_after_an_invalidation_is_found(void **state)
@@ -257,12 +257,12 @@ static void an_answer_put_before_its_invalidation_is_not_trusted_in_memory(void 
 	store_put(h->store, &w.put);
 	store_invalidate(h->store, "http://a/1");
 	rise(&s);
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_true(w.is_done);
 	assert_false(is_stored(h->store, "http://a/1"));
-	struct store_watch *watch = store_watch_new(h->store);
-	assert_int_not_equal(store_watch_edits(watch), e->edits);
-	store_watch_free(watch);
+	struct change_counter *watch = change_counter_new(h->store);
+	assert_int_not_equal(change_counter_edits(watch), e->edits);
+	change_counter_free(watch);
 	entry_free(e);
 }
 
@@ -272,33 +272,33 @@ static void an_edit_by_any_process_is_seen_by_the_next_call(void **state)
 {
 	struct house *h = *state;
 	put(h->store, "http://a/1", "one");
-	struct store_watch *w = store_watch_new(h->store);
+	struct change_counter *w = change_counter_new(h->store);
 	for (int i = 0; i < 20; i++) {
-		int64_t before = store_watch_edits(w);
+		int64_t before = change_counter_edits(w);
 		char text[128];
 		snprintf(text, sizeof text, "UPDATE entry SET fresh_until = %d", 5000 + i);
 		sql(h, text);
-		assert_int_not_equal(store_watch_edits(w), before);
-		before = store_watch_edits(w);
+		assert_int_not_equal(change_counter_edits(w), before);
+		before = change_counter_edits(w);
 		put(h->store, "http://a/1", "another");
-		assert_int_not_equal(store_watch_edits(w), before);
+		assert_int_not_equal(change_counter_edits(w), before);
 	}
-	store_watch_free(w);
+	change_counter_free(w);
 }
 
 static void new_rows_and_usage_do_not_move_the_edits(void **state)
 {
 	struct house *h = *state;
 	int64_t id = put(h->store, "http://a/1", "one");
-	struct store_watch *w = store_watch_new(h->store);
-	int64_t before = store_watch_edits(w);
+	struct change_counter *w = change_counter_new(h->store);
+	int64_t before = change_counter_edits(w);
 	put(h->store, "http://a/2", "two");
 	store_used(h->store, id, 3, 5000);
 	store_refuse(h->store, "http://a/3", "no-store", 200, 1000);
-	store_settle(h->store);
+	store_flush(h->store);
 	sql(h, "UPDATE entry SET tag = 'x'");
-	assert_int_equal(store_watch_edits(w), before);
-	store_watch_free(w);
+	assert_int_equal(change_counter_edits(w), before);
+	change_counter_free(w);
 }
 
 static void a_watch_confirms_only_the_one_row_it_was_given(void **state)
@@ -306,30 +306,30 @@ static void a_watch_confirms_only_the_one_row_it_was_given(void **state)
 	struct house *h = *state;
 	static const struct {
 		const char *sql;
-		enum store_found found;
+		enum index_result found;
 	} rows[] = {
-	    {"UPDATE entry SET hits = 99, pinned = 1, tag = 'x'", STORE_FOUND},
-	    {"UPDATE entry SET fresh_until = 0", STORE_ABSENT},
-	    {"UPDATE entry SET headers = 'X: y' || char(10)", STORE_ABSENT},
-	    {"UPDATE entry SET etag = 'x'", STORE_ABSENT},
-	    {"UPDATE entry SET status = 404", STORE_ABSENT},
-	    {"UPDATE entry SET vary = 'x: y'", STORE_ABSENT},
+	    {"UPDATE entry SET hits = 99, pinned = 1, tag = 'x'", INDEX_FOUND},
+	    {"UPDATE entry SET fresh_until = 0", INDEX_ABSENT},
+	    {"UPDATE entry SET headers = 'X: y' || char(10)", INDEX_ABSENT},
+	    {"UPDATE entry SET etag = 'x'", INDEX_ABSENT},
+	    {"UPDATE entry SET status = 404", INDEX_ABSENT},
+	    {"UPDATE entry SET vary = 'x: y'", INDEX_ABSENT},
 	    {"INSERT INTO entry (url, vary, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 'x: y', 200, 1, 2, 3)",
-		STORE_ABSENT},
-	    {"DELETE FROM entry", STORE_ABSENT},
+		INDEX_ABSENT},
+	    {"DELETE FROM entry", INDEX_ABSENT},
 	};
-	struct store_watch *w = store_watch_new(h->store);
+	struct change_counter *w = change_counter_new(h->store);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		sql(h, "DELETE FROM entry");
 		put(h->store, "http://a/1", "one");
 		struct entry *e = find(h->store, "http://a/1");
-		assert_int_equal(store_watch_confirm(w, e), STORE_FOUND);
+		assert_int_equal(change_counter_confirm(w, e), INDEX_FOUND);
 		sql(h, rows[i].sql);
-		if (store_watch_confirm(w, e) != rows[i].found)
+		if (change_counter_confirm(w, e) != rows[i].found)
 			fail_msg("%s", rows[i].sql);
 		entry_free(e);
 	}
-	store_watch_free(w);
+	change_counter_free(w);
 }
 
 /* --- bodies --- */
@@ -372,7 +372,7 @@ static void a_row_whose_body_is_unusable_is_a_miss_and_is_removed(void **state)
 		struct entry *e = find(h->store, "http://a/1");
 		assert_int_equal(system(command), 0);
 		assert_int_equal(store_open_body(h->store, e), -1);
-		store_settle(h->store);
+		store_flush(h->store);
 		assert_false(is_stored(h->store, "http://a/1"));
 		entry_free(e);
 		snprintf(command, sizeof command, "rm -rf '%s'/body/*", h->dir);
@@ -388,7 +388,7 @@ static void the_finder_of_a_missing_body_leaves_a_row_that_was_replaced(void **s
 	put(h->store, "http://a/1", "new");
 	EVENTUALLY(count_files(h, "body") == 1);
 	assert_int_equal(store_open_body(h->store, e), -1);
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_true(is_stored(h->store, "http://a/1"));
 	entry_free(e);
 }
@@ -404,7 +404,7 @@ static void rows_stay_while_the_bodies_are_not_mounted(void **state)
 	assert_int_equal(store_open_body(h->store, e), -1);
 	assert_null(make_body(h->store, "x", 1, true, true));
 	assert_null(make_body(h->store, "x", 1, false, true));
-	store_settle(h->store);
+	store_flush(h->store);
 	snprintf(command, sizeof command, "mv '%s/elsewhere' '%s/body'", h->dir, h->dir);
 	assert_int_equal(system(command), 0);
 	assert_true(body_is(h->store, e, "one"));
@@ -427,7 +427,7 @@ static void a_full_disk_is_not_the_clients_trouble(void **state)
 	struct entry *e = make_entry("http://a/2", "");
 	struct waited_put w = {.put = {.entry = e, .done = put_is_done}};
 	store_put(h->store, &w.put);
-	store_settle(h->store);
+	store_flush(h->store);
 	setrlimit(RLIMIT_FSIZE, &was);
 	assert_null(b);
 	assert_int_equal(w.outcome, STORE_PUT_TROUBLE);
@@ -454,7 +454,7 @@ static void usage_adds_up(void **state)
 	for (int round = 0; round < 3; round++)
 		for (int64_t id = 1000; id < 70000; id++)
 			store_used(h->store, id, 1, 10 + round);
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry WHERE host = 'many' AND hits = 3 AND used_at = 12 AND visits = 3"), 6);
 	assert_int_equal(sql_number(h, "SELECT hits FROM entry WHERE url = 'http://a/1'"), 100);
 	assert_int_equal(sql_number(h, "SELECT used_at FROM entry WHERE url = 'http://a/1'"), 5100);
@@ -466,21 +466,21 @@ static void refusals_are_counted_by_url_and_forgotten_when_it_is_stored(void **s
 	struct house *h = *state;
 	for (int i = 0; i < 3; i++)
 		store_refuse(h->store, "http://a/1", i == 2 ? "private" : "no-store", 200, 500 + i);
-	store_settle(h->store);
+	store_flush(h->store);
 	store_refuse(h->store, "http://a/1", "private", 200, 600);
 	for (int i = 0; i < 300; i++) {
 		char url[64];
 		snprintf(url, sizeof url, "http://b/%d", i);
 		store_refuse(h->store, url, "no-store", 200, 500);
 	}
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_int_equal(sql_number(h, "SELECT times FROM refusal WHERE url = 'http://a/1' AND reason = 'private' AND at = 600"), 4);
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM refusal"), 301);
 	put(h->store, "http://a/1", "one");
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM refusal WHERE url = 'http://a/1'"), 0);
 	/* A refusal from before that comes in late changes nothing. */
 	store_refuse(h->store, "http://a/1", "no-store", 200, 900);
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM refusal WHERE url = 'http://a/1'"), 0);
 }
 
@@ -490,7 +490,7 @@ static void refusals_are_bounded(void **state)
 	sql(h, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 11000) "
 	       "INSERT INTO refusal (url, reason, status, at) SELECT 'http://a/' || i, 'no-store', 200, i FROM n");
 	store_refuse(h->store, "http://a/5", "no-store", 200, 20000);
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_true(sql_number(h, "SELECT count(*) FROM refusal") <= 10000);
 	assert_int_equal(sql_number(h, "SELECT times FROM refusal WHERE url = 'http://a/5'"), 2);
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM refusal WHERE url = 'http://a/11000'"), 1);
@@ -512,15 +512,15 @@ static void *walk(void *arg)
 	struct walker *me = arg;
 	for (int i = 0; i < CROWD_PUTS; i++) {
 		char url[64];
-		struct store_rows rows;
+		struct index_rows rows;
 		snprintf(url, sizeof url, "http://crowd/%d", i % 50);
 		if (me->number % 2 == 0) {
-			if (store_find(me->house->store, url, &rows) == STORE_FOUND) {
+			if (store_find(me->house->store, url, &rows) == INDEX_FOUND) {
 				int fd = store_open_body(me->house->store, rows.entries[0]);
 				if (fd >= 0)
 					close(fd);
 			}
-			store_rows_free(&rows);
+			index_rows_free(&rows);
 			store_used(me->house->store, i, 1, 1000);
 		} else if (i % 10 == 9) {
 			store_invalidate(me->house->store, url);
@@ -543,7 +543,7 @@ static void many_threads_leave_books_that_agree(void **state)
 	}
 	for (int i = 0; i < CROWD; i++)
 		pthread_join(walkers[i].thread, NULL);
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_counted(h);
 	EVENTUALLY(count_files(h, "body") == sql_number(h, "SELECT count(*) FROM entry"));
 }

@@ -14,70 +14,70 @@
 static void what_was_added_is_read_in_order_across_pieces(void **state)
 {
 	(void)state;
-	struct window w = {0};
+	struct stream_buffer w = {0};
 	char page[1000];
 	for (int i = 0; i < 300; i++) {
 		memset(page, i % 251, sizeof page);
-		assert_int_equal(window_add(&w, page, sizeof page, -1), 0);
+		assert_int_equal(stream_buffer_add(&w, page, sizeof page, -1), 0);
 	}
 	int64_t at = 0;
 	while (at < w.end) {
-		struct piece *piece = NULL;
-		struct span s = window_peek(&w, at, &piece);
+		struct segment *piece = NULL;
+		struct span s = stream_buffer_peek(&w, at, &piece);
 		assert_true(s.len > 0);
 		for (size_t i = 0; i < s.len; i++)
 			assert_int_equal((unsigned char)s.at[i], ((at + (int64_t)i) / 1000) % 251);
 		at += (int64_t)s.len;
-		piece_drop(piece);
+		segment_drop(piece);
 	}
 	assert_int_equal(at, 300000);
-	window_fini(&w);
+	stream_buffer_fini(&w);
 }
 
 static void a_held_piece_outlives_the_window(void **state)
 {
 	(void)state;
-	struct window w = {0};
-	struct piece *piece = NULL;
-	window_add(&w, "hello", 5, 5);
-	struct span s = window_peek(&w, 1, &piece);
-	window_fini(&w);
+	struct stream_buffer w = {0};
+	struct segment *piece = NULL;
+	stream_buffer_add(&w, "hello", 5, 5);
+	struct span s = stream_buffer_peek(&w, 1, &piece);
+	stream_buffer_fini(&w);
 	assert_true(span_is(s, "ello"));
-	piece_drop(piece);
+	segment_drop(piece);
 }
 
 static void forgetting_frees_whole_pieces_only(void **state)
 {
 	(void)state;
-	struct window w = {0};
-	struct piece *piece = NULL;
+	struct stream_buffer w = {0};
+	struct segment *piece = NULL;
 	char *page = calloc(1, 64 << 10);
 	for (int i = 0; i < 4; i++)
-		window_add(&w, page, 64 << 10, -1);
-	window_forget(&w, (64 << 10) + 1);
+		stream_buffer_add(&w, page, 64 << 10, -1);
+	stream_buffer_forget(&w, (64 << 10) + 1);
 	assert_int_equal(w.start, 64 << 10);
-	assert_int_equal(window_peek(&w, 0, &piece).len, 0);
-	assert_true(window_peek(&w, 64 << 10, &piece).len > 0);
-	piece_drop(piece);
-	window_forget(&w, w.end);
+	assert_int_equal(stream_buffer_peek(&w, 0, &piece).len, 0);
+	assert_true(stream_buffer_peek(&w, 64 << 10, &piece).len > 0);
+	segment_drop(piece);
+	stream_buffer_forget(&w, w.end);
 	assert_int_equal(w.start, w.end);
-	assert_int_equal(window_add(&w, "x", 1, -1), 0);
-	assert_int_equal(window_peek(&w, w.start, &piece).len, 1);
-	piece_drop(piece);
-	window_fini(&w);
+	assert_int_equal(stream_buffer_add(&w, "x", 1, -1), 0);
+	assert_int_equal(stream_buffer_peek(&w, w.start, &piece).len, 1);
+	segment_drop(piece);
+	stream_buffer_fini(&w);
 	free(page);
 }
 
 static void nothing_is_found_at_or_beyond_the_end(void **state)
 {
 	(void)state;
-	struct window w = {0};
-	struct piece *piece = NULL;
-	assert_int_equal(window_peek(&w, 0, &piece).len, 0);
-	window_add(&w, "abc", 3, 3);
-	assert_int_equal(window_peek(&w, 3, &piece).len, 0);
-	assert_int_equal(window_peek(&w, -1, &piece).len, 0);
-	window_fini(&w);
+	struct stream_buffer w = {0};
+	struct segment *piece = NULL;
+	assert_int_equal(stream_buffer_peek(&w, 0, &piece).len, 0);
+	stream_buffer_add(&w, "abc", 3, 3);
+	assert_int_equal(stream_buffer_peek(&w, 3, &piece).len, 0);
+	assert_int_equal(stream_buffer_peek(&w, -1, &piece).len, 0);
+	stream_buffer_fini(&w);
 }
 
 int main(void)

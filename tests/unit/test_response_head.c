@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
-static void expect(const struct reply *r, const char *want)
+static void expect(const struct response_head *r, const char *want)
 {
 	struct buf out;
 	buf_init(&out, BUF_HEAD);
-	reply_write(&out, r);
+	response_head_write(&out, r);
 	assert_string_equal(buf_str(&out), want);
 	buf_fini(&out);
 }
@@ -23,40 +23,40 @@ static void expect(const struct reply *r, const char *want)
 static void stored_lines_are_written_as_they_are(void **state)
 {
 	(void)state;
-	struct reply r = {.status = 200, .fields = span_of("A: 1\nA: 2\nb: x\n"), .age_s = -1};
+	struct response_head r = {.status = 200, .fields = span_of("A: 1\nA: 2\nb: x\n"), .age_s = -1};
 	expect(&r, "HTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\nb: x\r\n");
 }
 
 static void an_unknown_status_has_an_empty_reason_and_its_space(void **state)
 {
 	(void)state;
-	struct reply r = {.status = 299, .age_s = -1};
+	struct response_head r = {.status = 299, .age_s = -1};
 	expect(&r, "HTTP/1.1 299 \r\n"); /* RFC 9112 4 */
 }
 
 static void age_via_and_cache_status_follow(void **state)
 {
 	(void)state;
-	struct reply r = {.status = 200, .fields = span_of("Via: 1.0 other\n"), .age_s = 7, .via = "me"};
-	reply_say(&r, "hit");
-	reply_say(&r, "ttl=%d", 3);
+	struct response_head r = {.status = 200, .fields = span_of("Via: 1.0 other\n"), .age_s = 7, .via = "me"};
+	response_head_say(&r, "hit");
+	response_head_say(&r, "ttl=%d", 3);
 	expect(&r, "HTTP/1.1 200 OK\r\nVia: 1.0 other\r\nVia: 1.1 me\r\nAge: 7\r\nCache-Status: curlew; hit; ttl=3\r\n");
 }
 
 static void a_location_of_ours_replaces_the_stored_one(void **state)
 {
 	(void)state;
-	struct reply r = {.status = 302, .fields = span_of("location: http://a/\nX: y\n"), .location = "/a/", .age_s = -1};
+	struct response_head r = {.status = 302, .fields = span_of("location: http://a/\nX: y\n"), .location = "/a/", .age_s = -1};
 	expect(&r, "HTTP/1.1 302 Found\r\nX: y\r\nLocation: /a/\r\n");
 }
 
 static void a_long_member_is_cut_not_overrun(void **state)
 {
 	(void)state;
-	struct reply r = {.age_s = -1};
+	struct response_head r = {.age_s = -1};
 	for (int i = 0; i < 100; i++)
-		reply_say(&r, "detail=\"%s\"", "0123456789012345678901234567890123456789");
-	assert_true(strlen(r.cache_status) < REPLY_STATUS);
+		response_head_say(&r, "detail=\"%s\"", "0123456789012345678901234567890123456789");
+	assert_true(strlen(r.cache_status) < RESPONSE_HEAD_STATUS);
 }
 
 static void the_key_is_told_of_all_but_plain_hits(void **state)
@@ -72,17 +72,17 @@ static void the_key_is_told_of_all_but_plain_hits(void **state)
 	    {"hit; ttl=-3; detail=\"stale\"", "http://a/", "curlew; hit; ttl=-3; detail=\"stale\"; key=\"http://a/\""},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct reply r = {.age_s = -1};
-		reply_say(&r, "%s", rows[i].said);
-		reply_key(&r, rows[i].url);
+		struct response_head r = {.age_s = -1};
+		response_head_say(&r, "%s", rows[i].said);
+		response_head_key(&r, rows[i].url);
 		assert_string_equal(r.cache_status, rows[i].want);
 	}
 	char long_url[400];
 	memset(long_url, 'x', sizeof long_url - 1);
 	long_url[sizeof long_url - 1] = '\0';
-	struct reply r = {.age_s = -1};
-	reply_say(&r, "fwd=miss");
-	reply_key(&r, long_url);
+	struct response_head r = {.age_s = -1};
+	response_head_say(&r, "fwd=miss");
+	response_head_key(&r, long_url);
 	assert_string_equal(r.cache_status, "curlew; fwd=miss"); /* a key that is cut would be another's */
 }
 
@@ -93,16 +93,16 @@ static void the_lanes_short_cut_writes_the_same_words(void **state)
 		int64_t age_s, ttl_s, rule;
 	} rows[] = {{12, 34, 0}, {12, 34, 7}, {INT64_MAX, INT64_MIN, INT64_MIN}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		char tail[REPLY_HIT_LINES], items[REPLY_HIT];
-		size_t n = reply_write_hit(tail, rows[i].age_s, rows[i].ttl_s, rows[i].rule);
-		struct reply r = {.status = 200, .age_s = rows[i].age_s};
-		size_t said = reply_hit(items, rows[i].ttl_s, rows[i].rule);
+		char tail[RESPONSE_HEAD_HIT_LINES], items[RESPONSE_HEAD_HIT];
+		size_t n = response_head_write_hit(tail, rows[i].age_s, rows[i].ttl_s, rows[i].rule);
+		struct response_head r = {.status = 200, .age_s = rows[i].age_s};
+		size_t said = response_head_hit(items, rows[i].ttl_s, rows[i].rule);
 		assert_int_equal(said, strlen(items));
-		reply_say(&r, "%s", items);
-		reply_key(&r, "http://a/"); /* has nothing to add */
+		response_head_say(&r, "%s", items);
+		response_head_key(&r, "http://a/"); /* has nothing to add */
 		struct buf out;
 		buf_init(&out, BUF_HEAD);
-		reply_write(&out, &r);
+		response_head_write(&out, &r);
 		assert_int_equal(out.len - strlen("HTTP/1.1 200 OK\r\n"), n);
 		assert_memory_equal(buf_str(&out) + strlen("HTTP/1.1 200 OK\r\n"), tail, n);
 		buf_fini(&out);

@@ -1,4 +1,4 @@
-/* Who opens the index is noticed and let pass: the room by itself, and the writer, whose transaction ends for it. */
+/* Who opens the index is wakeup_pending and let pass: the room by itself, and the writer, whose transaction ends for it. */
 #include "unit/store_fixture.h"
 
 #include "index/open_watch.h"
@@ -37,7 +37,7 @@ static void pause_at_door(void *ctx, int64_t us)
 static struct door door(struct house *h)
 {
 	write_file(h, "index.db", "");
-	struct door d = {.house = h, .watch = visitors_watch(h->dir)};
+	struct door d = {.house = h, .watch = open_watch_begin(h->dir)};
 	assert_true(d.watch >= 0);
 	return d;
 }
@@ -45,28 +45,28 @@ static struct door door(struct house *h)
 static int pauses(struct door *d)
 {
 	d->pauses = 0;
-	visitors_let_pass(d->watch, pause_at_door, d);
+	open_watch_let_pass(d->watch, pause_at_door, d);
 	return d->pauses;
 }
 
 static void nobody_is_waited_for_when_nobody_came(void **state)
 {
 	struct door d = door(*state);
-	assert_false(visitors_came(d.watch));
+	assert_false(open_watch_came(d.watch));
 	assert_int_equal(pauses(&d), 0);
-	visitors_leave(d.watch);
+	open_watch_end(d.watch);
 }
 
 static void who_stays_is_given_ten_milliseconds_once(void **state)
 {
 	struct door d = door(*state);
 	d.inside = enter(d.house, O_RDWR);
-	assert_true(visitors_came(d.watch));
+	assert_true(open_watch_came(d.watch));
 	assert_int_equal(pauses(&d), 10);
-	assert_false(visitors_came(d.watch));
+	assert_false(open_watch_came(d.watch));
 	assert_int_equal(pauses(&d), 0);
 	close(d.inside);
-	visitors_leave(d.watch);
+	open_watch_end(d.watch);
 }
 
 static void who_leaves_is_not_waited_for(void **state)
@@ -75,7 +75,7 @@ static void who_leaves_is_not_waited_for(void **state)
 	d.inside = enter(d.house, O_RDWR);
 	d.leaves = 3;
 	assert_int_equal(pauses(&d), 3);
-	visitors_leave(d.watch);
+	open_watch_end(d.watch);
 }
 
 /* A shell reads the file's first bytes before it opens it as a database. */
@@ -83,9 +83,9 @@ static void a_look_inside_is_not_yet_the_visit(void **state)
 {
 	struct door d = door(*state);
 	close(enter(d.house, O_RDONLY));
-	assert_true(visitors_came(d.watch));
+	assert_true(open_watch_came(d.watch));
 	assert_int_equal(pauses(&d), 10);
-	visitors_leave(d.watch);
+	open_watch_end(d.watch);
 }
 
 static void many_do_not_keep_the_writer_away_for_ever(void **state)
@@ -94,17 +94,17 @@ static void many_do_not_keep_the_writer_away_for_ever(void **state)
 	d.visits = 1000;
 	close(enter(d.house, O_RDONLY));
 	assert_int_equal(pauses(&d), 50);
-	visitors_leave(d.watch);
+	open_watch_end(d.watch);
 }
 
 static void a_cache_that_cannot_be_watched_has_no_visitors(void **state)
 {
 	struct house *h = *state;
-	struct door d = {.house = h, .watch = visitors_watch(h->dir)};
+	struct door d = {.house = h, .watch = open_watch_begin(h->dir)};
 	assert_int_equal(d.watch, -1);
-	assert_false(visitors_came(d.watch));
+	assert_false(open_watch_came(d.watch));
 	assert_int_equal(pauses(&d), 0);
-	visitors_leave(d.watch);
+	open_watch_end(d.watch);
 }
 
 /* --- the writer --- */
@@ -117,7 +117,7 @@ struct scene {
 };
 
 struct step {
-	struct store_op op; /* first */
+	struct writer_op op; /* first */
 	struct scene *scene;
 	char name;
 };
@@ -128,7 +128,7 @@ static void note(struct scene *s, const char *what, char name)
 	snprintf(s->log + n, sizeof s->log - n, "%s %c, ", what, name);
 }
 
-static int step_run(struct store_op *op, struct index *ix)
+static int step_run(struct writer_op *op, struct index *ix)
 {
 	(void)ix;
 	struct step *t = (struct step *)op;
@@ -138,7 +138,7 @@ static int step_run(struct store_op *op, struct index *ix)
 	return 0;
 }
 
-static void step_done(struct store_op *op, bool committed)
+static void step_done(struct writer_op *op, bool committed)
 {
 	struct step *t = (struct step *)op;
 	assert_true(committed);

@@ -379,7 +379,7 @@ static void storing_stops_while_a_forgotten_reader_fills_the_disk_and_resumes(vo
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM setting WHERE name = 'stopped' AND value GLOB 'no: *sqlite3*'") == 1);
 	/* Purging and looking up go on. */
 	store_invalidate(h->store, "http://a/2");
-	store_settle(h->store);
+	store_flush(h->store);
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry WHERE url = 'http://a/2'"), 0);
 	assert_true(is_stored(h->store, "http://a/1"));
 	rise(&s);
@@ -402,7 +402,7 @@ static void a_writer_who_keeps_the_lock_delays_storing_and_loses_nothing(void **
 	}
 	assert_false(is_stored(h->store, "http://b/0"));
 	rise(&s);
-	store_settle(h->store);
+	store_flush(h->store);
 	for (int i = 0; i < PUTS; i++) {
 		assert_int_equal(puts[i].outcome, STORE_PUT_DONE);
 		entry_free(puts[i].put.entry);

@@ -57,8 +57,8 @@ static void only_plain_requests_pass_at_a_glance(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct glance g;
-		bool plain = glance(span_of(rows[i].text), &g) == GLANCE_PLAIN;
+		struct request_scan g;
+		bool plain = request_scan(span_of(rows[i].text), &g) == REQUEST_SCAN_PLAIN;
 		if (plain != rows[i].plain)
 			fail_msg("%s: %s", rows[i].section, rows[i].reason);
 	}
@@ -75,9 +75,9 @@ static void a_browser_is_known_by_its_fields(void **state)
 	    {"Sec-CH-UA: x\r\n", false}, {"Original: x\r\n", false}, {"X-Origin: x\r\n", false}};
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
 		char text[128];
-		struct glance g;
+		struct request_scan g;
 		snprintf(text, sizeof text, "GET /a HTTP/1.1\r\n" HOST "%s\r\n", lines[i].line);
-		assert_int_equal(glance(span_of(text), &g), GLANCE_PLAIN);
+		assert_int_equal(request_scan(span_of(text), &g), REQUEST_SCAN_PLAIN);
 		if (g.browser != lines[i].browser)
 			fail_msg("%s", lines[i].line);
 	}
@@ -87,10 +87,10 @@ static void what_passes_is_what_the_parser_reads(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct glance g;
+		struct request_scan g;
 		struct head h;
 		struct fault fault;
-		if (glance(span_of(rows[i].text), &g) != GLANCE_PLAIN)
+		if (request_scan(span_of(rows[i].text), &g) != REQUEST_SCAN_PLAIN)
 			continue;
 		message_init(&h);
 		assert_int_equal(message_parse_request(&h, span_of(rows[i].text), &fault), MESSAGE_WHOLE);
@@ -106,8 +106,8 @@ static void what_follows_the_head_is_left_alone(void **state)
 {
 	(void)state;
 	static const char text[] = "GET /a HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n";
-	struct glance g;
-	assert_int_equal(glance(span_of(text), &g), GLANCE_PLAIN);
+	struct request_scan g;
+	assert_int_equal(request_scan(span_of(text), &g), REQUEST_SCAN_PLAIN);
 	assert_memory_equal(text + g.bytes, "GET /b", 6);
 }
 

@@ -1,11 +1,12 @@
 /*
- * How good is the order of eviction? Plays a trace, "object size" a line, through the product's own index: what is not there is put,
- * what is there is counted as used, and index_evict() keeps the size. Prints the share of requests and of bytes that were hits.
+ * How good is the order of eviction? Plays a trace, "object size" a line, through the product's own index: what is not
+ *there is put, what is there is counted as used, and index_evict() keeps the size. Prints the share of requests and of
+ *bytes that were hits.
  *
  *	build/bench/evict_sim TRACE PERCENT...     the cache's size in percent of the bytes of all objects, e.g. 1 10
  *
- * No warm-up; an object larger than the cache is a miss and is not stored. The product counts hits in batches of half a second;
- * here each counts at once.
+ * No warm-up; an object larger than the cache is a miss and is not stored. The product counts hits in batches of half a
+ *second; here each counts at once.
  */
 #include "index/index_internal.h"
 
@@ -64,8 +65,18 @@ static int put(struct index *ix, const char *url, int64_t bytes, int64_t now)
 {
 	char file[32];
 	snprintf(file, sizeof file, "body/00/%012" PRIx64, (uint64_t)now);
-	struct entry e = {.url = (char *)url, .vary = (char *)"", .headers = (char *)"", .status = 200, .body_file = file, .body_bytes = bytes,
-	    .fetched_at = now, .fresh_until = now, .dns_ms = -1, .connect_ms = -1, .ttfb_ms = -1, .total_ms = -1};
+	struct entry e = {.url = (char *)url,
+	    .vary = (char *)"",
+	    .headers = (char *)"",
+	    .status = 200,
+	    .body_file = file,
+	    .body_bytes = bytes,
+	    .fetched_at = now,
+	    .fresh_until = now,
+	    .dns_ms = -1,
+	    .connect_ms = -1,
+	    .ttfb_ms = -1,
+	    .total_ms = -1};
 	return index_put(ix, &e) == INDEX_STORED ? 0 : -1;
 }
 
@@ -74,7 +85,8 @@ static int64_t find(struct index *ix, const char *url)
 {
 	index_bind_text(ix->statements[HAS_KEY], 1, url);
 	index_bind_text(ix->statements[HAS_KEY], 2, "");
-	int64_t id = index_ask(ix, HAS_KEY, "simulating") == INDEX_FOUND ? sqlite3_column_int64(ix->statements[HAS_KEY], 0) : 0;
+	int64_t id =
+	    index_ask(ix, HAS_KEY, "simulating") == INDEX_FOUND ? sqlite3_column_int64(ix->statements[HAS_KEY], 0) : 0;
 	index_rest(ix, HAS_KEY);
 	return id;
 }
@@ -95,7 +107,9 @@ static int play(struct index *ix, const struct trace *t, int64_t size, const cha
 			hits++;
 			hit_bytes += r->bytes;
 			index_used(ix, id, 1, (int64_t)i + 1);
-		} else if (r->bytes <= size && (index_evict(ix, size > r->bytes ? size - r->bytes : 1, 0, 1000, &over) < 0 || put(ix, url, r->bytes, (int64_t)i + 1) < 0)) {
+		} else if (r->bytes <= size &&
+			   (index_evict(ix, size > r->bytes ? size - r->bytes : 1, 0, 1000, &over) < 0 ||
+			       put(ix, url, r->bytes, (int64_t)i + 1) < 0)) {
 			return -1;
 		}
 		if (i % BATCH == BATCH - 1 || i + 1 == t->count) {
@@ -104,7 +118,8 @@ static int play(struct index *ix, const struct trace *t, int64_t size, const cha
 				return -1;
 		}
 	}
-	printf("%s\t%g %%\t%.4f\t%.4f\n", name, percent, (double)hits / (double)t->count, (double)hit_bytes / (double)bytes);
+	printf("%s\t%g %%\t%.4f\t%.4f\n", name, percent, (double)hits / (double)t->count,
+	    (double)hit_bytes / (double)bytes);
 	return 0;
 }
 
@@ -127,7 +142,8 @@ static int simulate(const struct trace *t, double percent, const char *name)
 	buf_init(&why, BUF_LINE);
 	int rc = -1;
 	struct index *ix = NULL;
-	if (mkdtemp(dir) != NULL && index_setup(dir, "shared", true, &why) == 0 && (ix = index_open(dir, INDEX_WRITER, &why)) != NULL) {
+	if (mkdtemp(dir) != NULL && index_setup(dir, "shared", true, &why) == 0 &&
+	    (ix = index_open(dir, INDEX_WRITER, &why)) != NULL) {
 		sqlite3_exec(ix->db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
 		rc = play(ix, t, (int64_t)((double)t->footprint * percent / 100), name, percent);
 	}
@@ -143,7 +159,8 @@ int main(int argc, char **argv)
 {
 	struct trace t = {0};
 	if (argc < 3) {
-		fprintf(stderr, "Usage: evict_sim TRACE PERCENT...   (a trace is \"object size\" a line; - reads it from standard input)\n");
+		fprintf(stderr, "Usage: evict_sim TRACE PERCENT...   (a trace is \"object size\" a line; - reads it "
+				"from standard input)\n");
 		return 2;
 	}
 	int rc = read_trace(argv[1], &t);

@@ -2,10 +2,11 @@
  * floor: the least a server can do, and so the limit for any server on this machine.
  *
  *   floor          answers every request with the same 1 KiB, without reading what was asked
- *   floor --sizes  is an origin: /SIZE/anything gets SIZE bytes, fresh for an hour; /count gets the number of answers so far
+ *   floor --sizes  is an origin: /SIZE/anything gets SIZE bytes, fresh for an hour; /count gets the number of answers
+ * so far
  *
- * Two threads, each with an epoll set and a listener of its own on one port, which is printed. Blocks nowhere but in epoll_wait;
- * a connection reads no further request while it owes an answer. Ends with its parent.
+ * Two threads, each with an epoll set and a listener of its own on one port, which is printed. Blocks nowhere but in
+ * epoll_wait; a connection reads no further request while it owes an answer. Ends with its parent.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -50,8 +51,8 @@ static void say(struct connection *c, uint64_t body_bytes, const char *extra)
 	struct tm tm;
 	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
 	int n = snprintf(c->head, sizeof c->head,
-	    "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: application/octet-stream\r\n%sContent-Length: %llu\r\n\r\n", date, extra,
-	    (unsigned long long)body_bytes);
+	    "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: application/octet-stream\r\n%sContent-Length: %llu\r\n\r\n",
+	    date, extra, (unsigned long long)body_bytes);
 	c->head_at = 0;
 	c->head_len = (size_t)n;
 	c->body_left = body_bytes;

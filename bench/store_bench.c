@@ -1,6 +1,6 @@
 /*
- * store_bench DIR [ROWS]: what the store costs, one line a figure. Fills the cache in DIR with ROWS entries (default 100,000), or uses
- * what is there. Not part of the tests: figures depend on the machine.
+ * store_bench DIR [ROWS]: what the store costs, one line a figure. Fills the cache in DIR with ROWS entries (default
+ * 100,000), or uses what is there. Not part of the tests: figures depend on the machine.
  */
 #include "base/stats.h"
 #include "store/store.h"
@@ -56,9 +56,10 @@ static struct entry *make(long i)
 	url_of(url, sizeof url, i);
 	e->url = strdup(url);
 	free(e->headers);
-	e->headers = strdup("Content-Type: text/html; charset=utf-8\nDate: Mon, 23 Nov 2026 12:00:00 GMT\nServer: nginx\n"
-			    "Last-Modified: Mon, 23 Nov 2026 11:00:00 GMT\nETag: \"5f3c-1a2b3c4d5e6f\"\nCache-Control: max-age=3600\n"
-			    "Accept-Ranges: bytes\nContent-Length: 1024\n");
+	e->headers = strdup(
+	    "Content-Type: text/html; charset=utf-8\nDate: Mon, 23 Nov 2026 12:00:00 GMT\nServer: nginx\n"
+	    "Last-Modified: Mon, 23 Nov 2026 11:00:00 GMT\nETag: \"5f3c-1a2b3c4d5e6f\"\nCache-Control: max-age=3600\n"
+	    "Accept-Ranges: bytes\nContent-Length: 1024\n");
 	e->etag = strdup("\"5f3c-1a2b3c4d5e6f\"");
 	e->last_modified = strdup("Mon, 23 Nov 2026 11:00:00 GMT");
 	e->reason = strdup("max-age=3600, RFC 9111 4.2.1");

@@ -36,7 +36,8 @@ static const struct {
 
 static void print_help(FILE *to)
 {
-	fprintf(to, "Usage: curlew VERB [OPTIONS]\n\nA caching fetch proxy. The cache is a SQLite index and plain files.\n\nVerbs:\n");
+	fprintf(to, "Usage: curlew VERB [OPTIONS]\n\nA caching fetch proxy. The cache is a SQLite index and plain "
+		    "files.\n\nVerbs:\n");
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
 	fprintf(to, "\n`curlew VERB --help` tells more.\n\nExamples:\n"
@@ -59,7 +60,8 @@ static int run_verb(int argc, char **argv)
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(argv[0], verbs[i].name) == 0)
 			return verbs[i].run(argc, argv);
-	fprintf(stderr, "curlew: %s: %s (see `curlew --help`)\n", argv[0], argv[0][0] == '-' ? "options come after the verb" : "no such verb");
+	fprintf(stderr, "curlew: %s: %s (see `curlew --help`)\n", argv[0],
+	    argv[0][0] == '-' ? "options come after the verb" : "no such verb");
 	return 2;
 }
 
@@ -87,7 +89,8 @@ static int run(int argc, char **argv)
 static int hold_standard_descriptors(void)
 {
 	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) /* so that using them fails */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) /* so that using
+													 them fails */
 			return -1;
 	return 0;
 }
@@ -96,7 +99,8 @@ int main(int argc, char **argv)
 {
 	if (hold_standard_descriptors() < 0 || output_open_streams() != 0)
 		return 1;
-	/* A limit on the size of files (ulimit -f) is then an error of one write, EFBIG, like a full disk, and not the end of the process. */
+	/* A limit on the size of files (ulimit -f) is then an error of one write, EFBIG, like a full disk, and not the
+	 * end of the process. */
 	signal(SIGXFSZ, SIG_IGN);
 	return finish(run(argc, argv));
 }

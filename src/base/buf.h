@@ -16,12 +16,12 @@
 
 /* Every ceiling of the program, in bytes, so that they can be reviewed together. */
 enum {
-	BUF_LINE = 16 << 10,   /* one line made by us: a diagnostic, a reason, a path */
-	BUF_HEAD = 128 << 10,  /* one message head with what we add to it */
-	BUF_VARY = 32 << 10,   /* a variant's names and values */
-	BUF_PAGE = 4 << 20,    /* a page of our own, a table printed by a verb */
-	BUF_FILE = 1 << 20,    /* a configuration file, an embedded text */
-	BUF_LOG = 1 << 20      /* log lines on their way to the disk */
+	BUF_LINE = 16 << 10,  /* one line made by us: a diagnostic, a reason, a path */
+	BUF_HEAD = 128 << 10, /* one message head with what we add to it */
+	BUF_VARY = 32 << 10,  /* a variant's names and values */
+	BUF_PAGE = 4 << 20,   /* a page of our own, a table printed by a verb */
+	BUF_FILE = 1 << 20,   /* a configuration file, an embedded text */
+	BUF_LOG = 1 << 20     /* log lines on their way to the disk */
 };
 
 struct buf {

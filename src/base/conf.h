@@ -1,8 +1,9 @@
 /*
- * conf: every option of every verb, from one table: one row makes the parser, the default, the environment variable, the line
- * in the configuration file and the help.
+ * conf: every option of every verb, from one table: one row makes the parser, the default, the environment variable,
+ * the line in the configuration file and the help.
  *
- * Precedence: flag, CURLEW_* variable, configuration file, default. Filled once at start by one thread, read by all afterwards.
+ * Precedence: flag, CURLEW_* variable, configuration file, default. Filled once at start by one thread, read by all
+ * afterwards.
  */
 #ifndef CURLEW_BASE_CONF_H
 #define CURLEW_BASE_CONF_H
@@ -34,19 +35,19 @@ enum conf_verb {
 	CONF_RESTORE = 1 << 16
 };
 
-/* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. NULL: the process ends
- * with *status, 0 after --help (printed) or 2 after a mistake (said on stderr). */
+/* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. NULL: the
+ * process ends with *status, 0 after --help (printed) or 2 after a mistake (said on stderr). */
 struct conf *conf_parse(enum conf_verb, int argc, char **argv, int *status);
 void conf_free(struct conf *);
 /* True when it was read for that verb. */
 bool conf_is(const struct conf *, enum conf_verb);
 
-/* Values by option name ("cache", "listen"). Asking for a name or type the table does not have is a bug of ours (asserted).
- * Texts are conf's; NULL when unset. */
+/* Values by option name ("cache", "listen"). Asking for a name or type the table does not have is a bug of ours
+ * (asserted). Texts are conf's; NULL when unset. */
 const char *conf_text(const struct conf *, const char *name);
-int64_t conf_number(const struct conf *, const char *name);  /* bytes, counts; 0 for a share given in percent */
-double conf_percent(const struct conf *, const char *name);  /* of a share; 0 when it is given in bytes */
-double conf_span(const struct conf *, const char *name);     /* a time of days or hours, in seconds */
+int64_t conf_number(const struct conf *, const char *name); /* bytes, counts; 0 for a share given in percent */
+double conf_percent(const struct conf *, const char *name); /* of a share; 0 when it is given in bytes */
+double conf_span(const struct conf *, const char *name);    /* a time of days or hours, in seconds */
 double conf_seconds(const struct conf *, const char *name);
 bool conf_flag(const struct conf *, const char *name);
 /* True when it has a value, from wherever. */
@@ -61,6 +62,7 @@ const char *conf_operand(const struct conf *, size_t i);
 const char *conf_cache_dir(const struct conf *);
 
 /* Each option of `serve` with its value and where it came from, for `curlew config`. */
-void conf_each(const struct conf *, void (*row)(void *ctx, const char *name, const char *value, const char *source), void *ctx);
+void conf_each(
+    const struct conf *, void (*row)(void *ctx, const char *name, const char *value, const char *source), void *ctx);
 
 #endif

@@ -28,7 +28,9 @@ static void make_getopt(const struct conf *c, struct option *longs, char *shorts
 	for (size_t i = 0; i < conf_rows; i++) {
 		if (!(conf_table[i].verbs & (int)c->verb->verb))
 			continue;
-		int has = may_stand_alone(&conf_table[i]) ? optional_argument : conf_table[i].argument != NULL ? required_argument : no_argument;
+		int has = may_stand_alone(&conf_table[i])  ? optional_argument
+			  : conf_table[i].argument != NULL ? required_argument
+							   : no_argument;
 		longs[n++] = (struct option){conf_table[i].name, has, NULL, 256 + (int)i};
 		if (conf_table[i].letter != 0) {
 			shorts[s++] = conf_table[i].letter;
@@ -61,8 +63,9 @@ static int count_of(const struct option *longs, const char *word, size_t n)
 	return count;
 }
 
-/* code: '?', or ':' when a value is missing. which: optopt, the option it is about, as a letter (it may stand in a cluster, of which getopt
- * tells no more) or as a long one's number; 0: last, the word just read, names none or several. */
+/* code: '?', or ':' when a value is missing. which: optopt, the option it is about, as a letter (it may stand in a
+ * cluster, of which getopt tells no more) or as a long one's number; 0: last, the word just read, names none or
+ * several. */
 static void report_mistake(const struct conf *c, int code, int which, const char *last, const struct option *longs)
 {
 	char called[128];
@@ -99,7 +102,9 @@ enum conf_parsed conf_read_flags(struct conf *c, int argc, char **argv, bool app
 		}
 		size_t i = row_of(code);
 		char called[64];
-		const char *value = optarg != NULL ? optarg : may_stand_alone(&conf_table[i]) ? value_or_standard(argc, argv) : "";
+		const char *value = optarg != NULL                    ? optarg
+				    : may_stand_alone(&conf_table[i]) ? value_or_standard(argc, argv)
+								      : "";
 		snprintf(called, sizeof called, "--%s", conf_table[i].name);
 		if (strcmp(conf_table[i].name, "config") == 0)
 			*config = optarg;

@@ -55,7 +55,8 @@ struct conf {
 	size_t operand_count;
 };
 
-/* Gives row i a value from source; `called` is the name to blame ("--size", "CURLEW_SIZE", "file:3: size"). 0, or -1 after having said why. */
+/* Gives row i a value from source; `called` is the name to blame ("--size", "CURLEW_SIZE", "file:3: size"). 0, or -1
+ * after having said why. */
 int conf_set(struct conf *, size_t i, const char *text, const char *source, const char *called);
 /* The row of that name; conf_rows: none. */
 size_t conf_find(const char *name);
@@ -63,7 +64,8 @@ size_t conf_find(const char *name);
 /* --- the sources (conf_sources.c): each returns 0, or -1 after having said why --- */
 
 int conf_read_environment(struct conf *);
-/* The file named by --config (NULL: not given) or $CURLEW_CONFIG, else the user's own, else the system's, whichever is there first. */
+/* The file named by --config (NULL: not given) or $CURLEW_CONFIG, else the user's own, else the system's, whichever is
+ * there first. */
 int conf_read_files(struct conf *, const char *named);
 
 /* --- the command line (conf_flags.c) --- */

@@ -13,7 +13,7 @@ enum { VARIABLE = 64 }; /* bytes of the name of an environment variable of ours 
 static bool is_setting(size_t i)
 {
 	return (conf_table[i].verbs & CONF_CONFIG) != 0 && strcmp(conf_table[i].name, "config") != 0 &&
-	    strcmp(conf_table[i].name, "json") != 0;
+	       strcmp(conf_table[i].name, "json") != 0;
 }
 
 static void make_variable(const char *setting, char *name, size_t size)
@@ -24,20 +24,22 @@ static void make_variable(const char *setting, char *name, size_t size)
 	name[n] = '\0';
 }
 
-/* A name with our beginning that is none of ours is probably misspelt. It is no error: a container platform sets CURLEW_PORT and the like for
- * a service of that name. */
+/* A name with our beginning that is none of ours is probably misspelt. It is no error: a container platform sets
+ * CURLEW_PORT and the like for a service of that name. */
 static void report_unknown_variables(void)
 {
 	for (char **variable = environ; *variable != NULL; variable++) {
 		size_t n = strcspn(*variable, "=");
-		bool known = strncmp(*variable, "CURLEW_", 7) != 0 || (n == 13 && strncmp(*variable, "CURLEW_CONFIG", n) == 0);
+		bool known =
+		    strncmp(*variable, "CURLEW_", 7) != 0 || (n == 13 && strncmp(*variable, "CURLEW_CONFIG", n) == 0);
 		for (size_t i = 0; i < conf_rows && !known; i++) {
 			char name[VARIABLE];
 			make_variable(conf_table[i].name, name, sizeof name);
 			known = is_setting(i) && strlen(name) == n && strncmp(*variable, name, n) == 0;
 		}
 		if (!known)
-			fprintf(stderr, "curlew: %.*s: no such setting, ignored (`curlew config` lists them)\n", (int)n, *variable);
+			fprintf(stderr, "curlew: %.*s: no such setting, ignored (`curlew config` lists them)\n", (int)n,
+			    *variable);
 	}
 }
 
@@ -67,7 +69,8 @@ static int read_line(struct conf *c, const char *path, unsigned number, char *li
 	if (*value != '\0')
 		*value++ = '\0';
 	value += strspn(value, " \t=");
-	for (char *mark = value; (mark = strchr(mark, '#')) != NULL; mark++) /* a remark, where white space comes before it */
+	for (char *mark = value; (mark = strchr(mark, '#')) != NULL; mark++) /* a remark, where white space comes before
+										it */
 		if (mark == value || mark[-1] == ' ' || mark[-1] == '\t') {
 			*mark = '\0';
 			break;

@@ -27,7 +27,8 @@
 
 /* --- diagnostics --- */
 
-/* A line stays one line and moves no cursor, whatever an origin or a path put in it: other bytes are written as \xHH. */
+/* A line stays one line and moves no cursor, whatever an origin or a path put in it: other bytes are written as \xHH.
+ */
 static void add_printable(struct buf *out, struct span s)
 {
 	while (s.len > 0) {
@@ -125,7 +126,8 @@ static int access_fd = -1;
 static bool access_is_file;
 static pthread_t access_thread;
 
-/* A FIFO is opened whether or not somebody reads it. Without a reader it keeps what fits into it for the one who comes. */
+/* A FIFO is opened whether or not somebody reads it. Without a reader it keeps what fits into it for the one who comes.
+ */
 static int open_log(const char *path)
 {
 	struct stat s;
@@ -137,8 +139,8 @@ static int open_log(const char *path)
 	return fd;
 }
 
-/* Waits until there is room in the log. False: there is none, and the log is to be closed or opened again; nobody may have to wait for
- * that until a reader of a pipe comes. */
+/* Waits until there is room in the log. False: there is none, and the log is to be closed or opened again; nobody may
+ * have to wait for that until a reader of a pipe comes. */
 static bool wait_for_room(void)
 {
 	struct pollfd room = {.fd = access_fd, .events = POLLOUT};
@@ -292,7 +294,8 @@ static const char *log_date(int64_t now)
 	return text;
 }
 
-/* Quotes, backslashes and control bytes of clients would let them forge lines: they and all bytes beyond ASCII are written as \xHH. */
+/* Quotes, backslashes and control bytes of clients would let them forge lines: they and all bytes beyond ASCII are
+ * written as \xHH. */
 static void add_safe(struct buf *b, struct span s)
 {
 	size_t from = 0;
@@ -328,8 +331,7 @@ void log_access(const struct log_access *a, int64_t now)
 	add_safe(&filling, a->user_agent.len > 0 ? a->user_agent : dash);
 	buf_adds(&filling, "\" ");
 	buf_addspan(&filling, a->verdict.len > 0 ? a->verdict : dash);
-	snprintf(number, sizeof number, " %" PRId64 ".%06" PRId64 "\n", a->took_us / 1000000,
-	    a->took_us % 1000000);
+	snprintf(number, sizeof number, " %" PRId64 ".%06" PRId64 "\n", a->took_us / 1000000, a->took_us % 1000000);
 	buf_adds(&filling, number);
 	if (filling.failed) {
 		filling.failed = false;

@@ -35,8 +35,8 @@ struct log_access {
 	struct span referer;    /* may be empty */
 	struct span user_agent; /* may be empty */
 	int status;
-	int64_t body_bytes;   /* sent */
-	struct span verdict;  /* hit, miss, ... */
+	int64_t body_bytes;  /* sent */
+	struct span verdict; /* hit, miss, ... */
 	int64_t took_us;
 };
 void log_access(const struct log_access *, int64_t now);

@@ -69,8 +69,7 @@ void stats_metrics(struct buf *out)
 	for (enum stats_counter c = 0; c < STATS_COUNTERS; c++) {
 		const char *suffix = table[c].gauge ? "" : "_total";
 		buf_addf(out, "# HELP curlew_%s%s %s\n", table[c].name, suffix, table[c].help);
-		buf_addf(out, "# TYPE curlew_%s%s %s\n", table[c].name, suffix,
-		    table[c].gauge ? "gauge" : "counter");
+		buf_addf(out, "# TYPE curlew_%s%s %s\n", table[c].name, suffix, table[c].gauge ? "gauge" : "counter");
 		buf_addf(out, "curlew_%s%s %" PRId64 "\n", table[c].name, suffix, stats_get(c));
 	}
 }

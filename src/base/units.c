@@ -6,10 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
-/* A plain decimal number at the beginning; NULL: none. strtod() takes hexadecimal digits, exponents, nan and inf as well. */
+/* A plain decimal number at the beginning; NULL: none. strtod() takes hexadecimal digits, exponents, nan and inf as
+ * well. */
 static const char *read_decimal(const char *text, double *n)
 {
-	size_t whole = strspn(text, "0123456789"), fraction = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+	size_t whole = strspn(text, "0123456789"),
+	       fraction = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
 	if (whole + fraction == 0 || whole > 300 || fraction > 300)
 		return NULL;
 	size_t len = whole + (text[whole] == '.' ? 1 + fraction : 0);

@@ -7,10 +7,11 @@
  *	            bodies_begin(true)              body_seal                  SEALED ---body_give---> OWNED
  *	                    '-------> IN PLACE -----------------------------------^
  *
- * body_free() may come at any time: it unlinks the file unless the state is OWNED. A body that never got a byte has no file in
- * the end: body_file() is NULL.
+ * body_free() may come at any time: it unlinks the file unless the state is OWNED. A body that never got a byte has no
+ *file in the end: body_file() is NULL.
  *
- * How names are taken, and why no file is ever written over, stands in body_leases.c. Files are touched outside of the mutex.
+ * How names are taken, and why no file is ever written over, stands in body_leases.c. Files are touched outside of the
+ *mutex.
  */
 #include "body/body_internal.h"
 
@@ -27,7 +28,6 @@
 #include <time.h>
 #include <unistd.h>
 
-
 static int trouble(struct bodies *b, const char *what, const char *name)
 {
 	int saved = errno;
@@ -40,7 +40,8 @@ static int trouble(struct bodies *b, const char *what, const char *name)
 
 /* --- opening and closing --- */
 
-struct bodies *bodies_open(int dir_fd, struct file_lock *lock, struct writer *writer, struct index *ix, const char *boot)
+struct bodies *bodies_open(
+    int dir_fd, struct file_lock *lock, struct writer *writer, struct index *ix, const char *boot)
 {
 	struct bodies *b = calloc(1, sizeof *b);
 	if (b == NULL)
@@ -115,7 +116,8 @@ static int create(struct bodies *b, const char *name)
 	return fd;
 }
 
-/* Where it will stay (invariant 1: it was asked to be written in one go, and no row points at it before it is sealed). */
+/* Where it will stay (invariant 1: it was asked to be written in one go, and no row points at it before it is sealed).
+ */
 static int begin_in_place(struct body *body)
 {
 	while (body_take_name(body) == 0) {
@@ -146,7 +148,8 @@ static int begin_in_spool(struct body *body)
 	body->fd = owner_open(&b->owner, b->dir_fd, body->spool, O_RDWR | O_CREAT | O_EXCL, b->owner.file);
 	if (body->fd >= 0)
 		return 0;
-	if (errno == EACCES || errno == EPERM || errno == ENOENT) { /* spool/ is somebody else's, or gone: body/ may do */
+	if (errno == EACCES || errno == EPERM || errno == ENOENT) { /* spool/ is somebody else's, or gone: body/ may do
+								     */
 		body->spool[0] = '\0';
 		return begin_in_place(body);
 	}
@@ -180,7 +183,8 @@ int body_write(struct body *body, const void *bytes, size_t n)
 			continue;
 		if (put < 0) {
 			body->failed = true;
-			return trouble(body->bodies, "cannot be written", body->name[0] != '\0' ? body->name : body->spool);
+			return trouble(
+			    body->bodies, "cannot be written", body->name[0] != '\0' ? body->name : body->spool);
 		}
 		at += put;
 		left -= (size_t)put;
@@ -387,7 +391,8 @@ int64_t bodies_in_flight_elsewhere(struct bodies *b)
 	DIR *d = open_spool(b, &fd);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		int64_t owner = spooler(e->d_name);
-		if (owner != 0 && owner != file_lock_owner(b->lock) && fstatat(fd, e->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0)
+		if (owner != 0 && owner != file_lock_owner(b->lock) &&
+		    fstatat(fd, e->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0)
 			bytes += s.st_size;
 	}
 	if (d != NULL)

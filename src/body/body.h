@@ -1,7 +1,8 @@
 /*
  * body: one body on its way into its file. store.h's body_begin() makes one.
  *
- * Writing and sealing happen on the disk thread only; reading while it grows is for all. The file is hashed while it is written.
+ * Writing and sealing happen on the disk thread only; reading while it grows is for all. The file is hashed while it is
+ * written.
  */
 #ifndef CURLEW_BODY_BODY_H
 #define CURLEW_BODY_BODY_H

@@ -2,8 +2,8 @@
 #ifndef CURLEW_BODY_BODY_INTERNAL_H
 #define CURLEW_BODY_BODY_INTERNAL_H
 
-#include "body/body_files.h"
 #include "base/owner.h"
+#include "body/body_files.h"
 
 #include <openssl/evp.h>
 #include <pthread.h>
@@ -28,11 +28,11 @@ struct bodies {
 	atomic_llong spooled; /* counts names in spool/ */
 	atomic_bool fresh;
 	struct owner owner;
-	bool apart; /* body/ is on another disk than spool/ */
-	atomic_bool failing;     /* the last write failed, and none has succeeded since */
-	atomic_bool avoid[256];  /* folders beneath body/ that cannot be written, */
-	atomic_int avoided;      /* and how many */
-	atomic_llong in_flight;  /* bytes written of bodies that no row owns */
+	bool apart;             /* body/ is on another disk than spool/ */
+	atomic_bool failing;    /* the last write failed, and none has succeeded since */
+	atomic_bool avoid[256]; /* folders beneath body/ that cannot be written, */
+	atomic_int avoided;     /* and how many */
+	atomic_llong in_flight; /* bytes written of bodies that no row owns */
 
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t lease_came;

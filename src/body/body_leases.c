@@ -1,16 +1,17 @@
 /*
  * Names, leases and synced marks.
  *
- * Names. A lease is taken through the writer's queue and therefore committed before its first name is used; another one is asked for
- * when half of it is used, so that nobody waits for it but the first body of all. A lease whose names are used up is settled
- * when each of its files is either owned by a row or gone (`undecided` is 0). Until then the sweep of another process must leave it
- * alone, which it does while file_lock_owner() lives (invariant 3).
+ * Names. A lease is taken through the writer's queue and therefore committed before its first name is used; another one
+ * is asked for when half of it is used, so that nobody waits for it but the first body of all. A lease whose names are
+ * used up is settled when each of its files is either owned by a row or gone (`undecided` is 0). Until then the sweep
+ * of another process must leave it alone, which it does while file_lock_owner() lives (invariant 3).
  *
- * A power cut may lose the last leases together with all rows that came after them, and then a name meets a file nobody owns.
- * So no file is ever written over: the name is skipped and the file goes to the trash, where its ownership is looked into.
+ * A power cut may lose the last leases together with all rows that came after them, and then a name meets a file nobody
+ * owns. So no file is ever written over: the name is skipped and the file goes to the trash, where its ownership is
+ * looked into.
  *
- * Synced marks (invariant 7). All bodies that are sealed when a sync begins are on the disk when it ends. A name is `writing` from its
- * taking to its sealing; what is below the lowest of those, or below the next name, is sealed.
+ * Synced marks (invariant 7). All bodies that are sealed when a sync begins are on the disk when it ends. A name is
+ * `writing` from its taking to its sealing; what is below the lowest of those, or below the next name, is sealed.
  *
  * The mutex guards leases, marks and the list of bodies being written.
  */
@@ -92,7 +93,8 @@ int body_take_name(struct body *body)
 		if (b->writing != NULL)
 			b->writing->writing_before = body;
 		b->writing = body;
-		if (l->at.behind - l->next_name <= (l->at.behind - l->at.first) / 2 && b->following == NULL && !b->asking)
+		if (l->at.behind - l->next_name <= (l->at.behind - l->at.first) / 2 && b->following == NULL &&
+		    !b->asking)
 			url_argument_for_lease(b);
 		if (l->next_name == l->at.behind)
 			spend_current(b);
@@ -179,7 +181,8 @@ struct asked {
 static int asked_run(struct writer_op *op, struct index *ix)
 {
 	struct asked *a = (struct asked *)op;
-	return index_lease_take(ix, file_lock_owner(a->bodies->lock), a->bodies->boot, a->names, a->least, &a->lease->at);
+	return index_lease_take(
+	    ix, file_lock_owner(a->bodies->lock), a->bodies->boot, a->names, a->least, &a->lease->at);
 }
 
 static void asked_done(struct writer_op *op, bool committed)
@@ -218,7 +221,10 @@ static void url_argument_for_lease(struct bodies *b)
 		b->lease_names *= 4;
 	b->asked_at = now;
 	b->asking = true;
-	*a = (struct asked){.op = {.run = asked_run, .done = asked_done}, .bodies = b, .lease = l, .names = b->lease_names,
+	*a = (struct asked){.op = {.run = asked_run, .done = asked_done},
+	    .bodies = b,
+	    .lease = l,
+	    .names = b->lease_names,
 	    .least = b->least_name};
 	writer_queue(b->writer, &a->op, false);
 }
@@ -245,7 +251,9 @@ static void settle(struct bodies *b, struct lease *l)
 {
 	struct settled *s = calloc(1, sizeof *s);
 	if (s != NULL) {
-		*s = (struct settled){.op = {.run = settled_run, .done = settled_done}, .id = l->at.id, .first = l->at.first,
+		*s = (struct settled){.op = {.run = settled_run, .done = settled_done},
+		    .id = l->at.id,
+		    .first = l->at.first,
 		    .behind = l->next_name};
 		writer_queue(b->writer, &s->op, false);
 	}

@@ -1,12 +1,15 @@
 /*
- * The directories: body/ with its 256 folders, and spool/. Are they there, are they the right ones, and can they be written?
+ * The directories: body/ with its 256 folders, and spool/. Are they there, are they the right ones, and can they be
+ * written?
  *
- * The mark. An empty folder body/.curlew says that this body/ is the one that the rows speak of. Where a disk is not mounted, or another one
- * is mounted, body/ has no mark: then a missing file says nothing about its row (invariant 3), and nothing is stored. A plain
- * `rm -r body/[0-9a-f]*` leaves the mark, so that a body/ that was emptied is told from one that is away.
+ * The mark. An empty folder body/.curlew says that this body/ is the one that the rows speak of. Where a disk is not
+ * mounted, or another one is mounted, body/ has no mark: then a missing file says nothing about its row (invariant 3),
+ * and nothing is stored. A plain `rm -r body/[0-9a-f]*` leaves the mark, so that a body/ that was emptied is told from
+ * one that is away.
  *
- * Folders that cannot be written. Names go through the folders one after the other, so one that belongs to somebody else would stop all
- * storing for 65,536 names. It is reported once and its names are passed over until it can be written.
+ * Folders that cannot be written. Names go through the folders one after the other, so one that belongs to somebody
+ * else would stop all storing for 65,536 names. It is reported once and its names are passed over until it can be
+ * written.
  */
 #include "body/body_internal.h"
 
@@ -56,13 +59,17 @@ bool body_is_the_one(int dir_fd, struct index *ix)
 	bool entries, parts;
 	if (body_marked(dir_fd))
 		return true;
-	return any_file_is_there(dir_fd, ix, false, &entries) || any_file_is_there(dir_fd, ix, true, &parts) || (!entries && !parts);
+	return any_file_is_there(dir_fd, ix, false, &entries) || any_file_is_there(dir_fd, ix, true, &parts) ||
+	       (!entries && !parts);
 }
 
 void body_say_absence(const char *dir, struct buf *why)
 {
-	buf_addf(why, "%s/body: this is not the directory that the bodies were stored in: it has no mark body/.curlew (is a disk not mounted? If "
-		"the bodies are gone for good: mkdir -p '%s/" MARK "')", dir, dir);
+	buf_addf(why,
+	    "%s/body: this is not the directory that the bodies were stored in: it has no mark body/.curlew (is a disk "
+	    "not mounted? If "
+	    "the bodies are gone for good: mkdir -p '%s/" MARK "')",
+	    dir, dir);
 }
 
 int bodies_make_places(struct bodies *b, struct index *ix)
@@ -73,7 +80,8 @@ int bodies_make_places(struct bodies *b, struct index *ix)
 	if (!body_marked(b->dir_fd) && body_is_the_one(b->dir_fd, ix))
 		owner_make_folder(&b->owner, b->dir_fd, MARK);
 	/* What cannot be renamed from one to the other is written where it stays. */
-	b->apart = is_folder(b->dir_fd, "body", &body) && is_folder(b->dir_fd, "spool", &spool) && body.st_dev != spool.st_dev;
+	b->apart =
+	    is_folder(b->dir_fd, "body", &body) && is_folder(b->dir_fd, "spool", &spool) && body.st_dev != spool.st_dev;
 	return 0;
 }
 
@@ -133,8 +141,10 @@ static int look_at_folders(struct bodies *b)
 		first = writable ? first : ab;
 	}
 	if (atomic_exchange(&b->avoided, avoided) == 0 && avoided > 0)
-		log_say("body/%02x: cannot be written (like %d of the %d folders in all; the owner of the cache directory must own them; `curlew "
-			"stats` lists them)", first, avoided, FOLDERS);
+		log_say("body/%02x: cannot be written (like %d of the %d folders in all; the owner of the cache "
+			"directory must own them; `curlew "
+			"stats` lists them)",
+		    first, avoided, FOLDERS);
 	return avoided;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Bytes of the lock file: 0 setting up (exclusive), 1 using (shared), 2 reclaiming (exclusive), and from OWNERS on one byte for each
- * living store. No byte exists: a lock may lie behind the end of a file.
+ * Bytes of the lock file: 0 setting up (exclusive), 1 using (shared), 2 reclaiming (exclusive), and from OWNERS on one
+ * byte for each living store. No byte exists: a lock may lie behind the end of a file.
  */
 #include "body/file_lock.h"
 
@@ -57,7 +57,9 @@ struct file_lock *file_lock_open_to_read(int dir_fd)
 {
 	struct file_lock *l = file_lock_open(dir_fd);
 	bool denied = l == NULL && (errno == EACCES || errno == EPERM);
-	bool nobody = l == NULL && (errno == EROFS || (denied && faccessat(dir_fd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT));
+	bool nobody =
+	    l == NULL &&
+	    (errno == EROFS || (denied && faccessat(dir_fd, "lock", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT));
 	if (nobody && (l = calloc(1, sizeof *l)) != NULL)
 		l->fd = -1;
 	return l;

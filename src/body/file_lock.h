@@ -1,9 +1,9 @@
 /*
  * lock: who else is using this cache directory? Byte locks on $CACHE/lock answer.
  *
- * The locks are OFD locks: they belong to the open file, so they end with the process however it ends, they work across pid
- * namespaces and containers that share the directory, and two stores in one process see each other. The file has no content.
- * Every function may be called by any thread.
+ * The locks are OFD locks: they belong to the open file, so they end with the process however it ends, they work across
+ * pid namespaces and containers that share the directory, and two stores in one process see each other. The file has no
+ * content. Every function may be called by any thread.
  */
 #ifndef CURLEW_BODY_FILE_LOCK_H
 #define CURLEW_BODY_FILE_LOCK_H
@@ -15,8 +15,8 @@ struct file_lock;
 
 /* Opens (or makes) the file in the directory. NULL with errno. */
 struct file_lock *file_lock_open(int dir_fd);
-/* The same for one who changes nothing: also where the file cannot be made or written, and nobody has made it: there nobody lives and nobody
- * reclaims. NULL with errno. */
+/* The same for one who changes nothing: also where the file cannot be made or written, and nobody has made it: there
+ * nobody lives and nobody reclaims. NULL with errno. */
 struct file_lock *file_lock_open_to_read(int dir_fd);
 void file_lock_close(struct file_lock *);
 

@@ -25,11 +25,29 @@ static const struct {
 	const char *at;
 	int bits;
 } special[] = {
-    {"0.0.0.0", 8}, {"10.0.0.0", 8}, {"100.64.0.0", 10}, {"127.0.0.0", 8}, {"169.254.0.0", 16},
-    {"172.16.0.0", 12}, {"192.0.0.0", 24}, {"192.0.2.0", 24}, {"192.88.99.0", 24},
-    {"192.168.0.0", 16}, {"198.18.0.0", 15}, {"198.51.100.0", 24}, {"203.0.113.0", 24},
-    {"224.0.0.0", 4}, {"240.0.0.0", 4}, {"::", 96}, {"100::", 64}, {"2001::", 23},
-    {"2001:db8::", 32}, {"fc00::", 7}, {"fe80::", 10}, {"fec0::", 10}, {"ff00::", 8},
+    {"0.0.0.0", 8},
+    {"10.0.0.0", 8},
+    {"100.64.0.0", 10},
+    {"127.0.0.0", 8},
+    {"169.254.0.0", 16},
+    {"172.16.0.0", 12},
+    {"192.0.0.0", 24},
+    {"192.0.2.0", 24},
+    {"192.88.99.0", 24},
+    {"192.168.0.0", 16},
+    {"198.18.0.0", 15},
+    {"198.51.100.0", 24},
+    {"203.0.113.0", 24},
+    {"224.0.0.0", 4},
+    {"240.0.0.0", 4},
+    {"::", 96},
+    {"100::", 64},
+    {"2001::", 23},
+    {"2001:db8::", 32},
+    {"fc00::", 7},
+    {"fe80::", 10},
+    {"fec0::", 10},
+    {"ff00::", 8},
     {"64:ff9b:1::", 48},
 };
 
@@ -37,8 +55,12 @@ static const struct {
 	const char *word, *at;
 	int bits;
 } words[] = {
-    {"loopback", "127.0.0.0", 8}, {"loopback", "::1", 128}, {"private", "10.0.0.0", 8},
-    {"private", "172.16.0.0", 12}, {"private", "192.168.0.0", 16}, {"private", "fc00::", 7},
+    {"loopback", "127.0.0.0", 8},
+    {"loopback", "::1", 128},
+    {"private", "10.0.0.0", 8},
+    {"private", "172.16.0.0", 12},
+    {"private", "192.168.0.0", 16},
+    {"private", "fc00::", 7},
 };
 
 static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -151,7 +173,8 @@ static int parse_number(const char *text, int max)
 	return *end == '\0' && n <= max ? (int)n : -1;
 }
 
-/* Takes ":PORT" off the end of an item, but not the last group of a bare IPv6 address. 0 when there is none, -1 malformed. */
+/* Takes ":PORT" off the end of an item, but not the last group of a bare IPv6 address. 0 when there is none, -1
+ * malformed. */
 static int take_port(char *item)
 {
 	char *colon = strrchr(item, ':');

@@ -1,9 +1,9 @@
 /*
  * allow: which addresses may be fetched from (--allow-to). Pure.
  *
- * Public addresses are always allowed; the others (loopback, private, link-local, shared, multicast, reserved, and IPv6 forms that
- * carry such an IPv4 address) only when a rule names them. Judged on the resolved address at connect time, so that no name,
- * redirect or changing DNS answer gets around it.
+ * Public addresses are always allowed; the others (loopback, private, link-local, shared, multicast, reserved, and IPv6
+ * forms that carry such an IPv4 address) only when a rule names them. Judged on the resolved address at connect time,
+ * so that no name, redirect or changing DNS answer gets around it.
  */
 #ifndef CURLEW_FETCH_ALLOW_H
 #define CURLEW_FETCH_ALLOW_H

@@ -36,8 +36,8 @@ void close_notify_setup(void)
 struct close_notify *close_notify_await(CURL *easy)
 {
 	struct curl_tlssessioninfo *tls = NULL;
-	if (slot < 0 || curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || tls == NULL || tls->internals == NULL ||
-	    tls->backend != CURLSSLBACKEND_OPENSSL)
+	if (slot < 0 || curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || tls == NULL ||
+	    tls->internals == NULL || tls->backend != CURLSSLBACKEND_OPENSSL)
 		return NULL;
 	struct close_notify *n = calloc(1, sizeof *n);
 	if (n == NULL)

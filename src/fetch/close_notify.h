@@ -1,7 +1,7 @@
 /*
- * close_notify: whether TLS ended in order. A body that lasts until the connection ends is whole only if a close_notify came (RFC 9112 9.8);
- * without it, anybody on the way may have cut the body. libcurl 7.88 takes both for an end, so OpenSSL is asked. Another TLS library reports
- * it by itself. The engine's thread only.
+ * close_notify: whether TLS ended in order. A body that lasts until the connection ends is whole only if a close_notify
+ * came (RFC 9112 9.8); without it, anybody on the way may have cut the body. libcurl 7.88 takes both for an end, so
+ * OpenSSL is asked. Another TLS library reports it by itself. The engine's thread only.
  */
 #ifndef CURLEW_FETCH_CLOSE_NOTIFY_H
 #define CURLEW_FETCH_CLOSE_NOTIFY_H

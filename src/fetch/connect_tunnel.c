@@ -1,6 +1,6 @@
 /*
- * A connected socket for CONNECT: a transfer that only connects, with the engine's resolver, address check, upstream proxy and limits. The
- * socket is a duplicate, for libcurl closes its own with the transfer.
+ * A connected socket for CONNECT: a transfer that only connects, with the engine's resolver, address check, upstream
+ * proxy and limits. The socket is a duplicate, for libcurl closes its own with the transfer.
  */
 #include "fetch/connect_tunnel.h"
 

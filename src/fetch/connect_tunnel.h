@@ -5,8 +5,9 @@
 #include "fetch/engine.h"
 
 /*
- * Connects to host:port, through the upstream proxy if there is one. Blocks the caller, for as long as connecting may take. Returns a socket
- * that does not block, the caller's to close; or -1, then *outcome and message say why. Any thread but the engine's.
+ * Connects to host:port, through the upstream proxy if there is one. Blocks the caller, for as long as connecting may
+ * take. Returns a socket that does not block, the caller's to close; or -1, then *outcome and message say why. Any
+ * thread but the engine's.
  */
 int connect_tunnel(struct engine *, const char *host, int port, enum engine_outcome *outcome, char message[256]);
 

@@ -1,9 +1,10 @@
 /*
- * The loop: wait for sockets, for libcurl's timer or for a command; do the commands; let libcurl act; take what has ended; once a
- * second look for transfers past their deadline; tell batch_end.
+ * The loop: wait for sockets, for libcurl's timer or for a command; do the commands; let libcurl act; take what has
+ * ended; once a second look for transfers past their deadline; tell batch_end.
  *
- * Other threads never touch libcurl. They leave a command (start, resume, cancel) under `lock`, at most one list node a fetch, and
- * write the eventfd when the list was empty. A fetch is freed on the engine's thread alone, after leaving that list.
+ * Other threads never touch libcurl. They leave a command (start, resume, cancel) under `lock`, at most one list node a
+ * fetch, and write the eventfd when the list was empty. A fetch is freed on the engine's thread alone, after leaving
+ * that list.
  */
 #include "fetch/engine.h"
 
@@ -123,7 +124,8 @@ static void finish(struct fetch *f, CURLcode code)
 	unlink_active(f);
 	transfer_end(f, code);
 	withdraw_commands(f); /* from here on nobody knows it who could leave a command */
-	name_leave(f->shared->lookups, &f->name, code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY);
+	name_leave(
+	    f->shared->lookups, &f->name, code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY);
 	transfer_free(f);
 }
 
@@ -259,8 +261,8 @@ static void take_events(struct engine *e, int wait_ms)
 		if (!origin_sockets_event(e->shared.sockets, fd) || name_event(e->shared.lookups, fd))
 			continue;
 		int mask = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-		    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-		    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+			   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+			   (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 		curl_multi_socket_action(e->shared.multi, fd, mask, &running);
 	}
 	name_settle(e->shared.lookups);
@@ -328,8 +330,7 @@ static void *engine_main(void *arg)
 
 /* --- for other threads --- */
 
-struct fetch *engine_start(
-    struct engine *e, const struct fetch_spec *spec, const struct fetch_ops *ops, void *ctx)
+struct fetch *engine_start(struct engine *e, const struct fetch_spec *spec, const struct fetch_ops *ops, void *ctx)
 {
 	struct fetch *f = transfer_new(&e->shared, spec, ops, ctx);
 	if (f == NULL)
@@ -357,8 +358,9 @@ static int prepare_multi(struct engine *e)
 	curl_multi_setopt(e->shared.multi, CURLMOPT_SOCKETDATA, e);
 	curl_multi_setopt(e->shared.multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(e->shared.multi, CURLMOPT_TIMERDATA, e);
-	/* One transfer at a time on an HTTP/2 connection, too: of two, the one whose client stops reading would let libcurl read on for the other,
-	 * and keep up to its window of 10 MB in memory. Alone it leaves the bytes to the kernel. */
+	/* One transfer at a time on an HTTP/2 connection, too: of two, the one whose client stops reading would let
+	 * libcurl read on for the other, and keep up to its window of 10 MB in memory. Alone it leaves the bytes to the
+	 * kernel. */
 	curl_multi_setopt(e->shared.multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	curl_multi_setopt(e->shared.multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = e->wake_fd};

@@ -1,9 +1,9 @@
 /*
  * engine: one thread, one curl_multi: everything curlew asks of origins. It knows transfers, not caching.
  *
- * A fetch belongs to the engine from engine_start() until its done() callback, which is always called, exactly once, and last.
- * All callbacks run on the engine's thread, must not block, and may call engine_resume_* and engine_cancel. Redirects are not followed.
- * Bodies come without their transfer coding (RFC 9112 7) and with their content coding.
+ * A fetch belongs to the engine from engine_start() until its done() callback, which is always called, exactly once,
+ * and last. All callbacks run on the engine's thread, must not block, and may call engine_resume_* and engine_cancel.
+ * Redirects are not followed. Bodies come without their transfer coding (RFC 9112 7) and with their content coding.
  */
 #ifndef CURLEW_FETCH_ENGINE_H
 #define CURLEW_FETCH_ENGINE_H
@@ -22,10 +22,11 @@ struct engine_config {
 	const char *proxy;  /* upstream proxy URL, or NULL: environment variables are never looked at */
 	const char *cacert; /* PEM file, or NULL for the system's trust store */
 	double connect_timeout_s;
-	double origin_timeout_s;   /* for the whole head, then for each silence */
-	const struct allow *allow; /* outlives the engine; NULL: public addresses only */
-	bool offline;              /* every fetch fails at once with ENGINE_OFFLINE */
-	void (*batch_end)(void *ctx); /* after each batch of callbacks: the moment to wake waiting threads; may be NULL */
+	double origin_timeout_s;      /* for the whole head, then for each silence */
+	const struct allow *allow;    /* outlives the engine; NULL: public addresses only */
+	bool offline;                 /* every fetch fails at once with ENGINE_OFFLINE */
+	void (*batch_end)(void *ctx); /* after each batch of callbacks: the moment to wake waiting threads; may be NULL
+				       */
 	void *ctx;
 };
 
@@ -36,13 +37,13 @@ enum engine_outcome {
 	ENGINE_PROXY,       /* the upstream proxy cannot be reached, or it refuses the connection to the host */
 	ENGINE_NOT_ALLOWED, /* its address is not public and no --allow-to names it */
 	ENGINE_TIMEOUT,
-	ENGINE_TLS,       /* handshake or certificate */
-	ENGINE_BROKEN,    /* reset, closed or truncated before the answer was whole */
-	ENGINE_BAD,       /* the answer is not HTTP we can read */
+	ENGINE_TLS,    /* handshake or certificate */
+	ENGINE_BROKEN, /* reset, closed or truncated before the answer was whole */
+	ENGINE_BAD,    /* the answer is not HTTP we can read */
 	ENGINE_OFFLINE,
-	ENGINE_BUSY,      /* too many names are being looked up at once */
+	ENGINE_BUSY, /* too many names are being looked up at once */
 	ENGINE_CANCELLED,
-	ENGINE_TROUBLE    /* ours: memory */
+	ENGINE_TROUBLE /* ours: memory */
 };
 
 struct engine_end {
@@ -60,11 +61,13 @@ enum { ENGINE_UPLOAD_WAIT = -1, ENGINE_UPLOAD_ABORT = -2 };
 struct fetch_ops {
 	/* An interim (1xx) head: status, field lines. May be NULL. */
 	void (*interim)(void *ctx, int status, struct span fields);
-	/* The final head: status, HTTP/1 minor version (2 for HTTP/2), field lines as received; body_bytes -1 when not known. */
+	/* The final head: status, HTTP/1 minor version (2 for HTTP/2), field lines as received; body_bytes -1 when not
+	 * known. */
 	void (*head)(void *ctx, int status, int minor, struct span fields, int64_t body_bytes);
 	/* Body bytes, always taken; false asks for a pause until engine_resume_data(). */
 	bool (*data)(void *ctx, const char *bytes, size_t n);
-	/* Up to n bytes of the request body; 0 at its end, ENGINE_UPLOAD_WAIT until engine_resume_upload(), ENGINE_UPLOAD_ABORT. */
+	/* Up to n bytes of the request body; 0 at its end, ENGINE_UPLOAD_WAIT until engine_resume_upload(),
+	 * ENGINE_UPLOAD_ABORT. */
 	ssize_t (*upload)(void *ctx, char *bytes, size_t n);
 	void (*done)(void *ctx, const struct engine_end *);
 };
@@ -74,12 +77,12 @@ enum { ENGINE_NO_UPLOAD = -2, ENGINE_CHUNKED_UPLOAD = -1 };
 struct fetch_spec {
 	const char *method;
 	const char *url;
-	struct span fields; /* "Name: value\n" lines to send; Host and framing are the engine's */
+	struct span fields;   /* "Name: value\n" lines to send; Host and framing are the engine's */
 	int64_t upload_bytes; /* or one of the two above */
-	bool asterisk; /* the target is "*": the server as a whole (RFC 9112 3.2.4) */
-	bool trusted;  /* --origin: its address is allowed by being named */
-	bool idempotent; /* may be sent again when a kept connection turns out dead */
-	bool tunnel;     /* connect only: method, fields and body are not used */
+	bool asterisk;        /* the target is "*": the server as a whole (RFC 9112 3.2.4) */
+	bool trusted;         /* --origin: its address is allowed by being named */
+	bool idempotent;      /* may be sent again when a kept connection turns out dead */
+	bool tunnel;          /* connect only: method, fields and body are not used */
 };
 
 /* NULL with a sentence in why. */

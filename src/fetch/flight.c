@@ -33,7 +33,8 @@ void flight_end_if_idle(struct flight *f)
 
 void flight_forget_read(struct flight *f)
 {
-	bool on_disk = f->state == FLIGHT_LANDED && f->on_disk == f->received; /* and waits for its row: who comes now reads the file */
+	bool on_disk = f->state == FLIGHT_LANDED && f->on_disk == f->received; /* and waits for its row: who comes now
+										  reads the file */
 	if (f->state == FLIGHT_ASKING || (f->storing && !on_disk))
 		return;
 	int64_t least = f->received;
@@ -66,7 +67,8 @@ static int64_t patience_ms(const struct flight_reader *s)
 	return left < 0 ? 0 : left < LOOK_MS ? left : LOOK_MS;
 }
 
-/* True when the follower has waited long enough and it is its turn to start another flight. Under the lock, which is let go meanwhile. */
+/* True when the follower has waited long enough and it is its turn to start another flight. Under the lock, which is
+ * let go meanwhile. */
 static bool is_late(struct flight_reader *s)
 {
 	if (s->leads || clock_ms() < s->late_ms)
@@ -168,7 +170,8 @@ static bool find_piece(struct flight_reader *s, struct flight_piece *out, enum f
 	struct flight *f = s->flight;
 	const struct partial_body_segment *r = f->partial != NULL ? partial_body_find(f->partial, s->pos) : NULL;
 	if (r != NULL) {
-		*out = (struct flight_piece){.n = (size_t)(r->at + r->n - s->pos), .fd = r->fd, .at = r->skip + s->pos - r->at};
+		*out = (struct flight_piece){
+		    .n = (size_t)(r->at + r->n - s->pos), .fd = r->fd, .at = r->skip + s->pos - r->at};
 		*what = FLIGHT_FILE;
 		s->pos += (int64_t)out->n;
 		return true;
@@ -210,7 +213,8 @@ enum flight_read flight_read(struct flight_reader *s, bool wait, struct flight_p
 		}
 		if (!wait_a_while(s, LOOK_MS))
 			break;
-		flight_forget_read(f); /* storing may have ended meanwhile: then all that waits for us is what we have read */
+		flight_forget_read(f); /* storing may have ended meanwhile: then all that waits for us is what we have
+					  read */
 	}
 	pthread_mutex_unlock(&f->lock);
 	segment_drop(done_with);
@@ -265,7 +269,8 @@ void flight_leave(struct flight_reader *s)
 		f->given_up = true;
 		engine_cancel(f->fetch);
 		if (f->storing && strcmp(f->method, "GET") == 0)
-			store_refuse(f->flights->config.store, f->url, "the client left, and nobody waited for the rest", f->status, flight_now());
+			store_refuse(f->flights->config.store, f->url,
+			    "the client left, and nobody waited for the rest", f->status, flight_now());
 	} else {
 		flight_forget_read(f);
 	}

@@ -1,8 +1,8 @@
 /*
- * Bodies that take more than one answer. Three ways lead here: parts of a body are stored and a fetch completes them (the reserve);
- * a fetch breaks off and the rest is asked for where it stopped, up to RESUMES times and only while that brings something; or a rule
- * follows redirects, and the body is at the end of them. Seats see one growing body each time. The first two rest on a strong
- * validator (RFC 9110 15.3.7.3): bytes of two versions are never put together.
+ * Bodies that take more than one answer. Three ways lead here: parts of a body are stored and a fetch completes them
+ * (the reserve); a fetch breaks off and the rest is asked for where it stopped, up to RESUMES times and only while that
+ * brings something; or a rule follows redirects, and the body is at the end of them. Seats see one growing body each
+ * time. The first two rest on a strong validator (RFC 9110 15.3.7.3): bytes of two versions are never put together.
  */
 #include "fetch/flight_internal.h"
 
@@ -17,7 +17,8 @@ enum { RESUMES = 5, HOPS = 8 };
 
 /* --- completing what is stored --- */
 
-const struct head *flight_range_first_head(struct flight *f, const struct head *response, struct head *combined, struct buf *text)
+const struct head *flight_range_first_head(
+    struct flight *f, const struct head *response, struct head *combined, struct buf *text)
 {
 	int64_t now = flight_now(), whole;
 	struct partial_body *r = f->partial;
@@ -27,9 +28,10 @@ const struct head *flight_range_first_head(struct flight *f, const struct head *
 		return response;
 	message_init(&stored);
 	/* The stored fields, updated by what has just come (RFC 9111 3.4), are the head of the whole. */
-	bool fits = partial_body_fits(r, response, now, &whole) && message_parse_fields(&stored, span_of(r->of->headers)) == 0 &&
-	    policy_update_fields(&stored, response, false, text) == 0 && policy_cookie_fields(response, text) == 0 &&
-	    message_parse_fields(combined, buf_span(text)) == 0;
+	bool fits = partial_body_fits(r, response, now, &whole) &&
+		    message_parse_fields(&stored, span_of(r->of->headers)) == 0 &&
+		    policy_update_fields(&stored, response, false, text) == 0 &&
+		    policy_cookie_fields(response, text) == 0 && message_parse_fields(combined, buf_span(text)) == 0;
 	message_fini(&stored);
 	pthread_mutex_lock(&f->lock);
 	if (fits) {
@@ -143,8 +145,12 @@ static bool follow(struct flight *f)
 	f->fetch_url = f->redirect;
 	f->redirect = NULL;
 	/* --origin is trusted, not where it points. */
-	struct fetch_spec spec = {.method = f->method, .url = f->fetch_url, .fields = buf_span(&fields), .upload_bytes = ENGINE_NO_UPLOAD,
-	    .trusted = f->flights->config.trusted && same_origin, .idempotent = true};
+	struct fetch_spec spec = {.method = f->method,
+	    .url = f->fetch_url,
+	    .fields = buf_span(&fields),
+	    .upload_bytes = ENGINE_NO_UPLOAD,
+	    .trusted = f->flights->config.trusted && same_origin,
+	    .idempotent = true};
 	f->fetch = fields.failed ? NULL : engine_start(f->flights->engine, &spec, &flight_receive_ops, f);
 	buf_fini(&fields);
 	return f->fetch != NULL;
@@ -158,14 +164,19 @@ bool flight_range_try(struct flight *f, enum engine_outcome outcome)
 		return follow(f);
 	bool broke_off = outcome == ENGINE_BROKEN || outcome == ENGINE_TIMEOUT;
 	bool wanted = f->reader_count > 0 || f->background || f->storing;
-	if (!broke_off || f->state != FLIGHT_STREAMING || f->validator == NULL || f->is_part || f->forgotten || f->given_up || !wanted ||
-	    f->resume_refused || f->resumes >= RESUMES || f->received <= f->resumed_at || f->buffer.end != f->received)
+	if (!broke_off || f->state != FLIGHT_STREAMING || f->validator == NULL || f->is_part || f->forgotten ||
+	    f->given_up || !wanted || f->resume_refused || f->resumes >= RESUMES || f->received <= f->resumed_at ||
+	    f->buffer.end != f->received)
 		return false;
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
 	if (rest_fields(f, &fields) == 0) {
-		struct fetch_spec spec = {.method = f->method, .url = f->fetch_url, .fields = buf_span(&fields),
-		    .upload_bytes = ENGINE_NO_UPLOAD, .trusted = f->flights->config.trusted && key_same_origin(f->url, f->fetch_url), .idempotent = true};
+		struct fetch_spec spec = {.method = f->method,
+		    .url = f->fetch_url,
+		    .fields = buf_span(&fields),
+		    .upload_bytes = ENGINE_NO_UPLOAD,
+		    .trusted = f->flights->config.trusted && key_same_origin(f->url, f->fetch_url),
+		    .idempotent = true};
 		f->fetch = engine_start(f->flights->engine, &spec, &flight_receive_ops, f);
 	}
 	buf_fini(&fields);
@@ -184,7 +195,12 @@ static bool may_store(const struct flight *f, const struct head *response, char 
 {
 	int64_t now = flight_now();
 	struct policy_storing verdict;
-	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = now, .answered_at = now, .decision = &f->decision, .part = true};
+	struct policy_exchange x = {.request = &f->request,
+	    .response = response,
+	    .asked_at = now,
+	    .answered_at = now,
+	    .decision = &f->decision,
+	    .part = true};
 	policy_judge_storing(&f->flights->config.policy, &x, &verdict);
 	memcpy(reason, verdict.reason, POLICY_REASON);
 	return verdict.store;
@@ -204,7 +220,8 @@ void flight_range_next_head(struct flight *f, const struct head *response)
 	char reason[POLICY_REASON];
 	int64_t whole = f->body_bytes;
 	int64_t last = f->expected_end >= 0 && f->expected_end != whole ? f->expected_end - 1 : -1;
-	bool fits = is_in_the_same_coding(f, response) && partial_body_answers(response, flight_now(), f->received, last, &whole, span_of(f->validator), f->validator_is_tag);
+	bool fits = is_in_the_same_coding(f, response) && partial_body_answers(response, flight_now(), f->received,
+							      last, &whole, span_of(f->validator), f->validator_is_tag);
 	bool stored = !fits || may_store(f, response, reason);
 	pthread_mutex_lock(&f->lock);
 	f->resuming = false;

@@ -1,6 +1,7 @@
 /*
- * What the engine brings to a flight, on the engine's thread. State changes are made at once, but waiting threads are woken once a round
- * (flight_receive_batch_end): a small answer's head, body and end arrive together and should cost one wake-up, not three.
+ * What the engine brings to a flight, on the engine's thread. State changes are made at once, but waiting threads are
+ * woken once a round (flight_receive_batch_end): a small answer's head, body and end arrive together and should cost
+ * one wake-up, not three.
  */
 #include "fetch/flight_internal.h"
 
@@ -97,7 +98,8 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 		flight_range_note_validator(f, head);
 		flight_store_judge(f, head, &response);
 	}
-	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another to wait for. */
+	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another
+	 * to wait for. */
 	if (f->shared != f->shareable || f->passes)
 		flight_table_note_pass(f->flights, f->hash, !f->shareable);
 	bool beside = flight_table_is_beside(f);
@@ -124,8 +126,8 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 		pthread_mutex_unlock(&f->lock);
 		return true;
 	}
-	/* The framing of a part may bring more than its Content-Range says. Behind the body of which it is a part it would be an answer
-	 * of its own to a client. */
+	/* The framing of a part may bring more than its Content-Range says. Behind the body of which it is a part it
+	 * would be an answer of its own to a client. */
 	bool too_long = f->expected_end >= 0 && (int64_t)n > f->expected_end - f->received;
 	if (too_long) {
 		n = f->expected_end > f->received ? (size_t)(f->expected_end - f->received) : 0;
@@ -142,8 +144,10 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 		if (f->storing && most > 0 && f->received > most)
 			flight_store_give_up(f, f->flights->config.too_large);
 		/* What arrives takes room before it is a row, and others are evicted for it. */
-		if (f->storing && f->body_bytes < 0 && f->received > FLIGHT_ENDLESS && store_short(f->flights->config.store))
-			flight_store_give_up(f, "its length is unknown, and the disk has less free than --min-free leaves");
+		if (f->storing && f->body_bytes < 0 && f->received > FLIGHT_ENDLESS &&
+		    store_short(f->flights->config.store))
+			flight_store_give_up(
+			    f, "its length is unknown, and the disk has less free than --min-free leaves");
 		flight_store_grow(f);
 		flight_store_step(f);
 	}
@@ -151,7 +155,8 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 	if (!more)
 		f->paused = true;
 	else
-		flight_unpause(f); /* bytes that were under way when it was paused: the wish to go on may have come before them */
+		flight_unpause(f); /* bytes that were under way when it was paused: the wish to go on may have come
+				      before them */
 	notice(f);
 	pthread_mutex_unlock(&f->lock);
 	return more;
@@ -176,7 +181,8 @@ static void on_done(void *ctx, const struct engine_end *end)
 		return;
 	}
 	if (f->status != 0 && policy_is_unsafe(span_of(f->method)) == false)
-		store_fetched(f->flights->config.store, f->url, f->received - (f->partial != NULL ? f->partial->hole_first : 0), flight_now());
+		store_fetched(f->flights->config.store, f->url,
+		    f->received - (f->partial != NULL ? f->partial->hole_first : 0), flight_now());
 	f->outcome = end->outcome;
 	f->curl_code = end->curl_code;
 	f->message = strdup(end->message);

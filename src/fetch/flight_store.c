@@ -1,7 +1,8 @@
 /*
- * From a head to a row. flight_store_judge() runs once, at the head, on the engine's thread: policy's verdict, the entry to be, or the freshened
- * row of a 304. Then the disk thread follows the arriving body (flight_store_step), seals it, and gives entry and body to the writer;
- * flight_store_over() is the end, on the writer's thread (invariant 1: the row last).
+ * From a head to a row. flight_store_judge() runs once, at the head, on the engine's thread: policy's verdict, the
+ * entry to be, or the freshened row of a 304. Then the disk thread follows the arriving body (flight_store_step), seals
+ * it, and gives entry and body to the writer; flight_store_over() is the end, on the writer's thread (invariant 1: the
+ * row last).
  */
 #include "fetch/flight_internal.h"
 
@@ -82,24 +83,26 @@ static bool selects_alike(const struct head *request, const struct head *stored,
 	buf_init(&before, BUF_VARY);
 	buf_init(&after, BUF_VARY);
 	bool alike = key_vary(stored, request, &before) == 0 && key_vary(updated, request, &after) == 0 &&
-	    strcmp(buf_str(&before), buf_str(&after)) == 0;
+		     strcmp(buf_str(&before), buf_str(&after)) == 0;
 	buf_fini(&before);
 	buf_fini(&after);
 	return alike;
 }
 
-/* Would nobody's request let it be stored? What one request forbids says nothing of what is stored for others (RFC 9111 5.2.1.5). */
+/* Would nobody's request let it be stored? What one request forbids says nothing of what is stored for others (RFC
+ * 9111 5.2.1.5). */
 static bool is_forbidden(const struct flight *f, const struct head *response, int64_t now)
 {
 	struct policy_storing verdict;
 	struct head plain = {.method = span_of("GET")};
-	struct policy_exchange x = {.request = &plain, .response = response, .asked_at = now, .answered_at = now, .decision = &f->decision};
+	struct policy_exchange x = {
+	    .request = &plain, .response = response, .asked_at = now, .answered_at = now, .decision = &f->decision};
 	policy_judge_storing(&f->flights->config.policy, &x, &verdict);
 	return !verdict.store;
 }
 
-/* A 304 about the row we asked with, or a 200 to HEAD that agrees with it: its stored fields updated (RFC 9111 4.3.4, 4.3.5), judged anew
- * as the answer to GET it stands for. */
+/* A 304 about the row we asked with, or a 200 to HEAD that agrees with it: its stored fields updated (RFC
+ * 9111 4.3.4, 4.3.5), judged anew as the answer to GET it stands for. */
 static void judge_freshening(struct flight *f, const struct head *response, int64_t now)
 {
 	struct head stored, updated, changed, as_get = f->request; /* as_get owns nothing */
@@ -112,18 +115,23 @@ static void judge_freshening(struct flight *f, const struct head *response, int6
 	const struct entry *base = base_of(f);
 	struct entry *e = entry_copy(base);
 	bool ours = e != NULL && message_parse_fields(&stored, span_of(base->headers)) == 0 &&
-	    message_parse_fields(&changed, buf_span(&f->head)) == 0 && /* with a Date of ours where theirs is none (RFC 9110 6.6.1) */
-	    (response->status == 304 ? policy_freshens(response, &stored)
-				     : policy_head_freshens(response, &stored, base->body_bytes));
+		    message_parse_fields(&changed, buf_span(&f->head)) == 0 && /* with a Date of ours where theirs is
+										  none (RFC 9110 6.6.1) */
+		    (response->status == 304 ? policy_freshens(response, &stored)
+					     : policy_head_freshens(response, &stored, base->body_bytes));
 	bool cookies = policy_keeps_cookies(&f->flights->config.policy, &f->decision);
-	if (!ours || policy_update_fields(&stored, &changed, cookies, &text) != 0 || message_parse_fields(&updated, buf_span(&text)) != 0 ||
-	    !selects_alike(&as_get, &stored, &updated)) {
+	if (!ours || policy_update_fields(&stored, &changed, cookies, &text) != 0 ||
+	    message_parse_fields(&updated, buf_span(&text)) != 0 || !selects_alike(&as_get, &stored, &updated)) {
 		entry_free(e);
 		goto out;
 	}
 	updated.status = base->status;
-	struct policy_exchange x = {.request = &as_get, .response = &updated, .asked_at = flight_asked_at(f, now),
-	    .answered_at = now, .freshened_by = response, .decision = &f->decision};
+	struct policy_exchange x = {.request = &as_get,
+	    .response = &updated,
+	    .asked_at = flight_asked_at(f, now),
+	    .answered_at = now,
+	    .freshened_by = response,
+	    .decision = &f->decision};
 	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
 	if (describe(e, f, &updated, now) != 0) {
 		entry_free(e);
@@ -238,7 +246,8 @@ static int64_t replaced_bytes(const struct flight *f)
 	return f->was != NULL ? f->was->body_bytes : 0;
 }
 
-/* Room for the body, where its length is known; else it is taken as it grows (flight_store_grow). False: there is none, and the verdict says so. */
+/* Room for the body, where its length is known; else it is taken as it grows (flight_store_grow). False: there is none,
+ * and the verdict says so. */
 static bool take_room(struct flight *f)
 {
 	int64_t n = (f->is_part ? f->part_bytes : f->body_bytes) - replaced_bytes(f);
@@ -256,8 +265,13 @@ void flight_store_judge(struct flight *f, const struct head *response, const str
 {
 	int64_t now = flight_now();
 	bool head = strcmp(f->method, "HEAD") == 0;
-	struct policy_exchange x = {.request = &f->request, .response = response, .asked_at = flight_asked_at(f, now), .answered_at = now,
-	    .freshened_by = came != response ? came : NULL, .decision = &f->decision, .represents_target = represents_target(f, response)};
+	struct policy_exchange x = {.request = &f->request,
+	    .response = response,
+	    .asked_at = flight_asked_at(f, now),
+	    .answered_at = now,
+	    .freshened_by = came != response ? came : NULL,
+	    .decision = &f->decision,
+	    .represents_target = represents_target(f, response)};
 	struct head kept;
 	f->answered_at = now;
 	f->aged = message_has(came, "Age");
@@ -280,7 +294,8 @@ void flight_store_judge(struct flight *f, const struct head *response, const str
 	int64_t most = f->flights->config.max_body;
 	if (f->verdict.store && f->has_body && !x.represents_target) {
 		f->verdict.store = false;
-		snprintf(f->verdict.reason, sizeof f->verdict.reason, "the request had a body, which the cache key does not tell");
+		snprintf(f->verdict.reason, sizeof f->verdict.reason,
+		    "the request had a body, which the cache key does not tell");
 	}
 	if (f->verdict.store && most > 0 && f->body_bytes > most) {
 		f->verdict.store = false;
@@ -324,7 +339,8 @@ void flight_store_grow(struct flight *f)
 	int64_t more = f->received - replaced_bytes(f) - f->reserved;
 	if (!f->storing || more <= 0)
 		return;
-	if (more < FLIGHT_ROOM && (f->body_bytes >= 0 || f->received > FLIGHT_SMALL)) /* most bodies of unknown length are small */
+	if (more < FLIGHT_ROOM && (f->body_bytes >= 0 || f->received > FLIGHT_SMALL)) /* most bodies of unknown length
+											 are small */
 		more = FLIGHT_ROOM;
 	const char *why = store_reserve(f->flights->config.store, more);
 	if (why == NULL)
@@ -394,8 +410,8 @@ static bool is_complete(const struct flight *f)
 	return f->state == FLIGHT_LANDED || f->state == FLIGHT_DEAD;
 }
 
-/* Up to a buffer of what stands in the reserve behind what is on disk; {NULL, 0}: nothing, or it must wait for the hole before it.
- * *failed: it cannot be read. The lock is let go around the disk. */
+/* Up to a buffer of what stands in the reserve behind what is on disk; {NULL, 0}: nothing, or it must wait for the hole
+ * before it. *failed: it cannot be read. The lock is let go around the disk. */
 static struct span read_reserve(struct flight *f, char buffer[RESERVE_READ], bool *failed)
 {
 	const struct partial_body_segment *r = f->partial != NULL ? partial_body_find(f->partial, f->on_disk) : NULL;
@@ -410,8 +426,9 @@ static struct span read_reserve(struct flight *f, char buffer[RESERVE_READ], boo
 	return span_make(buffer, *failed ? 0 : n);
 }
 
-/* Writes what has arrived, or was stored before as parts, and is not in the body's file yet. The lock is let go around the disk.
- * True when it stopped for others' sake and there is more: a large part must not keep the disk thread from everybody else's bodies. */
+/* Writes what has arrived, or was stored before as parts, and is not in the body's file yet. The lock is let go around
+ * the disk. True when it stopped for others' sake and there is more: a large part must not keep the disk thread from
+ * everybody else's bodies. */
 static bool write_arrived(struct flight *f)
 {
 	char buffer[RESERVE_READ];
@@ -542,7 +559,8 @@ bool flight_store_salvage(struct flight *f)
 {
 	int64_t from = f->partial != NULL ? f->partial->hole_first : 0;
 	bool whole = !f->is_part && f->entry != NULL && f->entry->status == 200 && strcmp(f->method, "GET") == 0;
-	if (!f->storing || f->forgotten || f->place.joined == PART_ALONE || (!f->is_part && !whole) || f->received <= from)
+	if (!f->storing || f->forgotten || f->place.joined == PART_ALONE || (!f->is_part && !whole) ||
+	    f->received <= from)
 		return false;
 	if (whole)
 		f->place = (struct part_place){.whole_bytes = f->body_bytes, .joined = f->place.joined};

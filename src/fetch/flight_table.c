@@ -1,7 +1,8 @@
 /*
- * The table of flights: every GET in the air hangs in a bucket by the hash of its URL until it is over, the latest first, so that others
- * can join it and an invalidation can reach it. Beside it a small memory of URLs whose last answer could not be shared: requests for those do not
- * wait for one another (a wrong entry after a hash collision costs a collapse, nothing else).
+ * The table of flights: every GET in the air hangs in a bucket by the hash of its URL until it is over, the latest
+ * first, so that others can join it and an invalidation can reach it. Beside it a small memory of URLs whose last
+ * answer could not be shared: requests for those do not wait for one another (a wrong entry after a hash collision
+ * costs a collapse, nothing else).
  */
 #include "fetch/flight_internal.h"
 
@@ -100,7 +101,8 @@ bool flight_table_passes(struct flight_table *t, const char *url)
 }
 
 /* The first flight of the URL that is of the wanted kind, its lock held; NULL: none. Under the table's lock. */
-static struct flight *find_locked(struct flight_table *t, const char *url, uint64_t resource, bool (*is)(const struct flight *, bool alone), bool alone)
+static struct flight *find_locked(struct flight_table *t, const char *url, uint64_t resource,
+    bool (*is)(const struct flight *, bool alone), bool alone)
 {
 	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
 		if (f->resource != resource || strcmp(f->url, url) != 0)
@@ -360,9 +362,12 @@ static struct flight *flight_new(struct flight_table *t, const struct flight_ask
 	if (ask->decision != NULL)
 		f->decision = *ask->decision;
 	f->decision.tag = f->decision.tag != NULL ? strdup(f->decision.tag) : NULL;
-	f->follows = f->decision.follow_redirects && !f->has_body && (span_is(ask->method, "GET") || span_is(ask->method, "HEAD"));
-	bool copied = f->fetch_url != NULL && (ask->variants == NULL || index_rows_copy(ask->variants, &f->variants) == 0);
-	bool ok = copied && f->url != NULL && f->method != NULL && f->fields != NULL && (ask->was == NULL || f->was != NULL);
+	f->follows = f->decision.follow_redirects && !f->has_body &&
+		     (span_is(ask->method, "GET") || span_is(ask->method, "HEAD"));
+	bool copied =
+	    f->fetch_url != NULL && (ask->variants == NULL || index_rows_copy(ask->variants, &f->variants) == 0);
+	bool ok =
+	    copied && f->url != NULL && f->method != NULL && f->fields != NULL && (ask->was == NULL || f->was != NULL);
 	if (ok && message_parse_fields(&f->request, span_of(f->fields)) == 0) {
 		f->request.method = span_of(f->method);
 		return f;
@@ -390,27 +395,32 @@ static void take_seat(struct flight *f, struct flight_reader *s, const struct fl
 	f->refs++;
 }
 
-/* An answer that has begun is joined as long as a stored one would be a hit (RFC 9111 4, 5.2.1.1). Under the flight's lock. */
+/* An answer that has begun is joined as long as a stored one would be a hit (RFC 9111 4, 5.2.1.1). Under the flight's
+ * lock. */
 static bool may_be_reused(const struct flight *f, const struct flight_ask *ask)
 {
 	int64_t now = flight_now();
 	if (f->state == FLIGHT_ASKING)
 		return true;
-	return f->shareable && f->entry != NULL && now < f->entry->fresh_until && !policy_is_dated_ahead(f->answered_at, now) &&
-	    (ask->max_age_s < 0 || f->verdict.initial_age_s + now - f->answered_at <= ask->max_age_s);
+	return f->shareable && f->entry != NULL && now < f->entry->fresh_until &&
+	       !policy_is_dated_ahead(f->answered_at, now) &&
+	       (ask->max_age_s < 0 || f->verdict.initial_age_s + now - f->answered_at <= ask->max_age_s);
 }
 
-/* Joins a shared flight of this URL, one that has its head or one that has none, if it set out from the same row: one whose row has been
- * deleted since began before that purge (invariant 8), and any purge since may have been meant for it. Under the table's lock. */
-static bool join_existing(struct flight_table *t, const struct flight_ask *ask, uint64_t resource, bool has_head, struct flight_reader *s)
+/* Joins a shared flight of this URL, one that has its head or one that has none, if it set out from the same row: one
+ * whose row has been deleted since began before that purge (invariant 8), and any purge since may have been meant for
+ * it. Under the table's lock. */
+static bool join_existing(
+    struct flight_table *t, const struct flight_ask *ask, uint64_t resource, bool has_head, struct flight_reader *s)
 {
 	int64_t was_id = ask->was != NULL ? ask->was->id : 0;
 	for (struct flight *f = bucket_of(t, resource)->first; f != NULL; f = f->bucket_next) {
-		if (!f->shared || f->resource != resource || strcmp(f->url, ask->url) != 0 || f->purge_id != ask->purge_id ||
-		    (f->was != NULL ? f->was->id : 0) != was_id)
+		if (!f->shared || f->resource != resource || strcmp(f->url, ask->url) != 0 ||
+		    f->purge_id != ask->purge_id || (f->was != NULL ? f->was->id : 0) != was_id)
 			continue;
 		pthread_mutex_lock(&f->lock);
-		bool live = has_head ? f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED : f->state == FLIGHT_ASKING;
+		bool live =
+		    has_head ? f->state == FLIGHT_STREAMING || f->state == FLIGHT_LANDED : f->state == FLIGHT_ASKING;
 		bool open = live && !f->forgotten && !f->given_up && may_be_reused(f, ask);
 		if (open)
 			take_seat(f, s, ask, false);
@@ -445,12 +455,15 @@ static int take_off(struct flight *f, const struct flight_ask *ask)
 	return ok ? 0 : -1;
 }
 
-/* A reader in what is in progress, else the leader's in the new flight f, which is now in the table; f NULL: is one needed? */
-static enum flight_joined enter(struct flight_table *t, const struct flight_ask *ask, uint64_t resource, struct flight *f, struct flight_reader *s)
+/* A reader in what is in progress, else the leader's in the new flight f, which is now in the table; f NULL: is one
+ * needed? */
+static enum flight_joined enter(
+    struct flight_table *t, const struct flight_ask *ask, uint64_t resource, struct flight *f, struct flight_reader *s)
 {
 	enum flight_joined joined = FLIGHT_LEADS;
 	pthread_mutex_lock(&t->lock);
-	if (ask->shared && (join_existing(t, ask, resource, true, s) || (!ask->apart && join_existing(t, ask, resource, false, s)))) {
+	if (ask->shared &&
+	    (join_existing(t, ask, resource, true, s) || (!ask->apart && join_existing(t, ask, resource, false, s)))) {
 		joined = FLIGHT_FOLLOWS;
 	} else if (ask->shared && bucket_of(t, resource)->landed != ask->landed) {
 		joined = FLIGHT_LOOK_AGAIN;
@@ -459,7 +472,8 @@ static enum flight_joined enter(struct flight_table *t, const struct flight_ask 
 		f->shared = ask->shared && !f->passes;
 		t->alive++;
 		take_seat(f, s, ask, true);
-		if (strcmp(f->method, "GET") == 0 || strcmp(f->method, "POST") == 0) /* what may be stored can be forgotten */
+		if (strcmp(f->method, "GET") == 0 || strcmp(f->method, "POST") == 0) /* what may be stored can be
+											forgotten */
 			table_add(t, f);
 	}
 	pthread_mutex_unlock(&t->lock);

@@ -1,4 +1,5 @@
-/* The request body on its way to the origin: a bounded pipe between one client thread and the engine, under the flight's lock. */
+/* The request body on its way to the origin: a bounded pipe between one client thread and the engine, under the
+ * flight's lock. */
 #include "fetch/flight_internal.h"
 
 ssize_t flight_upload_take(struct flight *f, char *bytes, size_t n)

@@ -1,6 +1,7 @@
 /*
- * What a response says of rows that are stored: the success of an unsafe method invalidates them (RFC 9111 4.4), and what withdraws a page
- * ends the stale use of its row (policy_withdraws). Until that is committed the table knows of it, for look-ups that come before.
+ * What a response says of rows that are stored: the success of an unsafe method invalidates them (RFC 9111 4.4), and
+ * what withdraws a page ends the stale use of its row (policy_withdraws). Until that is committed the table knows of
+ * it, for look-ups that come before.
  */
 #include "fetch/flight_internal.h"
 
@@ -27,8 +28,8 @@ static void forget_named(const struct flight *f, const char *url)
 	store_rules_drop(rules);
 }
 
-/* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). It holds from
- * the return of store_invalidate() on: who has seen the success does not get the old answer. */
+/* A success of an unsafe method changes the target, and what its answer names on the same origin (RFC 9111 4.4). It
+ * holds from the return of store_invalidate() on: who has seen the success does not get the old answer. */
 void invalidation_by(const struct flight *f, const struct head *response)
 {
 	static const char *const names[] = {"Location", "Content-Location"};

@@ -1,5 +1,5 @@
-/* One job at a time is on its way, from the disk thread to the writer; the others wait in a queue. joins->lock guards both; nothing is called
- * under it. */
+/* One job at a time is on its way, from the disk thread to the writer; the others wait in a queue. joins->lock guards
+ * both; nothing is called under it. */
 #include "fetch/join.h"
 
 #include "base/stats.h"
@@ -48,12 +48,18 @@ static bool may_join(const struct index_parts *parts, const struct head *head, i
 	return parts->count == 1 || policy_strong_validator(head, now, &is_tag).len > 0;
 }
 
-/* Where the whole had been fetched with these fields at that time: the verdict, and the fields that are kept. 0, or -1. */
-static int describe(const struct joins *s, struct entry *e, const struct head *head, const struct rule_decision *decision)
+/* Where the whole had been fetched with these fields at that time: the verdict, and the fields that are kept. 0, or -1.
+ */
+static int describe(
+    const struct joins *s, struct entry *e, const struct head *head, const struct rule_decision *decision)
 {
 	struct policy_storing verdict;
 	struct head plain = {.method = span_of("GET")};
-	struct policy_exchange x = {.request = &plain, .response = head, .asked_at = e->fetched_at, .answered_at = e->fetched_at, .decision = decision};
+	struct policy_exchange x = {.request = &plain,
+	    .response = head,
+	    .asked_at = e->fetched_at,
+	    .answered_at = e->fetched_at,
+	    .decision = decision};
 	struct buf kept;
 	policy_judge_storing(&s->policy, &x, &verdict);
 	if (!verdict.store)
@@ -73,10 +79,12 @@ static int describe(const struct joins *s, struct entry *e, const struct head *h
 }
 
 /* The entry they make; NULL: none. */
-static struct entry *make_entry(const struct joins *s, const struct index_parts *parts, const struct rule_decision *decision)
+static struct entry *make_entry(
+    const struct joins *s, const struct index_parts *parts, const struct rule_decision *decision)
 {
 	int64_t whole = parts->whole_bytes;
-	if (parts->of == NULL || whole <= 0 || index_parts_cover(parts, 0) < whole || (s->max_body > 0 && whole > s->max_body))
+	if (parts->of == NULL || whole <= 0 || index_parts_cover(parts, 0) < whole ||
+	    (s->max_body > 0 && whole > s->max_body))
 		return NULL;
 	struct entry *e = entry_copy(parts->of);
 	struct head head;
@@ -102,8 +110,8 @@ static void let_go(struct join *j)
 	body_free(j->body);
 }
 
-/* On the disk thread, where unlinking a body that no row came to own may take its time. Nothing of the store is used once the lock is let
- * go: joins_free() may be waiting for it. */
+/* On the disk thread, where unlinking a body that no row came to own may take its time. Nothing of the store is used
+ * once the lock is let go: joins_free() may be waiting for it. */
 static void finish(struct disk_job *job)
 {
 	struct join *j = (struct join *)(void *)((char *)job - offsetof(struct join, job));
@@ -146,7 +154,8 @@ static int copy(struct join *j)
 		const struct partial_body_segment *p = partial_body_find(j->bytes, at);
 		int64_t n = p != NULL ? p->at + p->n - at : 0;
 		n = n < JOIN_READ ? n : JOIN_READ;
-		if (n == 0 || pread(p->fd, buffer, (size_t)n, p->skip + at - p->at) != n || body_write(j->body, buffer, (size_t)n) != 0)
+		if (n == 0 || pread(p->fd, buffer, (size_t)n, p->skip + at - p->at) != n ||
+		    body_write(j->body, buffer, (size_t)n) != 0)
 			return -1;
 	}
 	return 0;
@@ -172,7 +181,8 @@ static void run_job(struct disk_job *job)
 		finish(job);
 		return;
 	}
-	j->put = (struct store_put){.entry = j->entry, .body = j->body, .of = &j->parts, .purge_id = j->purge_id, .done = over};
+	j->put = (struct store_put){
+	    .entry = j->entry, .body = j->body, .of = &j->parts, .purge_id = j->purge_id, .done = over};
 	store_put(store, &j->put);
 }
 

@@ -1,11 +1,11 @@
 /*
- * Look-ups of names in progress. libcurl makes a thread for each, and CURLOPT_QUICK_EXIT keeps it from waiting for that thread when a transfer
- * is given up: one dead name server would stop every other transfer. The thread goes on until getaddrinfo() returns, so it is counted here:
- * one a name, NAME_LOOKUPS in all. A transfer that needs a name somebody is looking up waits for that look-up, and then finds the address
- * in libcurl's cache.
+ * Look-ups of names in progress. libcurl makes a thread for each, and CURLOPT_QUICK_EXIT keeps it from waiting for that
+ * thread when a transfer is given up: one dead name server would stop every other transfer. The thread goes on until
+ * getaddrinfo() returns, so it is counted here: one a name, NAME_LOOKUPS in all. A transfer that needs a name somebody
+ * is looking up waits for that look-up, and then finds the address in libcurl's cache.
  *
- * A thread that was given up closes its end of the socket pair by which it would have reported. We keep a duplicate of our end to see it.
- * A libcurl that reports in another way lets an abandoned look-up count for ABANDONED_MS.
+ * A thread that was given up closes its end of the socket pair by which it would have reported. We keep a duplicate of
+ * our end to see it. A libcurl that reports in another way lets an abandoned look-up count for ABANDONED_MS.
  */
 #include "fetch/name_lookups.h"
 
@@ -26,7 +26,7 @@ struct name_lookup {
 	bool found;                /* its address is known: close_lookup() is due */
 	int end_fd;                /* hangs up when the thread has ended; -1: none */
 	int64_t forget_at_ms;
-	char name[];               /* the host, as in the URL */
+	char name[]; /* the host, as in the URL */
 };
 
 struct name_lookups {

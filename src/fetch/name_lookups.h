@@ -1,6 +1,6 @@
 /*
- * name_lookups: look-ups of host names in progress, at most one a name and NAME_LOOKUPS in all. Knows nothing of transfers but that each has a
- * struct name_wait. The engine's thread only.
+ * name_lookups: look-ups of host names in progress, at most one a name and NAME_LOOKUPS in all. Knows nothing of
+ * transfers but that each has a struct name_wait. The engine's thread only.
  */
 #ifndef CURLEW_FETCH_NAME_LOOKUPS_H
 #define CURLEW_FETCH_NAME_LOOKUPS_H
@@ -28,19 +28,22 @@ enum name_verdict {
 	NAME_FULL   /* too many are in progress */
 };
 
-/* ready: the look-up that a waiting transfer waited for is over; found is false where the name does not resolve. NULL: no memory. */
+/* ready: the look-up that a waiting transfer waited for is over; found is false where the name does not resolve. NULL:
+ * no memory. */
 struct name_lookups *name_lookups_new(int epoll_fd, void (*ready)(struct name_wait *, bool found));
 void name_lookups_free(struct name_lookups *);
 
 /* A look-up of that host is about to begin. */
 enum name_verdict name_begin(struct name_lookups *, struct name_wait *, struct span host);
-/* The transfer has an address. Those who wait hear of it at the next name_settle(). May be called within libcurl's callbacks. */
+/* The transfer has an address. Those who wait hear of it at the next name_settle(). May be called within libcurl's
+ * callbacks. */
 void name_found(struct name_lookups *, struct name_wait *);
 /* After libcurl's callbacks, in which no transfer may be begun. */
 void name_settle(struct name_lookups *);
 /* libcurl stops watching fd, our end of the socket pair of the transfer's look-up. */
 void name_keep_end(struct name_wait *, int fd);
-/* The transfer ends or gives up waiting. no_host: because the name does not resolve. Call after its handle has left the multi. */
+/* The transfer ends or gives up waiting. no_host: because the name does not resolve. Call after its handle has left the
+ * multi. */
 void name_leave(struct name_lookups *, struct name_wait *, bool no_host);
 /* True when fd tells that an abandoned look-up has ended. */
 bool name_event(struct name_lookups *, int fd);

@@ -1,15 +1,16 @@
 /*
  * Every socket of libcurl, by descriptor.
  *
- * A kept HTTP/1 connection must be silent until its next request (invariant 10; RFC 9112 9.2): whatever arrives on it would be taken for the
- * response to that request. libcurl 7.88 does not look. So an idle connection stays in the engine's epoll set, and one that becomes
- * readable, with bytes or with its end, is closed at once: a dead socket takes its descriptor's place, and libcurl finds it closed when it
- * looks for a connection to use. Right before a request goes out on a kept connection the socket is asked once more. What arrives later cannot
- * be told from the response.
+ * A kept HTTP/1 connection must be silent until its next request (invariant 10; RFC 9112 9.2): whatever arrives on it
+ * would be taken for the response to that request. libcurl 7.88 does not look. So an idle connection stays in the
+ * engine's epoll set, and one that becomes readable, with bytes or with its end, is closed at once: a dead socket takes
+ * its descriptor's place, and libcurl finds it closed when it looks for a connection to use. Right before a request
+ * goes out on a kept connection the socket is asked once more. What arrives later cannot be told from the response.
  *
- * Three kinds of unasked bytes do not wait in the socket, and are counted or asked for when a transfer leaves its connection:
- * - those libcurl read together with the head of a response that has no body, and dropped (the kernel counts what it delivered; over TLS
- *   nobody does, and such bytes are lost, so they answer nobody),
+ * Three kinds of unasked bytes do not wait in the socket, and are counted or asked for when a transfer leaves its
+ * connection:
+ * - those libcurl read together with the head of a response that has no body, and dropped (the kernel counts what it
+ * delivered; over TLS nobody does, and such bytes are lost, so they answer nobody),
  * - those OpenSSL has decrypted and holds (SSL_pending),
  * - those after the last chunk, which transfer_receive.c sees itself.
  *
@@ -25,8 +26,8 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,15 +39,15 @@ enum { PORT_CHAINS = 256 };
 struct origin_socket {
 	bool open;
 	bool http2;
-	bool unwanted;      /* libcurl does not listen to it at the moment */
-	uint32_t watched;   /* its events in the epoll set; 0: it is not in there */
+	bool unwanted;           /* libcurl does not listen to it at the moment */
+	uint32_t watched;        /* its events in the epoll set; 0: it is not in there */
 	struct socket_use *user; /* of the transfer that has its connection; NULL: idle, or still connecting */
-	int local_port;     /* with the next two what names a connection; 0: not known yet */
+	int local_port;          /* with the next two what names a connection; 0: not known yet */
 	int remote_port;
 	char remote[INET6_ADDRSTRLEN];
-	int next_fd;        /* in by_port; -1: the last */
-	int64_t taken;      /* bytes of responses that were taken from it */
-	SSL *tls;           /* libcurl's, alive as long as the socket is open; NULL: none */
+	int next_fd;   /* in by_port; -1: the last */
+	int64_t taken; /* bytes of responses that were taken from it */
+	SSL *tls;      /* libcurl's, alive as long as the socket is open; NULL: none */
 };
 
 struct origin_sockets {
@@ -144,8 +145,8 @@ int origin_sockets_close(void *ctx, curl_socket_t fd)
 	return close(fd);
 }
 
-/* What libcurl no longer listens to stays in the epoll set: in most cases the transfer is over, and the connection is idle and watched from
- * then on. If it is only paused, the first event takes it out (sockets_event). */
+/* What libcurl no longer listens to stays in the epoll set: in most cases the transfer is over, and the connection is
+ * idle and watched from then on. If it is only paused, the first event takes it out (sockets_event). */
 bool origin_sockets_watch(struct origin_sockets *t, curl_socket_t fd, int what, void *known)
 {
 	struct origin_socket *s = find(t, fd);
@@ -185,7 +186,8 @@ static int local_port_of(int fd)
 	socklen_t n = sizeof a;
 	if (getsockname(fd, (struct sockaddr *)&a, &n) != 0)
 		return 0;
-	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+	return ntohs(
+	    a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
 }
 
 /* A connection that has just been made is the first one of its local port that has no name yet. */
@@ -208,7 +210,7 @@ static void retire(struct origin_sockets *t, int fd)
 {
 	if (dup3(t->dead_fd, fd, O_CLOEXEC) < 0)
 		shutdown(fd, SHUT_RDWR);
-	forget_name(t, fd); /* the kernel may give its port to a new connection */
+	forget_name(t, fd);       /* the kernel may give its port to a new connection */
 	t->by_fd[fd].watched = 0; /* the epoll set lost it with its file */
 	t->by_fd[fd].tls = NULL;
 }
@@ -218,8 +220,8 @@ static bool delivered_more(const struct origin_socket *s, int fd)
 {
 	struct tcp_info info = {0};
 	socklen_t n = sizeof info;
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && n >= offsetof(struct tcp_info, tcpi_bytes_received) + 8 &&
-	    info.tcpi_bytes_received > (uint64_t)s->taken;
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
+	       n >= offsetof(struct tcp_info, tcpi_bytes_received) + 8 && info.tcpi_bytes_received > (uint64_t)s->taken;
 }
 
 void origin_sockets_leave(struct origin_sockets *t, struct socket_use *use)
@@ -238,7 +240,8 @@ void origin_sockets_leave(struct origin_sockets *t, struct socket_use *use)
 	}
 }
 
-bool origin_sockets_use(struct origin_sockets *t, struct socket_use *use, CURL *easy, const char *remote, int remote_port, int local_port)
+bool origin_sockets_use(
+    struct origin_sockets *t, struct socket_use *use, CURL *easy, const char *remote, int remote_port, int local_port)
 {
 	int *chain = chain_of(t, local_port), fd = *chain;
 	struct origin_socket *s;
@@ -248,7 +251,8 @@ bool origin_sockets_use(struct origin_sockets *t, struct socket_use *use, CURL *
 	bool kept = s != NULL;
 	if (!kept) {
 		s = find(t, use->fd); /* the last one opened for it */
-		fd = s != NULL && s->local_port == 0 && local_port_of(use->fd) == local_port ? use->fd : find_new(t, local_port);
+		fd = s != NULL && s->local_port == 0 && local_port_of(use->fd) == local_port ? use->fd
+											     : find_new(t, local_port);
 		if ((s = find(t, fd)) == NULL)
 			return true;
 		s->local_port = local_port;
@@ -259,7 +263,8 @@ bool origin_sockets_use(struct origin_sockets *t, struct socket_use *use, CURL *
 		note_tls(easy, s);
 	}
 	if (s->user != NULL && s->user != use)
-		origin_sockets_leave(t, s->user); /* libcurl gave it on before the engine heard that the one before is over */
+		origin_sockets_leave(t, s->user); /* libcurl gave it on before the engine heard that the one before is
+						     over */
 	s->user = use;
 	use->fd = fd;
 	return !kept || s->http2 || !is_readable(fd);

@@ -1,6 +1,6 @@
 /*
- * origin_sockets: libcurl's sockets, of which those that are idle must stay silent (invariant 10). Knows nothing of transfers but that each has a
- * struct socket_use. The engine's thread only.
+ * origin_sockets: libcurl's sockets, of which those that are idle must stay silent (invariant 10). Knows nothing of
+ * transfers but that each has a struct socket_use. The engine's thread only.
  */
 #ifndef CURLEW_FETCH_ORIGIN_SOCKETS_H
 #define CURLEW_FETCH_ORIGIN_SOCKETS_H
@@ -13,9 +13,9 @@ struct origin_sockets;
 
 /* A transfer's use of a connection. */
 struct socket_use {
-	int fd;         /* the last socket made for it, then the one of its connection; -1: none */
-	int64_t taken;  /* bytes of responses that libcurl took from it */
-	bool bodiless;  /* by its head, the response has no body: what follows was not asked for */
+	int fd;        /* the last socket made for it, then the one of its connection; -1: none */
+	int64_t taken; /* bytes of responses that libcurl took from it */
+	bool bodiless; /* by its head, the response has no body: what follows was not asked for */
 };
 
 /* NULL: no memory or descriptors. */
@@ -29,11 +29,14 @@ void origin_sockets_opened(struct origin_sockets *, struct socket_use *, int fd)
 int origin_sockets_close(void *sockets, curl_socket_t);
 /* For CURLMOPT_SOCKETFUNCTION. False: it is not a connection but the end of a name look-up. */
 bool origin_sockets_watch(struct origin_sockets *, curl_socket_t, int what, void *known);
-/* The transfer is about to send its request on the connection of these names. False: not on this one, for something has arrived on it. */
-bool origin_sockets_use(struct origin_sockets *, struct socket_use *, CURL *, const char *remote, int remote_port, int local_port);
+/* The transfer is about to send its request on the connection of these names. False: not on this one, for something has
+ * arrived on it. */
+bool origin_sockets_use(
+    struct origin_sockets *, struct socket_use *, CURL *, const char *remote, int remote_port, int local_port);
 /* It gives the connection back. */
 void origin_sockets_leave(struct origin_sockets *, struct socket_use *);
-/* True when the event is for libcurl. Else it was an idle connection that spoke, or one libcurl does not listen to at the moment. */
+/* True when the event is for libcurl. Else it was an idle connection that spoke, or one libcurl does not listen to at
+ * the moment. */
 bool origin_sockets_event(struct origin_sockets *, int fd);
 
 #endif

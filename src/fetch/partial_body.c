@@ -1,4 +1,5 @@
-/* Parts are joined by a strong validator only (RFC 9111 3.4), and only bytes that stand without a gap behind one another are of use. */
+/* Parts are joined by a strong validator only (RFC 9111 3.4), and only bytes that stand without a gap behind one
+ * another are of use. */
 #include "fetch/partial_body.h"
 
 #include "http/field.h"
@@ -35,7 +36,8 @@ static struct partial_body *reserve_new(const struct index_parts *parts)
 }
 
 /* Adds the pieces that hold bytes first up to behind. 0, or -1: one has lost its file. */
-static int add_pieces(struct partial_body *r, struct store *store, const struct index_parts *parts, int64_t first, int64_t behind)
+static int add_pieces(
+    struct partial_body *r, struct store *store, const struct index_parts *parts, int64_t first, int64_t behind)
 {
 	int64_t at = first;
 	for (size_t i = 0; i < parts->count && at < behind; i++) {
@@ -47,7 +49,8 @@ static int add_pieces(struct partial_body *r, struct store *store, const struct 
 		if (fd < 0)
 			return -1;
 		int64_t n = (end < behind ? end : behind) - at;
-		r->pieces[r->count++] = (struct partial_body_segment){.at = at, .n = n, .skip = at - p->first_byte, .fd = fd};
+		r->pieces[r->count++] =
+		    (struct partial_body_segment){.at = at, .n = n, .skip = at - p->first_byte, .fd = fd};
 		at += n;
 	}
 	return at >= behind ? 0 : -1;
@@ -86,7 +89,8 @@ struct partial_body *partial_body_to_complete(struct store *store, const struct 
 	return NULL;
 }
 
-struct partial_body *partial_body_of_range(struct store *store, const struct index_parts *parts, int64_t first, int64_t last)
+struct partial_body *partial_body_of_range(
+    struct store *store, const struct index_parts *parts, int64_t first, int64_t last)
 {
 	struct partial_body *r = reserve_new(parts);
 	if (r == NULL)
@@ -139,8 +143,8 @@ int partial_body_fields(const struct partial_body *r, int64_t now, struct buf *o
 	return rc;
 }
 
-bool partial_body_answers(const struct head *response, int64_t now, int64_t first, int64_t last, int64_t *whole_bytes, struct span validator,
-    bool is_tag)
+bool partial_body_answers(const struct head *response, int64_t now, int64_t first, int64_t last, int64_t *whole_bytes,
+    struct span validator, bool is_tag)
 {
 	struct range range;
 	int64_t whole;
@@ -165,7 +169,7 @@ bool partial_body_fits(const struct partial_body *r, const struct head *response
 	struct span validator = validator_of(r, now, &head, &is_tag);
 	*whole_bytes = r->whole_bytes;
 	bool fits = policy_same_coding(response, &head) &&
-	    partial_body_answers(response, now, r->hole_first, r->hole_last, whole_bytes, validator, is_tag);
+		    partial_body_answers(response, now, r->hole_first, r->hole_last, whole_bytes, validator, is_tag);
 	message_fini(&head);
 	return fits;
 }

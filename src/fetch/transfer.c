@@ -34,7 +34,8 @@ static curl_socket_t open_socket(
 static void prepare(struct transfer_context *t, CURL *easy)
 {
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* never waits for a look-up that was given up (name_lookups.c) */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* never waits for a look-up that was given up (name_lookups.c)
+							 */
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
@@ -83,7 +84,8 @@ static int on_look_up(void *resolver, void *reserved, void *ctx)
 	(void)resolver;
 	(void)reserved;
 	struct fetch *f = ctx;
-	/* Before a socket is opened the name is the proxy's. The origin's is looked up later, over a SOCKS proxy that takes only addresses. */
+	/* Before a socket is opened the name is the proxy's. The origin's is looked up later, over a SOCKS proxy that
+	 * takes only addresses. */
 	const char *proxy = f->use.fd < 0 ? f->shared->proxy : NULL;
 	enum name_verdict verdict = name_begin(f->shared->lookups, &f->name, name_host(proxy != NULL ? proxy : f->url));
 	if (verdict == NAME_FULL) {
@@ -155,8 +157,8 @@ static void set_method(struct fetch *f)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method);
 }
 
-/* Before an HTTP proxy libcurl writes the target anew from the URL's parts, and an empty query would be lost. "*" is written by the last
- * proxy alone: those before it say it by an empty path. */
+/* Before an HTTP proxy libcurl writes the target anew from the URL's parts, and an empty query would be lost. "*" is
+ * written by the last proxy alone: those before it say it by an empty path. */
 static void set_target(const struct transfer_context *t, struct fetch *f)
 {
 	const char *proxy = t->proxy;
@@ -236,8 +238,9 @@ struct fetch *transfer_new(
 	return f;
 }
 
-/* A kept connection may turn out dead, and libcurl asks again on another: wrong for POST (RFC 9110 9.2.2), which therefore gets a connection of
- * its own that is closed afterwards. So does what authenticates its connection, and in HTTP/1.1: in HTTP/2 others would share it meanwhile. */
+/* A kept connection may turn out dead, and libcurl asks again on another: wrong for POST (RFC 9110 9.2.2), which
+ * therefore gets a connection of its own that is closed afterwards. So does what authenticates its connection, and in
+ * HTTP/1.1: in HTTP/2 others would share it meanwhile. */
 static void choose_connection(struct fetch *f)
 {
 	if (f->asked_fresh || !f->idempotent || f->binds_connection)
@@ -251,8 +254,8 @@ static void choose_connection(struct fetch *f)
 int transfer_begin(struct fetch *f)
 {
 	struct transfer_context *t = f->shared;
-	/* Never a handle of an earlier transfer: libcurl before 8.2 unfolds a first field line that begins with a blank into the last field of
-	 * that transfer, which it has freed. */
+	/* Never a handle of an earlier transfer: libcurl before 8.2 unfolds a first field line that begins with a blank
+	 * into the last field of that transfer, which it has freed. */
 	f->easy = curl_easy_init();
 	if (f->easy == NULL || silence_defaults(f) != 0)
 		return -1;
@@ -278,7 +281,8 @@ int transfer_begin(struct fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, f->fields);
 	curl_easy_setopt(f->easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
-	curl_easy_setopt(f->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* an unknown transfer coding would fail as an unknown content coding */
+	curl_easy_setopt(f->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* an unknown transfer coding would fail as an
+									 unknown content coding */
 	curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
 	curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, transfer_on_header);
 	curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f);
@@ -362,8 +366,8 @@ static double info_ms(CURL *easy, CURLINFO what)
 /* The connection ended: libcurl's words for it in HTTP/1, then those in HTTP/2. */
 static bool is_broken_off(CURLcode code)
 {
-	return code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING || code == CURLE_HTTP2 ||
-	    code == CURLE_HTTP2_STREAM || code == CURLE_PARTIAL_FILE;
+	return code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||
+	       code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM || code == CURLE_PARTIAL_FILE;
 }
 
 bool transfer_asks_again(struct fetch *f, CURLcode code)
@@ -371,8 +375,8 @@ bool transfer_asks_again(struct fetch *f, CURLcode code)
 	long connects = 1;
 	if (f->unused)
 		return true;
-	if (f->asked_fresh || !f->idempotent || f->tunnel || f->upload_bytes != ENGINE_NO_UPLOAD || f->use.taken > 0 || f->head_done ||
-	    f->failed != ENGINE_OK)
+	if (f->asked_fresh || !f->idempotent || f->tunnel || f->upload_bytes != ENGINE_NO_UPLOAD || f->use.taken > 0 ||
+	    f->head_done || f->failed != ENGINE_OK)
 		return false;
 	if (!is_broken_off(code))
 		return false;
@@ -404,7 +408,8 @@ static int take_socket(struct fetch *f)
 void transfer_end(struct fetch *f, CURLcode code)
 {
 	code = f->whole ? CURLE_OK : code;
-	struct engine_end end = {.outcome = outcome_of(f, code), .curl_code = (int)code, .fd = code == CURLE_OK ? take_socket(f) : -1};
+	struct engine_end end = {
+	    .outcome = outcome_of(f, code), .curl_code = (int)code, .fd = code == CURLE_OK ? take_socket(f) : -1};
 	end.message = f->error[0] != '\0' ? f->error : curl_easy_strerror(code);
 	bool whole = f->left <= 0 && (!f->dechunk || f->dechunked) && !close_notify_is_missing(f->close_notify);
 	if (code == CURLE_OK && !f->tunnel && (!f->head_done || !whole)) {
@@ -418,7 +423,8 @@ void transfer_end(struct fetch *f, CURLcode code)
 		if (f->failed == ENGINE_BAD)
 			end.curl_code = CURLE_WEIRD_SERVER_REPLY;
 	}
-	if (code == CURLE_OUT_OF_MEMORY && !f->head_done && f->easy != NULL) { /* libcurl's word for a line beyond 100 KB */
+	if (code == CURLE_OUT_OF_MEMORY && !f->head_done && f->easy != NULL) { /* libcurl's word for a line beyond 100
+										  KB */
 		end.outcome = ENGINE_BAD;
 		end.curl_code = CURLE_WEIRD_SERVER_REPLY;
 		end.message = "a line of its head is too large";

@@ -1,6 +1,7 @@
 /*
- * transfer: one fetch as libcurl sees it, from its settings to its end. The engine (engine.c) says when it begins and when it ends; what libcurl
- * brings meanwhile is read in transfer_receive.c. The engine's thread only, but for what says otherwise.
+ * transfer: one fetch as libcurl sees it, from its settings to its end. The engine (engine.c) says when it begins and
+ * when it ends; what libcurl brings meanwhile is read in transfer_receive.c. The engine's thread only, but for what
+ * says otherwise.
  */
 #ifndef CURLEW_FETCH_TRANSFER_H
 #define CURLEW_FETCH_TRANSFER_H
@@ -33,7 +34,8 @@ struct fetch {
 	char *method, *url;
 	int64_t upload_bytes;
 	bool asterisk, trusted, idempotent;
-	bool binds_connection; /* its credentials authenticate the connection: nobody else may use that (NTLM, Negotiate) */
+	bool binds_connection; /* its credentials authenticate the connection: nobody else may use that (NTLM,
+				  Negotiate) */
 	bool tunnel;           /* only connects; end.fd is the socket */
 	struct curl_slist *fields;
 
@@ -81,7 +83,8 @@ void transfer_free(struct fetch *);
 int transfer_begin(struct fetch *);
 /* receive, send: which way may go on; the other stays as it is. */
 void transfer_resume(struct fetch *, bool receive, bool send);
-/* True when the request did not go out, or went out on kept connections alone, none of which brought a byte, and may be sent again. */
+/* True when the request did not go out, or went out on kept connections alone, none of which brought a byte, and may be
+ * sent again. */
 bool transfer_asks_again(struct fetch *, CURLcode);
 /* Gives the connection back and ends the handle of one attempt. */
 void transfer_drop_handle(struct fetch *);

@@ -1,7 +1,7 @@
 /*
- * libcurl's own transfer decoding is off, because it ends a transfer at a coding it does not know; it still follows chunks to
- * find the end, so what arrives here is raw chunked coding, decoded by http/chunked. Heads arrive line by line; the first head
- * that is not 1xx is the final one.
+ * libcurl's own transfer decoding is off, because it ends a transfer at a coding it does not know; it still follows
+ * chunks to find the end, so what arrives here is raw chunked coding, decoded by http/chunked. Heads arrive line by
+ * line; the first head that is not 1xx is the final one.
  */
 #include "fetch/transfer_receive.h"
 
@@ -36,7 +36,9 @@ static void add_line(struct buf *to, struct span line)
 static void read_status_line(struct fetch *f, struct span line)
 {
 	buf_clear(&f->head);
-	f->minor = line.len > 8 && memcmp(line.at, "HTTP/1.0", 8) == 0 ? 0 : line.len > 6 && memcmp(line.at, "HTTP/2", 6) == 0 ? 2 : 1;
+	f->minor = line.len > 8 && memcmp(line.at, "HTTP/1.0", 8) == 0 ? 0
+		   : line.len > 6 && memcmp(line.at, "HTTP/2", 6) == 0 ? 2
+								       : 1;
 	f->status = 0;
 	const char *space = memchr(line.at, ' ', line.len);
 	size_t at = space != NULL ? (size_t)(space - line.at) + 1 : line.len;
@@ -164,7 +166,8 @@ size_t transfer_on_body(char *bytes, size_t size, size_t n, void *ctx)
 	if (!f->head_done)
 		return 0;
 	f->use.taken += (int64_t)n;
-	/* libcurl may have read the framing otherwise than we and our client do: no byte more than was promised, and none fewer. */
+	/* libcurl may have read the framing otherwise than we and our client do: no byte more than was promised, and
+	 * none fewer. */
 	if (f->left >= 0 && (uint64_t)f->left < n) {
 		head_fails(f, "its body is longer than its Content-Length");
 		return 0;

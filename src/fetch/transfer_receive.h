@@ -1,6 +1,6 @@
 /*
- * transfer_receive: what libcurl brings of a response, read and handed to the receiver of the fetch; and the request body it takes. The engine's
- * thread only.
+ * transfer_receive: what libcurl brings of a response, read and handed to the receiver of the fetch; and the request
+ * body it takes. The engine's thread only.
  */
 #ifndef CURLEW_FETCH_TRANSFER_RECEIVE_H
 #define CURLEW_FETCH_TRANSFER_RECEIVE_H
@@ -9,7 +9,8 @@
 
 struct fetch;
 
-/* Callbacks of libcurl (CURLOPT_HEADERFUNCTION, CURLOPT_WRITEFUNCTION, CURLOPT_READFUNCTION); ctx is the struct fetch. */
+/* Callbacks of libcurl (CURLOPT_HEADERFUNCTION, CURLOPT_WRITEFUNCTION, CURLOPT_READFUNCTION); ctx is the struct fetch.
+ */
 size_t transfer_on_header(char *bytes, size_t size, size_t n, void *ctx);
 size_t transfer_on_body(char *bytes, size_t size, size_t n, void *ctx);
 size_t transfer_on_upload(char *bytes, size_t size, size_t n, void *ctx);

@@ -10,7 +10,8 @@ static bool is_hex(char c)
 /* unreserved and sub-delims (RFC 3986 2.2, 2.3), without the comma. */
 static bool is_name_byte(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c != '\0' && strchr("-._~!$&'()*+;=", c) != NULL);
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c != '\0' && strchr("-._~!$&'()*+;=", c) != NULL);
 }
 
 static bool is_name(struct span s)

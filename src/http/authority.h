@@ -1,5 +1,6 @@
 /*
- * authority: "host[:port]" by the grammar of RFC 3986 3.2.2 and RFC 9110 7.2: the value of Host, the target of CONNECT, a server's name.
+ * authority: "host[:port]" by the grammar of RFC 3986 3.2.2 and RFC 9110 7.2: the value of Host, the target of CONNECT,
+ * a server's name.
  *
  * Pure. Nothing is decoded or normalised; that is `url`'s work.
  */
@@ -15,9 +16,10 @@ struct authority {
 
 enum { AUTHORITY_NO_PORT = -1 };
 
-/* Splits the text, borrowing from it. 0, or -1 when it is no authority: a user, a port that is no number or beyond 65535, a bracket that
- * is not closed, an address in brackets that is none, a byte or an escape that may not be in a host. A comma is refused too, although the
- * grammar allows it: it is how two Host lines look after something has joined them. */
+/* Splits the text, borrowing from it. 0, or -1 when it is no authority: a user, a port that is no number or beyond
+ * 65535, a bracket that is not closed, an address in brackets that is none, a byte or an escape that may not be in a
+ * host. A comma is refused too, although the grammar allows it: it is how two Host lines look after something has
+ * joined them. */
 int authority_split(struct span text, struct authority *);
 
 /* The digits of a port. Their value, AUTHORITY_NO_PORT for none, or -2 when it is no port. */

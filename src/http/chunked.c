@@ -28,9 +28,8 @@ enum {
 };
 
 enum {
-	DIGITS_MAX = 15, /* so that a size always fits */
-	EXTENSION_MAX =
-	    16 << 10, /* over the whole body: extensions are a way to send bytes for nothing */
+	DIGITS_MAX = 15,          /* so that a size always fits */
+	EXTENSION_MAX = 16 << 10, /* over the whole body: extensions are a way to send bytes for nothing */
 };
 
 void chunked_init(struct chunked *c)

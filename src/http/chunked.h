@@ -20,10 +20,10 @@ enum chunked_step {
 };
 
 struct chunked {
-	int state;      /* private */
-	uint64_t left;  /* private: bytes of the chunk still to come */
-	unsigned digits; /* private */
-	size_t extension; /* private: bytes of chunk extension seen, bounded */
+	int state;           /* private */
+	uint64_t left;       /* private: bytes of the chunk still to come */
+	unsigned digits;     /* private */
+	size_t extension;    /* private: bytes of chunk extension seen, bounded */
 	struct buf trailers; /* "Name: value\r\n" lines as received; complete at CHUNKED_END */
 };
 

@@ -2,8 +2,8 @@
  * The other half of policy.h: conditions a request carries (RFC 9110 13), and what becomes of
  * stored fields when they are kept and when a 304 freshens them (RFC 9111 3.1, 3.2, 4.3.4).
  *
- * If-Match and If-Unmodified-Since are an origin's to judge, and a cache must not (RFC 9111 4.3.2): policy_precondition_fails() is for
- * files of our own.
+ * If-Match and If-Unmodified-Since are an origin's to judge, and a cache must not (RFC 9111 4.3.2):
+ * policy_precondition_fails() is for files of our own.
  */
 #include "http/date.h"
 #include "http/directives.h"
@@ -73,28 +73,23 @@ bool policy_precondition_fails(const struct head *request, const struct head *re
 	int64_t since, modified;
 	if (message_has(request, "If-Match")) /* goes before the other (RFC 9110 13.2.2) */
 		return match_fails(request, message_find(response, "ETag"));
-	return count_lines(request, "If-Unmodified-Since") == 1 && find_date(request, "If-Unmodified-Since", now, &since) &&
-	    find_date(response, "Last-Modified", now, &modified) && modified > since;
+	return count_lines(request, "If-Unmodified-Since") == 1 &&
+	       find_date(request, "If-Unmodified-Since", now, &since) &&
+	       find_date(response, "Last-Modified", now, &modified) && modified > since;
 }
 
-enum policy_condition policy_judge_condition(
-    const struct head *request, const struct head *response, int64_t now)
+enum policy_condition policy_judge_condition(const struct head *request, const struct head *response, int64_t now)
 {
 	int64_t since, modified;
-	if (response->status != 200 ||
-	    (!span_is(request->method, "GET") && !span_is(request->method, "HEAD")))
+	if (response->status != 200 || (!span_is(request->method, "GET") && !span_is(request->method, "HEAD")))
 		return POLICY_GO_ON;
 	/* Where both stand, If-Modified-Since is ignored (RFC 9110 13.1.3). */
 	if (message_has(request, "If-None-Match"))
-		return none_match_fails(request, message_find(response, "ETag"))
-			   ? POLICY_NOT_MODIFIED
-			   : POLICY_GO_ON;
-	if (count_lines(request, "If-Modified-Since") != 1 ||
-	    !find_date(request, "If-Modified-Since", now, &since))
+		return none_match_fails(request, message_find(response, "ETag")) ? POLICY_NOT_MODIFIED : POLICY_GO_ON;
+	if (count_lines(request, "If-Modified-Since") != 1 || !find_date(request, "If-Modified-Since", now, &since))
 		return POLICY_GO_ON;
 	/* RFC 9111 4.3.2: without a Last-Modified, a cache compares with Date. */
-	if (!find_date(response, "Last-Modified", now, &modified) &&
-	    !find_date(response, "Date", now, &modified))
+	if (!find_date(response, "Last-Modified", now, &modified) && !find_date(response, "Date", now, &modified))
 		return POLICY_GO_ON;
 	return modified <= since ? POLICY_NOT_MODIFIED : POLICY_GO_ON;
 }
@@ -103,8 +98,8 @@ enum policy_condition policy_judge_condition(
 static bool is_strong_date(const struct head *response, int64_t now, int64_t *modified)
 {
 	int64_t date;
-	return find_date(response, "Last-Modified", now, modified) &&
-	       find_date(response, "Date", now, &date) && date > *modified;
+	return find_date(response, "Last-Modified", now, modified) && find_date(response, "Date", now, &date) &&
+	       date > *modified;
 }
 
 struct span policy_strong_validator(const struct head *response, int64_t now, bool *is_tag)
@@ -134,7 +129,8 @@ bool policy_range_applies(const struct head *request, const struct head *respons
 
 /* --- what an answer says of what is stored --- */
 
-bool policy_withdraws(const struct policy *policy, const struct policy_exchange *x, const struct policy_storing *verdict)
+bool policy_withdraws(
+    const struct policy *policy, const struct policy_exchange *x, const struct policy_storing *verdict)
 {
 	int status = x->response->status;
 	struct request_directives demand;
@@ -171,8 +167,7 @@ static bool is_one_of(const struct field *field, const char *const *names, size_
 static bool is_stored(const struct field *field)
 {
 	static const char *const made_anew[] = {"Age", "Content-Length"};
-	return message_is_end_to_end(field) &&
-	       !is_one_of(field, made_anew, sizeof made_anew / sizeof *made_anew);
+	return message_is_end_to_end(field) && !is_one_of(field, made_anew, sizeof made_anew / sizeof *made_anew);
 }
 
 bool policy_is_cookie(struct span name)
@@ -198,24 +193,24 @@ int policy_cookie_fields(const struct head *head, struct buf *out)
 static bool is_updated(const struct field *field)
 {
 	static const char *const theirs[] = {"Content-Encoding", "Content-Range"};
-	return is_stored(field) &&
-	       !is_one_of(field, theirs, sizeof theirs / sizeof *theirs);
+	return is_stored(field) && !is_one_of(field, theirs, sizeof theirs / sizeof *theirs);
 }
 
-/* Where the 200 said W/ of these bytes, a 304 that leaves it out may mean what they were made of: another coding of the same. */
+/* Where the 200 said W/ of these bytes, a 304 that leaves it out may mean what they were made of: another coding of the
+ * same. */
 static bool is_strengthened(const struct field *stored, const struct field *newer)
 {
-	return span_is_nocase(stored->name, "ETag") && span_starts_nocase(stored->value, "W/") && !span_starts_nocase(newer->value, "W/");
+	return span_is_nocase(stored->name, "ETag") && span_starts_nocase(stored->value, "W/") &&
+	       !span_starts_nocase(newer->value, "W/");
 }
 
 bool policy_freshens(const struct head *not_modified, const struct head *stored)
 {
-	struct span theirs = message_find(not_modified, "ETag"),
-		    ours = message_find(stored, "ETag");
+	struct span theirs = message_find(not_modified, "ETag"), ours = message_find(stored, "ETag");
 	if (theirs.len > 0 && ours.len > 0)
 		return tag_matches(theirs, ours);
-	/* Without two tags there is the date, and a tag that we do not have is that of our bytes only if the date says so. Who says
-	 * neither answers what was asked. */
+	/* Without two tags there is the date, and a tag that we do not have is that of our bytes only if the date says
+	 * so. Who says neither answers what was asked. */
 	struct span their_date = message_find(not_modified, "Last-Modified");
 	struct span our_date = message_find(stored, "Last-Modified");
 	if (their_date.len == 0 || our_date.len == 0)
@@ -223,8 +218,7 @@ bool policy_freshens(const struct head *not_modified, const struct head *stored)
 	return span_same_nocase(their_date, our_date);
 }
 
-int policy_update_fields(
-    const struct head *stored, const struct head *not_modified, bool cookies, struct buf *out)
+int policy_update_fields(const struct head *stored, const struct head *not_modified, bool cookies, struct buf *out)
 {
 	buf_clear(out);
 	for (size_t i = 0; i < stored->count; i++) {
@@ -279,7 +273,8 @@ int policy_stored_fields(const struct head *response, int64_t answered_at, struc
 	return out->failed ? -1 : 0;
 }
 
-int policy_kept_fields(const struct policy *policy, const struct rule_decision *decision, const struct head *stored, struct buf *out)
+int policy_kept_fields(
+    const struct policy *policy, const struct rule_decision *decision, const struct head *stored, struct buf *out)
 {
 	bool cookies = policy_keeps_cookies(policy, decision);
 	bool *withheld = calloc(stored->count + 1, sizeof *withheld);
@@ -346,15 +341,12 @@ static bool agrees(const struct head *a, const struct head *b, const char *name)
 	return x.at == NULL || y.at == NULL || span_same(x, y);
 }
 
-bool policy_head_freshens(
-    const struct head *head_response, const struct head *stored, int64_t stored_bytes)
+bool policy_head_freshens(const struct head *head_response, const struct head *stored, int64_t stored_bytes)
 {
 	struct span length = message_find(head_response, "Content-Length");
 	char bytes[24];
 	snprintf(bytes, sizeof bytes, "%" PRId64, stored_bytes);
-	return (length.at == NULL || span_is(length, bytes)) &&
-	       confirms(head_response, stored, "ETag") &&
-	       confirms(head_response, stored, "Last-Modified") &&
-	       agrees(head_response, stored, "Content-MD5") &&
+	return (length.at == NULL || span_is(length, bytes)) && confirms(head_response, stored, "ETag") &&
+	       confirms(head_response, stored, "Last-Modified") && agrees(head_response, stored, "Content-MD5") &&
 	       agrees(head_response, stored, "Content-Encoding");
 }

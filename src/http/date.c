@@ -8,8 +8,7 @@
 
 static const char *const months[] = {
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-static const char *const days[] = {
-    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+static const char *const days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
 
 struct civil {
 	int year, month, day, hour, minute, second; /* month 1 to 12 */
@@ -32,10 +31,8 @@ static void civil_from_days(int64_t n, int *year, int *month, int *day)
 	n += 719468;
 	int64_t era = (n >= 0 ? n : n - 146096) / 146097;
 	int64_t day_of_era = n - era * 146097;
-	int64_t year_of_era =
-	    (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year =
-	    day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t shifted = (5 * day_of_year + 2) / 153;
 	*day = (int)(day_of_year - (153 * shifted + 2) / 5 + 1);
 	*month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
@@ -89,44 +86,39 @@ static bool take_day_name(struct span *s, bool full)
 
 static bool take_time(struct span *s, struct civil *c)
 {
-	return take_digits(s, 2, &c->hour) && take(s, ":") && take_digits(s, 2, &c->minute) &&
-	       take(s, ":") && take_digits(s, 2, &c->second);
+	return take_digits(s, 2, &c->hour) && take(s, ":") && take_digits(s, 2, &c->minute) && take(s, ":") &&
+	       take_digits(s, 2, &c->second);
 }
 
 /* Sun, 06 Nov 1994 08:49:37 GMT */
 static bool read_imf(struct span s, struct civil *c)
 {
-	return take_day_name(&s, false) && take(&s, ", ") && take_digits(&s, 2, &c->day) &&
-	       take(&s, " ") && take_month(&s, &c->month) && take(&s, " ") &&
-	       take_digits(&s, 4, &c->year) && take(&s, " ") && take_time(&s, c) &&
-	       take(&s, " GMT") && s.len == 0;
+	return take_day_name(&s, false) && take(&s, ", ") && take_digits(&s, 2, &c->day) && take(&s, " ") &&
+	       take_month(&s, &c->month) && take(&s, " ") && take_digits(&s, 4, &c->year) && take(&s, " ") &&
+	       take_time(&s, c) && take(&s, " GMT") && s.len == 0;
 }
 
 /* Sunday, 06-Nov-94 08:49:37 GMT */
 static bool read_rfc850(struct span s, struct civil *c)
 {
-	return take_day_name(&s, true) && take(&s, ", ") && take_digits(&s, 2, &c->day) &&
-	       take(&s, "-") && take_month(&s, &c->month) && take(&s, "-") &&
-	       take_digits(&s, 2, &c->year) && take(&s, " ") && take_time(&s, c) &&
-	       take(&s, " GMT") && s.len == 0;
+	return take_day_name(&s, true) && take(&s, ", ") && take_digits(&s, 2, &c->day) && take(&s, "-") &&
+	       take_month(&s, &c->month) && take(&s, "-") && take_digits(&s, 2, &c->year) && take(&s, " ") &&
+	       take_time(&s, c) && take(&s, " GMT") && s.len == 0;
 }
 
 /* Sun Nov  6 08:49:37 1994 */
 static bool read_asctime(struct span s, struct civil *c)
 {
-	if (!take_day_name(&s, false) || !take(&s, " ") || !take_month(&s, &c->month) ||
-	    !take(&s, " "))
+	if (!take_day_name(&s, false) || !take(&s, " ") || !take_month(&s, &c->month) || !take(&s, " "))
 		return false;
 	if (take(&s, " ") ? !take_digits(&s, 1, &c->day) : !take_digits(&s, 2, &c->day))
 		return false;
-	return take(&s, " ") && take_time(&s, c) && take(&s, " ") && take_digits(&s, 4, &c->year) &&
-	       s.len == 0;
+	return take(&s, " ") && take_time(&s, c) && take(&s, " ") && take_digits(&s, 4, &c->year) && s.len == 0;
 }
 
 static int64_t seconds(const struct civil *c)
 {
-	return days_from_civil(c->year, c->month, c->day) * 86400 + c->hour * 3600 +
-	       c->minute * 60 + c->second;
+	return days_from_civil(c->year, c->month, c->day) * 86400 + c->hour * 3600 + c->minute * 60 + c->second;
 }
 
 static bool is_real(const struct civil *c)
@@ -134,8 +126,8 @@ static bool is_real(const struct civil *c)
 	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (c->year % 4 == 0 && c->year % 100 != 0) || c->year % 400 == 0;
 	int length = lengths[c->month - 1] + (leap && c->month == 2 ? 1 : 0);
-	return c->day >= 1 && c->day <= length && c->hour < 24 && c->minute < 60 &&
-	       c->second <= 60; /* 60: a leap second */
+	return c->day >= 1 && c->day <= length && c->hour < 24 && c->minute < 60 && c->second <= 60; /* 60: a leap
+													second */
 }
 
 /* RFC 9110 5.6.7: a two-digit year that seems more than 50 years ahead is the last one in the past
@@ -186,8 +178,7 @@ static char *put(char *out, const char *text, size_t n)
 
 void date_format(int64_t at, char out[DATE_BYTES])
 {
-	const int64_t last =
-	    253402300799; /* the end of year 9999, beyond which there is no IMF-fixdate */
+	const int64_t last = 253402300799;  /* the end of year 9999, beyond which there is no IMF-fixdate */
 	const int64_t first = -62167219200; /* the start of year 0 */
 	at = at > last ? last : at < first ? first : at;
 	int64_t day_number = (at >= 0 ? at : at - 86399) / 86400;

@@ -12,7 +12,8 @@
 
 enum { DATE_BYTES = 30 }; /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
 
-/* Unix seconds into *at. False when the text is none of the three forms. now: resolves the two-digit year of RFC 850. */
+/* Unix seconds into *at. False when the text is none of the three forms. now: resolves the two-digit year of RFC 850.
+ */
 bool date_parse(struct span text, int64_t now, int64_t *at);
 void date_format(int64_t at, char out[DATE_BYTES]);
 

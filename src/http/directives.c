@@ -87,8 +87,7 @@ static void read_list(struct directives *d, struct span value)
 			continue;
 		*time = field_seconds(argument);
 		if (*time < 0)
-			*time = time == &d->max_stale_s && argument.at == NULL ? INT64_MAX
-									       : DIRECTIVES_BAD;
+			*time = time == &d->max_stale_s && argument.at == NULL ? INT64_MAX : DIRECTIVES_BAD;
 	}
 }
 
@@ -138,8 +137,8 @@ static bool read_targeted(struct directives *d, const struct head *head, const c
 	return said;
 }
 
-void directives_of_response(struct directives *d, const struct head *response,
-    const char *const *targets, size_t target_count)
+void directives_of_response(
+    struct directives *d, const struct head *response, const char *const *targets, size_t target_count)
 {
 	for (size_t i = 0; i < target_count; i++)
 		if (read_targeted(d, response, targets[i]))
@@ -161,8 +160,7 @@ static void withhold_listed(const struct head *response, struct span list, bool 
 	struct span member, name, argument, listed;
 	while (field_next(&list, &member)) {
 		field_directive(member, &name, &argument);
-		if (!span_is_nocase(name, "no-cache") &&
-		    (private_cache || !span_is_nocase(name, "private")))
+		if (!span_is_nocase(name, "no-cache") && (private_cache || !span_is_nocase(name, "private")))
 			continue;
 		if (!names_fields(name, argument))
 			continue;

@@ -41,10 +41,10 @@ struct directives {
 
 /* A response's directives: of the first of the targeted fields that is there, valid and not empty,
  * else of Cache-Control. */
-void directives_of_response(struct directives *, const struct head *response,
-    const char *const *targets, size_t target_count);
-/* Cache-Control may say no-cache="FIELDS" or, to a shared cache, private="FIELDS". Those may not be reused as they are, so they are not
- * stored (5.2.2.4, 5.2.2.7): sets withheld[i] for such a field i; the others are left as they are. */
+void directives_of_response(
+    struct directives *, const struct head *response, const char *const *targets, size_t target_count);
+/* Cache-Control may say no-cache="FIELDS" or, to a shared cache, private="FIELDS". Those may not be reused as they are,
+ * so they are not stored (5.2.2.4, 5.2.2.7): sets withheld[i] for such a field i; the others are left as they are. */
 void directives_withhold(const struct head *response, bool private_cache, bool withheld[]);
 /* A request's Cache-Control. */
 void directives_of_request(struct directives *, const struct head *request);

@@ -18,7 +18,8 @@ bool field_next(struct span *rest, struct span *member);
 /* A member without its parameters: "gzip;q=0.5" is "gzip" (RFC 9110 5.6.6). */
 struct span field_bare(struct span member);
 
-/* Splits `name[=value]`, value a token or quoted string. *value: without its quotes, escapes still in; {NULL,0} when absent. */
+/* Splits `name[=value]`, value a token or quoted string. *value: without its quotes, escapes still in; {NULL,0} when
+ * absent. */
 void field_directive(struct span member, struct span *name, struct span *value);
 
 /* Delta-seconds (RFC 9111 1.2.2): digits only; above 2^31-1 it is 2^31. -1: not one. */

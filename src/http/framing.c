@@ -63,7 +63,7 @@ enum coding {
 	CODING_NOT_LAST,
 	CODING_COMPRESSED, /* registered, and not undone here: nobody asked for it in TE */
 	CODING_UNKNOWN,    /* with chunked after it or without */
-	CODING_MALFORMED /* no coding by the grammar, or chunked with parameters, which it has not */
+	CODING_MALFORMED   /* no coding by the grammar, or chunked with parameters, which it has not */
 };
 
 static bool is_compression(struct span name)
@@ -124,21 +124,19 @@ int message_request_framing(
 	case CODING_COMPRESSED:
 	case CODING_UNKNOWN:
 	case CODING_MALFORMED:
-		return refuse(
-		    fault, 501, "the only transfer coding taken is chunked (RFC 9112 6.1)");
+		return refuse(fault, 501, "the only transfer coding taken is chunked (RFC 9112 6.1)");
 	case CODING_NONE:
 		break;
 	}
 	int found = find_length(head, length);
 	if (found < 0)
-		return refuse(fault, 400,
-		    "Content-Length is no length, or says two different ones (RFC 9112 6.3)");
+		return refuse(fault, 400, "Content-Length is no length, or says two different ones (RFC 9112 6.3)");
 	*framing = found ? MESSAGE_LENGTH : MESSAGE_NO_BODY;
 	return 0;
 }
 
-int message_response_framing(const struct head *head, struct span method,
-    enum message_framing *framing, int64_t *length, struct fault *fault)
+int message_response_framing(
+    const struct head *head, struct span method, enum message_framing *framing, int64_t *length, struct fault *fault)
 {
 	*length = 0;
 	*framing = MESSAGE_NO_BODY;
@@ -152,14 +150,14 @@ int message_response_framing(const struct head *head, struct span method,
 		*framing = MESSAGE_CHUNKED; /* overrides a Content-Length, RFC 9112 6.3 */
 		return 0;
 	case CODING_UNKNOWN:
-		return refuse(fault, 502, "its transfer coding is not known here, so nobody can tell its content (RFC 9112 7)");
-	case CODING_COMPRESSED:
 		return refuse(
-		    fault, 502, "the origin compressed the transfer unasked (RFC 9112 7.2)");
+		    fault, 502, "its transfer coding is not known here, so nobody can tell its content (RFC 9112 7)");
+	case CODING_COMPRESSED:
+		return refuse(fault, 502, "the origin compressed the transfer unasked (RFC 9112 7.2)");
 	case CODING_TWICE:
 	case CODING_NOT_LAST:
-		return refuse(fault, 502,
-		    "chunked is not the last transfer coding, or not the only one (RFC 9112 6.1)");
+		return refuse(
+		    fault, 502, "chunked is not the last transfer coding, or not the only one (RFC 9112 6.1)");
 	case CODING_MALFORMED:
 		return refuse(fault, 502, "the origin's Transfer-Encoding is no coding (RFC 9112 7)");
 	case CODING_NONE:
@@ -167,8 +165,7 @@ int message_response_framing(const struct head *head, struct span method,
 	}
 	int found = find_length(head, length);
 	if (found < 0)
-		return refuse(
-		    fault, 502, "the origin's Content-Length is no length (RFC 9112 6.3)");
+		return refuse(fault, 502, "the origin's Content-Length is no length (RFC 9112 6.3)");
 	*framing = found ? MESSAGE_LENGTH : MESSAGE_UNTIL_CLOSE;
 	return 0;
 }

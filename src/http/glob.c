@@ -1,7 +1,8 @@
 /*
- * What is typed is read in three pieces: scheme, authority, and the rest. Each "[" is judged where it stands: an IPv6 address in the
- * authority, else a set if it is closed and looks like one, else itself. A bracket that is closed at once ("tag[]=") or that holds one
- * ordinary character ("a[0]=") or stands before "=" in a query ("filter[name]=") is a parameter's.
+ * What is typed is read in three pieces: scheme, authority, and the rest. Each "[" is judged where it stands: an IPv6
+ * address in the authority, else a set if it is closed and looks like one, else itself. A bracket that is closed at
+ * once ("tag[]=") or that holds one ordinary character ("a[0]=") or stands before "=" in a query ("filter[name]=") is a
+ * parameter's.
  */
 #include "http/glob.h"
 
@@ -26,8 +27,8 @@ static unsigned next_char(const char **at)
 	return c;
 }
 
-/* Is c in the set behind '['? *pattern is left behind its ']'; -1 when it is never closed. A ']' in the first place stands for itself,
- * and cannot begin a range. */
+/* Is c in the set behind '['? *pattern is left behind its ']'; -1 when it is never closed. A ']' in the first place
+ * stands for itself, and cannot begin a range. */
 static int in_set(const char **pattern, unsigned c)
 {
 	const char *p = *pattern;
@@ -116,7 +117,8 @@ static size_t meant_set_bytes(struct span s, bool query)
 	return parameter && !range ? 0 : n;
 }
 
-/* How many bytes an IPv6 address at the front of an authority takes, with its brackets and perhaps with wildcards in it; 0: there is none. */
+/* How many bytes an IPv6 address at the front of an authority takes, with its brackets and perhaps with wildcards in
+ * it; 0: there is none. */
 static size_t address_bytes(struct span s)
 {
 	size_t n = s.len > 0 && s.at[0] == '[' ? url_until(s, "]") : 0;
@@ -226,7 +228,8 @@ void glob_quote(struct span text, struct buf *out)
 	}
 }
 
-static const char no_host[] = "it names no host (letters, digits, dots and hyphens; what follows the host begins with /)";
+static const char no_host[] =
+    "it names no host (letters, digits, dots and hyphens; what follows the host begins with /)";
 
 static bool has_open_bracket(struct span s)
 {
@@ -283,8 +286,8 @@ static int add_wild_host(struct span host, struct buf *out, const char **why)
 		n = url_until(host, ".");
 		struct span label = span_make(host.at, n);
 		int rc = !is_beyond_ascii(label) ? add_host_text(label, out, why)
-		    : is_wild(label)             ? refuse(why, "a label beyond ASCII has no wildcards (give it as xn--...)")
-						 : add_whole_host(label, out, why);
+			 : is_wild(label) ? refuse(why, "a label beyond ASCII has no wildcards (give it as xn--...)")
+					  : add_whole_host(label, out, why);
 		if (rc != 0 || n == host.len)
 			return rc;
 		buf_addc(out, '.');
@@ -304,11 +307,14 @@ static int add_authority(struct span a, const char *scheme, struct buf *out, con
 	int port = authority_port(digits);
 	if (colon != NULL && url_until(digits, "*?[") < digits.len)
 		port = AUTHORITY_NO_PORT;
-	if (port == 0 || port < AUTHORITY_NO_PORT || (address_bytes(host) != host.len && host.len > 0 && memchr(host.at, ':', host.len) != NULL))
+	if (port == 0 || port < AUTHORITY_NO_PORT ||
+	    (address_bytes(host) != host.len && host.len > 0 && memchr(host.at, ':', host.len) != NULL))
 		return refuse(why, "its port is no number from 1 to 65535");
 	if (scheme == NULL && (port == 80 || port == 443))
-		return refuse(why, port == 80 ? "80 is the default port of http, which no URL in the cache names (give http:// and leave the port out)"
-					      : "443 is the default port of https, which no URL in the cache names (give https:// and leave the port out)");
+		return refuse(why, port == 80 ? "80 is the default port of http, which no URL in the cache names (give "
+						"http:// and leave the port out)"
+					      : "443 is the default port of https, which no URL in the cache names "
+						"(give https:// and leave the port out)");
 	if ((is_wild(host) ? add_wild_host(host, out, why) : add_whole_host(host, out, why)) != 0)
 		return -1;
 	if (port > 0 && port != (strcmp(scheme != NULL ? scheme : "", "https") == 0 ? 443 : 80))
@@ -341,7 +347,9 @@ static int add_location(struct span text, const char *scheme, struct buf *out, c
 	if (n == 0 || (path.len == 0 && has_open_bracket(span_make(text.at, star))))
 		return refuse(why, no_host);
 	if (path.len == 0 && star < n) /* where the host ends is open: http:, two slashes, *.iso */
-		return add_host_text(span_make(text.at, star), out, why) != 0 ? -1 : add_text(span_from(text, star), out, why);
+		return add_host_text(span_make(text.at, star), out, why) != 0
+			   ? -1
+			   : add_text(span_from(text, star), out, why);
 	struct buf unquoted; /* "[[]::1]", as rules have it */
 	buf_init(&unquoted, BUF_LINE);
 	if (span_starts(authority, "[[]")) {
@@ -371,7 +379,8 @@ bool glob_has_scheme(const char *typed)
 static bool is_of_hosts(const char *typed)
 {
 	size_t n = strcspn(typed, "/");
-	return strncmp(typed, "*.", 2) == 0 && typed[n] == '/' && memchr(typed + 2, '.', n - 2) != NULL && memchr(typed, '?', n) == NULL;
+	return strncmp(typed, "*.", 2) == 0 && typed[n] == '/' && memchr(typed + 2, '.', n - 2) != NULL &&
+	       memchr(typed, '?', n) == NULL;
 }
 
 int glob_read(const char *typed, const char *scheme, struct buf *out, const char **why)
@@ -388,7 +397,8 @@ int glob_read(const char *typed, const char *scheme, struct buf *out, const char
 	size_t n = mark != NULL ? (size_t)(mark - text.at) : sizeof said;
 	for (size_t i = 0; i < n && n < sizeof said; i++)
 		said[i] = text.at[i] >= 'A' && text.at[i] <= 'Z' ? (char)(text.at[i] + ('a' - 'A')) : text.at[i];
-	bool http = said[0] != '\0' && glob_matches(said, "http"), https = said[0] != '\0' && glob_matches(said, "https");
+	bool http = said[0] != '\0' && glob_matches(said, "http"),
+	     https = said[0] != '\0' && glob_matches(said, "https");
 	if (http || https) {
 		buf_addf(out, "%s://", said);
 		return add_location(span_from(text, n + 3), http && https ? NULL : https ? "https" : "http", out, why);

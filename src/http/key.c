@@ -119,8 +119,7 @@ bool key_same_origin(const char *a, const char *b)
 	struct url x, y;
 	url_init(&x);
 	url_init(&y);
-	bool same = url_parse(span_of(a), true, &x) == 0 && url_parse(span_of(b), true, &y) == 0 &&
-		    same_origin(&x, &y);
+	bool same = url_parse(span_of(a), true, &x) == 0 && url_parse(span_of(b), true, &y) == 0 && same_origin(&x, &y);
 	url_fini(&x);
 	url_fini(&y);
 	return same;
@@ -173,8 +172,8 @@ static struct span base_path(const struct url *origin)
 	return path;
 }
 
-/* The path of ours that stands for one of the origin's, or NULL when that is outside of the path of --origin. The path of --origin itself
- * has no other name than "/". */
+/* The path of ours that stands for one of the origin's, or NULL when that is outside of the path of --origin. The path
+ * of --origin itself has no other name than "/". */
 static const char *our_path(const struct url *home, const char *path)
 {
 	struct span base = base_path(home);
@@ -191,10 +190,12 @@ char *key_reverse_location(const char *origin, const char *base, struct span loc
 	url_init(&url);
 	buf_init(&out, BUF_HEAD);
 	const char *path = NULL;
-	if (url_parse(span_of(origin), true, &home) == 0 && resolve_location(base, location, &url) == 0 && same_origin(&home, &url))
+	if (url_parse(span_of(origin), true, &home) == 0 && resolve_location(base, location, &url) == 0 &&
+	    same_origin(&home, &url))
 		path = our_path(&home, url.path);
 	if (path != NULL) {
-		/* Two slashes at the beginning are a host to whoever reads them (RFC 3986 4.2); a dot before them is removed again. */
+		/* Two slashes at the beginning are a host to whoever reads them (RFC 3986 4.2); a dot before them is
+		 * removed again. */
 		buf_adds(&out, path[0] == '/' && path[1] == '/' ? "/." : "");
 		buf_adds(&out, path);
 		buf_addspan(&out, buf_span(&url.query));
@@ -260,10 +261,9 @@ static int read_tunnel(struct span target, struct key_target *out, struct fault 
 	return result;
 }
 
-/* --origin: path and query are the client's, all else is the origin's. Where the origin has a path of its own, a path that climbs out
- * of it is refused, because it is sent as written. */
-static int map_to_origin(
-    const char *origin, struct span text, struct key_target *out, struct fault *fault)
+/* --origin: path and query are the client's, all else is the origin's. Where the origin has a path of its own, a path
+ * that climbs out of it is refused, because it is sent as written. */
+static int map_to_origin(const char *origin, struct span text, struct key_target *out, struct fault *fault)
 {
 	struct url home, url;
 	struct buf path;
@@ -358,7 +358,8 @@ static int take_said_scheme(struct span *rest, const char **scheme)
 	return span_starts(*rest, "/") ? -1 : 1;
 }
 
-/* Moves one path segment to out, with the marks of scheme and host decoded: pip and others write ":" and brackets in a path as escapes. */
+/* Moves one path segment to out, with the marks of scheme and host decoded: pip and others write ":" and brackets in a
+ * path as escapes. */
 static void move_segment(struct span *from, struct buf *out)
 {
 	while (from->len > 0 && from->at[0] != '/' && from->at[0] != '?') {
@@ -383,7 +384,8 @@ static void decode_front(struct span rest, struct buf *out)
 	buf_addspan(out, rest);
 }
 
-static int read_front(const struct key_ways *ways, struct span rest, struct span file, struct key_target *out, struct fault *fault)
+static int read_front(
+    const struct key_ways *ways, struct span rest, struct span file, struct key_target *out, struct fault *fault)
 {
 	const char *scheme = ways->default_scheme;
 	out->way = KEY_PREFIX;
@@ -394,8 +396,7 @@ static int read_front(const struct key_ways *ways, struct span rest, struct span
 		out->path = decode_file(span_make(file.at, url_until(file, "?")));
 	size_t authority_bytes = url_until(rest, "/?");
 	if (authority_bytes == 0)
-		return refuse(fault, 404,
-		    "no host in the path: ask for /example.com/ or http://example.com/");
+		return refuse(fault, 404, "no host in the path: ask for /example.com/ or http://example.com/");
 	/* "/name:/path" is somebody's scheme, not a host with an empty port. */
 	if (rest.at[authority_bytes - 1] == ':')
 		return refuse(fault, 400, not_a_url);
@@ -420,7 +421,8 @@ static int read_prefix(const struct key_ways *ways, struct span target, struct k
 	struct buf front;
 	buf_init(&front, BUF_HEAD);
 	decode_front(span_from(target, 1), &front);
-	int rc = front.failed ? refuse(fault, 414, "the URL is too long") : read_front(ways, buf_span(&front), span_from(target, 1), out, fault);
+	int rc = front.failed ? refuse(fault, 414, "the URL is too long")
+			      : read_front(ways, buf_span(&front), span_from(target, 1), out, fault);
 	buf_fini(&front);
 	return rc;
 }
@@ -451,8 +453,8 @@ static int read_asterisk(const struct key_ways *ways, struct span method, struct
 	return ways->origin != NULL ? map_to_origin(ways->origin, span_of("http://origin/"), out, fault) : 0;
 }
 
-int key_of_target(const struct key_ways *ways, struct span method, struct span target,
-    struct key_target *out, struct fault *fault)
+int key_of_target(
+    const struct key_ways *ways, struct span method, struct span target, struct key_target *out, struct fault *fault)
 {
 	memset(out, 0, sizeof *out);
 	if (span_is(method, "CONNECT") && ways->origin != NULL)

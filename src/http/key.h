@@ -3,13 +3,14 @@
  *
  * Pure. Any thread may call. All results of type char * are malloc()ed and the caller's.
  *
- * A key is an absolute http or https URL: host in lower case (internationalised names in punycode), no default port, no user, no fragment;
- * an empty path is "/" (RFC 9110 4.2.3). Path and query are what the client wrote, byte for byte, but for bytes that no URI may contain,
- * which are percent-encoded. The origin is asked for exactly that, and each spelling is stored by itself.
+ * A key is an absolute http or https URL: host in lower case (internationalised names in punycode), no default port, no
+ * user, no fragment; an empty path is "/" (RFC 9110 4.2.3). Path and query are what the client wrote, byte for byte,
+ * but for bytes that no URI may contain, which are percent-encoded. The origin is asked for exactly that, and each
+ * spelling is stored by itself.
  *
- * The normal URL is the one spelling that all equivalent keys share: also without dot segments, with the escapes of unreserved
- * characters decoded and the other escapes in upper case (RFC 3986 6.2.2). Rules, purges and invalidation go by it. Normalising twice is
- * the same as once.
+ * The normal URL is the one spelling that all equivalent keys share: also without dot segments, with the escapes of
+ * unreserved characters decoded and the other escapes in upper case (RFC 3986 6.2.2). Rules, purges and invalidation go
+ * by it. Normalising twice is the same as once.
  */
 #ifndef CURLEW_HTTP_KEY_H
 #define CURLEW_HTTP_KEY_H
@@ -19,9 +20,9 @@
 
 /* How a request came in (DESIGN: request targets). */
 enum key_way {
-	KEY_OWN,      /* /.curlew/...: path is what follows "/.curlew", e.g. "/health" (with an origin, that one alone) */
-	KEY_PREFIX,   /* /host/path, /https://host/path: url is set */
-	KEY_SITE,     /* any path on LABEL.localhost (site.h): url is set. Not told by key_of_target() */
+	KEY_OWN,    /* /.curlew/...: path is what follows "/.curlew", e.g. "/health" (with an origin, that one alone) */
+	KEY_PREFIX, /* /host/path, /https://host/path: url is set */
+	KEY_SITE,   /* any path on LABEL.localhost (site.h): url is set. Not told by key_of_target() */
 	KEY_ABSOLUTE, /* http://host/path: url is set */
 	KEY_REVERSE,  /* --origin: url is set */
 	KEY_TUNNEL,   /* CONNECT host:port: host and port are set */
@@ -36,19 +37,21 @@ struct key_ways {
 
 struct key_target {
 	enum key_way way;
-	char *url;  /* the key; NULL for KEY_OWN, KEY_TUNNEL and KEY_SERVER */
-	char *host; /* host of url, or of the tunnel; IPv6 with brackets */
-	int port;   /* of url (its default made explicit) or of the tunnel */
-	char *path; /* KEY_OWN: see above, without a query. KEY_PREFIX: the request path, decoded, no query, no leading slash, no
-	               "." or ".." segment: what --root may hold ("" for "/"); NULL when it cannot be a file (a scheme was said,
-	               or it does not decode) */
+	char *url;   /* the key; NULL for KEY_OWN, KEY_TUNNEL and KEY_SERVER */
+	char *host;  /* host of url, or of the tunnel; IPv6 with brackets */
+	int port;    /* of url (its default made explicit) or of the tunnel */
+	char *path;  /* KEY_OWN: see above, without a query. KEY_PREFIX: the request path, decoded, no query, no leading
+			slash, no
+			"." or ".." segment: what --root may hold ("" for "/"); NULL when it cannot be a file (a scheme
+			was said,  or it does not decode) */
 	bool secure; /* https */
 	bool asterisk; /* OPTIONS of a server as a whole, whose target is "*" (RFC 9112 3.2.4) */
 };
 
-/* Understands a request's target. 0, or -1 with fault (400: not a URL we fetch, other schemes, user:password@ in it; 404: no
- * host in the path). target is always made anew and key_fini() always allowed. After a fault of a KEY_PREFIX target, path is
- * still set where it could be a file, so that --root may answer "/" or "/a (1).html" before the fault is told. */
+/* Understands a request's target. 0, or -1 with fault (400: not a URL we fetch, other schemes, user:password@ in it;
+ * 404: no host in the path). target is always made anew and key_fini() always allowed. After a fault of a KEY_PREFIX
+ * target, path is still set where it could be a file, so that --root may answer "/" or "/a (1).html" before the fault
+ * is told. */
 int key_of_target(const struct key_ways *, struct span method, struct span target, struct key_target *, struct fault *);
 void key_fini(struct key_target *);
 
@@ -59,14 +62,15 @@ int key_normal(const char *key, char **normal);
 /* The normal URL of what a person types. NULL: not one we fetch. */
 char *key_normalise(const char *url, const char *default_scheme);
 
-/* Resolves a reference (Location, Content-Location) against base: a key, its dot segments removed (RFC 3986 5.2.2), its other bytes as
- * written. NULL when it is no http(s) URL. */
+/* Resolves a reference (Location, Content-Location) against base: a key, its dot segments removed (RFC 3986 5.2.2), its
+ * other bytes as written. NULL when it is no http(s) URL. */
 char *key_resolve(const char *base, struct span reference);
 /* True when both URLs have the same scheme, host and port. */
 bool key_same_origin(const char *a, const char *b);
 
-/* A Location value for a client that came by KEY_PREFIX: "/host/path" or "/https://host/path", so that following it stays
- * with us; "/https:..." is written whenever the scheme is not default_scheme. NULL when it should stay as it is. */
+/* A Location value for a client that came by KEY_PREFIX: "/host/path" or "/https://host/path", so that following it
+ * stays with us; "/https:..." is written whenever the scheme is not default_scheme. NULL when it should stay as it is.
+ */
 char *key_prefix_location(const char *default_scheme, const char *base, struct span location);
 
 /* For --origin: a Location that points into the path of the origin becomes a path of ours ("/x"). Never a
@@ -75,16 +79,17 @@ char *key_reverse_location(const char *origin, const char *base, struct span loc
 
 /* --- Vary (RFC 9111 4.1) --- */
 
-/* The variant text of a response to this request: for each field named by the response's Vary lines, in order of name, a line
- * "name: value" (normalised value; "name" alone when the request has no such field), lines parted by LF.
- * '' when there is no Vary. 0, or -1 when it lists "*" (never matches) or out's ceiling is met. out is cleared first. */
+/* The variant text of a response to this request: for each field named by the response's Vary lines, in order of name,
+ * a line "name: value" (normalised value; "name" alone when the request has no such field), lines parted by LF.
+ * '' when there is no Vary. 0, or -1 when it lists "*" (never matches) or out's ceiling is met. out is cleared first.
+ */
 int key_vary(const struct head *response, const struct head *request, struct buf *out);
 
 /* True when the request would have made that variant text. */
 bool key_vary_matches(const char *variant, const struct head *request);
-/* The same, but such a response is also what a request wants that prefers its language to all others, or asks for its coding as much as
- * for any other, or leaves its origin fewer codings to choose from than the one it sent a plain body to: who can have as good as
- * anything asks for no better. */
+/* The same, but such a response is also what a request wants that prefers its language to all others, or asks for its
+ * coding as much as for any other, or leaves its origin fewer codings to choose from than the one it sent a plain body
+ * to: who can have as good as anything asks for no better. */
 bool key_vary_suits(const char *variant, const struct head *response, const struct head *request);
 /* The same of Accept-Encoding alone: may the body be sent to who asks so, whatever else differs? */
 bool key_vary_coding_suits(const char *variant, const struct head *response, const struct head *request);

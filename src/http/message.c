@@ -5,8 +5,9 @@
  * message_parse_fields() reads what an origin sent or what the index kept: it takes what is a field
  * and leaves out what is none, because refusing an answer helps nobody.
  *
- * A head's arrays are kept between parses and grow by doubling. An origin's head can have tens of thousands of fields, so nothing here reads all fields
- * for each field: finish() sorts them by name once, and marks those that Connection names.
+ * A head's arrays are kept between parses and grow by doubling. An origin's head can have tens of thousands of fields,
+ * so nothing here reads all fields for each field: finish() sorts them by name once, and marks those that Connection
+ * names.
  */
 #include "http/message.h"
 
@@ -31,7 +32,10 @@ void message_fini(struct head *head)
 
 static void forget(struct head *head)
 {
-	struct head kept = {.fields = head->fields, .capacity = head->capacity, .by_name = head->by_name, .by_name_room = head->by_name_room};
+	struct head kept = {.fields = head->fields,
+	    .capacity = head->capacity,
+	    .by_name = head->by_name,
+	    .by_name_room = head->by_name_room};
 	*head = kept;
 }
 
@@ -99,7 +103,8 @@ static const struct field *search(const struct head *head, struct span name, con
 		else
 			high = middle;
 	}
-	return low < head->by_name_count && span_same_nocase(head->by_name[low]->name, name) ? head->by_name[low] : NULL;
+	return low < head->by_name_count && span_same_nocase(head->by_name[low]->name, name) ? head->by_name[low]
+											     : NULL;
 }
 
 const struct field *message_next(const struct head *head, struct span name, const struct field *after)
@@ -204,8 +209,7 @@ static enum message_parsed read_version(struct head *head, struct span version, 
 	return MESSAGE_WHOLE;
 }
 
-static enum message_parsed read_request_line(
-    struct head *head, struct span line, struct fault *fault)
+static enum message_parsed read_request_line(struct head *head, struct span line, struct fault *fault)
 {
 	const char *space = line.len > 0 ? memchr(line.at, ' ', line.len) : NULL;
 	if (space == NULL)
@@ -223,14 +227,12 @@ static enum message_parsed read_request_line(
 	for (size_t i = 0; i < head->target.len; i++) {
 		unsigned char c = (unsigned char)head->target.at[i];
 		if (c <= 0x20 || c == 0x7f)
-			return refuse(
-			    fault, 400, "the request target holds a control byte (RFC 9112 3.2)");
+			return refuse(fault, 400, "the request target holds a control byte (RFC 9112 3.2)");
 	}
 	return read_version(head, span_from(rest, head->target.len + 1), fault);
 }
 
-static enum message_parsed read_request_field(
-    struct head *head, struct span line, struct fault *fault)
+static enum message_parsed read_request_field(struct head *head, struct span line, struct fault *fault)
 {
 	if (line.at[0] == ' ' || line.at[0] == '\t')
 		return refuse(fault, 400, "a field is folded over several lines (RFC 9112 5.2)");
@@ -239,8 +241,7 @@ static enum message_parsed read_request_field(
 		return refuse(fault, 400, "a field line has no colon (RFC 9112 5)");
 	struct span name = span_make(line.at, (size_t)(colon - line.at));
 	if (!message_is_token(name))
-		return refuse(fault, 400,
-		    "a field name is no token or is followed by a space (RFC 9112 5.1)");
+		return refuse(fault, 400, "a field name is no token or is followed by a space (RFC 9112 5.1)");
 	struct span value = span_trim(span_from(line, name.len + 1));
 	if (!is_value(value))
 		return refuse(fault, 400, "a field value holds a control byte (RFC 9110 5.5)");
@@ -286,9 +287,8 @@ static enum message_parsed find_end(struct head *head, struct span bytes, struct
 		size_t used = bytes.len - rest.len;
 		if (line.len == 0 && lines > 0) {
 			head->bytes = used;
-			return used > MESSAGE_HEAD_MAX
-				   ? refuse(fault, 431, "the request head is too long (RFC 6585 5)")
-				   : MESSAGE_WHOLE;
+			return used > MESSAGE_HEAD_MAX ? refuse(fault, 431, "the request head is too long (RFC 6585 5)")
+						       : MESSAGE_WHOLE;
 		}
 		if (used > MESSAGE_HEAD_MAX)
 			break;
@@ -352,8 +352,8 @@ int message_parse_fields(struct head *head, struct span text)
 		struct span name = span_trim(span_make(line.at, (size_t)(colon - line.at)));
 		struct span value = span_trim(span_from(line, (size_t)(colon - line.at) + 1));
 		/* RFC 9110 5.5: other control bytes may stay, these two would split messages. */
-		bool splits = value.len > 0 && (memchr(value.at, '\r', value.len) != NULL ||
-						   memchr(value.at, '\0', value.len) != NULL);
+		bool splits = value.len > 0 &&
+			      (memchr(value.at, '\r', value.len) != NULL || memchr(value.at, '\0', value.len) != NULL);
 		if (!message_is_token(name) || splits)
 			continue;
 		if (add_field(head, name, value) != 0)
@@ -413,9 +413,8 @@ bool message_lists(const struct head *head, const char *name, const char *token)
 
 bool message_is_end_to_end(const struct field *field)
 {
-	static const char *const hop_by_hop[] = {"Connection", "Keep-Alive", "Proxy-Connection",
-	    "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Authenticate",
-	    "Proxy-Authorization", "Proxy-Authentication-Info"};
+	static const char *const hop_by_hop[] = {"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
+	    "Transfer-Encoding", "Upgrade", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info"};
 	for (size_t i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++)
 		if (span_is_nocase(field->name, hop_by_hop[i]))
 			return false;

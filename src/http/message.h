@@ -18,13 +18,14 @@
 enum {
 	MESSAGE_LINE_MAX = 16 << 10, /* bytes of a request line: beyond it 414 */
 	MESSAGE_HEAD_MAX = 64 << 10, /* bytes of a request head: beyond it 431 */
-	MESSAGE_FIELDS_MAX = 256,    /* field lines of a request head: beyond it 431. An origin's are limited in bytes alone */
+	MESSAGE_FIELDS_MAX = 256,    /* field lines of a request head: beyond it 431. An origin's are limited in bytes
+					alone */
 	MESSAGE_TEXT_MAX = 256 << 10 /* bytes of field lines that message_parse_fields() reads */
 };
 
 struct field {
 	struct span name;
-	struct span value; /* without the white space around it */
+	struct span value;  /* without the white space around it */
 	bool in_connection; /* Connection names it: it is for this hop alone (RFC 9110 7.6.1) */
 };
 
@@ -37,7 +38,8 @@ struct head {
 	struct field *fields;
 	size_t count;
 	size_t capacity;
-	/* The parsers' own: the fields in order of name, and those of one name in the order they came, so that a search does not read all. */
+	/* The parsers' own: the fields in order of name, and those of one name in the order they came, so that a search
+	 * does not read all. */
 	const struct field **by_name;
 	size_t by_name_room;
 	size_t by_name_count; /* 0 where there are few fields, or the head was made by hand */
@@ -65,29 +67,32 @@ enum message_framing {
 void message_init(struct head *);
 void message_fini(struct head *);
 
-/* Parses a request head at the start of bytes. Leading empty lines are skipped (RFC 9112 2.2) and counted in head->bytes.
- * 400, 414, 431, 503, 505 as fault. May be called again with more bytes; earlier content of head is replaced. Linear time. */
+/* Parses a request head at the start of bytes. Leading empty lines are skipped (RFC 9112 2.2) and counted in
+ * head->bytes. 400, 414, 431, 503, 505 as fault. May be called again with more bytes; earlier content of head is
+ * replaced. Linear time. */
 enum message_parsed message_parse_request(struct head *, struct span bytes, struct fault *);
 
-/* Parses field lines, "Name: value" each ended by LF or CRLF, as kept in entry.headers or received from an origin; stops at
- * an empty line or the end. Lines that are no field are left out, among them the later lines of a folded field: who collects an
- * origin's lines joins those with a space first (RFC 9112 5.2). 0, or -1 when memory failed or the text is too long. */
+/* Parses field lines, "Name: value" each ended by LF or CRLF, as kept in entry.headers or received from an origin;
+ * stops at an empty line or the end. Lines that are no field are left out, among them the later lines of a folded
+ * field: who collects an origin's lines joins those with a space first (RFC 9112 5.2). 0, or -1 when memory failed or
+ * the text is too long. */
 int message_parse_fields(struct head *, struct span text);
 
-/* How the body behind a request head is framed. 0, or -1 with fault: 400 for Content-Length beside Transfer-Encoding, for
- * differing or malformed lengths, 501 for a transfer coding other than chunked (RFC 9112 6). */
+/* How the body behind a request head is framed. 0, or -1 with fault: 400 for Content-Length beside Transfer-Encoding,
+ * for differing or malformed lengths, 501 for a transfer coding other than chunked (RFC 9112 6). */
 int message_request_framing(const struct head *, enum message_framing *, int64_t *length, struct fault *);
-/* The same for a response to `method` (status and fields in head); identical repeated lengths are one. A Transfer-Encoding of
- * unknown words changes no bytes and lasts until the connection ends, or is chunked when it ends in that. 502 as fault: a
- * compression, which nobody asked for; chunked anywhere but last; words that are no coding by the grammar (RFC 9112 6.1, 7). */
+/* The same for a response to `method` (status and fields in head); identical repeated lengths are one. A
+ * Transfer-Encoding of unknown words changes no bytes and lasts until the connection ends, or is chunked when it ends
+ * in that. 502 as fault: a compression, which nobody asked for; chunked anywhere but last; words that are no coding by
+ * the grammar (RFC 9112 6.1, 7). */
 int message_response_framing(
     const struct head *, struct span method, enum message_framing *, int64_t *length, struct fault *);
 
 /* "GET /x HTTP/1.1", as it came, of a head parsed by message_parse_request(). */
 struct span message_request_line(const struct head *);
 
-/* The first line of that name behind the line `after` (NULL: of all), or NULL. Names match without case. Takes the time of a binary search
- * where there are many fields, so that it may stand in a loop over fields. */
+/* The first line of that name behind the line `after` (NULL: of all), or NULL. Names match without case. Takes the time
+ * of a binary search where there are many fields, so that it may stand in a loop over fields. */
 const struct field *message_next(const struct head *, struct span name, const struct field *after);
 /* Leaves out all lines of that name from a parsed head; pointers to its fields are void afterwards. */
 void message_leave_out(struct head *, const char *name);
@@ -97,8 +102,9 @@ bool message_has(const struct head *, const char *name);
 /* True when the comma list `name` has the member token (without case; parameters ignored). */
 bool message_lists(const struct head *, const char *name, const char *token);
 
-/* For a field of a parsed head: true unless it is hop-by-hop: Connection and what it names, Keep-Alive, Proxy-Connection, TE, Trailer,
- * Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization, Proxy-Authentication-Info (RFC 9110 7.6.1). */
+/* For a field of a parsed head: true unless it is hop-by-hop: Connection and what it names, Keep-Alive,
+ * Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization,
+ * Proxy-Authentication-Info (RFC 9110 7.6.1). */
 bool message_is_end_to_end(const struct field *);
 
 /* True when the sender of this request keeps the connection open (RFC 9112 9.3). */

@@ -18,9 +18,9 @@
 
 static const int64_t day_s = 86400;
 static const int64_t heuristic_cap_s = 7 * 86400;
-static const int64_t heuristic_least_s = 2; /* so that all who want what has just been published get it with one fetch */
-static const int64_t unreachable_s =
-    30 * 86400; /* served stale without an origin, RFC 9111 4.2.4 */
+static const int64_t heuristic_least_s = 2; /* so that all who want what has just been published get it with one fetch
+					     */
+static const int64_t unreachable_s = 30 * 86400; /* served stale without an origin, RFC 9111 4.2.4 */
 static const int64_t lifetime_cap_s = (int64_t)1 << 31;
 
 /* How long a response says it is fresh, or is taken to be. */
@@ -31,8 +31,7 @@ struct lifetime {
 	const char *section;
 };
 
-__attribute__((format(printf, 2, 3))) static void say(
-    char reason[POLICY_REASON], const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(char reason[POLICY_REASON], const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);
@@ -116,8 +115,7 @@ static int judged_status(const struct policy_exchange *x)
 
 static bool is_post_of_target(const struct policy_exchange *x)
 {
-	return x->represents_target && span_is(x->request->method, "POST") &&
-	       x->response->status == 200;
+	return x->represents_target && span_is(x->request->method, "POST") && x->response->status == 200;
 }
 
 static bool sets_cookie(const struct head *response)
@@ -140,8 +138,7 @@ static bool is_told_to_store(const struct policy_exchange *x)
 }
 
 /* Why the response may not be stored whatever its lifetime; NULL when it may (RFC 9111 3, 3.5). */
-static const char *refusal(
-    const struct policy *policy, const struct policy_exchange *x, const struct directives *d)
+static const char *refusal(const struct policy *policy, const struct policy_exchange *x, const struct directives *d)
 {
 	const char *status = unstorable_status(judged_status(x));
 	struct request_directives demand;
@@ -226,7 +223,10 @@ static void guess(struct lifetime *life, const struct policy_exchange *x, int64_
 	if (raised)
 		life->seconds = heuristic_least_s;
 	snprintf(life->text, sizeof life->text, "heuristic, %s %s since Last-Modified",
-	    capped ? "a week for" : raised ? "2 s for" : "10 % of", unchanged);
+	    capped   ? "a week for"
+	    : raised ? "2 s for"
+		     : "10 % of",
+	    unchanged);
 }
 
 /* A rule's lifetime counts from the fetch on, whatever the origin says; an error page does not become a page by it. */
@@ -244,8 +244,8 @@ static bool state_by_rule(struct lifetime *life, const struct policy_exchange *x
 	return true;
 }
 
-static void find_lifetime(struct lifetime *life, const struct policy *policy,
-    const struct policy_exchange *x, const struct directives *d)
+static void find_lifetime(
+    struct lifetime *life, const struct policy *policy, const struct policy_exchange *x, const struct directives *d)
 {
 	int64_t date;
 	const struct head *dated = x->freshened_by != NULL ? x->freshened_by : x->response;
@@ -285,8 +285,7 @@ static int64_t initial_age(const struct policy_exchange *x)
 static bool has_validator(const struct head *response, int64_t now)
 {
 	int64_t at;
-	return message_find(response, "ETag").len > 0 ||
-	       find_date(response, "Last-Modified", now, &at);
+	return message_find(response, "ETag").len > 0 || find_date(response, "Last-Modified", now, &at);
 }
 
 /* RFC 9111 4.2.4: what forbids serving it stale, by any permission. */
@@ -313,15 +312,14 @@ static int64_t stale_window(const struct policy *policy, const struct directives
 }
 
 /* The last of RFC 9111 3's conditions, and what it is not worth storing without. NULL: store it. */
-static const char *worthless(const struct policy *policy, const struct policy_exchange *x,
-    const struct directives *d, const struct lifetime *life, int64_t stale_for_s)
+static const char *worthless(const struct policy *policy, const struct policy_exchange *x, const struct directives *d,
+    const struct lifetime *life, int64_t stale_for_s)
 {
 	bool marked = d->is_public || (d->is_private && policy->private_cache);
 	bool validator = has_validator(x->response, x->answered_at);
 	if (life->kind == LIFETIME_RULED || is_told_to_store(x))
 		return NULL;
-	if (life->kind != LIFETIME_STATED && !marked &&
-	    !is_heuristically_cacheable(judged_status(x)))
+	if (life->kind != LIFETIME_STATED && !marked && !is_heuristically_cacheable(judged_status(x)))
 		return "this status needs a stated lifetime, RFC 9111 3";
 	if (life->kind != LIFETIME_STATED && is_post_of_target(x))
 		return "an answer to POST needs a stated lifetime, RFC 9110 9.3.3";
@@ -338,8 +336,7 @@ static const char *worthless(const struct policy *policy, const struct policy_ex
 	return NULL;
 }
 
-static void explain_storing(
-    const struct directives *d, const struct lifetime *life, struct policy_storing *out)
+static void explain_storing(const struct directives *d, const struct lifetime *life, struct policy_storing *out)
 {
 	char where[POLICY_REASON / 3] = "";
 	if (d->field != NULL)
@@ -356,8 +353,8 @@ static void explain_storing(
 	else if (life->kind == LIFETIME_NONE)
 		say(out->reason, "no lifetime but a validator: asked at each use, RFC 9111 4.3");
 	else if (life->seconds > 0 && out->fresh_for_s <= 0)
-		say(out->reason, "%s%s%s, and %lld s old on arrival, RFC 9111 4.2.3", by, life->text,
-		    where, (long long)out->initial_age_s);
+		say(out->reason, "%s%s%s, and %lld s old on arrival, RFC 9111 4.2.3", by, life->text, where,
+		    (long long)out->initial_age_s);
 	else
 		say(out->reason, "%s%s%s, %s", by, life->text, where, life->section);
 }
@@ -388,8 +385,9 @@ void policy_judge_storing(
 	}
 	out->store = true;
 	bool ruled = life.kind == LIFETIME_RULED;
-	out->rule_id = ruled ? exchange->decision->fresh_rule
-			     : is_told_to_store(exchange) ? exchange->decision->store_rule : 0;
+	out->rule_id = ruled                        ? exchange->decision->fresh_rule
+		       : is_told_to_store(exchange) ? exchange->decision->store_rule
+						    : 0;
 	out->reusable_only_validated = !ruled && (d.no_cache || life.kind == LIFETIME_NONE);
 	out->fresh_for_s = ruled ? life.seconds : life.seconds - out->initial_age_s;
 	if (out->reusable_only_validated && out->fresh_for_s > 0)
@@ -413,14 +411,12 @@ static void conclude(struct policy_use *out, enum policy_verdict verdict, const 
 	out->fwd = fwd;
 }
 
-static void judge_fresh(
-    const struct request_directives *demand, const struct directives *d, struct policy_use *out)
+static void judge_fresh(const struct request_directives *demand, const struct directives *d, struct policy_use *out)
 {
 	long long ttl = out->ttl_s, age = out->age_s;
 	if (demand->min_fresh_s > out->ttl_s) {
 		conclude(out, POLICY_REVALIDATE, "request");
-		say(out->reason,
-		    "min-fresh=%lld in the request and fresh for %lld s, RFC 9111 5.2.1.3",
+		say(out->reason, "min-fresh=%lld in the request and fresh for %lld s, RFC 9111 5.2.1.3",
 		    (long long)demand->min_fresh_s, ttl);
 	} else if (demand->max_age_s >= 0 && !d->immutable &&
 		   (demand->max_age_s == 0 || out->age_s > demand->max_age_s)) {
@@ -446,8 +442,8 @@ static void judge_dated_ahead(const struct policy_stored *stored, int64_t now, s
 	    (long long)(sane(stored->fetched_at) - now));
 }
 
-static void judge_stale(const struct request_directives *demand, const struct directives *d,
-    const char *forbidden, bool in_window, struct policy_use *out)
+static void judge_stale(const struct request_directives *demand, const struct directives *d, const char *forbidden,
+    bool in_window, struct policy_use *out)
 {
 	int64_t stale_s = -out->ttl_s;
 	bool picky = demand->min_fresh_s >= 0 || demand->max_age_s >= 0;
@@ -455,15 +451,13 @@ static void judge_stale(const struct request_directives *demand, const struct di
 	if (forbidden != NULL) {
 		conclude(out, POLICY_REVALIDATE, "stale");
 		say(out->reason, "stale for %lld s and %s", (long long)stale_s, forbidden);
-	} else if (in_window && stale_s <= demand->max_stale_s && young &&
-		   demand->min_fresh_s < 0) {
+	} else if (in_window && stale_s <= demand->max_stale_s && young && demand->min_fresh_s < 0) {
 		conclude(out, POLICY_STALE, "");
-		say(out->reason, "stale for %lld s, max-stale in the request, RFC 9111 5.2.1.2",
-		    (long long)stale_s);
+		say(out->reason, "stale for %lld s, max-stale in the request, RFC 9111 5.2.1.2", (long long)stale_s);
 	} else if (in_window && stale_s < d->stale_while_revalidate_s && !picky) {
 		conclude(out, POLICY_REFRESH, "");
-		say(out->reason, "stale for %lld s, stale-while-revalidate=%lld, RFC 5861 3",
-		    (long long)stale_s, (long long)d->stale_while_revalidate_s);
+		say(out->reason, "stale for %lld s, stale-while-revalidate=%lld, RFC 5861 3", (long long)stale_s,
+		    (long long)d->stale_while_revalidate_s);
 	} else {
 		conclude(out, POLICY_REVALIDATE, "stale");
 		if (out->withdrawn)
@@ -477,14 +471,14 @@ static void judge_stale(const struct request_directives *demand, const struct di
 
 /* What may be served if asking the origin fails. A client that said no-cache asked to hear of it.
  */
-static void judge_fallback(const struct request_directives *demand, const struct directives *d,
-    const char *forbidden, bool in_window, struct policy_use *out)
+static void judge_fallback(const struct request_directives *demand, const struct directives *d, const char *forbidden,
+    bool in_window, struct policy_use *out)
 {
 	bool fresh = out->ttl_s > 0;
 	if (d->no_cache || demand->no_cache || (!fresh && (forbidden != NULL || !in_window)))
 		return;
-	int64_t buffer = d->stale_if_error_s > demand->stale_if_error_s ? d->stale_if_error_s
-									: demand->stale_if_error_s;
+	int64_t buffer =
+	    d->stale_if_error_s > demand->stale_if_error_s ? d->stale_if_error_s : demand->stale_if_error_s;
 	/* Said by the origin, stale-if-error is a limit, also when there is nobody to ask (RFC 5861 4). */
 	out->stale_if_unreachable = fresh || d->stale_if_error_s < 0 || -out->ttl_s < buffer;
 	out->stale_if_5xx = buffer >= 0 && (fresh || -out->ttl_s < buffer);
@@ -494,9 +488,8 @@ static void judge_fallback(const struct request_directives *demand, const struct
 static int64_t origins_fresh_until(
     const struct policy *policy, const struct policy_stored *stored, const struct directives *d)
 {
-	struct policy_exchange x = {.response = stored->response,
-	    .asked_at = stored->fetched_at,
-	    .answered_at = stored->fetched_at};
+	struct policy_exchange x = {
+	    .response = stored->response, .asked_at = stored->fetched_at, .answered_at = stored->fetched_at};
 	struct lifetime life;
 	find_lifetime(&life, policy, &x, d);
 	/* The stored fields no longer tell whether it came with a cookie, for which no lifetime would be guessed. */
@@ -527,7 +520,8 @@ static int64_t judge_fresh_until(
 	return sane(stored->fresh_until);
 }
 
-/* A rule about errors goes before what the origin said of them; the request's no-cache before both, and so does a withdrawal. */
+/* A rule about errors goes before what the origin said of them; the request's no-cache before both, and so does a
+ * withdrawal. */
 static void rule_fallback(
     const struct request_directives *demand, const struct rule_decision *r, struct policy_use *out)
 {
@@ -548,8 +542,7 @@ void policy_judge_use(const struct policy *policy, const struct request_directiv
 	const char *forbidden = stale_forbidden(policy, &d);
 	bool in_window = now < stored->stale_until;
 	out->withdrawn = stored->stale_until < 0;
-	out->age_s =
-	    at_least_0(sane(stored->initial_age_s) + at_least_0(now - sane(stored->fetched_at)));
+	out->age_s = at_least_0(sane(stored->initial_age_s) + at_least_0(now - sane(stored->fetched_at)));
 	bool ruled;
 	out->fresh_until = judge_fresh_until(policy, stored, &d, &ruled);
 	out->ahead = policy_is_dated_ahead(sane(stored->fetched_at), now);

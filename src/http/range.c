@@ -75,8 +75,7 @@ static bool overlaps_too_much(const struct range *ranges, size_t count)
 	return overlaps > OVERLAPS_MAX;
 }
 
-enum range_verdict range_resolve(
-    struct span value, int64_t body_bytes, struct range ranges[RANGE_MAX], size_t *count)
+enum range_verdict range_resolve(struct span value, int64_t body_bytes, struct range ranges[RANGE_MAX], size_t *count)
 {
 	*count = 0;
 	value = span_trim(value);
@@ -113,16 +112,15 @@ int range_parse_content_range(struct span value, struct range *range, int64_t *c
 	if (!span_starts_nocase(s, "bytes "))
 		return -1;
 	s = span_from(s, 6);
-	if (!take_number(&s, &range->first) || !take_byte(&s, '-') ||
-	    !take_number(&s, &range->last) || !take_byte(&s, '/'))
+	if (!take_number(&s, &range->first) || !take_byte(&s, '-') || !take_number(&s, &range->last) ||
+	    !take_byte(&s, '/'))
 		return -1;
 	if (span_is(s, "*"))
 		*complete = -1;
 	else if (!take_number(&s, complete) || s.len > 0)
 		return -1;
 	/* RFC 9110 14.4: such a Content-Range is invalid and not to be combined. */
-	if (range->last < range->first || range->last == INT64_MAX ||
-	    (*complete >= 0 && *complete <= range->last))
+	if (range->last < range->first || range->last == INT64_MAX || (*complete >= 0 && *complete <= range->last))
 		return -1;
 	return 0;
 }
@@ -131,7 +129,8 @@ int64_t range_first(struct span value)
 {
 	struct range ranges[RANGE_MAX];
 	size_t count;
-	/* Against a body without an end every range begins somewhere; those that count from the end, far behind all there is. */
+	/* Against a body without an end every range begins somewhere; those that count from the end, far behind all
+	 * there is. */
 	if (range_resolve(value, INT64_MAX, ranges, &count) != RANGE_SOME || count != 1)
 		return -1;
 	return ranges[0].first < INT64_MAX / 2 ? ranges[0].first : -1;

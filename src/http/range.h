@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum {
-	RANGE_MAX = 256,   /* ranges answered in one response; more are answered with the whole (RFC 9110 14.2) */
+	RANGE_MAX = 256,      /* ranges answered in one response; more are answered with the whole (RFC 9110 14.2) */
 	RANGE_DISORDERED = 16 /* so many may come in any order; more must ascend and not overlap */
 };
 
@@ -26,10 +26,10 @@ enum range_verdict {
 };
 
 /* Resolves a Range value against a body of body_bytes. */
-enum range_verdict range_resolve(
-    struct span value, int64_t body_bytes, struct range ranges[RANGE_MAX], size_t *count);
+enum range_verdict range_resolve(struct span value, int64_t body_bytes, struct range ranges[RANGE_MAX], size_t *count);
 
-/* Where the one range of "bytes=first-last" or "bytes=first-" begins; -1 when there are several, none, or it counts from the end. */
+/* Where the one range of "bytes=first-last" or "bytes=first-" begins; -1 when there are several, none, or it counts
+ * from the end. */
 int64_t range_first(struct span value);
 
 /* Reads "bytes first-last/complete" (complete -1 when "*"). 0, or -1 when malformed. */

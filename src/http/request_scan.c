@@ -33,9 +33,20 @@ static bool asks_for_thought(struct span name)
 {
 	static const struct span names[] = {
 #define NAME(text) {text, sizeof text - 1}
-	    NAME("te"), NAME("range"), NAME("expect"), NAME("pragma"), NAME("upgrade"), NAME("if-match"), NAME("if-range"),
-	    NAME("cache-control"), NAME("if-none-match"), NAME("content-length"), NAME("if-modified-since"),
-	    NAME("transfer-encoding"), NAME("if-unmodified-since"), NAME("connection"),
+	    NAME("te"),
+	    NAME("range"),
+	    NAME("expect"),
+	    NAME("pragma"),
+	    NAME("upgrade"),
+	    NAME("if-match"),
+	    NAME("if-range"),
+	    NAME("cache-control"),
+	    NAME("if-none-match"),
+	    NAME("content-length"),
+	    NAME("if-modified-since"),
+	    NAME("transfer-encoding"),
+	    NAME("if-unmodified-since"),
+	    NAME("connection"),
 #undef NAME
 	};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -1,8 +1,9 @@
 /*
  * request_scan: a quick look at a request: is it one of the plain kind that a ready answer satisfies? Pure.
  *
- * It accepts less than message_parse_request() and nothing that would be answered otherwise there: GET or HEAD in HTTP/1.1, CRLF line ends,
- * one Host, no field that asks for thought (conditions, ranges, directives, a body, an end of the connection).
+ * It accepts less than message_parse_request() and nothing that would be answered otherwise there: GET or HEAD in
+ * HTTP/1.1, CRLF line ends, one Host, no field that asks for thought (conditions, ranges, directives, a body, an end of
+ * the connection).
  */
 #ifndef CURLEW_HTTP_REQUEST_SCAN_H
 #define CURLEW_HTTP_REQUEST_SCAN_H

@@ -40,8 +40,10 @@ void response_head_key(struct response_head *r, const char *url)
 	size_t used = strlen(r->cache_status);
 	static const char by_rule[] = "detail=\"rule ";
 	const char *detail = strstr(r->cache_status, "detail=");
-	bool plain_hit = strncmp(r->cache_status, "curlew; hit", 11) == 0 && (detail == NULL || strncmp(detail, by_rule, sizeof by_rule - 1) == 0);
-	if (!plain_hit && make_safe(url, safe, sizeof safe) && used + strlen(safe) + sizeof "; key=\"\"" <= sizeof r->cache_status)
+	bool plain_hit = strncmp(r->cache_status, "curlew; hit", 11) == 0 &&
+			 (detail == NULL || strncmp(detail, by_rule, sizeof by_rule - 1) == 0);
+	if (!plain_hit && make_safe(url, safe, sizeof safe) &&
+	    used + strlen(safe) + sizeof "; key=\"\"" <= sizeof r->cache_status)
 		response_head_say(r, "key=\"%s\"", safe);
 }
 
@@ -76,7 +78,8 @@ static void add_cookie(struct buf *out, struct span line, struct span name, cons
 	if (r->cookie_host == NULL)
 		buf_addspan(&value, as_came);
 	if (r->cookie_host == NULL || site_cookie(as_came, span_of(r->cookie_host), &value))
-		buf_addf(out, "%.*s: %.*s\r\n", (int)name.len, name.at, (int)value.len, value.len > 0 ? value.data : "");
+		buf_addf(
+		    out, "%.*s: %.*s\r\n", (int)name.len, name.at, (int)value.len, value.len > 0 ? value.data : "");
 	buf_fini(&value);
 }
 
@@ -103,7 +106,8 @@ size_t response_head_hit(char out[RESPONSE_HEAD_HIT], int64_t ttl_s, int64_t rul
 {
 	int n = snprintf(out, RESPONSE_HEAD_HIT, "hit; ttl=%" PRId64, ttl_s);
 	if (rule != 0)
-		n += snprintf(out + n, RESPONSE_HEAD_HIT - (size_t)n, "; detail=\"rule %" PRId64 ": fresh_for_s\"", rule);
+		n += snprintf(
+		    out + n, RESPONSE_HEAD_HIT - (size_t)n, "; detail=\"rule %" PRId64 ": fresh_for_s\"", rule);
 	return (size_t)n;
 }
 
@@ -126,7 +130,8 @@ void response_head_write(struct buf *out, const struct response_head *r)
 	add_lines(out, r->cookies, r, false);
 	add_lines(out, r->extra, r, false);
 	if (r->sandbox)
-		buf_adds(out, "Content-Security-Policy: sandbox allow-scripts allow-forms allow-popups allow-downloads\r\n");
+		buf_adds(
+		    out, "Content-Security-Policy: sandbox allow-scripts allow-forms allow-popups allow-downloads\r\n");
 	if (r->location != NULL)
 		buf_addf(out, "Location: %s\r\n", r->location);
 	if (r->via != NULL)

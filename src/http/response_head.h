@@ -11,19 +11,20 @@ enum { RESPONSE_HEAD_STATUS = 512 }; /* bytes of our Cache-Status member */
 
 struct response_head {
 	int status;
-	struct span fields;   /* lines as stored: "Name: value\n" */
-	bool reused;          /* it was made for another client: without the Set-Cookie among fields */
-	bool no_cookies;      /* no Set-Cookie passes, and no Clear-Site-Data, which would delete the cookies of others */
-	const char *cookie_host; /* the client knows this host as LABEL.localhost: Set-Cookie is rewritten for it; or NULL */
-	bool sandbox;         /* a document that must not share its origin (browser.h) */
-	struct span cookies;  /* Set-Cookie lines made for this client */
-	const char *location; /* replaces Location, or NULL */
-	struct span extra;    /* more lines, e.g. Content-Range */
-	int64_t body_bytes;   /* -1: not known */
-	bool no_body;         /* HEAD, 304: the length is told, the body is not sent */
-	int64_t age_s;        /* -1: no Age */
-	bool close;           /* the connection ends with this answer */
-	const char *via;      /* our name, or NULL: the answer is our own */
+	struct span fields; /* lines as stored: "Name: value\n" */
+	bool reused;        /* it was made for another client: without the Set-Cookie among fields */
+	bool no_cookies;    /* no Set-Cookie passes, and no Clear-Site-Data, which would delete the cookies of others */
+	const char *cookie_host; /* the client knows this host as LABEL.localhost: Set-Cookie is rewritten for it; or
+				    NULL */
+	bool sandbox;            /* a document that must not share its origin (browser.h) */
+	struct span cookies;     /* Set-Cookie lines made for this client */
+	const char *location;    /* replaces Location, or NULL */
+	struct span extra;       /* more lines, e.g. Content-Range */
+	int64_t body_bytes;      /* -1: not known */
+	bool no_body;            /* HEAD, 304: the length is told, the body is not sent */
+	int64_t age_s;           /* -1: no Age */
+	bool close;              /* the connection ends with this answer */
+	const char *via;         /* our name, or NULL: the answer is our own */
 	const char *received; /* protocol of the origin's answer, for Via ("1.0"); NULL: 1.1, or not known any more */
 	char cache_status[RESPONSE_HEAD_STATUS]; /* our member, "curlew; hit; ttl=10"; '' for none */
 };
@@ -33,12 +34,13 @@ void response_head_write(struct buf *out, const struct response_head *);
 /* The items of a fresh hit; rule: the one that made it fresh, or 0. Returns their length. */
 enum { RESPONSE_HEAD_HIT = 96, RESPONSE_HEAD_HIT_LINES = 160 };
 size_t response_head_hit(char out[RESPONSE_HEAD_HIT], int64_t ttl_s, int64_t rule);
-/* Writes "Age: N" and "Cache-Status: ..." lines for it, exactly as response_head_write would. Returns how many bytes. */
+/* Writes "Age: N" and "Cache-Status: ..." lines for it, exactly as response_head_write would. Returns how many bytes.
+ */
 size_t response_head_write_hit(char out[RESPONSE_HEAD_HIT_LINES], int64_t age_s, int64_t ttl_s, int64_t rule);
 /* Starts or goes on with the Cache-Status member: appends "; item" formatted. */
 void response_head_say(struct response_head *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A fresh hit needs none:
- * there it costs bytes on every answer and tells nothing. */
+/* Appends "; key=\"url\"", the name the cache knows the answer by (RFC 9211 2.7); left out where it would not fit. A
+ * fresh hit needs none: there it costs bytes on every answer and tells nothing. */
 void response_head_key(struct response_head *, const char *url);
 /* True of the fields that say how a body is framed. */
 bool response_head_is_framing(struct span name);

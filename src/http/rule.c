@@ -1,6 +1,7 @@
 /*
- * A set is an array in the order of precedence, so that for each column the first matching rule that says something decides.
- * Matching is linear: sets are small, and a thousand globs on one URL take some tens of microseconds, on a worker's thread.
+ * A set is an array in the order of precedence, so that for each column the first matching rule that says something
+ * decides. Matching is linear: sets are small, and a thousand globs on one URL take some tens of microseconds, on a
+ * worker's thread.
  */
 #include "http/rule.h"
 
@@ -161,7 +162,8 @@ static const char *ignored_of(const struct rules *s, const char *url, int64_t *r
 	if (key_normal(url, &normal) != 0)
 		return NULL;
 	for (size_t i = 0; i < s->count && globs == NULL; i++) {
-		if (s->rules[i].ignore_query == NULL || !glob_matches(s->rules[i].url_glob, normal != NULL ? normal : url))
+		if (s->rules[i].ignore_query == NULL ||
+		    !glob_matches(s->rules[i].url_glob, normal != NULL ? normal : url))
 			continue;
 		globs = s->rules[i].ignore_query;
 		*rule = s->rules[i].id;

@@ -141,7 +141,8 @@ static size_t read_codes(struct span s, struct buf *host)
 	while (i < s.len && s.at[i] != '-') {
 		unsigned byte = 0;
 		char hex[3] = "";
-		if (s.at[i] == 'x' && i + 2 < s.len && isxdigit((unsigned char)s.at[i + 1]) && isxdigit((unsigned char)s.at[i + 2])) {
+		if (s.at[i] == 'x' && i + 2 < s.len && isxdigit((unsigned char)s.at[i + 1]) &&
+		    isxdigit((unsigned char)s.at[i + 2])) {
 			memcpy(hex, s.at + i + 1, 2);
 			byte = (unsigned)strtoul(hex, NULL, 16);
 			i += 2;
@@ -288,7 +289,7 @@ static bool is_in_domain(struct span host, struct span domain)
 		address = address || inet_pton(AF_INET, text, &v4) == 1;
 	}
 	return !address && host.len > domain.len && host.at[host.len - domain.len - 1] == '.' &&
-	    span_same_nocase(span_from(host, host.len - domain.len), domain);
+	       span_same_nocase(span_from(host, host.len - domain.len), domain);
 }
 
 bool site_cookie(struct span value, struct span host, struct buf *out)

@@ -41,8 +41,7 @@ static bool take_key(struct span *s, struct span *key)
 	size_t n = 0;
 	if (!is_lower(peek(*s)) && peek(*s) != '*')
 		return false;
-	while (
-	    n < s->len && (is_lower(s->at[n]) || is_digit(s->at[n]) || is_one_of(s->at[n], "_-.*")))
+	while (n < s->len && (is_lower(s->at[n]) || is_digit(s->at[n]) || is_one_of(s->at[n], "_-.*")))
 		n++;
 	*key = span_make(s->at, n);
 	*s = span_from(*s, n);
@@ -95,8 +94,7 @@ static bool take_string(struct span *s, struct structured_member *m)
 static bool take_token(struct span *s, struct structured_member *m)
 {
 	size_t n = 0;
-	while (n < s->len && (is_alpha(s->at[n]) || is_digit(s->at[n]) ||
-				 is_one_of(s->at[n], "!#$%&'*+-.^_`|~:/")))
+	while (n < s->len && (is_alpha(s->at[n]) || is_digit(s->at[n]) || is_one_of(s->at[n], "!#$%&'*+-.^_`|~:/")))
 		n++;
 	m->kind = STRUCTURED_TOKEN;
 	m->text = span_make(s->at, n);
@@ -108,8 +106,7 @@ static bool take_token(struct span *s, struct structured_member *m)
 static bool take_bytes(struct span *s, struct structured_member *m)
 {
 	size_t n = 1;
-	while (
-	    n < s->len && (is_alpha(s->at[n]) || is_digit(s->at[n]) || is_one_of(s->at[n], "+/=")))
+	while (n < s->len && (is_alpha(s->at[n]) || is_digit(s->at[n]) || is_one_of(s->at[n], "+/=")))
 		n++;
 	if (n == s->len || s->at[n] != ':')
 		return false;

@@ -1,15 +1,15 @@
 /*
  * Every URL passes through url_parse(), whoever wrote it: one place decides what is fetched and what it is called.
  *
- * Path and query are the origin's to read: a signature may cover their bytes, and "/a%2Fb" and "/a%2fb" may be two things to it, whatever
- * RFC 3986 says. So they are kept as written, and each spelling is asked for and stored by itself. A cache that took two spellings for one
- * would let a client choose what everybody receives. What must hold for all spellings alike (rules, purges, invalidation) asks for
- * url_normal().
+ * Path and query are the origin's to read: a signature may cover their bytes, and "/a%2Fb" and "/a%2fb" may be two
+ * things to it, whatever RFC 3986 says. So they are kept as written, and each spelling is asked for and stored by
+ * itself. A cache that took two spellings for one would let a client choose what everybody receives. What must hold for
+ * all spellings alike (rules, purges, invalidation) asks for url_normal().
  *
- * Hosts are ours to read, because we connect to them: each has one spelling. Internationalised names go through libidn2 rather than through
- * libcurl, which converts from the locale's character set: that fails where LC_CTYPE is C, as for services and cron jobs. Setting LC_CTYPE
- * would need a UTF-8 locale to be installed, and the key needs the name in ASCII before libcurl sees it. libcurl brings libidn2 along
- * anyway.
+ * Hosts are ours to read, because we connect to them: each has one spelling. Internationalised names go through libidn2
+ * rather than through libcurl, which converts from the locale's character set: that fails where LC_CTYPE is C, as for
+ * services and cron jobs. Setting LC_CTYPE would need a UTF-8 locale to be installed, and the key needs the name in
+ * ASCII before libcurl sees it. libcurl brings libidn2 along anyway.
  */
 #include "http/url.h"
 
@@ -110,8 +110,8 @@ int url_add_written(struct span s, bool lenient, struct buf *out)
 	return out->failed ? -1 : 0;
 }
 
-/* True when out ends in a "%" that began no escape, or in that and one hex digit: a digit decoded after it would make an escape nobody
- * wrote, and normalising twice would not be the same as once. */
+/* True when out ends in a "%" that began no escape, or in that and one hex digit: a digit decoded after it would make
+ * an escape nobody wrote, and normalising twice would not be the same as once. */
 static bool ends_in_bare_percent(const struct buf *out)
 {
 	return (out->len >= 1 && out->data[out->len - 1] == '%') || (out->len >= 2 && out->data[out->len - 2] == '%');
@@ -145,7 +145,8 @@ void url_remove_dots(char *path)
 	for (const char *at = path; *at == '/';) {
 		const char *segment = at + 1;
 		size_t n = strcspn(segment, "/");
-		bool last = segment[n] == '\0', one = n == 1 && segment[0] == '.', two = n == 2 && segment[0] == '.' && segment[1] == '.';
+		bool last = segment[n] == '\0', one = n == 1 && segment[0] == '.',
+		     two = n == 2 && segment[0] == '.' && segment[1] == '.';
 		at = segment + n;
 		while (two && out > 0 && path[--out] != '/')
 			;
@@ -247,7 +248,8 @@ int url_normal(const char *url, char **normal)
 
 /* --- hosts --- */
 
-/* Letters, digits, dots, hyphens and underscores: what names in use are made of. RFC 3986 allows more; no resolver does. */
+/* Letters, digits, dots, hyphens and underscores: what names in use are made of. RFC 3986 allows more; no resolver
+ * does. */
 static bool is_host_name(const char *host)
 {
 	for (const char *p = host; *p != '\0'; p++)
@@ -275,8 +277,8 @@ static char *normalise_ipv6(struct span text)
 	return taken;
 }
 
-/* A name in ASCII, lower case, without the root's dot, which names no other host; after a number that dot would hide an address. All
- * spellings of an IPv4 address become one. */
+/* A name in ASCII, lower case, without the root's dot, which names no other host; after a number that dot would hide an
+ * address. All spellings of an IPv4 address become one. */
 static char *normalise_name(const char *name)
 {
 	struct in_addr address;
@@ -290,7 +292,8 @@ static char *normalise_name(const char *name)
 		free(copy);
 		return NULL;
 	}
-	if (copy[0] >= '0' && copy[0] <= '9' && inet_aton(copy, &address) != 0 && inet_ntop(AF_INET, &address, spelled, sizeof spelled) != NULL) {
+	if (copy[0] >= '0' && copy[0] <= '9' && inet_aton(copy, &address) != 0 &&
+	    inet_ntop(AF_INET, &address, spelled, sizeof spelled) != NULL) {
 		free(copy);
 		return strdup(spelled);
 	}
@@ -300,7 +303,8 @@ static char *normalise_name(const char *name)
 	return copy;
 }
 
-/* An internationalised name (RFC 5890) in ASCII, as browsers read it (UTS #46), or as curl does where they would refuse. */
+/* An internationalised name (RFC 5890) in ASCII, as browsers read it (UTS #46), or as curl does where they would
+ * refuse. */
 static char *to_ascii(const char *name)
 {
 	uint8_t *ascii = NULL;
@@ -380,7 +384,8 @@ int url_parse(struct span text, bool lenient, struct url *url)
 	buf_init(&path, BUF_HEAD);
 	if (written.len == 0)
 		buf_addc(&path, '/');
-	if (url_add_written(written, lenient, &path) == 0 && url_add_written(span_from(text, written.len), lenient, &url->query) == 0 &&
+	if (url_add_written(written, lenient, &path) == 0 &&
+	    url_add_written(span_from(text, written.len), lenient, &url->query) == 0 &&
 	    read_authority(authority, url) == 0) {
 		url->path = buf_take(&path);
 		result = url->path != NULL ? 0 : -1;

@@ -1,7 +1,7 @@
 /*
- * url: an absolute http or https URL, read strictly. Scheme, host and port are normalised (RFC 9110 4.2.3); path and query stay as they
- * were written, but for bytes that no URI may contain, which are percent-encoded (RFC 3986 2). url_normal() gives the one spelling that
- * all equivalent URLs share.
+ * url: an absolute http or https URL, read strictly. Scheme, host and port are normalised (RFC 9110 4.2.3); path and
+ * query stay as they were written, but for bytes that no URI may contain, which are percent-encoded (RFC 3986 2).
+ * url_normal() gives the one spelling that all equivalent URLs share.
  *
  * Pure: no I/O, no locale. `key` is made of this; other rooms ask `key`.
  */
@@ -16,7 +16,8 @@
 
 struct url {
 	bool secure;
-	char *host;       /* lower case, internationalised names in punycode, addresses in their one spelling; IPv6 in brackets */
+	char *host;       /* lower case, internationalised names in punycode, addresses in their one spelling; IPv6 in
+			     brackets */
 	int port;         /* the default made explicit */
 	char *path;       /* from "/" on, as written */
 	struct buf query; /* with its "?", as written; empty when there is none */
@@ -25,8 +26,9 @@ struct url {
 void url_init(struct url *);
 void url_fini(struct url *);
 
-/* Reads an absolute URL into an initialised url; its fragment is left out. lenient: spaces in path and query, which people and careless
- * servers write, are percent-encoded rather than refused. 0, or -1: another scheme, a user, a byte that may not be, no host. */
+/* Reads an absolute URL into an initialised url; its fragment is left out. lenient: spaces in path and query, which
+ * people and careless servers write, are percent-encoded rather than refused. 0, or -1: another scheme, a user, a byte
+ * that may not be, no host. */
 int url_parse(struct span text, bool lenient, struct url *);
 
 /* The whole, malloc()ed; NULL: too long. */
@@ -36,19 +38,19 @@ void url_add_authority(struct buf *, const struct url *);
 void url_add_origin(struct buf *, const struct url *);
 void url_add_path(struct buf *, const struct url *);
 
-/* A composed URL with its path and query in normal form (RFC 3986 6.2.2): escapes of unreserved bytes decoded, the other escapes in
- * capitals, dot segments removed. *normal is malloc()ed, or NULL when the URL is in that form already. 0, or -1: no memory. Normalising
- * twice is the same as once. */
+/* A composed URL with its path and query in normal form (RFC 3986 6.2.2): escapes of unreserved bytes decoded, the
+ * other escapes in capitals, dot segments removed. *normal is malloc()ed, or NULL when the URL is in that form already.
+ * 0, or -1: no memory. Normalising twice is the same as once. */
 int url_normal(const char *url, char **normal);
 
 /* Removes dot segments from a path that begins with "/", in place (RFC 3986 5.2.4). */
 void url_remove_dots(char *path);
-/* Does a path, however it is escaped, lead out of the directory it begins in? Empty segments do not count as directories, because some
- * origins drop them. */
+/* Does a path, however it is escaped, lead out of the directory it begins in? Empty segments do not count as
+ * directories, because some origins drop them. */
 bool url_climbs(const char *path);
 
-/* Adds path, query or fragment text as written, percent-encoding bytes that no URI may contain. 0, or -1 for a control byte (and a space,
- * unless lenient). */
+/* Adds path, query or fragment text as written, percent-encoding bytes that no URI may contain. 0, or -1 for a control
+ * byte (and a space, unless lenient). */
 int url_add_written(struct span text, bool lenient, struct buf *);
 /* Adds text with its escapes in normal form. 0, or -1 when it did not fit. */
 int url_add_normal(struct span text, struct buf *);

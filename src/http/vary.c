@@ -3,8 +3,8 @@
  * a response lists and the values a request has; matching makes each value again and compares. So
  * both sides pass through the same normalisation, and it may only join what means the same: 4.1
  * allows white space, line combination and what is known of a field. Of most fields nothing is known:
- * their values are taken as they are. For two fields, preferences are sorted, so that one browser's order of codings does not fetch what another's
- * already brought.
+ * their values are taken as they are. For two fields, preferences are sorted, so that one browser's order of codings
+ * does not fetch what another's already brought.
  */
 #include "http/field.h"
 #include "http/key.h"
@@ -93,8 +93,7 @@ static bool read_preference(struct span member, struct preference *p)
 
 /* Every member of all lines of that name, as preferences; -1 when one is none or there are too
  * many. */
-static int read_preferences(
-    const struct head *request, struct span name, struct preference out[PREFERENCES_MAX])
+static int read_preferences(const struct head *request, struct span name, struct preference out[PREFERENCES_MAX])
 {
 	int count = 0;
 	const struct field *line = NULL;
@@ -118,21 +117,22 @@ static void add_preferences(struct buf *out, struct preference *p, size_t count)
 		add_lower(out, p[i].name);
 		if (p[i].weight == 1000)
 			continue;
-		char digits[8] = {'.', (char)('0' + p[i].weight / 100),
-		    (char)('0' + p[i].weight / 10 % 10), (char)('0' + p[i].weight % 10), '\0'};
+		char digits[8] = {'.', (char)('0' + p[i].weight / 100), (char)('0' + p[i].weight / 10 % 10),
+		    (char)('0' + p[i].weight % 10), '\0'};
 		for (size_t k = 3; k > 0 && digits[k] == '0'; k--)
 			digits[k] = '\0';
 		buf_addf(out, ";q=0%s", digits[1] == '\0' ? "" : digits);
 	}
 }
 
-/* True of request fields that are comma lists by their definition: white space around a comma and empty members mean nothing there
- * (RFC 9110 5.6.1). In any other field they may be part of the value. */
+/* True of request fields that are comma lists by their definition: white space around a comma and empty members mean
+ * nothing there (RFC 9110 5.6.1). In any other field they may be part of the value. */
 static bool is_list(struct span name)
 {
 	static const char *const lists[] = {"Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language",
-	    "Access-Control-Request-Headers", "Cache-Control", "Connection", "Expect", "Forwarded", "If-Match", "If-None-Match", "Pragma",
-	    "Prefer", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Via", "X-Forwarded-For"};
+	    "Access-Control-Request-Headers", "Cache-Control", "Connection", "Expect", "Forwarded", "If-Match",
+	    "If-None-Match", "Pragma", "Prefer", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Via",
+	    "X-Forwarded-For"};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		if (span_is_nocase(name, lists[i]))
 			return true;
@@ -250,12 +250,13 @@ static bool wants(const struct preference *p, int count, struct span coding)
 	return weight > 0 && weight == highest;
 }
 
-/* Would an origin that sent a response as it is to a request with those choices do so with these as well? Who could have had it coded and got
- * it plain gets it plain with fewer choices, too. */
+/* Would an origin that sent a response as it is to a request with those choices do so with these as well? Who could
+ * have had it coded and got it plain gets it plain with fewer choices, too. */
 static bool leaves_plain(const struct preference *asked, int count, const struct preference *then, int then_count)
 {
 	for (int i = 0; i < count; i++) {
-		bool identity = span_is_nocase(coding_name(asked[i].name), "identity"), known = identity || asked[i].weight == 0;
+		bool identity = span_is_nocase(coding_name(asked[i].name), "identity"),
+		     known = identity || asked[i].weight == 0;
 		if (asked[i].weight == 0 && (identity || span_is(asked[i].name, "*")))
 			return false; /* plain is what it will not have */
 		for (int k = 0; k < then_count && !known; k++)
@@ -276,7 +277,8 @@ static bool accepts_coding(struct span line, struct span coding, const struct he
 		return false;
 	if (coding.len > 0)
 		return message_is_token(coding) && wants(asked, count, coding);
-	struct field stored = {.name = span_of(name), .value = span_from(line, line.len > sizeof name ? sizeof name : line.len)};
+	struct field stored = {
+	    .name = span_of(name), .value = span_from(line, line.len > sizeof name ? sizeof name : line.len)};
 	struct head then_head = {.fields = &stored, .count = 1};
 	int then_count = read_preferences(&then_head, span_of(name), then);
 	return then_count >= 0 && leaves_plain(asked, count, then, then_count);

@@ -38,6 +38,6 @@ bool ballast_drop(int dir_fd)
 {
 	struct stat s;
 	long long left = free_bytes(dir_fd);
-	return left >= 0 && left < FULL_BELOW && fstatat(dir_fd, "ballast", &s, AT_SYMLINK_NOFOLLOW) == 0 && s.st_blocks > 0 &&
-	    unlinkat(dir_fd, "ballast", 0) == 0;
+	return left >= 0 && left < FULL_BELOW && fstatat(dir_fd, "ballast", &s, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       s.st_blocks > 0 && unlinkat(dir_fd, "ballast", 0) == 0;
 }

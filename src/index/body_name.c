@@ -6,7 +6,8 @@
 
 void body_name(int64_t number, char name[BODY_NAME_SIZE])
 {
-	snprintf(name, BODY_NAME_SIZE, "body/%02x/%012llx", (unsigned)(number >> 16) & 0xff, (unsigned long long)number);
+	snprintf(
+	    name, BODY_NAME_SIZE, "body/%02x/%012llx", (unsigned)(number >> 16) & 0xff, (unsigned long long)number);
 }
 
 int64_t body_number(const char *name)

@@ -1,6 +1,6 @@
 /*
- * bodyname: what the file of a body is called: "body/ab/" and twelve hex digits of a number. ab are the digits that change every 65,536
- * names, so that neighbours in time are neighbours on the disk and in entry_by_body.
+ * bodyname: what the file of a body is called: "body/ab/" and twelve hex digits of a number. ab are the digits that
+ * change every 65,536 names, so that neighbours in time are neighbours on the disk and in entry_by_body.
  */
 #ifndef CURLEW_INDEX_BODY_NAME_H
 #define CURLEW_INDEX_BODY_NAME_H

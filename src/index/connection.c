@@ -1,21 +1,21 @@
 /*
- * One connection: opening, its statements, its questions. setup.c decides whether the file may be used at all, entry_write.c
- * has what the writer does within a transaction, query.c the questions of verbs.
+ * One connection: opening, its statements, its questions. setup.c decides whether the file may be used at all,
+ * entry_write.c has what the writer does within a transaction, query.c the questions of verbs.
  *
  * All statements (statements.c) are prepared when the connection opens: bad SQL fails at start. They are used through
- * three moves: bind, step, index_rest(); between uses every statement is reset and its bindings are cleared, so that none holds
- * a read transaction open (a forgotten one would keep the WAL from ever being checkpointed).
+ * three moves: bind, step, index_rest(); between uses every statement is reset and its bindings are cleared, so that
+ * none holds a read transaction open (a forgotten one would keep the WAL from ever being checkpointed).
  *
- * Memory: no mmap, because a disk error under a mapped file would be a signal instead of an answer (invariant 6). The page caches
- * are small; what is hot beyond them the kernel holds once for all connections.
+ * Memory: no mmap, because a disk error under a mapped file would be a signal instead of an answer (invariant 6). The
+ * page caches are small; what is hot beyond them the kernel holds once for all connections.
  */
 #include "index/row.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/stats.h"
 #include "http/key.h"
-#include "base/owner.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -106,10 +106,12 @@ static int set_manners(struct index *ix)
 	static const char *const manners[] = {
 	    [INDEX_READER] = "PRAGMA cache_size = -4000; PRAGMA query_only = ON;",
 	    [INDEX_GUEST] = "PRAGMA query_only = ON;",
-	    [INDEX_MAINTENANCE] = "PRAGMA cache_size = -1000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
+	    [INDEX_MAINTENANCE] =
+		"PRAGMA cache_size = -1000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
 	    /* secure_delete, Debian's default, would write zeros over all that is deleted. */
-	    [INDEX_WRITER] = ("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
-			      "PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"),
+	    [INDEX_WRITER] =
+		("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
+		 "PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"),
 	};
 	int rc = sqlite3_exec(ix->db, manners[ix->role], NULL, NULL, NULL);
 	if (rc == SQLITE_OK && ix->role == INDEX_WRITER) {
@@ -121,7 +123,10 @@ static int set_manners(struct index *ix)
 
 struct index *index_open(const char *dir, enum index_role role, struct buf *why)
 {
-	static const unsigned bits[] = {[INDEX_READER] = READER, [INDEX_WRITER] = WRITER, [INDEX_MAINTENANCE] = MAINTENANCE, [INDEX_GUEST] = READER};
+	static const unsigned bits[] = {[INDEX_READER] = READER,
+	    [INDEX_WRITER] = WRITER,
+	    [INDEX_MAINTENANCE] = MAINTENANCE,
+	    [INDEX_GUEST] = READER};
 	struct index *ix = calloc(1, sizeof *ix);
 	if (ix == NULL || (ix->dir = strdup(dir)) == NULL) {
 		free(ix);
@@ -129,7 +134,8 @@ struct index *index_open(const char *dir, enum index_role role, struct buf *why)
 		return NULL;
 	}
 	ix->role = role;
-	int rc = role == INDEX_GUEST ? index_connect_to_read(dir, &ix->db) : index_connect(dir, SQLITE_OPEN_READWRITE, false, &ix->db);
+	int rc = role == INDEX_GUEST ? index_connect_to_read(dir, &ix->db)
+				     : index_connect(dir, SQLITE_OPEN_READWRITE, false, &ix->db);
 	if (rc == SQLITE_OK && role == INDEX_GUEST && index_check(ix->db, dir, why) != 0) {
 		index_close(ix);
 		return NULL;
@@ -138,7 +144,8 @@ struct index *index_open(const char *dir, enum index_role role, struct buf *why)
 		rc = set_manners(ix);
 	for (int i = 0; i < STATEMENTS && rc == SQLITE_OK; i++)
 		if (index_statements[i].roles & bits[role])
-			rc = sqlite3_prepare_v3(ix->db, index_statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &ix->statements[i], NULL);
+			rc = sqlite3_prepare_v3(
+			    ix->db, index_statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &ix->statements[i], NULL);
 	if (rc != SQLITE_OK) {
 		buf_addf(why, "%s/index.db: %s", dir, ix->db != NULL ? sqlite3_errmsg(ix->db) : sqlite3_errstr(rc));
 		if (index_is_damage(rc) && role != INDEX_GUEST)
@@ -189,10 +196,13 @@ int index_trouble(struct index *ix, const char *what)
 	stats_add(STATS_STORE_TROUBLE, 1);
 	if (index_is_damage(rc)) {
 		index_mark_damaged(ix->dir);
-		log_trouble("index damaged", "%s/index.db: %s: %s (it is damaged: answers go unstored where it is; it will be set aside at "
-			"the next start)", ix->dir, what, sqlite3_errmsg(ix->db));
+		log_trouble("index damaged",
+		    "%s/index.db: %s: %s (it is damaged: answers go unstored where it is; it will be set aside at "
+		    "the next start)",
+		    ix->dir, what, sqlite3_errmsg(ix->db));
 	} else {
-		log_trouble("index", "%s/index.db: %s: %s (answers go on, unstored)", ix->dir, what, sqlite3_errmsg(ix->db));
+		log_trouble(
+		    "index", "%s/index.db: %s: %s (answers go on, unstored)", ix->dir, what, sqlite3_errmsg(ix->db));
 	}
 	return -1;
 }
@@ -330,7 +340,8 @@ static int take_row(const struct index *ix, sqlite3_stmt *st, const char *url, s
 {
 	enum index_row_is is;
 	struct entry *e = index_entry(ix, st, &is);
-	bool ours = e != NULL && strcmp(e->url, url) == 0; /* a damaged page may lead from one URL to the row of another */
+	bool ours = e != NULL && strcmp(e->url, url) == 0; /* a damaged page may lead from one URL to the row of another
+							    */
 	if (ours && add_row(rows, e) == 0)
 		return 0;
 	if (ours)
@@ -386,10 +397,11 @@ static bool same_number(sqlite3_stmt *st, int c, int64_t n)
 static bool same_answer(sqlite3_stmt *st, const struct entry *e)
 {
 	return sqlite3_column_int64(st, 0) == e->id && same_text(st, 1, e->url) && same_text(st, 2, e->vary) &&
-	    same_number(st, 3, e->status) && same_text(st, 4, e->headers) && same_text(st, 5, e->etag) &&
-	    same_text(st, 6, e->last_modified) && same_text(st, 7, e->body_file) && same_number(st, 8, e->body_bytes) &&
-	    same_number(st, 10, e->fetched_at) && same_number(st, 11, e->initial_age_s) &&
-	    same_number(st, 12, e->fresh_until) && same_number(st, 13, e->stale_until);
+	       same_number(st, 3, e->status) && same_text(st, 4, e->headers) && same_text(st, 5, e->etag) &&
+	       same_text(st, 6, e->last_modified) && same_text(st, 7, e->body_file) &&
+	       same_number(st, 8, e->body_bytes) && same_number(st, 10, e->fetched_at) &&
+	       same_number(st, 11, e->initial_age_s) && same_number(st, 12, e->fresh_until) &&
+	       same_number(st, 13, e->stale_until);
 }
 
 enum index_result index_confirm(struct index *ix, const struct entry *e)
@@ -437,7 +449,9 @@ int64_t index_edits(struct index *ix)
 
 int64_t index_names(struct index *ix)
 {
-	int64_t names = index_ask(ix, NAMES, "reading the counters") == INDEX_FOUND ? sqlite3_column_int64(ix->statements[NAMES], 0) : -1;
+	int64_t names = index_ask(ix, NAMES, "reading the counters") == INDEX_FOUND
+			    ? sqlite3_column_int64(ix->statements[NAMES], 0)
+			    : -1;
 	index_rest(ix, NAMES);
 	return names;
 }
@@ -539,7 +553,8 @@ int index_checkpoint(struct index *ix, int *log, int *done)
 	int rc = sqlite3_wal_checkpoint_v2(ix->db, "main", SQLITE_CHECKPOINT_PASSIVE, log, done);
 	if (rc == SQLITE_OK)
 		return 0;
-	if ((rc & 0xff) == SQLITE_BUSY) /* somebody else is checkpointing, which is as good; the numbers say nothing then */
+	if ((rc & 0xff) == SQLITE_BUSY) /* somebody else is checkpointing, which is as good; the numbers say nothing
+					   then */
 		return -1;
 	return index_trouble(ix, "checkpoint");
 }

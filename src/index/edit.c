@@ -1,7 +1,7 @@
 /*
- * What verbs change: a connection of its own, no threads, beside a server or without one. Transactions are bounded in rows, with gaps as
- * long as they were and longer for who has just opened the index, so that whoever else writes gets its turn; others' are waited for up to
- * five seconds.
+ * What verbs change: a connection of its own, no threads, beside a server or without one. Transactions are bounded in
+ * rows, with gaps as long as they were and longer for who has just opened the index, so that whoever else writes gets
+ * its turn; others' are waited for up to five seconds.
  */
 #include "index/index_internal.h"
 
@@ -38,24 +38,33 @@ int index_unsigned_version(sqlite3 *db)
 	bool ours = true;
 	static const char *const tables[] = {"entry", "part", "rule", "lease", "setting", "counter"};
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-		ours = ours && sqlite3_table_column_metadata(db, NULL, tables[i], NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+		ours = ours && sqlite3_table_column_metadata(db, NULL, tables[i], NULL, NULL, NULL, NULL, NULL, NULL) ==
+				   SQLITE_OK;
 	if (!ours)
 		return 0;
 	/* Version 3 has the columns of 2; taken for that, it is migrated to the same. */
 	if (sqlite3_table_column_metadata(db, NULL, "entry", "normal_url", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
 		return INDEX_VERSION;
-	return sqlite3_table_column_metadata(db, NULL, "entry", "computed_until", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK ? 2 : 1;
+	return sqlite3_table_column_metadata(db, NULL, "entry", "computed_until", NULL, NULL, NULL, NULL, NULL) ==
+		       SQLITE_OK
+		   ? 2
+		   : 1;
 }
 
 void index_say_foreign(const char *dir, int64_t application, int64_t version, int unsigned_version, struct buf *why)
 {
 	if (unsigned_version == 0)
-		buf_addf(why, "%s/index.db: not an index of curlew: it is another application's database (nothing was changed; --cache DIR names another "
-			"directory)", dir);
+		buf_addf(why,
+		    "%s/index.db: not an index of curlew: it is another application's database (nothing was changed; "
+		    "--cache DIR names another "
+		    "directory)",
+		    dir);
 	else
-		buf_addf(why, "%s/index.db: an index of curlew, but with application_id %lld and version %lld, as .dump leaves them (nothing was changed; "
-			"to set them: sqlite3 '%s/index.db' 'PRAGMA application_id = %d; PRAGMA user_version = %d')", dir, (long long)application,
-		    (long long)version, dir, INDEX_APPLICATION_ID, unsigned_version);
+		buf_addf(why,
+		    "%s/index.db: an index of curlew, but with application_id %lld and version %lld, as .dump leaves "
+		    "them (nothing was changed; "
+		    "to set them: sqlite3 '%s/index.db' 'PRAGMA application_id = %d; PRAGMA user_version = %d')",
+		    dir, (long long)application, (long long)version, dir, INDEX_APPLICATION_ID, unsigned_version);
 }
 
 int index_check(sqlite3 *db, const char *dir, struct buf *why)
@@ -67,12 +76,16 @@ int index_check(sqlite3 *db, const char *dir, struct buf *why)
 	if (rc != SQLITE_OK)
 		buf_addf(why, "%s/index.db: %s", dir, sqlite3_errmsg(db));
 	else if (application != INDEX_APPLICATION_ID || version == 0)
-		index_say_foreign(dir, application, version, application == 0 || version == 0 ? index_unsigned_version(db) : 0, why);
+		index_say_foreign(
+		    dir, application, version, application == 0 || version == 0 ? index_unsigned_version(db) : 0, why);
 	else if (version > INDEX_VERSION)
-		buf_addf(why, "%s/index.db: made by a newer curlew, version %lld (nothing was changed; upgrade)", dir, (long long)version);
-	else if (version < INDEX_VERSION)
-		buf_addf(why, "%s/index.db: made by an older curlew, version %lld (start `curlew serve` or `get` once: they carry it along)", dir,
+		buf_addf(why, "%s/index.db: made by a newer curlew, version %lld (nothing was changed; upgrade)", dir,
 		    (long long)version);
+	else if (version < INDEX_VERSION)
+		buf_addf(why,
+		    "%s/index.db: made by an older curlew, version %lld (start `curlew serve` or `get` once: they "
+		    "carry it along)",
+		    dir, (long long)version);
 	else
 		return 0;
 	return -1;
@@ -107,7 +120,10 @@ static sqlite3 *connect_to_write(const char *dir, struct buf *why)
 		return NULL;
 	}
 	sqlite3_busy_timeout(db, PATIENCE_MS);
-	sqlite3_exec(db, "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+	sqlite3_exec(db,
+	    "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -16000; PRAGMA temp_store = "
+	    "MEMORY",
+	    NULL, NULL, NULL);
 	return db;
 }
 
@@ -128,7 +144,8 @@ static int prepare(sqlite3 *db, const char *sql, const char *const *params, size
 	return rc;
 }
 
-int index_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why)
+int index_change(
+    const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why)
 {
 	sqlite3 *db = connect_to_write(dir, why);
 	sqlite3_stmt *st = NULL;
@@ -186,8 +203,9 @@ static int note_frames(void *frames, sqlite3 *db, const char *name, int count)
 	return SQLITE_OK;
 }
 
-/* Two writers that never rest keep a checkpoint from ever being complete: a server that evicts meanwhile, and this one. So from some size
- * on nobody may write during it; that a reader does not finish is waited for only a moment. At: frames at the last one. */
+/* Two writers that never rest keep a checkpoint from ever being complete: a server that evicts meanwhile, and this one.
+ * So from some size on nobody may write during it; that a reader does not finish is waited for only a moment. At:
+ * frames at the last one. */
 static void keep_wal_small(sqlite3 *db, int frames, int *at)
 {
 	if (frames < *at)
@@ -196,7 +214,8 @@ static void keep_wal_small(sqlite3 *db, int frames, int *at)
 		return;
 	*at = frames;
 	sqlite3_busy_timeout(db, WAL_PATIENCE_MS);
-	sqlite3_wal_checkpoint_v2(db, NULL, frames < WAL_PRESS ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_FULL, NULL, NULL);
+	sqlite3_wal_checkpoint_v2(
+	    db, NULL, frames < WAL_PRESS ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_FULL, NULL, NULL);
 	sqlite3_busy_timeout(db, PATIENCE_MS);
 }
 

@@ -79,7 +79,9 @@ static bool has_byte_below(const char *text, unsigned char least)
 
 static bool is_url(const char *url)
 {
-	const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : strncmp(url, "https://", 8) == 0 ? url + 8 : NULL;
+	const char *host = strncmp(url, "http://", 7) == 0    ? url + 7
+			   : strncmp(url, "https://", 8) == 0 ? url + 8
+							      : NULL;
 	return host != NULL && host[0] != '/' && strchr(host, '/') != NULL && !has_byte_below(url, '!');
 }
 
@@ -94,7 +96,8 @@ bool entry_lines_are_fields(const char *headers)
 	while (*headers != '\0') {
 		size_t n = strcspn(headers, "\n");
 		const char *colon = memchr(headers, ':', n);
-		if (colon == NULL || !message_is_token(span_make(headers, (size_t)(colon - headers))) || memchr(headers, '\r', n) != NULL)
+		if (colon == NULL || !message_is_token(span_make(headers, (size_t)(colon - headers))) ||
+		    memchr(headers, '\r', n) != NULL)
 			return false;
 		headers += n + (headers[n] == '\n');
 	}

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 struct entry {
-	int64_t id;          /* 0: not yet in the index */
-	char *url;           /* normalised, absolute */
-	char *vary;          /* variant text (key_vary), "" if none; never NULL */
+	int64_t id; /* 0: not yet in the index */
+	char *url;  /* normalised, absolute */
+	char *vary; /* variant text (key_vary), "" if none; never NULL */
 	int status;
 	char *headers;       /* field lines, "Name: value\n" each; never NULL */
 	char *etag;          /* NULL if none */
@@ -24,31 +24,32 @@ struct entry {
 	int64_t fetched_at; /* Unix seconds, like the three below */
 	int64_t initial_age_s;
 	int64_t fresh_until;
-	bool edited;        /* a user wrote fresh_until: it goes before every rule */
+	bool edited; /* a user wrote fresh_until: it goes before every rule */
 	int64_t stale_until;
 	int64_t used_at;
 	int64_t hits;
 	bool pinned;
-	char *tag;  /* NULL if none */
-	char *note; /* NULL if none */
-	int64_t rule_id; /* 0: none */
-	char *reason;    /* why it is stored and for how long */
+	char *tag;                                    /* NULL if none */
+	char *note;                                   /* NULL if none */
+	int64_t rule_id;                              /* 0: none */
+	char *reason;                                 /* why it is stored and for how long */
 	double dns_ms, connect_ms, ttfb_ms, total_ms; /* libcurl's timings; negative: not known */
 
-	int64_t edits; /* the edit counter (change_counter) in the snapshot the row was read in */
+	int64_t edits;       /* the edit counter (change_counter) in the snapshot the row was read in */
 	int64_t rules;       /* serve/hot: the generation of the rules under which it is kept ready, */
 	int64_t ready_until; /* until when it is fresh by them, */
 	int64_t ready_rule;  /* and the rule that says so; 0: none */
-	bool suspect;  /* its body may be torn by a power cut: store_open_body() verifies it first (invariant 7) */
+	bool suspect; /* its body may be torn by a power cut: store_open_body() verifies it first (invariant 7) */
 };
 
 struct entry *entry_new(void);
 void entry_free(struct entry *);
 struct entry *entry_copy(const struct entry *); /* NULL: no memory */
 
-/* What makes an entry, as it was read from a row, unfit for any use, as a literal; NULL: nothing. Its url must be absolute, its status
- * final and one that is stored whole, its body_file a name that curlew gives or absent with 0 bytes, its times and sizes possible.
- * Neither its headers nor a validator may hold what would split a message (RFC 9112 11.1). */
+/* What makes an entry, as it was read from a row, unfit for any use, as a literal; NULL: nothing. Its url must be
+ * absolute, its status final and one that is stored whole, its body_file a name that curlew gives or absent with 0
+ * bytes, its times and sizes possible. Neither its headers nor a validator may hold what would split a message (RFC
+ * 9112 11.1). */
 const char *entry_fault(const struct entry *);
 /* The same for field lines, "Name: value\n" each. */
 bool entry_lines_are_fields(const char *headers);

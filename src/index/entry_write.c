@@ -1,8 +1,10 @@
 /*
- * What the writer does within a transaction. The connection remembers who opened it; every function here asserts that one is open.
+ * What the writer does within a transaction. The connection remembers who opened it; every function here asserts that
+ * one is open.
  *
- * A statement that fails (a constraint, say) undoes itself and leaves the transaction; some errors (disk full) make SQLite roll
- * the whole of it back, which index_in_transaction() tells. No REPLACE, no cascade: what the triggers count must be what happens.
+ * A statement that fails (a constraint, say) undoes itself and leaves the transaction; some errors (disk full) make
+ * SQLite roll the whole of it back, which index_in_transaction() tells. No REPLACE, no cascade: what the triggers count
+ * must be what happens.
  */
 #include "index/index_internal.h"
 
@@ -120,12 +122,14 @@ static int insert(struct index *ix, struct entry *e)
 	return 0;
 }
 
-/* Would the row keep its constraints with the columns that an overwriting leaves alone? Those of a damaged row may not. */
+/* Would the row keep its constraints with the columns that an overwriting leaves alone? Those of a damaged row may not.
+ */
 static bool is_overwritable(struct index *ix, int64_t id)
 {
 	sqlite3_stmt *st = ix->statements[LEFT_ALONE];
 	sqlite3_bind_int64(st, 1, id);
-	bool is = index_ask(ix, LEFT_ALONE, "looking at the row to replace") == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
+	bool is =
+	    index_ask(ix, LEFT_ALONE, "looking at the row to replace") == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
 	index_rest(ix, LEFT_ALONE);
 	return is;
 }
@@ -178,7 +182,10 @@ enum index_stored index_replaceable(struct index *ix, const struct entry *was)
 	enum index_result found = index_ask(ix, HAS_ROW, "looking for the row to replace");
 	bool as_it_was = found == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
 	index_rest(ix, HAS_ROW);
-	return found == INDEX_BROKEN ? INDEX_UNSTORED : found == INDEX_ABSENT ? INDEX_PURGED : as_it_was ? INDEX_STORED : INDEX_CHANGED;
+	return found == INDEX_BROKEN   ? INDEX_UNSTORED
+	       : found == INDEX_ABSENT ? INDEX_PURGED
+	       : as_it_was             ? INDEX_STORED
+				       : INDEX_CHANGED;
 }
 
 enum index_stored index_put(struct index *ix, struct entry *e)
@@ -294,7 +301,8 @@ int index_trash_remove(struct index *ix, int64_t id, const char *file)
 	return index_run(ix, TRASH_REMOVE, "emptying the trash");
 }
 
-int index_lease_take(struct index *ix, int64_t owner, const char *boot, int64_t count, int64_t least, struct index_lease *l)
+int index_lease_take(
+    struct index *ix, int64_t owner, const char *boot, int64_t count, int64_t least, struct index_lease *l)
 {
 	assert(ix->who != NULL);
 	sqlite3_stmt *st = ix->statements[NAMES_TAKE];

@@ -1,14 +1,14 @@
 /*
- * The order of eviction (docs/EVICTION.md): S3-FIFO (Yang and others, SOSP 2023) with a word about sizes, carried by three columns of entry
- * and the table ghost, so that it outlives the process and can be read in SQL (v_evict_next).
+ * The order of eviction (docs/EVICTION.md): S3-FIFO (Yang and others, SOSP 2023) with a word about sizes, carried by
+ *three columns of entry and the table ghost, so that it outlives the process and can be read in SQL (v_evict_next).
  *
- *	new    what comes stands here, in order of id. While more than a tenth of all bytes does, room is made here: who was visited
- *	       often enough for its size goes on to main, who was not is evicted and leaves a ghost
- *	main   in order of place. Who was visited since its last turn gets another, with one visit less; who was not is evicted
- *	ghost  who comes back while its ghost is there begins in main
+ *	new    what comes stands here, in order of id. While more than a tenth of all bytes does, room is made here: who
+ *was visited often enough for its size goes on to main, who was not is evicted and leaves a ghost main   in order of
+ *place. Who was visited since its last turn gets another, with one visit less; who was not is evicted ghost  who comes
+ *back while its ghost is there begins in main
  *
- * A hit writes nothing here: visits are counted with the usage, in batches. Parts of bodies are dropped by use when they
- * take more than a tenth, or when nothing else is left.
+ * A hit writes nothing here: visits are counted with the usage, in batches. Parts of bodies are dropped by use when
+ *they take more than a tenth, or when nothing else is left.
  */
 #include "index/row.h"
 
@@ -17,7 +17,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define NEW_SHARE 10  /* a tenth of the bytes may be new */
+#define NEW_SHARE 10 /* a tenth of the bytes may be new */
 #define PART_SHARE 10
 #define TURNS 64 /* rows looked at for one evicted, at most */
 
@@ -28,7 +28,7 @@ struct limits {
 struct candidate {
 	int64_t id, body_bytes, visits;
 	int64_t ghost;
-	bool pinned; /* by a rule */
+	bool pinned;  /* by a rule */
 	bool invalid; /* its row can only be deleted */
 };
 
@@ -37,7 +37,8 @@ static int read_limits(struct index *ix, struct limits *l)
 	sqlite3_stmt *st = ix->statements[LIMITS];
 	enum index_result found = index_ask(ix, LIMITS, "reading the counters");
 	if (found == INDEX_FOUND)
-		*l = (struct limits){index_size(st, 0), index_size(st, 1), index_size(st, 2), index_size(st, 3), index_size(st, 4)};
+		*l = (struct limits){
+		    index_size(st, 0), index_size(st, 1), index_size(st, 2), index_size(st, 3), index_size(st, 4)};
 	index_rest(ix, LIMITS);
 	return found == INDEX_FOUND ? 0 : -1;
 }
@@ -77,7 +78,8 @@ static bool is_pinned_by_rule(struct index *ix, sqlite3_stmt *row)
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE_PINNED];
 	sqlite3_bind_text(st, 1, (const char *)sqlite3_column_text(row, 5), -1, SQLITE_TRANSIENT);
-	bool pinned = index_ask(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
+	bool pinned = index_ask(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == INDEX_FOUND &&
+		      sqlite3_column_int(st, 0) != 0;
 	index_rest(ix, CANDIDATE_PINNED);
 	return pinned;
 }
@@ -88,10 +90,15 @@ static enum index_result next_candidate(struct index *ix, const char *queue, str
 	index_bind_text(st, 1, queue);
 	enum index_result found = index_ask(ix, CANDIDATE, "looking for what to evict");
 	if (found == INDEX_FOUND) {
-		const char *url = (const char *)sqlite3_column_text(st, 1), *vary = (const char *)sqlite3_column_text(st, 2);
-		*c = (struct candidate){.id = sqlite3_column_int64(st, 0), .body_bytes = index_size(st, 3),
-		    .visits = index_size(st, 4), .invalid = sqlite3_column_type(st, 3) != SQLITE_INTEGER || sqlite3_column_type(st, 4) != SQLITE_INTEGER ||
-			sqlite3_column_int64(st, 3) != index_size(st, 3), .ghost = url != NULL && vary != NULL ? ghost_of(url, vary) : 0,
+		const char *url = (const char *)sqlite3_column_text(st, 1),
+			   *vary = (const char *)sqlite3_column_text(st, 2);
+		*c = (struct candidate){.id = sqlite3_column_int64(st, 0),
+		    .body_bytes = index_size(st, 3),
+		    .visits = index_size(st, 4),
+		    .invalid = sqlite3_column_type(st, 3) != SQLITE_INTEGER ||
+			       sqlite3_column_type(st, 4) != SQLITE_INTEGER ||
+			       sqlite3_column_int64(st, 3) != index_size(st, 3),
+		    .ghost = url != NULL && vary != NULL ? ghost_of(url, vary) : 0,
 		    .pinned = is_pinned_by_rule(ix, st)};
 	}
 	index_rest(ix, CANDIDATE);
@@ -137,7 +144,8 @@ static int evict_one(struct index *ix, struct limits *l)
 {
 	struct candidate c;
 	int64_t share = l->bytes / NEW_SHARE;
-	bool other = false; /* behind a row that a rule keeps, the other queue is asked: one queue may hold nothing else */
+	bool other = false; /* behind a row that a rule keeps, the other queue is asked: one queue may hold nothing else
+			     */
 	for (int turn = 0; turn < TURNS; turn++) {
 		bool is_new = (l->new_bytes > share) != other;
 		enum index_result found = next_candidate(ix, is_new ? "new" : "main", &c);
@@ -168,7 +176,8 @@ int index_evict(struct index *ix, int64_t size_bytes, int64_t max_entries, int m
 	for (int n = 0;; n++) {
 		if (read_limits(ix, &l) < 0)
 			return -1;
-		bool too_large = size_bytes > 0 && l.bytes > size_bytes, too_many = max_entries > 0 && l.entries > max_entries;
+		bool too_large = size_bytes > 0 && l.bytes > size_bytes,
+		     too_many = max_entries > 0 && l.entries > max_entries;
 		*over = too_large || too_many;
 		if (!*over || n == max_rows)
 			return n;

@@ -26,7 +26,8 @@ struct index_column {
 	const char *text; /* NULL for SQL NULL */
 	bool is_number;   /* INTEGER or REAL */
 };
-/* A column as text, "" for NULL, and as a size, which is 0 where it is none and never more than 2^53. Any column may hold anything. */
+/* A column as text, "" for NULL, and as a size, which is 0 where it is none and never more than 2^53. Any column may
+ * hold anything. */
 const char *store_text(const struct index_column *);
 int64_t store_size(const struct index_column *);
 

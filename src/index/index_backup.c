@@ -1,8 +1,8 @@
 /* The index of one directory copied to another, by SQLite's backup API, in one step and so of one moment. */
 #include "index/index_internal.h"
 
-/* What is true of the other directory alone goes. Nobody writes under the old leases here; those of an earlier boot stay, because their
- * bodies may have been torn before they were copied (invariant 7). */
+/* What is true of the other directory alone goes. Nobody writes under the old leases here; those of an earlier boot
+ * stay, because their bodies may have been torn before they were copied (invariant 7). */
 static int make_its_own(sqlite3 *db, const char *boot)
 {
 	sqlite3_stmt *st = NULL;
@@ -12,8 +12,12 @@ static int make_its_own(sqlite3 *db, const char *boot)
 		rc = sqlite3_step(st);
 	}
 	sqlite3_finalize(st);
-	return rc != SQLITE_DONE ? rc : sqlite3_exec(db, "UPDATE lease SET owner = 0; DELETE FROM trash; "
-		"DELETE FROM setting WHERE name = 'stopped' OR name GLOB 'server*'; PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
+	return rc != SQLITE_DONE ? rc
+				 : sqlite3_exec(db,
+				       "UPDATE lease SET owner = 0; DELETE FROM trash; "
+				       "DELETE FROM setting WHERE name = 'stopped' OR name GLOB 'server*'; PRAGMA "
+				       "wal_checkpoint(TRUNCATE)",
+				       NULL, NULL, NULL);
 }
 
 int index_backup(const char *from_dir, const char *to_dir, const char *boot, struct buf *why)
@@ -24,7 +28,8 @@ int index_backup(const char *from_dir, const char *to_dir, const char *boot, str
 		buf_addf(why, "%s/index.db: %s", from_dir, from != NULL ? sqlite3_errmsg(from) : sqlite3_errstr(rc));
 	} else if (index_check(from, from_dir, why) == 0) {
 		index_make_file(to_dir, "index.db");
-		rc = index_connect(to_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, false, &to);
+		rc = index_connect(
+		    to_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, false, &to);
 		sqlite3_backup *b = rc == SQLITE_OK ? sqlite3_backup_init(to, "main", from, "main") : NULL;
 		if (b != NULL) {
 			rc = sqlite3_backup_step(b, -1);

@@ -100,7 +100,8 @@ struct index {
 	enum index_role role;
 	const char *who; /* who opened the transaction; NULL outside */
 	int64_t begun_edits;
-	bool parts, ghosts; /* of the open transaction: may there be any? Most caches have none, and need not be asked for each row */
+	bool parts, ghosts; /* of the open transaction: may there be any? Most caches have none, and need not be asked
+			       for each row */
 	atomic_int wal_frames;
 	sqlite3_stmt *statements[STATEMENTS]; /* NULL: not of this role */
 };
@@ -141,12 +142,13 @@ void index_say_foreign(const char *dir, int64_t application, int64_t version, in
 /* Is it an index of this very version? 0, or -1 with why. */
 int index_check(sqlite3 *, const char *dir, struct buf *why);
 
-/* Makes an empty file in dir, with its owner and mode (owner.h), without opening it (invariant 9). 0 or -1 with errno. */
+/* Makes an empty file in dir, with its owner and mode (owner.h), without opening it (invariant 9). 0 or -1 with errno.
+ */
 int index_make_file(const char *dir, const char *name);
 /* dir "/" name, malloc()ed. */
 char *index_path(const char *dir, const char *name);
-/* Opens index.db with these flags, as an immutable file if asked; connection manners set. An SQLite result code; *db may be set
- * also when it fails (for its message), and is to be closed. */
+/* Opens index.db with these flags, as an immutable file if asked; connection manners set. An SQLite result code; *db
+ * may be set also when it fails (for its message), and is to be closed. */
 int index_connect(const char *dir, int flags, bool immutable, sqlite3 **db);
 
 #endif

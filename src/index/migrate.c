@@ -1,7 +1,8 @@
 /*
- * Carrying an older index along. sql/migrate/N.sql holds what leads from version N - 1 to N and cannot be made by running schema.sql:
- * columns, and what goes into them. Triggers, views and indexes hold no data, so all are dropped and made anew from schema.sql, as are
- * tables that are missing. All of it is one transaction: a crash in the middle leaves the older index.
+ * Carrying an older index along. sql/migrate/N.sql holds what leads from version N - 1 to N and cannot be made by
+ * running schema.sql: columns, and what goes into them. Triggers, views and indexes hold no data, so all are dropped
+ * and made anew from schema.sql, as are tables that are missing. All of it is one transaction: a crash in the middle
+ * leaves the older index.
  */
 #include "index/index_internal.h"
 
@@ -23,8 +24,10 @@ static int drop_the_rest(sqlite3 *db)
 	sqlite3_stmt *st = NULL;
 	struct buf drops;
 	buf_init(&drops, BUF_PAGE);
-	int rc = sqlite3_prepare_v2(db, "SELECT format('DROP %s \"%w\";', type, name) FROM sqlite_schema "
-					"WHERE type IN ('trigger', 'view', 'index') AND sql IS NOT NULL", -1, &st, NULL);
+	int rc = sqlite3_prepare_v2(db,
+	    "SELECT format('DROP %s \"%w\";', type, name) FROM sqlite_schema "
+	    "WHERE type IN ('trigger', 'view', 'index') AND sql IS NOT NULL",
+	    -1, &st, NULL);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
 		rc = buf_adds(&drops, (const char *)sqlite3_column_text(st, 0)) == 0 ? SQLITE_OK : SQLITE_NOMEM;
 	sqlite3_finalize(st);
@@ -62,7 +65,8 @@ static int make_the_rest(sqlite3 *db)
 	for (const char *sql = schema_sql, *tail; rc == SQLITE_OK && *sql != '\0'; sql = tail) {
 		sqlite3_stmt *st = NULL;
 		if (is_there(db, sql)) {
-			/* Not even prepared: "already exists" is an error there. Its end is the first "STRICT" with a semicolon. */
+			/* Not even prepared: "already exists" is an error there. Its end is the first "STRICT" with a
+			 * semicolon. */
 			tail = strstr(sql, ") STRICT");
 			tail = tail != NULL ? strchr(tail, ';') : NULL;
 			if (tail == NULL)
@@ -96,7 +100,9 @@ int index_migrate(const char *dir, int from, struct buf *why)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
-		buf_addf(why, "%s/index.db: cannot be carried from version %d to %d: %s (it is as it was; another directory with --cache will do)",
+		buf_addf(why,
+		    "%s/index.db: cannot be carried from version %d to %d: %s (it is as it was; another directory with "
+		    "--cache will do)",
 		    dir, from, INDEX_VERSION, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
 	sqlite3_close(db);
 	return rc == SQLITE_OK ? 0 : -1;

@@ -13,7 +13,7 @@ struct part_place {
 	int64_t first_byte;
 	int64_t whole_bytes; /* -1: not known */
 	enum {
-		PART_ALONE,      /* no strong validator: it is never joined */
+		PART_ALONE, /* no strong validator: it is never joined */
 		PART_BY_ETAG,
 		PART_BY_MODIFIED /* a Last-Modified that is strong (RFC 9110 8.8.2.2) */
 	} joined;

@@ -104,9 +104,11 @@ static bool all_within(const struct index_parts *p, int64_t whole_bytes)
 static bool belongs(const struct index_parts *p, const struct index_part_row *row)
 {
 	int64_t whole = p->whole_bytes;
-	if (!same(p->of->vary, row->of->vary) || !same(p->of->etag, row->of->etag) || !same(p->of->last_modified, row->of->last_modified))
+	if (!same(p->of->vary, row->of->vary) || !same(p->of->etag, row->of->etag) ||
+	    !same(p->of->last_modified, row->of->last_modified))
 		return false;
-	if (whole >= 0 && ((row->whole_bytes >= 0 && row->whole_bytes != whole) || row->part.first_byte + row->part.body_bytes > whole))
+	if (whole >= 0 && ((row->whole_bytes >= 0 && row->whole_bytes != whole) ||
+			      row->part.first_byte + row->part.body_bytes > whole))
 		return false;
 	if (whole < 0 && row->whole_bytes >= 0 && !all_within(p, row->whole_bytes))
 		return false;
@@ -131,7 +133,8 @@ static int add_part(struct index_parts *p, struct index_part_row *row)
 }
 
 /* 0, also where the row is passed over; or -1: memory. */
-static int take_row(struct index_parts *p, struct index_part_row *row, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx)
+static int take_row(struct index_parts *p, struct index_part_row *row, const char *url,
+    bool (*wanted)(const void *ctx, const char *vary), const void *ctx)
 {
 	if (strcmp(row->of->url, url) != 0)
 		return 0; /* a damaged page may lead from one URL to the row of another */
@@ -145,8 +148,8 @@ static int take_row(struct index_parts *p, struct index_part_row *row, const cha
 	return belongs(p, row) ? add_part(p, row) : 0;
 }
 
-enum index_result index_find_parts(struct index *ix, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct index_parts *p)
+enum index_result index_find_parts(struct index *ix, const char *url, bool (*wanted)(const void *ctx, const char *vary),
+    const void *ctx, struct index_parts *p)
 {
 	*p = (struct index_parts){.whole_bytes = -1};
 	sqlite3_stmt *st = ix->statements[PARTS];
@@ -215,7 +218,8 @@ static bool is_in_their_coding(struct index *ix, const struct entry *e)
 	sqlite3_stmt *st = of_response(ix, PART_HEADERS, e);
 	message_init(&stored);
 	message_init(&changed);
-	bool same = index_ask(ix, PART_HEADERS, "looking for parts") != INDEX_FOUND ||
+	bool same =
+	    index_ask(ix, PART_HEADERS, "looking for parts") != INDEX_FOUND ||
 	    (message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
 		message_parse_fields(&changed, span_of(e->headers)) == 0 && policy_same_coding(&stored, &changed));
 	index_rest(ix, PART_HEADERS);
@@ -237,7 +241,8 @@ static int drop_others(struct index *ix, const struct entry *e, const struct par
 	return index_run(ix, PARTS_DROP_OTHERS, "dropping parts of another response");
 }
 
-/* The fields of the ranges that are here, updated by those of the new one, are the fields of all (RFC 9111 3.4, 3.2). */
+/* The fields of the ranges that are here, updated by those of the new one, are the fields of all (RFC 9111 3.4, 3.2).
+ */
 static int update_fields(struct index *ix, const struct entry *e, char **headers)
 {
 	struct head stored, changed;
@@ -248,8 +253,10 @@ static int update_fields(struct index *ix, const struct entry *e, char **headers
 	message_init(&changed);
 	buf_init(&text, BUF_HEAD);
 	int rc = found == INDEX_BROKEN ? -1 : 0;
-	if (found == INDEX_FOUND && message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
-	    message_parse_fields(&changed, span_of(e->headers)) == 0 && policy_update_fields(&stored, &changed, true, &text) == 0) {
+	if (found == INDEX_FOUND &&
+	    message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
+	    message_parse_fields(&changed, span_of(e->headers)) == 0 &&
+	    policy_update_fields(&stored, &changed, true, &text) == 0) {
 		*headers = strdup(buf_str(&text));
 		rc = *headers != NULL ? 0 : -1;
 	}

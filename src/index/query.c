@@ -11,12 +11,16 @@
 void index_say_absence(const char *dir, struct buf *why)
 {
 	if (errno == ENOENT)
-		buf_addf(why, "no cache in %s yet (`curlew serve` or `curlew get` makes one; --cache DIR names another)", dir);
+		buf_addf(why,
+		    "no cache in %s yet (`curlew serve` or `curlew get` makes one; --cache DIR names another)", dir);
 	else
-		buf_addf(why, "the cache in %s cannot be opened: %s (it may be somebody else's; --cache DIR names another)", dir, strerror(errno));
+		buf_addf(why,
+		    "the cache in %s cannot be opened: %s (it may be somebody else's; --cache DIR names another)", dir,
+		    strerror(errno));
 }
 
-/* A stopped cache that we may not write, whose -shm is gone, opens only as an immutable file: nobody else can be at it. */
+/* A stopped cache that we may not write, whose -shm is gone, opens only as an immutable file: nobody else can be at it.
+ */
 int index_connect_to_read(const char *dir, sqlite3 **db)
 {
 	int rc = index_connect(dir, SQLITE_OPEN_READONLY, false, db);

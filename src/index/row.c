@@ -27,8 +27,10 @@ enum index_row_is index_row_end(struct index_row *r, const struct index *ix, con
 	if (r->wrong == NULL)
 		return ROW_GOOD;
 	stats_add(STATS_BROKEN_ROWS, 1);
-	log_trouble("row", "%s/index.db: row %lld of the table %s is invalid: %s (it is not used; `curlew verify --repair` removes it)", ix->dir,
-	    (long long)id, table, r->wrong);
+	log_trouble("row",
+	    "%s/index.db: row %lld of the table %s is invalid: %s (it is not used; `curlew verify --repair` removes "
+	    "it)",
+	    ix->dir, (long long)id, table, r->wrong);
 	return ROW_INVALID;
 }
 
@@ -125,7 +127,8 @@ static enum index_row_is body_of_entry(const struct index *ix, sqlite3_stmt *st,
 	enum index_row_is is;
 	struct entry *e = index_entry(ix, st, &is);
 	if (e != NULL) {
-		*b = (struct index_body){.body_bytes = e->body_bytes, .url = e->url, .file = e->body_file, .has_sha256 = e->has_sha256};
+		*b = (struct index_body){
+		    .body_bytes = e->body_bytes, .url = e->url, .file = e->body_file, .has_sha256 = e->has_sha256};
 		memcpy(b->sha256, e->sha256, sizeof b->sha256);
 		e->url = e->body_file = NULL;
 		entry_free(e);
@@ -138,7 +141,9 @@ static enum index_row_is body_of_part(const struct index *ix, sqlite3_stmt *st, 
 	struct index_part_row row;
 	enum index_row_is is = index_part_row(ix, st, &row);
 	if (is == ROW_GOOD) {
-		*b = (struct index_body){.body_bytes = row.part.body_bytes, .url = row.of->url, .file = row.part.body_file,
+		*b = (struct index_body){.body_bytes = row.part.body_bytes,
+		    .url = row.of->url,
+		    .file = row.part.body_file,
 		    .has_sha256 = row.part.has_sha256};
 		memcpy(b->sha256, row.part.sha256, sizeof b->sha256);
 		row.of->url = row.part.body_file = NULL;

@@ -7,8 +7,8 @@
  *	ours                                    -> used, if it was filled the way this process would fill it
  *	ours, of an older version               -> carried along first (migrate.c), when nobody else uses it
  *
- * Damage is looked for only where it is quick to find: opening, the schema, preparing every statement, and the whole file when it
- * is small. What shows itself later leaves the mark $CACHE/damaged (index_mark_damaged), which counts here.
+ * Damage is looked for only where it is quick to find: opening, the schema, preparing every statement, and the whole
+ *file when it is small. What shows itself later leaves the mark $CACHE/damaged (index_mark_damaged), which counts here.
  */
 #include "index/index_internal.h"
 
@@ -73,8 +73,9 @@ static int number(sqlite3 *db, const char *sql, int64_t *n)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
 }
 
-/* Whose is it? Without a WAL all is in the one file, and SQLite is told to touch nothing else; but not beside other users, who may be
- * in this process: such a connection closes its descriptor without regard to their locks (invariant 9). */
+/* Whose is it? Without a WAL all is in the one file, and SQLite is told to touch nothing else; but not beside other
+ * users, who may be in this process: such a connection closes its descriptor without regard to their locks (invariant
+ * 9). */
 static enum found look(const char *dir, bool alone, int *found_version, struct buf *what)
 {
 	int64_t wal = size_of(dir, "index.db-wal");
@@ -104,14 +105,16 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 		return FOUND_FOREIGN;
 	}
 	if (version > INDEX_VERSION || version < 1) {
-		buf_addf(what, "it has version %lld and this curlew knows versions up to %d", (long long)version, INDEX_VERSION);
+		buf_addf(what, "it has version %lld and this curlew knows versions up to %d", (long long)version,
+		    INDEX_VERSION);
 		return FOUND_NEWER;
 	}
 	*found_version = (int)version;
 	return FOUND_OURS;
 }
 
-/* VACUUM INTO, a PRAGMA or a restored copy leave an index that is not in WAL mode. Then one reader stops every writer, and nothing is stored. */
+/* VACUUM INTO, a PRAGMA or a restored copy leave an index that is not in WAL mode. Then one reader stops every writer,
+ * and nothing is stored. */
 static void set_wal(sqlite3 *db, const char *dir)
 {
 	sqlite3_stmt *st = NULL;
@@ -122,21 +125,23 @@ static void set_wal(sqlite3 *db, const char *dir)
 	if (strcmp(was, "wal") == 0)
 		return;
 	st = NULL;
-	bool is_wal = sqlite3_prepare_v2(db, "PRAGMA journal_mode = WAL", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW &&
-	    strcmp((const char *)sqlite3_column_text(st, 0), "wal") == 0;
+	bool is_wal = sqlite3_prepare_v2(db, "PRAGMA journal_mode = WAL", -1, &st, NULL) == SQLITE_OK &&
+		      sqlite3_step(st) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "wal") == 0;
 	sqlite3_finalize(st);
 	if (is_wal)
 		log_say("%s/index.db: its journal mode was %s, and is WAL again", dir, was);
 	else
-		log_say("%s/index.db: its journal mode is %s and cannot be made WAL: %s (one reader stops all storing; end who has it open, then start "
-			"again)", dir, was, sqlite3_errmsg(db));
+		log_say("%s/index.db: its journal mode is %s and cannot be made WAL: %s (one reader stops all storing; "
+			"end who has it open, then start "
+			"again)",
+		    dir, was, sqlite3_errmsg(db));
 }
 
 /* Does the check speak of a value in one row? Whoever reads the row finds it (row.h), and loses no other. */
 static bool is_of_one_row(const char *fault)
 {
 	return strncmp(fault, "NULL value in ", 14) == 0 || strncmp(fault, "CHECK constraint failed in ", 27) == 0 ||
-	    (strncmp(fault, "non-", 4) == 0 && strstr(fault, " value in ") != NULL);
+	       (strncmp(fault, "non-", 4) == 0 && strstr(fault, " value in ") != NULL);
 }
 
 /* SQLITE_OK, or SQLITE_CORRUPT with what is wrong with the file as a whole, or another error. */
@@ -156,8 +161,8 @@ static int check_pages(sqlite3 *db, const char *pragma, struct buf *what)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* Ours by its header: is it sound, as far as a quick look tells? A mark says that SQLite found it damaged in use, which a disk that could not
- * be read for a moment also looks like: then the look is a long one, and its word counts. */
+/* Ours by its header: is it sound, as far as a quick look tells? A mark says that SQLite found it damaged in use, which
+ * a disk that could not be read for a moment also looks like: then the look is a long one, and its word counts. */
 static enum found examine(const char *dir, struct buf *what)
 {
 	bool marked = size_of(dir, "damaged") >= 0;
@@ -193,7 +198,8 @@ static int set_aside(const char *dir, const char *what, struct buf *why)
 		    asprintf(&to, "%s/index.db.damaged-%s%s", dir, stamp, parts[i]) >= 0)
 			rc = rename(from, to);
 		if (rc < 0 && errno != ENOENT) {
-			buf_addf(why, "%s/index.db%s: damaged (%s), and cannot be set aside: %s", dir, parts[i], what, strerror(errno));
+			buf_addf(why, "%s/index.db%s: damaged (%s), and cannot be set aside: %s", dir, parts[i], what,
+			    strerror(errno));
 			free(from);
 			free(to);
 			return -1;
@@ -202,12 +208,13 @@ static int set_aside(const char *dir, const char *what, struct buf *why)
 		free(to);
 	}
 	remove_file(dir, "damaged");
-	log_say("%s/index.db: DAMAGED: %s (set aside as index.db.damaged-%s; beginning a new, empty index)", dir, what, stamp);
+	log_say("%s/index.db: DAMAGED: %s (set aside as index.db.damaged-%s; beginning a new, empty index)", dir, what,
+	    stamp);
 	return 0;
 }
 
-/* auto_vacuum has effect only before the first table, WAL only outside of a transaction; the rest is one transaction, so that a crash
- * here leaves an index that is begun again. Bodies that lie here already are an earlier index's. */
+/* auto_vacuum has effect only before the first table, WAL only outside of a transaction; the rest is one transaction,
+ * so that a crash here leaves an index that is begun again. Bodies that lie here already are an earlier index's. */
 static int make(const char *dir, const char *mode, struct buf *why)
 {
 	remove_file(dir, "index.db-wal");
@@ -219,12 +226,15 @@ static int make(const char *dir, const char *mode, struct buf *why)
 	index_make_file(dir, "index.db"); /* if not, SQLite says why */
 	int rc = index_connect(dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, false, &db);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
-				      "BEGIN IMMEDIATE", NULL, NULL, NULL);
+		rc = sqlite3_exec(db,
+		    "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
+		    "BEGIN IMMEDIATE",
+		    NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, schema_sql, NULL, NULL, NULL);
 	if (rc == SQLITE_OK && leftover)
-		rc = sqlite3_exec(db, "INSERT INTO setting VALUES ('sweep_outside', (SELECT names FROM counter))", NULL, NULL, NULL);
+		rc = sqlite3_exec(
+		    db, "INSERT INTO setting VALUES ('sweep_outside', (SELECT names FROM counter))", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(db, "INSERT INTO setting VALUES ('mode', ?1)", -1, &st, NULL);
 	if (rc == SQLITE_OK) {
@@ -252,7 +262,8 @@ static void add_words(struct buf *b, const char *mode)
 static bool is_empty(sqlite3 *db)
 {
 	int64_t rows = 0;
-	return number(db, "SELECT EXISTS (SELECT 1 FROM entry) OR EXISTS (SELECT 1 FROM part)", &rows) == SQLITE_OK && rows == 0;
+	return number(db, "SELECT EXISTS (SELECT 1 FROM entry) OR EXISTS (SELECT 1 FROM part)", &rows) == SQLITE_OK &&
+	       rows == 0;
 }
 
 /* What holds nothing, and nobody uses, was not filled in any way. */
@@ -262,7 +273,9 @@ static int set_mode(const char *dir, const char *mode)
 	sqlite3_stmt *st = NULL;
 	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(db, "UPDATE setting SET value = ?1 WHERE name = 'mode' AND NOT EXISTS (SELECT 1 FROM entry)", -1, &st, NULL);
+		rc = sqlite3_prepare_v2(db,
+		    "UPDATE setting SET value = ?1 WHERE name = 'mode' AND NOT EXISTS (SELECT 1 FROM entry)", -1, &st,
+		    NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_bind_text(st, 1, mode, -1, SQLITE_STATIC);
 	if (rc == SQLITE_OK)
@@ -324,8 +337,11 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 {
 	const char *network = network_file_system(dir);
 	if (network != NULL) {
-		buf_addf(why, "%s: it is on a network file system (%s), where SQLite's WAL does not work (choose a local directory with "
-			"--cache)", dir, network);
+		buf_addf(why,
+		    "%s: it is on a network file system (%s), where SQLite's WAL does not work (choose a local "
+		    "directory with "
+		    "--cache)",
+		    dir, network);
 		return -1;
 	}
 
@@ -339,19 +355,23 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 	switch (found) {
 	case FOUND_OURS:
 		if (version < INDEX_VERSION && !alone)
-			buf_addf(why, "%s/index.db: made by an older curlew, which still uses it (end that one first)", dir);
+			buf_addf(
+			    why, "%s/index.db: made by an older curlew, which still uses it (end that one first)", dir);
 		else if (version >= INDEX_VERSION || index_migrate(dir, version, why) == 0)
 			result = check_mode(dir, mode, alone, why);
 		break;
 	case FOUND_NOTHING:
 		if (!alone)
-			buf_addf(why, "%s/index.db: it was removed while another curlew uses the cache (restart that one first)", dir);
+			buf_addf(why,
+			    "%s/index.db: it was removed while another curlew uses the cache (restart that one first)",
+			    dir);
 		else
 			result = make(dir, mode, why);
 		break;
 	case FOUND_DAMAGED:
 		if (!alone)
-			buf_addf(why, "%s/index.db: damaged: %s, and another curlew uses it (restart that one)", dir, buf_str(&what));
+			buf_addf(why, "%s/index.db: damaged: %s, and another curlew uses it (restart that one)", dir,
+			    buf_str(&what));
 		else if (set_aside(dir, buf_str(&what), why) == 0)
 			result = make(dir, mode, why);
 		break;
@@ -359,8 +379,11 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 		buf_addspan(why, buf_span(&what));
 		break;
 	case FOUND_NEWER:
-		buf_addf(why, "%s/index.db: made by a newer curlew: %s (nothing was changed; upgrade, or choose another directory with "
-			"--cache)", dir, buf_str(&what));
+		buf_addf(why,
+		    "%s/index.db: made by a newer curlew: %s (nothing was changed; upgrade, or choose another "
+		    "directory with "
+		    "--cache)",
+		    dir, buf_str(&what));
 		break;
 	case FOUND_TROUBLE:
 		buf_addf(why, "%s/index.db: cannot be opened: %s", dir, buf_str(&what));

@@ -1,19 +1,21 @@
 /*
- * A transaction takes what is queued until 500 operations or 5 ms have gone into it, whichever comes first: that bounds how long
- * others wait for us. Then the lock is left free: for twice as long as the transaction took and 10 ms at least while the queue is short,
- * for less and less as it grows, and not for long when somebody waits in writer_barrier(). That is also what groups commits: what
- * arrives during the gap goes in together, and ten rows in one transaction keep others out for less time than in ten.
+ * A transaction takes what is queued until 500 operations or 5 ms have gone into it, whichever comes first: that bounds
+ * how long others wait for us. Then the lock is left free: for twice as long as the transaction took and 10 ms at least
+ * while the queue is short, for less and less as it grows, and not for long when somebody waits in writer_barrier().
+ * That is also what groups commits: what arrives during the gap goes in together, and ten rows in one transaction keep
+ * others out for less time than in ten.
  *
- * Who has just opened the index is about to ask for the lock, perhaps only once: a transaction ends at that, and none begins for a
- * while; unless the queue is so long that some may have to be dropped.
+ * Who has just opened the index is about to ask for the lock, perhaps only once: a transaction ends at that, and none
+ * begins for a while; unless the queue is so long that some may have to be dropped.
  *
- * Where the system permits it (root, or LimitNICE= of systemd) the thread runs ahead of others: it works a fraction of the time, and
- * while it waits for a processor in the midst of a transaction every other writer waits too.
+ * Where the system permits it (root, or LimitNICE= of systemd) the thread runs ahead of others: it works a fraction of
+ * the time, and while it waits for a processor in the midst of a transaction every other writer waits too.
  *
- * An operation is on one of two lists: `queue` (to be run, in order) or `doomed` (droppable, and too many were waiting; its done()
- * is still called here and not by the one who queued it, who may hold locks that done() needs).
+ * An operation is on one of two lists: `queue` (to be run, in order) or `doomed` (droppable, and too many were waiting;
+ * its done() is still called here and not by the one who queued it, who may hold locks that done() needs).
  *
- * A transaction that is lost takes only its own operations with it. They fail; nothing is tried twice but what asks for it again.
+ * A transaction that is lost takes only its own operations with it. They fail; nothing is tried twice but what asks for
+ * it again.
  */
 #include "index/writer.h"
 
@@ -32,7 +34,7 @@
 #define GAP_MAX_US 100000
 #define GAP_FULL_BELOW 2048 /* queued operations up to which the gap is not shortened */
 #define NICE (-20)
-#define QUEUE_MAX 16384     /* droppable ones beyond this are dropped; fewer where descriptors are few */
+#define QUEUE_MAX 16384 /* droppable ones beyond this are dropped; fewer where descriptors are few */
 #define HURRY_PATIENCE_US 5000000
 #define FAILED_PAUSE_US 100000
 
@@ -178,7 +180,8 @@ static void *run(void *arg)
 {
 	struct writer *w = arg;
 	pthread_setname_np(pthread_self(), "writer");
-	setpriority(PRIO_PROCESS, 0, NICE); /* on Linux of this thread alone; refused to most, and then it is as before */
+	setpriority(PRIO_PROCESS, 0, NICE); /* on Linux of this thread alone; refused to most, and then it is as before
+					     */
 	int64_t took_us = 0;
 	long left = 0;
 	for (;;) {

@@ -71,7 +71,8 @@ void conn_set_peer(struct conn *c, const struct sockaddr_storage *at)
 		c->local = ntohl(v4->s_addr) >> 24 == 127;
 	} else if (at->ss_family == AF_INET6) {
 		c->peer = ((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
-		c->local = IN6_IS_ADDR_LOOPBACK(&c->peer) || (IN6_IS_ADDR_V4MAPPED(&c->peer) && c->peer.s6_addr[12] == 127);
+		c->local =
+		    IN6_IS_ADDR_LOOPBACK(&c->peer) || (IN6_IS_ADDR_V4MAPPED(&c->peer) && c->peer.s6_addr[12] == 127);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * A client is represented by the first of its items: that one stands in the line of turns and in a hash bucket. When it is taken, the next
- * one of the client takes its place in the bucket and goes to the end of the line.
+ * A client is represented by the first of its items: that one stands in the line of turns and in a hash bucket. When it
+ * is taken, the next one of the client takes its place in the bucket and goes to the end of the line.
  */
 #include "net/fair_queue.h"
 

@@ -1,6 +1,7 @@
 /*
- * fair_queue: work that waits for a thread. Clients are served in turn: each turn takes the oldest work of one client, then the next
- * client has its turn. A client with one request waits for as many turns as there are clients, however much the others have asked for.
+ * fair_queue: work that waits for a thread. Clients are served in turn: each turn takes the oldest work of one client,
+ * then the next client has its turn. A client with one request waits for as many turns as there are clients, however
+ * much the others have asked for.
  *
  * Pure and without a lock: the caller has one. Items are the caller's; the queue only links them.
  */
@@ -15,8 +16,8 @@ struct fair_item {
 	int64_t since_ms; /* when it came; must not fall from one push of a client to the next */
 
 	/* the queue's */
-	struct fair_item *next;                    /* of the same client */
-	struct fair_item *last;                    /* of the same client; valid in its first item only, as is what follows */
+	struct fair_item *next; /* of the same client */
+	struct fair_item *last; /* of the same client; valid in its first item only, as is what follows */
 	struct fair_item *turn_before, *turn_next; /* the first items of other clients */
 	struct fair_item *bucket_next;
 };

@@ -30,7 +30,8 @@ static int split_address(const char *at, char host[256], char port[16])
 	const char *colon = strrchr(at, ':');
 	size_t n = colon != NULL ? (size_t)(colon - at) : 0;
 	snprintf(port, 16, "%s", colon != NULL ? colon + 1 : "");
-	if (n == 0 || port[0] == '\0' || port[strspn(port, "0123456789")] != '\0' || strlen(port) > 5 || atoi(port) > 65535 || n >= 255)
+	if (n == 0 || port[0] == '\0' || port[strspn(port, "0123456789")] != '\0' || strlen(port) > 5 ||
+	    atoi(port) > 65535 || n >= 255)
 		return -1;
 	if (n > 1 && at[0] == '[' && at[n - 1] == ']') {
 		at++;
@@ -49,13 +50,15 @@ int listeners_check(const struct conf *conf)
 	for (size_t i = 0; (address = conf_item(conf, "listen", i)) != NULL; i++)
 		if (i == LISTENERS_MOST || split_address(address, host, port) != 0) {
 			log_say("--listen %s: %s", address,
-			    i == LISTENERS_MOST ? "too many addresses" : "not understood (give ADDR:PORT, like 127.0.0.1:8899 or [::1]:8899)");
+			    i == LISTENERS_MOST ? "too many addresses"
+						: "not understood (give ADDR:PORT, like 127.0.0.1:8899 or [::1]:8899)");
 			return -1;
 		}
 	address = conf_text(conf, "admin-listen");
 	const char *path = address != NULL ? socket_path(address) : NULL;
 	if (path != NULL && (path[0] == '\0' || strlen(path) >= sizeof un.sun_path)) {
-		log_say("--admin-listen %s: a socket's path has 1 to %zu bytes (give a shorter one)", address, sizeof un.sun_path - 1);
+		log_say("--admin-listen %s: a socket's path has 1 to %zu bytes (give a shorter one)", address,
+		    sizeof un.sun_path - 1);
 		return -1;
 	}
 	if (address != NULL && path == NULL && split_address(address, host, port) != 0) {
@@ -99,8 +102,8 @@ static void remove_stale(const struct sockaddr_un *at)
 {
 	struct stat st;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 &&
-	    errno == ECONNREFUSED)
+	if (fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED)
 		unlink(at->sun_path);
 	if (fd >= 0)
 		close(fd);
@@ -141,9 +144,9 @@ static int open_one(struct listeners *l, const char *option, const char *address
 	}
 	if (fd < 0) {
 		const char *help = errno == EADDRINUSE ? "another server has it: stop that one or choose another one"
-		    : path != NULL			? "give a path in a directory that can be written"
-		    : errno == EACCES			? "ports below 1024 need root: choose another port"
-							: "give an address of this machine";
+				   : path != NULL      ? "give a path in a directory that can be written"
+				   : errno == EACCES   ? "ports below 1024 need root: choose another port"
+						       : "give an address of this machine";
 		log_say("--%s %s: %s (%s)", option, address, strerror(errno), help);
 		return -1;
 	}
@@ -187,7 +190,8 @@ int listeners_name(const struct listeners *l, int fd, char name[LISTENERS_NAME])
 		return 0;
 	}
 	if (getsockname(fd, (struct sockaddr *)&at, &n) != 0 ||
-	    getnameinfo((struct sockaddr *)&at, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+	    getnameinfo(
+		(struct sockaddr *)&at, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return -1;
 	bool v6 = at.ss_family == AF_INET6;
 	snprintf(name, LISTENERS_NAME, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
@@ -208,29 +212,34 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
 	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
 	if (a->ss_family != b->ss_family)
 		return false;
-	return a->ss_family == AF_INET ? a4->sin_addr.s_addr == b4->sin_addr.s_addr : IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
+	return a->ss_family == AF_INET ? a4->sin_addr.s_addr == b4->sin_addr.s_addr
+				       : IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
 }
 
 static bool is_any(const struct sockaddr_storage *at)
 {
 	const struct sockaddr_in *v4 = (const void *)at;
 	const struct sockaddr_in6 *v6 = (const void *)at;
-	return at->ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY) : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+	return at->ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
+					: IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
 }
 
 static bool is_loopback(const struct sockaddr_storage *at)
 {
 	const struct sockaddr_in *v4 = (const void *)at;
 	const struct sockaddr_in6 *v6 = (const void *)at;
-	return at->ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+	return at->ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127
+					: IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
 static in_port_t port_of(const struct sockaddr_storage *at)
 {
-	return at->ss_family == AF_INET ? ((const struct sockaddr_in *)(const void *)at)->sin_port : ((const struct sockaddr_in6 *)(const void *)at)->sin6_port;
+	return at->ss_family == AF_INET ? ((const struct sockaddr_in *)(const void *)at)->sin_port
+					: ((const struct sockaddr_in6 *)(const void *)at)->sin6_port;
 }
 
-/* A peer at an address of this machine has our address too: the system connects to it from there, or from a loopback address. */
+/* A peer at an address of this machine has our address too: the system connects to it from there, or from a loopback
+ * address. */
 bool listeners_have_peer(const struct listeners *l, int fd)
 {
 	struct sockaddr_storage peer, here, at;
@@ -240,7 +249,8 @@ bool listeners_have_peer(const struct listeners *l, int fd)
 	bool on_this_machine = same_address(&peer, &here) || is_loopback(&peer);
 	for (size_t i = 0; i < l->count; i++) {
 		n = sizeof at;
-		if (getsockname(l->fds[i], (struct sockaddr *)&at, &n) != 0 || at.ss_family != peer.ss_family || port_of(&at) != port_of(&peer))
+		if (getsockname(l->fds[i], (struct sockaddr *)&at, &n) != 0 || at.ss_family != peer.ss_family ||
+		    port_of(&at) != port_of(&peer))
 			continue;
 		if (same_address(&at, &peer) || (is_any(&at) && on_this_machine))
 			return true;

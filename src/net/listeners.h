@@ -1,5 +1,6 @@
 /*
- * listeners: the sockets that clients connect to: those of --listen, and the one of --admin-listen, which serves curlew's own pages alone.
+ * listeners: the sockets that clients connect to: those of --listen, and the one of --admin-listen, which serves
+ * curlew's own pages alone.
  *
  * Opened and closed by the main thread; read-only in between.
  */

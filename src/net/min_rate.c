@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-int64_t min_rate_measure(struct min_rate_meter *m, int64_t round, unsigned waits, int64_t bytes, int64_t now_ms, int64_t least)
+int64_t min_rate_measure(
+    struct min_rate_meter *m, int64_t round, unsigned waits, int64_t bytes, int64_t now_ms, int64_t least)
 {
 	bool stream = (waits & ~(unsigned)MIN_RATE_STREAM) == 0;
 	bool goes_on = waits != 0 && m->round != 0 && m->round == round - 1 && m->stream == stream;

@@ -1,8 +1,8 @@
 /*
- * min_rate: which connections are cut when threads are short. Each request at work holds a thread; when more than half of them are busy, a
- * connection where bytes are due must move at least --min-rate bytes a second, and the slowest are cut first, only as many as it takes
- * to come back to half. A stream where nothing is due (an event stream, a tunnel) is cut only when every thread is busy, requests wait,
- * and there is nothing else to cut.
+ * min_rate: which connections are cut when threads are short. Each request at work holds a thread; when more than half
+ * of them are busy, a connection where bytes are due must move at least --min-rate bytes a second, and the slowest are
+ * cut first, only as many as it takes to come back to half. A stream where nothing is due (an event stream, a tunnel)
+ * is cut only when every thread is busy, requests wait, and there is nothing else to cut.
  *
  * Pure: numbers in, verdicts out.
  */
@@ -25,15 +25,17 @@ enum { MIN_RATE_WINDOW_MS = 5000 }; /* a rate is taken over at least so long */
 
 /* One connection, as looked at in rounds. Zeros: not looked at yet. */
 struct min_rate_meter {
-	int64_t round; /* the last look */
+	int64_t round;           /* the last look */
 	int64_t since_ms, bytes; /* where the rate is counted from */
 	bool stream;
 };
 
 enum { MIN_RATE_UNKNOWN = -1 };
-/* A look at a connection: what it waits for, and the bytes that it has moved so far. Its rate in bytes a second, once it has waited for bytes
- * in every round for MIN_RATE_WINDOW_MS; until then MIN_RATE_UNKNOWN. A rate of least or more starts the count again. */
-int64_t min_rate_measure(struct min_rate_meter *, int64_t round, unsigned waits, int64_t bytes, int64_t now_ms, int64_t least);
+/* A look at a connection: what it waits for, and the bytes that it has moved so far. Its rate in bytes a second, once
+ * it has waited for bytes in every round for MIN_RATE_WINDOW_MS; until then MIN_RATE_UNKNOWN. A rate of least or more
+ * starts the count again. */
+int64_t min_rate_measure(
+    struct min_rate_meter *, int64_t round, unsigned waits, int64_t bytes, int64_t now_ms, int64_t least);
 
 struct min_rate_load {
 	size_t busy;    /* requests at work */

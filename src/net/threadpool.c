@@ -1,7 +1,8 @@
 /*
- * One lock. Work of requests waits in a fair queue and is counted against the ceiling while it is at work; work that a request itself waits for
- * has a line of its own and goes first. A thread is started when there is more work that may run than threads waiting for it; a thread
- * that finds no work for IDLE_S seconds ends. Threads are detached; `alive` counts them.
+ * One lock. Work of requests waits in a fair queue and is counted against the ceiling while it is at work; work that a
+ * request itself waits for has a line of its own and goes first. A thread is started when there is more work that may
+ * run than threads waiting for it; a thread that finds no work for IDLE_S seconds ends. Threads are detached; `alive`
+ * counts them.
  */
 #include "net/threadpool.h"
 
@@ -134,7 +135,9 @@ static bool run_work(struct threadpool *w, struct work *work, bool urgent)
 	if (waits)
 		log_trouble("workers", "all %zu threads are busy: requests wait (raise --threads)", w->most);
 	else if (refused)
-		log_trouble("workers", "the system gives no more threads: requests wait (%zu at work; raise the limit of processes)", busy);
+		log_trouble("workers",
+		    "the system gives no more threads: requests wait (%zu at work; raise the limit of processes)",
+		    busy);
 	return taken;
 }
 
@@ -152,7 +155,8 @@ bool threadpool_run_now(struct threadpool *w, struct work *work)
 struct min_rate_load threadpool_load(struct threadpool *w)
 {
 	pthread_mutex_lock(&w->lock);
-	struct min_rate_load load = {.busy = w->busy, .most = w->refused && w->alive < w->most ? w->alive : w->most, .waiting = w->queue.count};
+	struct min_rate_load load = {
+	    .busy = w->busy, .most = w->refused && w->alive < w->most ? w->alive : w->most, .waiting = w->queue.count};
 	pthread_mutex_unlock(&w->lock);
 	return load;
 }

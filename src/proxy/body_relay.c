@@ -1,7 +1,7 @@
 #include "proxy/body_relay.h"
 
-#include "proxy/request_body.h"
 #include "net/threadpool.h"
+#include "proxy/request_body.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -35,7 +35,8 @@ static bool pump(struct exchange *x, struct flight_reader *reader)
 			return true;
 		case REQUEST_BODY_BAD:
 		case REQUEST_BODY_LATE:
-			x->bad_body = step == REQUEST_BODY_LATE ? 408 : 400; /* before the flight fails, so that who waits for it sees this */
+			x->bad_body = step == REQUEST_BODY_LATE ? 408 : 400; /* before the flight fails, so that who
+										waits for it sees this */
 			flight_upload_end(reader, false);
 			return false;
 		}

@@ -69,11 +69,13 @@ bool browser_refuses(struct exchange *x)
 	/* A page that sends no referrer sends "null" to its own site too. */
 	if (foreign && span_is(origin, "null") && span_is(site, "same-origin"))
 		foreign = false;
-	bool plain = (span_is(h->method, "GET") || span_is(h->method, "HEAD")) && origin.at == NULL && !message_has(h, "Upgrade");
+	bool plain = (span_is(h->method, "GET") || span_is(h->method, "HEAD")) && origin.at == NULL &&
+		     !message_has(h, "Upgrade");
 	if ((!foreign && !span_is_nocase(site, "cross-site")) || plain)
 		return false;
 	x->verdict = "refused";
-	synthetic_text(x, 403, NULL, "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are answered",
+	synthetic_text(x, 403, NULL,
+	    "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are answered",
 	    (int)(origin.len > 200 ? 200 : origin.len), origin.at != NULL ? origin.at : "");
 	return true;
 }
@@ -81,7 +83,7 @@ bool browser_refuses(struct exchange *x)
 static bool is_navigation(const struct head *h)
 {
 	return span_is(h->method, "GET") && span_is_nocase(message_find(h, "Sec-Fetch-Mode"), "navigate") &&
-	    span_is_nocase(message_find(h, "Sec-Fetch-Dest"), "document") && !message_has(h, "Upgrade");
+	       span_is_nocase(message_find(h, "Sec-Fetch-Dest"), "document") && !message_has(h, "Upgrade");
 }
 
 bool browser_moves(struct exchange *x)
@@ -89,12 +91,13 @@ bool browser_moves(struct exchange *x)
 	char label[SITE_LABEL];
 	struct span host = host_of(x), port = server_name_port(host);
 	if (x->target.way != KEY_PREFIX || !is_navigation(x->request) || !server_name_is_loopback(host) ||
-	    browser_came_through_proxy(x->request) || site_label(x->target.secure, x->target.host, x->target.port, label) != 0)
+	    browser_came_through_proxy(x->request) ||
+	    site_label(x->target.secure, x->target.host, x->target.port, label) != 0)
 		return false;
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
-	buf_addf(&fields, "Location: http://%s.localhost%.*s%s\nCache-Control: no-store\n", label, (int)port.len, port.at,
-	    strchr(strstr(x->target.url, "://") + 3, '/'));
+	buf_addf(&fields, "Location: http://%s.localhost%.*s%s\nCache-Control: no-store\n", label, (int)port.len,
+	    port.at, strchr(strstr(x->target.url, "://") + 3, '/'));
 	struct representation rep = {.status = 307, .fields = buf_span(&fields), .fd = -1, .age_s = -1};
 	x->verdict = "own";
 	deliver(x, &rep);
@@ -117,13 +120,15 @@ static char *reveal(struct head *head, const char *name, struct span port)
 	return NULL;
 }
 
-/* By prefix, cookies pass to a program on this machine. A browser there sends Sec-Fetch-Site with every request to a loopback host (Fetch Metadata
- * 2.3), and one elsewhere does not ask for a loopback host; to a browser all sites would be one. */
+/* By prefix, cookies pass to a program on this machine. A browser there sends Sec-Fetch-Site with every request to a
+ * loopback host (Fetch Metadata 2.3), and one elsewhere does not ask for a loopback host; to a browser all sites would
+ * be one. */
 static bool cookies_pass(const struct exchange *x)
 {
 	if (x->target.way != KEY_PREFIX || x->context->prefix_cookies)
 		return true;
-	return server_name_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") && !browser_came_through_proxy(x->request);
+	return server_name_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") &&
+	       !browser_came_through_proxy(x->request);
 }
 
 void browser_rewrite(struct exchange *x, struct head *head)
@@ -146,15 +151,18 @@ void browser_end(struct exchange *x)
 
 /* --- the response --- */
 
-/* HTML, XHTML, XML and SVG, and what a browser may take for one of them: no type, or one that asks for sniffing (MIME Sniffing 7). */
+/* HTML, XHTML, XML and SVG, and what a browser may take for one of them: no type, or one that asks for sniffing (MIME
+ * Sniffing 7). */
 static bool is_document_type(struct span type)
 {
-	static const char *const names[] = {"text/html", "text/xml", "text/xsl", "application/xml", "unknown/unknown", "application/unknown", "*/*"};
+	static const char *const names[] = {
+	    "text/html", "text/xml", "text/xsl", "application/xml", "unknown/unknown", "application/unknown", "*/*"};
 	const char *semicolon = memchr(type.at, ';', type.len);
 	if (semicolon != NULL)
 		type.len = (size_t)(semicolon - type.at);
 	type = span_trim(type);
-	if (memchr(type.at, '/', type.len) == NULL || (type.len > 4 && span_is_nocase(span_from(type, type.len - 4), "+xml")))
+	if (memchr(type.at, '/', type.len) == NULL ||
+	    (type.len > 4 && span_is_nocase(span_from(type, type.len - 4), "+xml")))
 		return true;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (span_is_nocase(type, names[i]))

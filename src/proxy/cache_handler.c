@@ -1,8 +1,9 @@
 /*
  * GET and HEAD through the cache: look up, select, judge, and answer from the store or from a flight (RFC 9111 4).
  *
- * Straight-line: each turn of the loop looks the URL up anew. It turns again when a flight landed between look-up and join, when a shared
- * answer turned out not to be for us (then we ask for ourselves), when a 304 freshened nothing, or when a row had lost its body.
+ * Straight-line: each turn of the loop looks the URL up anew. It turns again when a flight landed between look-up and
+ * join, when a shared answer turned out not to be for us (then we ask for ourselves), when a 304 freshened nothing, or
+ * when a row had lost its body.
  */
 #include "proxy/exchange.h"
 #include "proxy/ramcache.h"
@@ -20,12 +21,12 @@
 enum { TURNS = 8 };
 
 struct attempt {
-	bool alone;	    /* ask unshared */
+	bool alone;         /* ask unshared */
 	bool unconditional; /* ask without validators */
-	bool passes;	    /* the client's own conditions go along */
-	bool settled;	    /* waited once for a row on its way */
-	bool apart;	    /* waited long enough for another's fetch */
-	bool no_parts;	    /* the origin does not complete what is stored in parts */
+	bool passes;        /* the client's own conditions go along */
+	bool settled;       /* waited once for a row on its way */
+	bool apart;         /* waited long enough for another's fetch */
+	bool no_parts;      /* the origin does not complete what is stored in parts */
 };
 
 /* --- looking up --- */
@@ -55,7 +56,8 @@ static void offer_to_hot(struct exchange *x, const struct selection *l)
 		return;
 	if (x->fetch_url != NULL) /* each signature would be an answer of its own */
 		return;
-	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= RAMCACHE_BODY && span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
+	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= RAMCACHE_BODY &&
+		     span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
 	if (x->context->ramcache != NULL && plain && x->ramcache == NULL)
 		x->ramcache = entry_copy(e);
 	if (x->ramcache == NULL)
@@ -66,7 +68,8 @@ static void offer_to_hot(struct exchange *x, const struct selection *l)
 }
 
 /* cookies: the Set-Cookie lines that came for this client. 0: answered. -1: the body is gone, nothing was sent. */
-static int answer_stored(struct exchange *x, const struct entry *e, int64_t age_s, const char *cache, struct span cookies)
+static int answer_stored(
+    struct exchange *x, const struct entry *e, int64_t age_s, const char *cache, struct span cookies)
 {
 	int fd = -1;
 	if (e->body_file != NULL && (fd = store_open_body(x->context->store, e)) < 0)
@@ -147,7 +150,8 @@ static bool try_stored(struct exchange *x, struct selection *l, uint64_t landed)
 	return true;
 }
 
-/* In place of what asking would bring: what is stored, where it is allowed (RFC 9111 4.2.4, RFC 5861 4). how: "hit", or how it was asked. */
+/* In place of what asking would bring: what is stored, where it is allowed (RFC 9111 4.2.4, RFC 5861 4). how: "hit", or
+ * how it was asked. */
 static bool try_stale(struct exchange *x, const struct selection *l, bool allowed, const char *how, const char *why)
 {
 	char cache[RESPONSE_HEAD_STATUS];
@@ -196,8 +200,8 @@ static bool can_validate(const struct selection *l, const struct attempt *t)
 }
 
 /* How to ask for what the look-up did not answer. */
-static enum forward_conditions choose(const struct exchange *x, const struct selection *l, const struct attempt *t,
-    struct flight_ask *ask)
+static enum forward_conditions choose(
+    const struct exchange *x, const struct selection *l, const struct attempt *t, struct flight_ask *ask)
 {
 	bool get = span_is(x->request->method, "GET");
 	ask->was = l->broken_body ? NULL : l->entry;
@@ -224,7 +228,8 @@ static void own_cookies(const struct flight_response *a, struct buf *out)
 }
 
 /* A freshened row answers as a hit would, told as what it is (RFC 9211 2.2: forwarded, so not "hit"). */
-static bool answer_refreshed(struct exchange *x, const struct selection *l, const struct flight_response *a, bool follows)
+static bool answer_refreshed(
+    struct exchange *x, const struct selection *l, const struct flight_response *a, bool follows)
 {
 	char cache[RESPONSE_HEAD_STATUS];
 	const struct entry *e = a->entry;
@@ -243,8 +248,10 @@ static bool answer_refreshed(struct exchange *x, const struct selection *l, cons
 	return true;
 }
 
-/* The client asked with conditions that we did not pass on, and the new answer meets them: 304, and the store keeps the rest. */
-static bool answer_condition(struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
+/* The client asked with conditions that we did not pass on, and the new answer meets them: 304, and the store keeps the
+ * rest. */
+static bool answer_condition(
+    struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
 {
 	struct head head;
 	bool met = false;
@@ -256,14 +263,20 @@ static bool answer_condition(struct exchange *x, struct flight_reader *reader, c
 	message_fini(&head);
 	if (!met)
 		return false;
-	struct representation rep = {
-	    .status = 200, .fields = a->fields, .reused = a->reused, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
+	struct representation rep = {.status = 200,
+	    .fields = a->fields,
+	    .reused = a->reused,
+	    .bytes = a->body_bytes,
+	    .fd = -1,
+	    .age_s = a->age_s,
+	    .cache = cache};
 	deliver(x, &rep);
 	flight_leave_running(reader);
 	return true;
 }
 
-static void describe(const struct selection *l, const struct flight_response *a, bool follows, char out[RESPONSE_HEAD_STATUS])
+static void describe(
+    const struct selection *l, const struct flight_response *a, bool follows, char out[RESPONSE_HEAD_STATUS])
 {
 	int n = snprintf(out, RESPONSE_HEAD_STATUS, "fwd=%s; fwd-status=%d", forward_reason(l), a->status);
 	const char *unstored = a->stopped != NULL ? a->stopped : !a->stored ? a->reason : "";
@@ -276,14 +289,15 @@ static void describe(const struct selection *l, const struct flight_response *a,
 }
 
 /* A final head has come. Takes the reader. True when the client has its answer. */
-static bool answer_arrived(struct exchange *x, const struct selection *l, struct attempt *t, const struct flight_ask *ask,
-    enum forward_conditions how, struct flight_reader *reader, const struct flight_response *a, bool follows)
+static bool answer_arrived(struct exchange *x, const struct selection *l, struct attempt *t,
+    const struct flight_ask *ask, enum forward_conditions how, struct flight_reader *reader,
+    const struct flight_response *a, bool follows)
 {
 	char cache[RESPONSE_HEAD_STATUS];
 	if (a->status == 304 && how == FORWARD_NONE) {
 		flight_leave(reader);
-		synthetic_text(x, 502, "fwd=miss; fwd-status=304", "%s: the origin says 304 (Not Modified) to a request without conditions",
-		    x->target.url);
+		synthetic_text(x, 502, "fwd=miss; fwd-status=304",
+		    "%s: the origin says 304 (Not Modified) to a request without conditions", x->target.url);
 		return true;
 	}
 	bool is_5xx = a->status == 500 || (a->status >= 502 && a->status <= 504);
@@ -312,21 +326,28 @@ static bool answer_failed(struct exchange *x, const struct selection *l, const s
 {
 	char cache[RESPONSE_HEAD_STATUS];
 	bool reached = a->outcome == ENGINE_BAD; /* its answer is none: as good as an error of its own */
-	bool allowed = (reached ? l->use.stale_if_5xx : l->use.stale_if_unreachable) && a->outcome != ENGINE_NOT_ALLOWED &&
-	    a->outcome != ENGINE_TROUBLE;
+	bool allowed = (reached ? l->use.stale_if_5xx : l->use.stale_if_unreachable) &&
+		       a->outcome != ENGINE_NOT_ALLOWED && a->outcome != ENGINE_TROUBLE;
 	snprintf(cache, sizeof cache, "fwd=%s", forward_reason(l));
-	if (try_stale(x, l, allowed, cache, reached ? "stale-if-error, RFC 5861 4" : "the origin cannot be reached, RFC 9111 4.2.4"))
+	if (try_stale(x, l, allowed, cache,
+		reached ? "stale-if-error, RFC 5861 4" : "the origin cannot be reached, RFC 9111 4.2.4"))
 		return true;
-	if (l->entry != NULL && !l->broken_body && !reached && !l->use.stale_if_unreachable && a->outcome != ENGINE_NOT_ALLOWED) {
+	if (l->entry != NULL && !l->broken_body && !reached && !l->use.stale_if_unreachable &&
+	    a->outcome != ENGINE_NOT_ALLOWED) {
 		x->outcome = a->outcome;
 		x->curl_code = a->curl_code;
 		if (l->use.withdrawn)
-			synthetic_text(x, 504, cache, "%s: the origin has withdrawn what is stored, and asking again failed: %s", x->target.url, a->message);
+			synthetic_text(x, 504, cache,
+			    "%s: the origin has withdrawn what is stored, and asking again failed: %s", x->target.url,
+			    a->message);
 		else if (x->decision.stale_rule != 0)
-			synthetic_text(x, 504, cache, "%s: rule %lld: stale_ok_s=%lld lets nothing older be served, and asking failed: %s", x->target.url,
-			    (long long)x->decision.stale_rule, (long long)x->decision.stale_ok_s, a->message);
+			synthetic_text(x, 504, cache,
+			    "%s: rule %lld: stale_ok_s=%lld lets nothing older be served, and asking failed: %s",
+			    x->target.url, (long long)x->decision.stale_rule, (long long)x->decision.stale_ok_s,
+			    a->message);
 		else
-			synthetic_text(x, 504, cache, "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
+			synthetic_text(x, 504, cache,
+			    "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
 			    x->target.url, a->message);
 		return true;
 	}
@@ -345,8 +366,8 @@ static bool answer_offline(struct exchange *x, const struct selection *l)
 }
 
 /* Takes a reader in the fetch that is wanted: this one's, or one in the air. */
-static enum flight_joined join(struct exchange *x, const struct selection *l, const struct attempt *t, enum forward_conditions how,
-    struct flight_ask *ask, struct flight_reader **reader)
+static enum flight_joined join(struct exchange *x, const struct selection *l, const struct attempt *t,
+    enum forward_conditions how, struct flight_ask *ask, struct flight_reader **reader)
 {
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
@@ -367,8 +388,8 @@ static enum flight_joined join(struct exchange *x, const struct selection *l, co
 }
 
 /* What the fetch brings, to the client; the reader is given up. False: look again. */
-static bool hear(struct exchange *x, struct selection *l, struct attempt *t, struct flight_ask *ask, enum forward_conditions how,
-    struct flight_reader *reader, bool follows)
+static bool hear(struct exchange *x, struct selection *l, struct attempt *t, struct flight_ask *ask,
+    enum forward_conditions how, struct flight_reader *reader, bool follows)
 {
 	struct flight_response a;
 	bool answered = true;
@@ -428,7 +449,8 @@ static bool url_argument_origin(struct exchange *x, struct selection *l, struct 
 	};
 	t->passes = is_conditional(x) && l->entry == NULL && flight_table_passes(x->context->flights, x->target.url);
 	enum forward_conditions how = choose(x, l, t, &ask);
-	if (!t->settled && !x->demand.no_cache && flight_table_settle(x->context->flights, x->target.url, !ask.shared)) {
+	if (!t->settled && !x->demand.no_cache &&
+	    flight_table_settle(x->context->flights, x->target.url, !ask.shared)) {
 		t->settled = true;
 		return false;
 	}
@@ -469,6 +491,7 @@ void cache_handler_answer(struct exchange *x)
 		if (answered)
 			return;
 	}
-	log_trouble("turns", "%s: the cache and its origin disagree again and again (see `curlew show`)", x->target.url);
+	log_trouble(
+	    "turns", "%s: the cache and its origin disagree again and again (see `curlew show`)", x->target.url);
 	synthetic_text(x, 503, "fwd=miss", "%s keeps changing under our hands: try again", x->target.url);
 }

@@ -39,7 +39,8 @@ static int read_origin(struct context *s, struct buf *why)
 	return 0;
 }
 
-/* The targeted fields looked at, the first wins (RFC 9213 2.2): our own, those named, and before an origin the one all CDNs share. */
+/* The targeted fields looked at, the first wins (RFC 9213 2.2): our own, those named, and before an origin the one all
+ * CDNs share. */
 static int read_targets(struct context *s, struct buf *why)
 {
 	static const char own[] = "Curlew-Cache-Control", cdn[] = "CDN-Cache-Control";
@@ -71,7 +72,8 @@ static void describe_mode(const struct context *s, struct buf *mode)
 		buf_addf(mode, " --origin %s", s->origin);
 }
 
-/* Where `get` has no place for its cache (a read-only home), it goes on with one that is empty and goes with it. NULL: not there either. */
+/* Where `get` has no place for its cache (a read-only home), it goes on with one that is empty and goes with it. NULL:
+ * not there either. */
 static char *make_spare_dir(const char *dir, int problem)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -82,7 +84,8 @@ static char *make_spare_dir(const char *dir, int problem)
 		free(spare);
 		return NULL;
 	}
-	log_say("%s: cannot be used as a cache directory: %s (going on without a cache; --cache DIR names another)", dir, strerror(problem));
+	log_say("%s: cannot be used as a cache directory: %s (going on without a cache; --cache DIR names another)",
+	    dir, strerror(problem));
 	return spare;
 }
 
@@ -163,7 +166,8 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 ? 2 : 0;
 	if (status == 0 && read_targets(s, why) != 0)
 		status = 2;
-	if (status == 0 && (open_store(s, conf_is(conf, CONF_SERVE), why) != 0 || root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
+	if (status == 0 && (open_store(s, conf_is(conf, CONF_SERVE), why) != 0 ||
+			       root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
 		status = 1;
 	if (status != 0) {
 		context_close(s);

@@ -49,9 +49,11 @@ int deliver_bytes(struct exchange *x, const struct representation *rep, int64_t 
 {
 	int rc = 0;
 	while (rc == 0 && n > 0) {
-		const struct partial_body_segment *piece = rep->pieces != NULL ? partial_body_find(rep->pieces, at) : NULL;
+		const struct partial_body_segment *piece =
+		    rep->pieces != NULL ? partial_body_find(rep->pieces, at) : NULL;
 		int64_t here = piece != NULL && piece->at + piece->n - at < n ? piece->at + piece->n - at : n;
-		rc = piece != NULL ? send_file(x, piece->fd, piece->skip + at - piece->at, here) : send_file(x, rep->fd, at, here);
+		rc = piece != NULL ? send_file(x, piece->fd, piece->skip + at - piece->at, here)
+				   : send_file(x, rep->fd, at, here);
 		at += here;
 		n -= here;
 	}
@@ -167,7 +169,9 @@ int deliver(struct exchange *x, const struct representation *rep)
 			return rc;
 	}
 	struct response_head r = make_reply(x, rep);
-	char *location = rep->cache != NULL ? deliver_location(x, rep->status, rep->fields) : NULL; /* a file of ours says it as it is */
+	char *location = rep->cache != NULL ? deliver_location(x, rep->status, rep->fields) : NULL; /* a file of ours
+												       says it as it is
+												     */
 	r.location = location;
 	x->status = rep->status;
 	rc = x->sink->begin(x->sink, &r);

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "fetch/flight.h"
-#include "proxy/http1_writer.h"
 #include "proxy/browser.h"
+#include "proxy/http1_writer.h"
 #include "proxy/ramcache.h"
 #include "proxy/request_body.h"
 #include "proxy/selection.h"
@@ -19,7 +19,8 @@
 
 static bool must_forward(const struct exchange *x)
 {
-	return selection_is_for_origin(x->request) || x->framing == MESSAGE_CHUNKED || (x->framing == MESSAGE_LENGTH && x->length > 0);
+	return selection_is_for_origin(x->request) || x->framing == MESSAGE_CHUNKED ||
+	       (x->framing == MESSAGE_LENGTH && x->length > 0);
 }
 
 /* OPTIONS and TRACE count hops (RFC 9110 7.6.2). True when we are the last. */
@@ -50,7 +51,8 @@ static void route(struct exchange *x)
 		synthetic_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
 	} else if (x->decision.deny) {
 		snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->decision.deny_rule);
-		synthetic_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url, (long long)x->decision.deny_rule);
+		synthetic_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url,
+		    (long long)x->decision.deny_rule);
 	} else if (cacheable && !must_forward(x)) {
 		cache_handler_answer(x);
 	} else {
@@ -82,7 +84,8 @@ static bool is_named(struct exchange *x, const struct conn *c)
 	if (is_for_us(x, c))
 		return true;
 	x->close = true;
-	synthetic_text(x, 421, NULL, "%.*s is not a name of this server (name it with --server-name, or use http://localhost)",
+	synthetic_text(x, 421, NULL,
+	    "%.*s is not a name of this server (name it with --server-name, or use http://localhost)",
 	    (int)(host.len > 200 ? 200 : host.len), host.at);
 	return false;
 }
@@ -114,7 +117,8 @@ static bool refuses_loop(struct exchange *x)
 {
 	for (size_t i = 0; i < x->request->count; i++) {
 		const struct field *f = &x->request->fields[i];
-		if (!span_is_nocase(f->name, "Via") || !memmem(f->value.at, f->value.len, x->context->via, strlen(x->context->via)))
+		if (!span_is_nocase(f->name, "Via") ||
+		    !memmem(f->value.at, f->value.len, x->context->via, strlen(x->context->via)))
 			continue;
 		x->close = true;
 		synthetic_text(x, 508, NULL, "this request has been here before: a loop of proxies");
@@ -123,12 +127,13 @@ static bool refuses_loop(struct exchange *x)
 	return false;
 }
 
-/* /.curlew/ is for this machine, or for whoever can connect to --admin-listen. A request that came through a proxy speaks for somebody
- * else. */
+/* /.curlew/ is for this machine, or for whoever can connect to --admin-listen. A request that came through a proxy
+ * speaks for somebody else. */
 static void answer_own(struct exchange *x, const struct conn *c)
 {
 	if (browser_came_through_proxy(x->request))
-		synthetic_text(x, 403, NULL, "/.curlew/ does not answer to requests that came through a proxy (see --admin-listen)");
+		synthetic_text(x, 403, NULL,
+		    "/.curlew/ does not answer to requests that came through a proxy (see --admin-listen)");
 	else if (!c->local && !c->admin)
 		synthetic_text(x, 403, NULL, "/.curlew/ answers to this machine only (see --admin-listen)");
 	else
@@ -139,7 +144,8 @@ static void answer_admin(struct exchange *x, const struct conn *c)
 {
 	static const struct key_ways ways = {.default_scheme = "http"};
 	struct fault fault;
-	if (key_of_target(&ways, x->request->method, x->request->target, &x->target, &fault) != 0 || x->target.way != KEY_OWN)
+	if (key_of_target(&ways, x->request->method, x->request->target, &x->target, &fault) != 0 ||
+	    x->target.way != KEY_OWN)
 		synthetic_text(x, 404, NULL, "only /.curlew/ is served here");
 	else if ((c->family == AF_UNIX || is_named(x, c)) && !browser_refuses(x))
 		answer_own(x, c);
@@ -147,8 +153,8 @@ static void answer_admin(struct exchange *x, const struct conn *c)
 
 static bool answer_from_root(struct exchange *x, const struct conn *c, bool bad)
 {
-	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->context->root.fd >= 0 && (!bad || is_for_us(x, c)) &&
-	    files_answer(x);
+	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->context->root.fd >= 0 &&
+	       (!bad || is_for_us(x, c)) && files_answer(x);
 }
 
 /* By prefix and for our own pages, Host must name us; with --origin any host may. */
@@ -228,7 +234,8 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 	log_access(&entry, x->now);
 }
 
-/* Answers the request whose head is parsed (NULL: bad) and takes it off conn->in. True when the connection may go on. */
+/* Answers the request whose head is parsed (NULL: bad) and takes it off conn->in. True when the connection may go on.
+ */
 static bool exchange_run(struct conn *c, struct head *head, const struct fault *bad)
 {
 	const struct context *context = c->context;
@@ -251,7 +258,8 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 		a.keep = false;
 		refuse(&x, &fault);
 	} else {
-		request_body_init(body, c, head->bytes, x.framing, x.length, conf_seconds(context->conf, "body-timeout"));
+		request_body_init(
+		    body, c, head->bytes, x.framing, x.length, conf_seconds(context->conf, "body-timeout"));
 		x.body = body;
 		dispatch(&x, c, &a, head);
 		skip_body(&x);

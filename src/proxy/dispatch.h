@@ -1,6 +1,6 @@
 /*
- * request: one request's story on a worker, from its head to the end of its answer, and on to the next one that already stands in the
- * connection's buffer.
+ * request: one request's story on a worker, from its head to the end of its answer, and on to the next one that already
+ * stands in the connection's buffer.
  */
 #ifndef CURLEW_PROXY_DISPATCH_H
 #define CURLEW_PROXY_DISPATCH_H

@@ -11,13 +11,30 @@
 static const struct {
 	const char *suffix, *type;
 } types[] = {
-    {".html", "text/html; charset=utf-8"}, {".htm", "text/html; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
-    {".js", "text/javascript; charset=utf-8"}, {".mjs", "text/javascript; charset=utf-8"},
-    {".json", "application/json"}, {".txt", "text/plain; charset=utf-8"}, {".md", "text/markdown; charset=utf-8"},
-    {".xml", "application/xml"}, {".csv", "text/csv; charset=utf-8"}, {".svg", "image/svg+xml"}, {".png", "image/png"},
-    {".jpg", "image/jpeg"}, {".jpeg", "image/jpeg"}, {".gif", "image/gif"}, {".webp", "image/webp"},
-    {".ico", "image/x-icon"}, {".pdf", "application/pdf"}, {".wasm", "application/wasm"}, {".woff2", "font/woff2"},
-    {".mp4", "video/mp4"}, {".mp3", "audio/mpeg"}, {".gz", "application/gzip"}, {".zip", "application/zip"},
+    {".html", "text/html; charset=utf-8"},
+    {".htm", "text/html; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".mjs", "text/javascript; charset=utf-8"},
+    {".json", "application/json"},
+    {".txt", "text/plain; charset=utf-8"},
+    {".md", "text/markdown; charset=utf-8"},
+    {".xml", "application/xml"},
+    {".csv", "text/csv; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+    {".png", "image/png"},
+    {".jpg", "image/jpeg"},
+    {".jpeg", "image/jpeg"},
+    {".gif", "image/gif"},
+    {".webp", "image/webp"},
+    {".ico", "image/x-icon"},
+    {".pdf", "application/pdf"},
+    {".wasm", "application/wasm"},
+    {".woff2", "font/woff2"},
+    {".mp4", "video/mp4"},
+    {".mp3", "audio/mpeg"},
+    {".gz", "application/gzip"},
+    {".zip", "application/zip"},
 };
 
 static const char *type_of(const char *path)
@@ -31,7 +48,8 @@ static const char *type_of(const char *path)
 	return "application/octet-stream";
 }
 
-/* A page's relative links are read from where its URL ends: a directory's begins with its slash. True when sent there. */
+/* A page's relative links are read from where its URL ends: a directory's begins with its slash. True when sent there.
+ */
 static bool send_into(struct exchange *x)
 {
 	struct span target = x->request->target;
@@ -63,13 +81,16 @@ static void answer_file(struct exchange *x, int fd, const struct stat *st, bool 
 	date_format(x->now, date);
 	date_format(st->st_mtim.tv_sec, modified);
 	buf_init(&fields, BUF_HEAD);
-	buf_addf(&fields, "Date: %s\nContent-Type: %s\nLast-Modified: %s\nETag: \"%" PRIx64 "-%" PRIx64 "\"\nAccept-Ranges: bytes\n",
+	buf_addf(&fields,
+	    "Date: %s\nContent-Type: %s\nLast-Modified: %s\nETag: \"%" PRIx64 "-%" PRIx64 "\"\nAccept-Ranges: bytes\n",
 	    date, type_of(index ? "index.html" : x->target.path), modified, (uint64_t)st->st_size,
 	    (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec);
-	struct representation rep = {.status = 200, .fields = buf_span(&fields), .bytes = st->st_size, .fd = fd, .age_s = -1};
+	struct representation rep = {
+	    .status = 200, .fields = buf_span(&fields), .bytes = st->st_size, .fd = fd, .age_s = -1};
 	message_init(&head);
 	if (message_parse_fields(&head, buf_span(&fields)) == 0 && policy_precondition_fails(x->request, &head, x->now))
-		synthetic_text(x, 412, NULL, "/%s is no longer what If-Match or If-Unmodified-Since says", x->target.path);
+		synthetic_text(
+		    x, 412, NULL, "/%s is no longer what If-Match or If-Unmodified-Since says", x->target.path);
 	else
 		deliver(x, &rep);
 	message_fini(&head);

@@ -1,13 +1,13 @@
 /*
- * To the origin and back: what goes along of a request (RFC 9110 7.6), its body upwards, its answer downwards. Requests a cache cannot
- * answer pass here whole; cache_handler.c uses the pieces.
+ * To the origin and back: what goes along of a request (RFC 9110 7.6), its body upwards, its answer downwards. Requests
+ * a cache cannot answer pass here whole; cache_handler.c uses the pieces.
  */
 #include "proxy/browser.h"
 
 #include "base/stats.h"
 #include "http/field.h"
-#include "proxy/request_body.h"
 #include "proxy/body_relay.h"
+#include "proxy/request_body.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,8 +25,9 @@ static bool is_condition(struct span name)
 	return false;
 }
 
-/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_answer alone. Proxy means nothing in HTTP,
- * but CGI turns it into the variable HTTP_PROXY, which programs behind the origin obey ("httpoxy"). */
+/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_answer alone. Proxy
+ * means nothing in HTTP, but CGI turns it into the variable HTTP_PROXY, which programs behind the origin obey
+ * ("httpoxy"). */
 static bool is_ours(struct span name)
 {
 	static const char *const names[] = {"Host", "Content-Length", "Expect", "Proxy"};
@@ -65,8 +66,8 @@ int forward_fields(
 	buf_clear(out);
 	for (size_t i = 0; i < h->count; i++) {
 		const struct field *f = &h->fields[i];
-		bool left_out = !message_is_end_to_end(f) || is_ours(f->name) ||
-		    (how != FORWARD_CLIENTS && is_condition(f->name));
+		bool left_out =
+		    !message_is_end_to_end(f) || is_ours(f->name) || (how != FORWARD_CLIENTS && is_condition(f->name));
 		if (left_out)
 			continue;
 		buf_addspan(out, f->name);
@@ -94,7 +95,8 @@ enum flight_wait_result forward_wait(struct exchange *x, struct flight_reader *r
 }
 
 /* The next piece of the body, however long it takes. A client's slowness is seen elsewhere; this is the origin's. */
-static enum flight_read wait_for_piece(struct exchange *x, struct flight_reader *reader, bool known, struct flight_piece *p)
+static enum flight_read wait_for_piece(
+    struct exchange *x, struct flight_reader *reader, bool known, struct flight_piece *p)
 {
 	struct conn *c = x->body != NULL ? x->body->conn : NULL;
 	enum min_rate_wait what = known ? MIN_RATE_ORIGIN : MIN_RATE_STREAM;
@@ -147,7 +149,8 @@ void forward_body(struct exchange *x, struct flight_reader *reader, bool known, 
 	s->end(s, span_make(NULL, 0));
 }
 
-void forward_stream(struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
+void forward_stream(
+    struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
 {
 	struct response_head r = {
 	    .status = a->status,
@@ -157,7 +160,9 @@ void forward_stream(struct exchange *x, struct flight_reader *reader, const stru
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = a->age_s,
 	    .via = x->context->via,
-	    .received = a->minor == 0 ? "1.0" : a->minor == 2 ? "2" : "1.1",
+	    .received = a->minor == 0   ? "1.0"
+			: a->minor == 2 ? "2"
+					: "1.1",
 	    .close = x->close,
 	};
 	char *location = deliver_location(x, a->status, a->fields);
@@ -175,7 +180,8 @@ void forward_stream(struct exchange *x, struct flight_reader *reader, const stru
 
 static int64_t upload_size(const struct exchange *x)
 {
-	/* libcurl sends no body with HEAD; a framing without one would make the next request on that connection its body. */
+	/* libcurl sends no body with HEAD; a framing without one would make the next request on that connection its
+	 * body. */
 	if (span_is(x->request->method, "HEAD"))
 		return ENGINE_NO_UPLOAD;
 	switch (x->framing) {
@@ -197,18 +203,21 @@ static const char *why_forwarded(const struct exchange *x)
 	return cacheable ? "fwd=bypass" : "fwd=method";
 }
 
-static void answer_news(struct exchange *x, struct flight_reader *reader, enum flight_wait_result changed, const struct flight_response *a)
+static void answer_news(
+    struct exchange *x, struct flight_reader *reader, enum flight_wait_result changed, const struct flight_response *a)
 {
 	char cache[RESPONSE_HEAD_STATUS];
 	if (changed == FLIGHT_ANSWER) {
 		x->verdict = "pass";
 		stats_add(STATS_PASSED, 1);
-		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status, a->stored && a->stopped == NULL ? "; stored" : "");
+		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status,
+		    a->stored && a->stopped == NULL ? "; stored" : "");
 		forward_stream(x, reader, a, cache);
 	} else if (changed == FLIGHT_FAILED && x->bad_body != 0) {
 		x->close = true;
 		synthetic_text(x, x->bad_body, why_forwarded(x), "%s",
-		    x->bad_body == 408 ? "the request's body did not come in time" : "the request's body is malformed or broke off");
+		    x->bad_body == 408 ? "the request's body did not come in time"
+				       : "the request's body is malformed or broke off");
 	} else if (changed == FLIGHT_FAILED) {
 		x->close = x->framing != MESSAGE_NO_BODY;
 		synthetic_failure(x, a, why_forwarded(x));
@@ -242,10 +251,11 @@ void forward_answer(struct exchange *x)
 	buf_init(&fields, BUF_HEAD);
 	bool expects = ask.upload_bytes != ENGINE_NO_UPLOAD && message_lists(x->request, "Expect", "100-continue");
 	bool ok = forward_fields(x, FORWARD_CLIENTS, NULL, &fields) == 0 &&
-	    (!expects || buf_adds(&fields, "Expect: 100-continue\n") == 0);
+		  (!expects || buf_adds(&fields, "Expect: 100-continue\n") == 0);
 	ask.fields = buf_span(&fields);
 	if (ok && flight_join(x->context->flights, &ask, &reader) == FLIGHT_LEADS) {
-		struct body_relay *upload = ask.upload_bytes != ENGINE_NO_UPLOAD ? body_relay_begin(x, reader, expects) : NULL;
+		struct body_relay *upload =
+		    ask.upload_bytes != ENGINE_NO_UPLOAD ? body_relay_begin(x, reader, expects) : NULL;
 		enum flight_wait_result changed = forward_wait(x, reader, &a);
 		answer_news(x, reader, changed, &a);
 		body_relay_end(upload);

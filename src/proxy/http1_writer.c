@@ -1,9 +1,10 @@
 /*
- * Small writes are saved up in `out` (a head, a chunk's size line) and leave together with the bytes that follow them, or at flush().
+ * Small writes are saved up in `out` (a head, a chunk's size line) and leave together with the bytes that follow them,
+ * or at flush().
  *
- * Files leave by sendfile(), which spares a copy, but not to a client on this machine: that copies every page itself, and does so half as
- * fast again when the bytes have just passed through the processor's cache. So a large file goes to it through a buffer. The buffers
- * are few, since a client may be slow.
+ * Files leave by sendfile(), which spares a copy, but not to a client on this machine: that copies every page itself,
+ * and does so half as fast again when the bytes have just passed through the processor's cache. So a large file goes to
+ * it through a buffer. The buffers are few, since a client may be slow.
  */
 #include "proxy/http1_writer.h"
 
@@ -41,7 +42,8 @@ static int fail(struct http1_writer *a)
 	return -1;
 }
 
-/* Writes all of two runs. A send that times out without any progress has found a client that takes nothing: it is gone. */
+/* Writes all of two runs. A send that times out without any progress has found a client that takes nothing: it is gone.
+ */
 static int send_all(struct http1_writer *a, struct span first, struct span second, int flags)
 {
 	while (first.len + second.len > 0) {
@@ -84,7 +86,8 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 	if (message_parse_fields(&h, fields) == 0) {
 		buf_addf(&a->out, "HTTP/1.1 %d %s\r\n", status, message_reason(status));
 		for (size_t i = 0; i < h.count; i++) {
-			if (!message_is_end_to_end(&h.fields[i]) || policy_is_cookie(h.fields[i].name) || response_head_is_framing(h.fields[i].name))
+			if (!message_is_end_to_end(&h.fields[i]) || policy_is_cookie(h.fields[i].name) ||
+			    response_head_is_framing(h.fields[i].name))
 				continue;
 			buf_addspan(&a->out, h.fields[i].name);
 			buf_adds(&a->out, ": ");
@@ -216,9 +219,10 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 /* A field line that may stand behind a body: nothing about framing, routing or this connection (RFC 9110 6.5.1). */
 static bool is_trailer(struct span line)
 {
-	static const char *const never[] = {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Host", "Trailer",
-	    "TE", "Upgrade", "Content-Encoding", "Content-Type", "Content-Range", "Set-Cookie", "Set-Cookie2", "Cache-Control", "Authorization",
-	    "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Age", "Vary", "Location"};
+	static const char *const never[] = {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Host",
+	    "Trailer", "TE", "Upgrade", "Content-Encoding", "Content-Type", "Content-Range", "Set-Cookie",
+	    "Set-Cookie2", "Cache-Control", "Authorization", "Proxy-Authenticate", "Proxy-Authorization",
+	    "Proxy-Connection", "Age", "Vary", "Location"};
 	const char *colon = line.len > 0 ? memchr(line.at, ':', line.len) : NULL;
 	if (colon == NULL)
 		return false;

@@ -1,5 +1,6 @@
 /*
- * answer: the sink that is a client's socket: an answer in HTTP/1.1 framing (RFC 9112 6, 7), written with blocking calls.
+ * answer: the sink that is a client's socket: an answer in HTTP/1.1 framing (RFC 9112 6, 7), written with blocking
+ * calls.
  *
  * Belongs to the worker that answers. 100 (Continue) may come from the thread that reads the request body.
  */
@@ -13,15 +14,15 @@
 struct http1_writer {
 	struct sink sink;
 	int fd;
-	bool local;        /* the client is on this machine */
-	int client_minor;  /* HTTP/1.minor of the client */
-	bool keep;         /* the connection may go on after this answer; read it again after end() */
-	bool failed;       /* the client is gone or an answer broke off: close */
+	bool local;       /* the client is on this machine */
+	int client_minor; /* HTTP/1.minor of the client */
+	bool keep;        /* the connection may go on after this answer; read it again after end() */
+	bool failed;      /* the client is gone or an answer broke off: close */
 	bool chunked;
 	bool until_close; /* the end of the connection is the end of the body */
-	bool cut;	  /* it broke off */
+	bool cut;         /* it broke off */
 	bool bodiless;
-	int status;        /* of the head begun; 0 before */
+	int status; /* of the head begun; 0 before */
 	int64_t body_sent;
 	pthread_mutex_t lock; /* begun: between go_on() and begin() */
 	bool begun;

@@ -1,4 +1,5 @@
-/* Several ranges in one answer: multipart/byteranges (RFC 9110 14.6). The length is counted first, so that the answer keeps its framing. */
+/* Several ranges in one answer: multipart/byteranges (RFC 9110 14.6). The length is counted first, so that the answer
+ * keeps its framing. */
 #include "proxy/exchange.h"
 
 #include <inttypes.h>
@@ -21,7 +22,8 @@ static void part_head(struct buf *out, const char *boundary, struct span type, s
 	buf_addf(out, "\r\n--%s\r\n", boundary);
 	if (type.at != NULL)
 		buf_addf(out, "Content-Type: %.*s\r\n", (int)type.len, type.at);
-	buf_addf(out, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\r\n\r\n", range.first, range.last, whole);
+	buf_addf(
+	    out, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\r\n\r\n", range.first, range.last, whole);
 }
 
 /* The representation's fields but its Content-Type, which each part has. */

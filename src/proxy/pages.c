@@ -31,10 +31,11 @@ static void add_html(struct buf *page, const char *text)
 
 static void status(struct exchange *x, struct buf *page)
 {
-	buf_adds(page, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>curlew</title>\n"
-		       "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:2em auto;padding:0 1em}"
-		       "td{padding:.1em 1em .1em 0}td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}</style>\n"
-		       "<h1>curlew</h1>\n<p>The cache is in <code>");
+	buf_adds(page,
+	    "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>curlew</title>\n"
+	    "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:2em auto;padding:0 1em}"
+	    "td{padding:.1em 1em .1em 0}td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}</style>\n"
+	    "<h1>curlew</h1>\n<p>The cache is in <code>");
 	add_html(page, conf_cache_dir(x->context->conf));
 	buf_adds(page, "</code>. Look inside with <code>sqlite3 ");
 	add_html(page, conf_cache_dir(x->context->conf));
@@ -48,7 +49,8 @@ static void status(struct exchange *x, struct buf *page)
 /* A browser that uses this file sends http through curlew and tunnels https. */
 static void proxy_pac(struct exchange *x, struct buf *page)
 {
-	struct span host = x->admin ? span_of(conf_item(x->context->conf, "listen", 0)) : message_find(x->request, "Host");
+	struct span host =
+	    x->admin ? span_of(conf_item(x->context->conf, "listen", 0)) : message_find(x->request, "Host");
 	bool safe = host.len > 0 && host.len < 256;
 	for (size_t i = 0; i < host.len; i++)
 		safe = safe && strchr("\"\\<>' ", host.at[i]) == NULL;

@@ -1,6 +1,6 @@
 /*
- * Shards by hash, a lock each, held for a few pointer moves. Each shard keeps its objects within a share of BYTES_MOST by CLOCK: the
- * hand passes over objects used since its last visit and takes the first that was not.
+ * Shards by hash, a lock each, held for a few pointer moves. Each shard keeps its objects within a share of BYTES_MOST
+ * by CLOCK: the hand passes over objects used since its last visit and takes the first that was not.
  */
 #include "proxy/ramcache.h"
 

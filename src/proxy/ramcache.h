@@ -1,9 +1,10 @@
 /*
- * hot: ready answers in memory, found by the bytes of the request target, so that a loop can answer without parsing, SQLite or a file.
+ * hot: ready answers in memory, found by the bytes of the request target, so that a loop can answer without parsing,
+ * SQLite or a file.
  *
- * Nothing here is trusted beyond the index: each object remembers the edit counter it was last proved under, and a loop that
- * sees a newer one confirms it against its row before use (change_counter_confirm). Only plain fresh hits of URLs with one variant get in.
- * Any thread; objects are held by reference.
+ * Nothing here is trusted beyond the index: each object remembers the edit counter it was last proved under, and a loop
+ * that sees a newer one confirms it against its row before use (change_counter_confirm). Only plain fresh hits of URLs
+ * with one variant get in. Any thread; objects are held by reference.
  */
 #ifndef CURLEW_PROXY_RAMCACHE_H
 #define CURLEW_PROXY_RAMCACHE_H
@@ -17,10 +18,10 @@ enum { RAMCACHE_BODY = 64 << 10 }; /* larger bodies are left to threadpool and t
 struct ramcache_entry {
 	atomic_uint refs;
 	_Atomic int64_t proved_edits;
-	_Atomic int64_t hits;	 /* not yet told to the store */
+	_Atomic int64_t hits; /* not yet told to the store */
 	_Atomic int64_t used_at;
-	atomic_bool listed;	 /* some loop will tell of its hits */
-	atomic_bool referenced;	 /* used since the hand last passed (CLOCK) */
+	atomic_bool listed;     /* some loop will tell of its hits */
+	atomic_bool referenced; /* used since the hand last passed (CLOCK) */
 	/* fixed */
 	struct entry *entry;
 	char *target;

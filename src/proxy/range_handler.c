@@ -1,7 +1,7 @@
 /*
- * Ranges of what is not stored whole (RFC 9111 3.3, 3.4; RFC 9110 14). Parts that are stored answer what lies within them. A range
- * near the beginning, or near what is arriving anyway, is cut from a fetch of the whole, which others share and the store keeps; one
- * that lies far ahead is asked for by itself, beside it, and its 206 is kept as a part.
+ * Ranges of what is not stored whole (RFC 9111 3.3, 3.4; RFC 9110 14). Parts that are stored answer what lies within
+ * them. A range near the beginning, or near what is arriving anyway, is cut from a fetch of the whole, which others
+ * share and the store keeps; one that lies far ahead is asked for by itself, beside it, and its 206 is kept as a part.
  */
 #include "proxy/browser.h"
 #include "proxy/selection.h"
@@ -25,12 +25,19 @@ void range_handler_find(struct exchange *x, struct index_parts *parts)
 		store_find_parts(x->context->store, x->target.url, wanted, x->request, parts);
 }
 
-static void answer_from(struct exchange *x, const struct index_parts *parts, const struct partial_body *pieces, const struct policy_use *use)
+static void answer_from(struct exchange *x, const struct index_parts *parts, const struct partial_body *pieces,
+    const struct policy_use *use)
 {
 	char cache[64];
 	snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, use->ttl_s);
-	struct representation rep = {.status = 200, .fields = span_of(parts->of->headers), .reused = true, .bytes = parts->whole_bytes, .fd = -1,
-	    .pieces = pieces, .age_s = use->age_s, .cache = cache};
+	struct representation rep = {.status = 200,
+	    .fields = span_of(parts->of->headers),
+	    .reused = true,
+	    .bytes = parts->whole_bytes,
+	    .fd = -1,
+	    .pieces = pieces,
+	    .age_s = use->age_s,
+	    .cache = cache};
 	for (size_t i = 0; i < parts->count; i++)
 		store_used_part(x->context->store, parts->parts[i].id, x->now);
 	x->verdict = "hit";
@@ -42,7 +49,8 @@ bool range_handler_answer(struct exchange *x, const struct index_parts *parts)
 {
 	struct policy_use use;
 	int64_t first, last;
-	if (!selection_covered(parts, &x->context->policy, &x->demand, &x->decision, x->request, x->now, &use, &first, &last))
+	if (!selection_covered(
+		parts, &x->context->policy, &x->demand, &x->decision, x->request, x->now, &use, &first, &last))
 		return false;
 	struct partial_body *pieces = partial_body_of_range(x->context->store, parts, first, last);
 	if (pieces == NULL)
@@ -59,12 +67,14 @@ bool range_handler_wants_whole(const struct exchange *x)
 	int64_t body_bytes, arrived = flight_table_arrived(x->context->flights, x->target.url, &body_bytes);
 	struct span range = message_find(x->request, "Range");
 	int64_t first = range_first(range);
-	if (first < 0 && body_bytes >= 0 && range_resolve(range, body_bytes, ranges, &count) == RANGE_SOME && count == 1)
+	if (first < 0 && body_bytes >= 0 && range_resolve(range, body_bytes, ranges, &count) == RANGE_SOME &&
+	    count == 1)
 		first = ranges[0].first;
 	return first >= 0 && first - arrived <= NEAR && !flight_table_passes(x->context->flights, x->target.url);
 }
 
-bool range_handler_stream(struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
+bool range_handler_stream(
+    struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
 {
 	struct head head;
 	struct range ranges[RANGE_MAX];
@@ -78,17 +88,28 @@ bool range_handler_stream(struct exchange *x, struct flight_reader *reader, cons
 		verdict = range_resolve(range, a->body_bytes, ranges, &count);
 	message_fini(&head);
 	if (verdict == RANGE_UNSATISFIABLE) {
-		struct representation rep = {
-		    .status = 200, .fields = a->fields, .reused = a->reused, .bytes = a->body_bytes, .fd = -1, .age_s = a->age_s, .cache = cache};
+		struct representation rep = {.status = 200,
+		    .fields = a->fields,
+		    .reused = a->reused,
+		    .bytes = a->body_bytes,
+		    .fd = -1,
+		    .age_s = a->age_s,
+		    .cache = cache};
 		deliver(x, &rep);
 		return true;
 	}
 	if (verdict != RANGE_SOME || count != 1)
 		return false; /* the whole is always a right answer (RFC 9110 14.2) */
-	snprintf(line, sizeof line, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\n", ranges[0].first, ranges[0].last,
-	    a->body_bytes);
-	struct response_head r = {.status = 206, .fields = a->fields, .reused = a->reused && deliver_withholds_cookies(x), .extra = span_of(line), .body_bytes = ranges[0].last - ranges[0].first + 1,
-	    .age_s = a->age_s, .via = x->context->via, .close = x->close};
+	snprintf(line, sizeof line, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\n", ranges[0].first,
+	    ranges[0].last, a->body_bytes);
+	struct response_head r = {.status = 206,
+	    .fields = a->fields,
+	    .reused = a->reused && deliver_withholds_cookies(x),
+	    .extra = span_of(line),
+	    .body_bytes = ranges[0].last - ranges[0].first + 1,
+	    .age_s = a->age_s,
+	    .via = x->context->via,
+	    .close = x->close};
 	browser_guard(x, a->fields, &r);
 	response_head_say(&r, "%s", cache);
 	response_head_key(&r, x->target.url);

@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-void request_body_init(struct request_body *in, struct conn *c, size_t head_bytes, enum message_framing framing, int64_t length,
-    double timeout_s)
+void request_body_init(struct request_body *in, struct conn *c, size_t head_bytes, enum message_framing framing,
+    int64_t length, double timeout_s)
 {
 	in->conn = c;
 	in->framing = framing;
@@ -24,8 +24,7 @@ void request_body_fini(struct request_body *in)
 
 bool request_body_is_here(const struct request_body *in)
 {
-	return in->framing == MESSAGE_NO_BODY ||
-	    (in->framing == MESSAGE_LENGTH && (uint64_t)in->left <= in->ready.len);
+	return in->framing == MESSAGE_NO_BODY || (in->framing == MESSAGE_LENGTH && (uint64_t)in->left <= in->ready.len);
 }
 
 static bool from_page(const struct request_body *in)
@@ -54,7 +53,8 @@ static enum request_body_step receive(struct request_body *in)
 	return REQUEST_BODY_DATA;
 }
 
-/* Takes n bytes of what is ready; those from conn->in are counted, those behind them in the page are kept for the next request. */
+/* Takes n bytes of what is ready; those from conn->in are counted, those behind them in the page are kept for the next
+ * request. */
 static void take(struct request_body *in, size_t n)
 {
 	if (!from_page(in))

@@ -1,7 +1,8 @@
 /*
  * intake: a request's body, read from its connection without its framing (RFC 9112 6).
  *
- * First what stands behind the head in conn->in, then the socket, each wait bounded by --body-timeout. Belongs to one thread.
+ * First what stands behind the head in conn->in, then the socket, each wait bounded by --body-timeout. Belongs to one
+ * thread.
  */
 #ifndef CURLEW_PROXY_REQUEST_BODY_H
 #define CURLEW_PROXY_REQUEST_BODY_H
@@ -16,7 +17,7 @@ struct request_body {
 	int64_t left;
 	struct chunked chunks;
 	double timeout_s;
-	int stop_fd; /* becomes readable when nobody wants the rest; -1: there is none */
+	int stop_fd;       /* becomes readable when nobody wants the rest; -1: there is none */
 	struct span ready; /* received and not yet looked at: behind the head, then in `page` */
 	size_t consumed;   /* bytes of conn->in that were body */
 	char page[32 << 10];
@@ -30,7 +31,8 @@ enum request_body_step {
 };
 
 /* head_bytes: length of the head at the front of conn->in. */
-void request_body_init(struct request_body *, struct conn *, size_t head_bytes, enum message_framing, int64_t length, double timeout_s);
+void request_body_init(
+    struct request_body *, struct conn *, size_t head_bytes, enum message_framing, int64_t length, double timeout_s);
 void request_body_fini(struct request_body *);
 /* True when the whole body stands in memory already, so that reading it cannot wait. */
 bool request_body_is_here(const struct request_body *);

@@ -1,9 +1,10 @@
 /*
- * A file is found without being opened (O_PATH), judged by its real path and by its identity (device and inode), and only then opened.
- * Reading and closing index.db here would drop SQLite's locks on it (invariant 9); a descriptor that is only a path drops none.
+ * A file is found without being opened (O_PATH), judged by its real path and by its identity (device and inode), and
+ * only then opened. Reading and closing index.db here would drop SQLite's locks on it (invariant 9); a descriptor that
+ * is only a path drops none.
  *
- * The real path comes from /proc/self/fd: it is free of symbolic links, and its directories are compared with the cache's by identity, so
- * that bind mounts and file systems without letter case are seen through.
+ * The real path comes from /proc/self/fd: it is free of symbolic links, and its directories are compared with the
+ * cache's by identity, so that bind mounts and file systems without letter case are seen through.
  */
 #include "proxy/root.h"
 
@@ -26,7 +27,8 @@ static bool same_file(const struct stat *a, const struct stat *b)
 /* The cache directory itself, its parts, or a file that SQLite or a lock needs. */
 static bool is_of_cache(const struct root *r, const struct stat *st)
 {
-	static const char *const names[] = {".", "body", "spool", "index.db", "index.db-wal", "index.db-shm", "index.db-journal", "lock"};
+	static const char *const names[] = {
+	    ".", "body", "spool", "index.db", "index.db-wal", "index.db-shm", "index.db-journal", "lock"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		struct stat part;
 		if (fstatat(r->cache_fd, names[i], &part, 0) == 0 && same_file(&part, st))
@@ -138,7 +140,8 @@ static bool may_serve(const struct root *r, int fd, const struct stat *st)
 
 static int find_beneath(int dir, const char *path, uint64_t resolve)
 {
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve};
+	struct open_how how = {
+	    .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve};
 	return (int)syscall(SYS_openat2, dir, path[0] != '\0' ? path : ".", &how, sizeof how);
 }
 

@@ -1,9 +1,10 @@
 /*
  * root: the files beneath --root that may be served, and no others.
  *
- * A request reaches only regular files beneath the directory, whatever symbolic links and dots say. It reaches no name that starts with a
- * dot, except ".well-known": neither in the path of the request nor in the real path of the file. It reaches nothing of the cache
- * directory, by whatever path (a symbolic link, another mount, another spelling of the name, a hard link to the index).
+ * A request reaches only regular files beneath the directory, whatever symbolic links and dots say. It reaches no name
+ * that starts with a dot, except ".well-known": neither in the path of the request nor in the real path of the file. It
+ * reaches nothing of the cache directory, by whatever path (a symbolic link, another mount, another spelling of the
+ * name, a hard link to the index).
  *
  * Read-only once open; any thread may ask.
  */
@@ -20,13 +21,14 @@ struct root {
 	int cache_fd; /* the cache directory, which is never served */
 };
 
-/* Opens both directories. dir: --root, or NULL for none. 0, or -1 with a sentence in why: a directory cannot be opened, or dir lies within
- * the cache. root_close() is always allowed afterwards. */
+/* Opens both directories. dir: --root, or NULL for none. 0, or -1 with a sentence in why: a directory cannot be opened,
+ * or dir lies within the cache. root_close() is always allowed afterwards. */
 int root_open(struct root *, const char *dir, const char *cache_dir, struct buf *why);
 void root_close(struct root *);
 
-/* Opens the file for a path (decoded, without a leading slash), or a directory's index.html, for reading. Returns its descriptor, which is
- * the caller's, with *st and *index (true: path is a directory) filled; or -1 when there is no such file. */
+/* Opens the file for a path (decoded, without a leading slash), or a directory's index.html, for reading. Returns its
+ * descriptor, which is the caller's, with *st and *index (true: path is a directory) filled; or -1 when there is no
+ * such file. */
 int root_open_file(const struct root *, const char *path, struct stat *st, bool *index);
 
 #endif

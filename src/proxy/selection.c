@@ -22,13 +22,13 @@ bool selection_matches(const struct entry *e, const struct head *request, enum s
 		return key_vary_matches(e->vary, request);
 	message_init(&head);
 	bool matches = message_parse_fields(&head, span_of(e->headers)) == 0 &&
-	    (way == SELECTION_AS_GOOD ? key_vary_suits : key_vary_coding_suits)(e->vary, &head, request);
+		       (way == SELECTION_AS_GOOD ? key_vary_suits : key_vary_coding_suits)(e->vary, &head, request);
 	message_fini(&head);
 	return matches;
 }
 
-/* No variant matches: those whose coding the request can have come first, and their validators may go along (RFC 9111 4.3.1). What the
- * origin confirms of another's tag would be sent in a coding that nobody asked for. */
+/* No variant matches: those whose coding the request can have come first, and their validators may go along (RFC
+ * 9111 4.3.1). What the origin confirms of another's tag would be sent in a coding that nobody asked for. */
 static struct index_rows rows_to_ask(struct index_rows *rows, const struct head *request)
 {
 	size_t n = 0;
@@ -42,7 +42,8 @@ static struct index_rows rows_to_ask(struct index_rows *rows, const struct head 
 	return (struct index_rows){rows->entries, n};
 }
 
-/* The most recent variant that matches (RFC 9111 4.1): of those that say Vary, then of those that do not, then one as good. */
+/* The most recent variant that matches (RFC 9111 4.1): of those that say Vary, then of those that do not, then one as
+ * good. */
 static void filter_variant(struct selection *l, const struct head *request)
 {
 	for (size_t i = 0; i < 3 * l->rows.count && l->entry == NULL; i++) {
@@ -58,8 +59,8 @@ static void filter_variant(struct selection *l, const struct head *request)
 		l->asked = rows_to_ask(&l->rows, request);
 }
 
-void selection_choose(struct selection *l, const struct policy *policy, const struct request_directives *demand, const struct rule_decision *decision,
-    const struct head *request, int64_t now)
+void selection_choose(struct selection *l, const struct policy *policy, const struct request_directives *demand,
+    const struct rule_decision *decision, const struct head *request, int64_t now)
 {
 	filter_variant(l, request);
 	if (l->entry == NULL || message_parse_fields(&l->head, span_of(l->entry->headers)) != 0) {
@@ -70,13 +71,20 @@ void selection_choose(struct selection *l, const struct policy *policy, const st
 	selection_judge(l, policy, demand, decision, now);
 }
 
-void selection_judge(struct selection *l, const struct policy *policy, const struct request_directives *demand, const struct rule_decision *decision, int64_t now)
+void selection_judge(struct selection *l, const struct policy *policy, const struct request_directives *demand,
+    const struct rule_decision *decision, int64_t now)
 {
 	const struct entry *e = l->entry;
 	if (e == NULL)
 		return;
-	struct policy_stored stored = {.response = &l->head, .fetched_at = e->fetched_at, .initial_age_s = e->initial_age_s,
-	    .fresh_until = e->fresh_until, .stale_until = e->stale_until, .edited = e->edited, .rule_id = e->rule_id, .decision = decision};
+	struct policy_stored stored = {.response = &l->head,
+	    .fetched_at = e->fetched_at,
+	    .initial_age_s = e->initial_age_s,
+	    .fresh_until = e->fresh_until,
+	    .stale_until = e->stale_until,
+	    .edited = e->edited,
+	    .rule_id = e->rule_id,
+	    .decision = decision};
 	policy_judge_use(policy, demand, &stored, now, &l->use);
 }
 
@@ -86,8 +94,8 @@ bool selection_is_for_origin(const struct head *request)
 }
 
 /* The bytes a request wants of a body, as one span; false when they are none, several spans, or not all here. */
-static bool find_span(const struct index_parts *parts, const struct head *head, const struct head *request, int64_t now, int64_t *first,
-    int64_t *last)
+static bool find_span(const struct index_parts *parts, const struct head *head, const struct head *request, int64_t now,
+    int64_t *first, int64_t *last)
 {
 	struct range ranges[RANGE_MAX];
 	size_t count;
@@ -106,8 +114,9 @@ static bool find_span(const struct index_parts *parts, const struct head *head, 
 	return index_parts_cover(parts, *first) > *last - *first;
 }
 
-bool selection_covered(const struct index_parts *parts, const struct policy *policy, const struct request_directives *demand,
-    const struct rule_decision *decision, const struct head *request, int64_t now, struct policy_use *use, int64_t *first, int64_t *last)
+bool selection_covered(const struct index_parts *parts, const struct policy *policy,
+    const struct request_directives *demand, const struct rule_decision *decision, const struct head *request,
+    int64_t now, struct policy_use *use, int64_t *first, int64_t *last)
 {
 	struct head head;
 	if (parts->of == NULL || parts->whole_bytes <= 0)
@@ -116,8 +125,11 @@ bool selection_covered(const struct index_parts *parts, const struct policy *pol
 	bool covered = message_parse_fields(&head, span_of(parts->of->headers)) == 0;
 	if (covered) {
 		head.status = 200;
-		struct policy_stored stored = {.response = &head, .fetched_at = parts->of->fetched_at,
-		    .initial_age_s = parts->of->initial_age_s, .fresh_until = parts->of->fresh_until, .decision = decision};
+		struct policy_stored stored = {.response = &head,
+		    .fetched_at = parts->of->fetched_at,
+		    .initial_age_s = parts->of->initial_age_s,
+		    .fresh_until = parts->of->fresh_until,
+		    .decision = decision};
 		policy_judge_use(policy, demand, &stored, now, use);
 		covered = use->verdict == POLICY_HIT && find_span(parts, &head, request, now, first, last);
 	}

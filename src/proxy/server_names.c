@@ -103,9 +103,12 @@ int server_name_check(const struct conf *conf)
 	const char *name;
 	for (size_t i = 0; (name = conf_item(conf, "server-name", i)) != NULL; i++) {
 		struct authority a;
-		if (authority_split(span_of(name), &a) == 0 && a.host.len > 0 && a.port == AUTHORITY_NO_PORT && name[strlen(name) - 1] != ':')
+		if (authority_split(span_of(name), &a) == 0 && a.host.len > 0 && a.port == AUTHORITY_NO_PORT &&
+		    name[strlen(name) - 1] != ':')
 			continue;
-		log_say("--server-name %s: not the name of a host (give it as it stands in Host, without a port; an internationalised name as xn--...)", name);
+		log_say("--server-name %s: not the name of a host (give it as it stands in Host, without a port; an "
+			"internationalised name as xn--...)",
+		    name);
 		return -1;
 	}
 	return 0;

@@ -1,6 +1,6 @@
 /*
- * names: the names this server goes by. A request by prefix whose Host is another one may come from a web page that rebound its own
- * name to our address in order to read the user's network through us: it is refused with 421.
+ * names: the names this server goes by. A request by prefix whose Host is another one may come from a web page that
+ * rebound its own name to our address in order to read the user's network through us: it is refused with 421.
  */
 #ifndef CURLEW_PROXY_SERVER_NAMES_H
 #define CURLEW_PROXY_SERVER_NAMES_H

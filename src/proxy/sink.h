@@ -1,8 +1,8 @@
 /*
  * sink: where an answer goes: a client's socket (http1_writer.c) or the standard output of `curlew get` (verbs/get.c).
  *
- * Each function returns 0, or -1 when the receiver is gone, after which only gone() makes sense. begin() once, then bytes() and file()
- * as often as it takes, then end(), or cut() when the body broke off and must not look whole.
+ * Each function returns 0, or -1 when the receiver is gone, after which only gone() makes sense. begin() once, then
+ * bytes() and file() as often as it takes, then end(), or cut() when the body broke off and must not look whole.
  */
 #ifndef CURLEW_PROXY_SINK_H
 #define CURLEW_PROXY_SINK_H

@@ -20,13 +20,19 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 	if (x->target.way == KEY_SERVER)
 		buf_adds(&fields, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT\n");
 	else if (status == 405)
-		buf_addf(&fields, "Allow: GET, HEAD%s\n", span_is(x->request->method, "CONNECT") ? ", POST, PUT, PATCH, DELETE, OPTIONS, TRACE" : "");
+		buf_addf(&fields, "Allow: GET, HEAD%s\n",
+		    span_is(x->request->method, "CONNECT") ? ", POST, PUT, PATCH, DELETE, OPTIONS, TRACE" : "");
 	if (cache == NULL)
 		buf_adds(&fields, "Cache-Control: no-store\n");
 	if (status == 503) /* what we are short of is free again soon */
 		buf_adds(&fields, "Retry-After: 1\n");
 	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
-	struct response_head r = {.status = status, .fields = buf_span(&fields), .body_bytes = (int64_t)page.len, .age_s = -1, .no_body = head, .close = x->close};
+	struct response_head r = {.status = status,
+	    .fields = buf_span(&fields),
+	    .body_bytes = (int64_t)page.len,
+	    .age_s = -1,
+	    .no_body = head,
+	    .close = x->close};
 	if (cache != NULL) {
 		response_head_say(&r, "%s", cache);
 		if (x->target.url != NULL)
@@ -90,28 +96,32 @@ int synthetic_failure(struct exchange *x, const struct flight_response *a, const
 	switch (a->outcome) {
 	case ENGINE_NO_HOST:
 		if (x->target.way == KEY_PREFIX)
-			return synthetic_text(x, 502, cache, "%s: neither a local file%s nor a host name that resolves", host,
-			    x->context->root.fd < 0 ? " (there is no --root)" : "");
+			return synthetic_text(x, 502, cache, "%s: neither a local file%s nor a host name that resolves",
+			    host, x->context->root.fd < 0 ? " (there is no --root)" : "");
 		return synthetic_text(x, 502, cache, "%s: the host name does not resolve", host);
 	case ENGINE_UNREACHABLE:
 		return synthetic_text(x, 502, cache, "%s:%d: cannot connect: %s", host, x->target.port, a->message);
 	case ENGINE_PROXY:
-		return synthetic_text(x, 502, cache, "%s:%d: the proxy %s cannot be used: %s (check --proxy)", host, x->target.port,
-		    without_user(conf_text(x->context->conf, "proxy")), a->message);
+		return synthetic_text(x, 502, cache, "%s:%d: the proxy %s cannot be used: %s (check --proxy)", host,
+		    x->target.port, without_user(conf_text(x->context->conf, "proxy")), a->message);
 	case ENGINE_NOT_ALLOWED:
 		return synthetic_text(x, 403, cache,
-		    "%s:%d: its address is not public, and curlew fetches from public addresses only (allow it with --allow-to)",
+		    "%s:%d: its address is not public, and curlew fetches from public addresses only (allow it with "
+		    "--allow-to)",
 		    host, x->target.port);
 	case ENGINE_TIMEOUT:
 		return synthetic_text(x, 504, cache, "%s:%d: timed out: %s", host, x->target.port, a->message);
 	case ENGINE_TLS:
 		return synthetic_text(x, 502, cache, "%s:%d: TLS failed: %s", host, x->target.port, a->message);
 	case ENGINE_BROKEN:
-		return synthetic_text(x, 502, cache, "%s:%d: the origin broke off: %s", host, x->target.port, a->message);
+		return synthetic_text(
+		    x, 502, cache, "%s:%d: the origin broke off: %s", host, x->target.port, a->message);
 	case ENGINE_BAD:
-		return synthetic_text(x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
+		return synthetic_text(
+		    x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
 	case ENGINE_OFFLINE:
-		return synthetic_text(x, 504, cache, "%s is not stored, and --offline is set", x->target.url != NULL ? x->target.url : host);
+		return synthetic_text(x, 504, cache, "%s is not stored, and --offline is set",
+		    x->target.url != NULL ? x->target.url : host);
 	case ENGINE_BUSY:
 	case ENGINE_CANCELLED:
 	case ENGINE_TROUBLE:
@@ -125,10 +135,12 @@ int synthetic_offline(struct exchange *x)
 {
 	char reason[64], cache[48];
 	snprintf(cache, sizeof cache, "detail=\"rule %lld: offline\"", (long long)x->decision.offline_rule);
-	snprintf(reason, sizeof reason, "rule %lld: offline, and it is not stored", (long long)x->decision.offline_rule);
+	snprintf(
+	    reason, sizeof reason, "rule %lld: offline, and it is not stored", (long long)x->decision.offline_rule);
 	store_refuse(x->context->store, x->target.url, reason, 0, x->now);
 	x->outcome = ENGINE_OFFLINE;
 	x->curl_code = 7;
-	return synthetic_text(x, 504, cache, "%s: not stored, and rule %lld keeps it off the network (see `curlew rule ls`)", x->target.url,
+	return synthetic_text(x, 504, cache,
+	    "%s: not stored, and rule %lld keeps it off the network (see `curlew rule ls`)", x->target.url,
 	    (long long)x->decision.offline_rule);
 }

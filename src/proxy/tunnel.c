@@ -3,8 +3,8 @@
 
 #include "base/stats.h"
 #include "fetch/connect_tunnel.h"
-#include "proxy/request_body.h"
 #include "net/listeners.h"
+#include "proxy/request_body.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -46,10 +46,11 @@ static int send_all(int fd, const char *bytes, size_t n, int idle_ms)
 	return 0;
 }
 
-/* One of the two ways. Each has its own bytes under way, so that a side that takes nothing does not stop the other way. */
+/* One of the two ways. Each has its own bytes under way, so that a side that takes nothing does not stop the other way.
+ */
 struct way {
 	int from, to;
-	bool ended; /* the side it comes from */
+	bool ended;   /* the side it comes from */
 	size_t at, n; /* of page: what is still to be sent */
 	int64_t sent; /* in all */
 	char page[PAGE_BYTES];
@@ -80,7 +81,8 @@ static int move(struct way *w)
 	return 0;
 }
 
-/* Both ways until both sides have ended, one broke, or nothing moved for the idle time. Returns the bytes sent to the client. */
+/* Both ways until both sides have ended, one broke, or nothing moved for the idle time. Returns the bytes sent to the
+ * client. */
 static int64_t relay(struct exchange *x, int client, int origin, int idle_ms)
 {
 	struct way *ways = calloc(2, sizeof *ways);
@@ -109,7 +111,8 @@ static int64_t relay(struct exchange *x, int client, int origin, int idle_ms)
 	return sent;
 }
 
-/* What passes through a tunnel nobody sees, only where it goes: what rules say of https://host/ holds for it. True: it was refused. */
+/* What passes through a tunnel nobody sees, only where it goes: what rules say of https://host/ holds for it. True: it
+ * was refused. */
 static bool is_ruled_out(struct exchange *x)
 {
 	struct buf url;
@@ -126,9 +129,11 @@ static bool is_ruled_out(struct exchange *x)
 	snprintf(cache, sizeof cache, "detail=\"rule %lld: %s\"", (long long)(r->deny ? r->deny_rule : r->offline_rule),
 	    r->deny ? "deny" : "offline");
 	if (r->deny)
-		synthetic_text(x, 403, cache, "a tunnel to %s: denied by rule %lld (see `curlew rule ls`)", buf_str(&url), (long long)r->deny_rule);
+		synthetic_text(x, 403, cache, "a tunnel to %s: denied by rule %lld (see `curlew rule ls`)",
+		    buf_str(&url), (long long)r->deny_rule);
 	else if (r->offline)
-		synthetic_text(x, 504, cache, "a tunnel to %s: rule %lld keeps it off the network (see `curlew rule ls`)", buf_str(&url),
+		synthetic_text(x, 504, cache,
+		    "a tunnel to %s: rule %lld keeps it off the network (see `curlew rule ls`)", buf_str(&url),
 		    (long long)r->offline_rule);
 	buf_fini(&url);
 	return r->deny || r->offline;
@@ -162,7 +167,8 @@ int64_t tunnel_answer(struct exchange *x, int client_fd, struct span early)
 	static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 	int idle_ms = (int)(conf_seconds(x->context->conf, "idle-timeout") * 1000);
 	int64_t sent = 0;
-	if (send_all(client_fd, established, sizeof established - 1, idle_ms) == 0 && send_all(fd, early.at, early.len, idle_ms) == 0)
+	if (send_all(client_fd, established, sizeof established - 1, idle_ms) == 0 &&
+	    send_all(fd, early.at, early.len, idle_ms) == 0)
 		sent = relay(x, client_fd, fd, idle_ms);
 	close(fd);
 	return sent;

@@ -33,8 +33,8 @@ int64_t clock_ms(void)
 
 /* --- receiving --- */
 
-/* No more of the listeners: for good when draining, until the next tick when there is no descriptor to accept with (a listener
- * that cannot be accepted from would wake us again and again). */
+/* No more of the listeners: for good when draining, until the next tick when there is no descriptor to accept with (a
+ * listener that cannot be accepted from would wake us again and again). */
 static void listen_out(struct loop *l)
 {
 	for (size_t i = 0; i < l->loops->config.listeners->count; i++)
@@ -62,7 +62,8 @@ static void accept_some(struct loop *l, int listener)
 		int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE) {
-				log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)", strerror(errno));
+				log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)",
+				    strerror(errno));
 				listen_out(l);
 			}
 			return;

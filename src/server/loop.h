@@ -1,9 +1,9 @@
 /*
- * loop: one thread and one epoll set, doing only what cannot block: it accepts, receives, answers plain requests from `hot`
- * and hands every other to a worker. There is a loop a core.
+ * loop: one thread and one epoll set, doing only what cannot block: it accepts, receives, answers plain requests from
+ * `hot` and hands every other to a worker. There is a loop a core.
  *
- * How `hot` stays honest: at each wake-up a loop first receives, then reads the edit counter once, then answers. So whatever was committed
- * before a request was sent is seen by its answer.
+ * How `hot` stays honest: at each wake-up a loop first receives, then reads the edit counter once, then answers. So
+ * whatever was committed before a request was sent is seen by its answer.
  */
 #ifndef CURLEW_SERVER_LOOP_H
 #define CURLEW_SERVER_LOOP_H
@@ -18,8 +18,8 @@ struct loops_config {
 	const struct context *context;
 	const struct listeners *listeners;
 	double head_timeout_s, idle_timeout_s;
-	double thread_wait_s; /* how long a request waits for a thread before it gets a 503 */
-	int64_t min_rate;     /* bytes a second, while threads are short; 0: none */
+	double thread_wait_s;       /* how long a request waits for a thread before it gets a 503 */
+	int64_t min_rate;           /* bytes a second, while threads are short; 0: none */
 	void (*run)(struct work *); /* a conn's work: answer what stands in its buffer, then release it */
 };
 

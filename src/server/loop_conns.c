@@ -44,7 +44,8 @@ void loop_take_back(struct conn *c)
 		loop_close(l, c);
 }
 
-/* Clients take turns by address. In IPv6 that is the first half of it: whoever has one address there has all of that half. */
+/* Clients take turns by address. In IPv6 that is the first half of it: whoever has one address there has all of that
+ * half. */
 static uint64_t client_of(const struct sockaddr_storage *at)
 {
 	uint64_t client = 0;

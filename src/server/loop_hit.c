@@ -100,7 +100,8 @@ static enum loop_hit_outcome send_ready(struct loop *l, struct conn *c, const st
 	size_t n = response_head_write_hit(tail, age, e->ready_until - l->now, e->ready_rule);
 	tail[n++] = '\r';
 	tail[n++] = '\n';
-	struct iovec iov[3] = {{o->text, o->head_bytes}, {tail, n}, {o->text + o->head_bytes, head ? 0 : o->body_bytes}};
+	struct iovec iov[3] = {
+	    {o->text, o->head_bytes}, {tail, n}, {o->text + o->head_bytes, head ? 0 : o->body_bytes}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = head || o->body_bytes == 0 ? 2 : 3};
 	size_t total = iov[0].iov_len + iov[1].iov_len + iov[2].iov_len;
 	ssize_t sent;
@@ -115,7 +116,8 @@ static enum loop_hit_outcome send_ready(struct loop *l, struct conn *c, const st
 	return keep_rest(c, iov, sent < 0 ? 0 : (size_t)sent);
 }
 
-static void log_ready(const struct loop *l, const struct conn *c, const struct ramcache_entry *o, const struct request_scan *g, struct span bytes)
+static void log_ready(const struct loop *l, const struct conn *c, const struct ramcache_entry *o,
+    const struct request_scan *g, struct span bytes)
 {
 	struct head h;
 	struct fault fault;

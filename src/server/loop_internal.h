@@ -24,9 +24,9 @@ struct loop {
 	size_t conn_count;
 
 	/* the loop's thread only */
-	int64_t rules; /* the generation of the rules, as of the same look */
-	int64_t edits; /* the edit counter at this wake-up; -1: the index cannot be asked */
-	int64_t now;   /* Unix seconds at this wake-up */
+	int64_t rules;  /* the generation of the rules, as of the same look */
+	int64_t edits;  /* the edit counter at this wake-up; -1: the index cannot be asked */
+	int64_t now;    /* Unix seconds at this wake-up */
 	int64_t now_ms; /* monotonic */
 	bool deaf; /* the listeners are out of the epoll set: draining, or out of descriptors until the next tick */
 	char good_hosts[LOOP_GOOD_HOSTS][LOOP_HOST_BYTES]; /* Host values found to be ours */
@@ -53,7 +53,8 @@ void loop_adopt(struct loop *, int fd, const struct sockaddr_storage *peer, bool
 void loop_hand_over(struct loop *, struct conn *, struct span received);
 /* Puts a connection that is the caller's back into its loop's epoll set: it is the loop's again. */
 void loop_take_back(struct conn *);
-/* No thread is free for the connection's request: 503. The connection is the caller's before and its loop's afterwards. */
+/* No thread is free for the connection's request: 503. The connection is the caller's before and its loop's afterwards.
+ */
 void loop_refuse(struct conn *);
 /* Once a second, on the first loop's thread: too few threads (loop_shortage.c). */
 void loop_shortage(struct loops *);

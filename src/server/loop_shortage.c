@@ -1,7 +1,8 @@
 /*
- * What the first loop does once a second about threads: requests that have waited too long for one get a 503, and when more than half of
- * them are busy, connections that move too little are cut (min_rate.h). A cut is a shutdown(): the thread that reads from the client, writes
- * to it or waits for its fetch pending_wakeups, and gives the connection back.
+ * What the first loop does once a second about threads: requests that have waited too long for one get a 503, and when
+ * more than half of them are busy, connections that move too little are cut (min_rate.h). A cut is a shutdown(): the
+ * thread that reads from the client, writes to it or waits for its fetch pending_wakeups, and gives the connection
+ * back.
  *
  * TCP itself counts what has moved, so that a send of many bytes that waits for its client can be watched from outside.
  */
@@ -29,12 +30,17 @@ static void log_refused(const struct conn *c, const struct head *h, int64_t now)
 {
 	char client[CONN_PEER];
 	conn_peer(c, client);
-	struct log_access a = {.client = span_of(client), .request_line = message_request_line(h), .referer = message_find(h, "Referer"),
-	    .user_agent = message_find(h, "User-Agent"), .status = 503, .verdict = span_of("refused")};
+	struct log_access a = {.client = span_of(client),
+	    .request_line = message_request_line(h),
+	    .referer = message_find(h, "Referer"),
+	    .user_agent = message_find(h, "User-Agent"),
+	    .status = 503,
+	    .verdict = span_of("refused")};
 	log_access(&a, now);
 }
 
-/* 503 with Retry-After (RFC 9110 15.6.4, 10.2.3). Does not wait: what the socket does not take at once is lost with the connection. */
+/* 503 with Retry-After (RFC 9110 15.6.4, 10.2.3). Does not wait: what the socket does not take at once is lost with the
+ * connection. */
 static void send_refusal(const struct conn *c, double thread_wait_s, int64_t now)
 {
 	static const char text[] = "all threads are busy: try again later\n";
@@ -46,8 +52,10 @@ static void send_refusal(const struct conn *c, double thread_wait_s, int64_t now
 	bool bodiless = whole && span_is(h.method, "HEAD");
 	date_format(now, date);
 	int n = snprintf(reply, sizeof reply,
-	    "HTTP/1.1 503 Service Unavailable\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-	    "Retry-After: %d\r\nCache-Control: no-store\r\nCache-Status: curlew; detail=\"no thread was free\"\r\nConnection: close\r\n\r\n%s",
+	    "HTTP/1.1 503 Service Unavailable\r\nDate: %s\r\nContent-Type: text/plain; "
+	    "charset=utf-8\r\nContent-Length: %zu\r\n"
+	    "Retry-After: %d\r\nCache-Control: no-store\r\nCache-Status: curlew; detail=\"no thread was "
+	    "free\"\r\nConnection: close\r\n\r\n%s",
 	    date, sizeof text - 1, 1 + (int)thread_wait_s, bodiless ? "" : text);
 	send(c->fd, reply, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (whole && log_access_wanted())
@@ -75,7 +83,8 @@ void loop_refuse(struct conn *c)
 
 static void refuse_late(struct loops *all)
 {
-	struct work *next, *late = threadpool_take_late(all->config.context->threadpool, (int64_t)(all->config.thread_wait_s * 1000));
+	struct work *next,
+	    *late = threadpool_take_late(all->config.context->threadpool, (int64_t)(all->config.thread_wait_s * 1000));
 	for (struct work *w = late; w != NULL; w = next) {
 		next = threadpool_next_late(w);
 		loop_refuse(conn_of_work(w));
@@ -127,7 +136,8 @@ static struct min_rate_slow *find_slow(struct loops *all, size_t *count)
 	return slow;
 }
 
-/* Its thread pending_wakeups, and when that has closed the connection, what the client has not taken is thrown away with it. */
+/* Its thread pending_wakeups, and when that has closed the connection, what the client has not taken is thrown away
+ * with it. */
 static void cut_one(const struct conn *c)
 {
 	struct linger hard = {.l_onoff = 1, .l_linger = 0};
@@ -142,7 +152,8 @@ static void cut(struct loops *all, const struct min_rate_slow *last, size_t coun
 	for (size_t i = 0; i < all->count; i++) {
 		pthread_mutex_lock(&all->all[i].lock);
 		for (struct conn *c = all->all[i].conns; c != NULL && left > 0; c = c->next) {
-			if (!c->busy || !c->slow || c->meter.round != all->round || min_rate_compare(&c->rate, last) > 0)
+			if (!c->busy || !c->slow || c->meter.round != all->round ||
+			    min_rate_compare(&c->rate, last) > 0)
 				continue;
 			cut_one(c);
 			c->slow = false;
@@ -151,7 +162,9 @@ static void cut(struct loops *all, const struct min_rate_slow *last, size_t coun
 		pthread_mutex_unlock(&all->all[i].lock);
 	}
 	stats_add(STATS_CUT, (int64_t)(count - left));
-	log_trouble("threads", "more than half of the threads are busy: %zu slow connections were cut (raise --threads, or lower --min-rate)",
+	log_trouble("threads",
+	    "more than half of the threads are busy: %zu slow connections were cut (raise --threads, or lower "
+	    "--min-rate)",
 	    count - left);
 }
 

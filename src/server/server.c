@@ -2,12 +2,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "proxy/ramcache.h"
-#include "server/loop.h"
 #include "net/listeners.h"
-#include "proxy/server_names.h"
-#include "proxy/dispatch.h"
 #include "net/threadpool.h"
+#include "proxy/dispatch.h"
+#include "proxy/ramcache.h"
+#include "proxy/server_names.h"
+#include "server/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,8 @@ static int server_open(struct server *s, const struct conf *conf)
 	struct buf why;
 	const char *access = conf_text(conf, "access-log");
 	buf_init(&why, BUF_LINE);
-	int status = listeners_check(conf) != 0 || server_name_check(conf) != 0 ? 2 : context_open(&s->context, conf, &why);
+	int status =
+	    listeners_check(conf) != 0 || server_name_check(conf) != 0 ? 2 : context_open(&s->context, conf, &why);
 	if (status != 0)
 		goto out;
 	status = 1;
@@ -97,7 +98,8 @@ static void note_settings(const struct server *s)
 	buf_init(&settings, BUF_PAGE);
 	char name[LISTENERS_NAME];
 	for (size_t i = 0; i < s->listeners.count; i++)
-		if (s->listeners.fds[i] != s->listeners.admin && listeners_name(&s->listeners, s->listeners.fds[i], name) == 0)
+		if (s->listeners.fds[i] != s->listeners.admin &&
+		    listeners_name(&s->listeners, s->listeners.fds[i], name) == 0)
 			buf_addf(&settings, "listen %s\n", name);
 	conf_each(s->context.conf, add_setting, &settings);
 	store_note_server(s->context.store, buf_str(&settings));
@@ -129,7 +131,8 @@ static void drain(struct server *s, const sigset_t *signals)
 	double until = clock_s() + conf_seconds(s->context.conf, "drain");
 	struct timespec tick = {0, POLL_MS * 1000000L};
 	loops_drain(s->loops);
-	for (size_t i = 0; i < s->listeners.count; i++) /* refused at once; the numbers stay ours until the loops are through */
+	for (size_t i = 0; i < s->listeners.count; i++) /* refused at once; the numbers stay ours until the loops are
+							   through */
 		shutdown(s->listeners.fds[i], SHUT_RDWR);
 	while (loops_open(s->loops) > 0 && clock_s() < until) {
 		int sig = sigtimedwait(signals, NULL, &tick);

@@ -6,7 +6,8 @@
 
 #include "base/conf.h"
 
-/* Serves until SIGTERM or SIGINT and drains. Blocks. Returns the process's exit status; what went wrong has been said. */
+/* Serves until SIGTERM or SIGINT and drains. Blocks. Returns the process's exit status; what went wrong has been said.
+ */
 int server_run(const struct conf *);
 
 #endif

@@ -1,15 +1,16 @@
 /*
- * A copy of the cache as it stands, also while it is served. The index by SQLite's backup API, in one step and so of one moment; the bodies
- * by hard link where both directories are on one file system (a body never changes, so two caches may share it), else by reflink, else
- * copied. Meanwhile nobody reclaims: the files of rows that are deleted after that moment stay until they are linked.
+ * A copy of the cache as it stands, also while it is served. The index by SQLite's backup API, in one step and so of
+ * one moment; the bodies by hard link where both directories are on one file system (a body never changes, so two
+ * caches may share it), else by reflink, else copied. Meanwhile nobody reclaims: the files of rows that are deleted
+ * after that moment stay until they are linked.
  */
 #include "store/backup.h"
 
 #include "base/clock.h"
-#include "body/body_files.h"
-#include "index/index.h"
-#include "body/file_lock.h"
 #include "base/owner.h"
+#include "body/body_files.h"
+#include "body/file_lock.h"
+#include "index/index.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -56,9 +57,11 @@ static int open_empty(struct copy *c)
 		return -1;
 	}
 	struct stat s;
-	if (fstat(c->to_fd, &s) < 0 || (s.st_uid != geteuid() && geteuid() != 0) || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+	if (fstat(c->to_fd, &s) < 0 || (s.st_uid != geteuid() && geteuid() != 0) ||
+	    (s.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
 		closedir(d);
-		buf_addf(c->why, "%s: others may write there (give a directory of your own, or one that is not there yet)", c->to);
+		buf_addf(c->why,
+		    "%s: others may write there (give a directory of your own, or one that is not there yet)", c->to);
 		return -1;
 	}
 	c->owner = owner_of(c->to_fd);
@@ -100,7 +103,8 @@ static int copy_body(struct copy *c, const char *file)
 {
 	struct stat s;
 	/* A file that is shared has one owner: it must be that of both. */
-	if (fstatat(c->from_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0 && s.st_uid == c->owner.uid && linkat(c->from_fd, file, c->to_fd, file, 0) == 0) {
+	if (fstatat(c->from_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0 && s.st_uid == c->owner.uid &&
+	    linkat(c->from_fd, file, c->to_fd, file, 0) == 0) {
 		c->report->linked++;
 		return 0;
 	}
@@ -141,9 +145,11 @@ static int copy_row(void *ctx, const struct index_column *columns, size_t count)
 
 static int copy_bodies(struct copy *c)
 {
-	if (owner_make_folder(&c->owner, c->to_fd, "body") < 0 || owner_make_folder(&c->owner, c->to_fd, "body/.curlew") < 0)
+	if (owner_make_folder(&c->owner, c->to_fd, "body") < 0 ||
+	    owner_make_folder(&c->owner, c->to_fd, "body/.curlew") < 0)
 		return fail(c, "body", strerror(errno));
-	int rc = index_query(c->to, "SELECT body_file FROM entry WHERE body_file IS NOT NULL UNION ALL SELECT body_file FROM part", NULL, 0,
+	int rc = index_query(c->to,
+	    "SELECT body_file FROM entry WHERE body_file IS NOT NULL UNION ALL SELECT body_file FROM part", NULL, 0,
 	    copy_row, c, c->why);
 	return rc == 0 && !c->failed ? 0 : -1;
 }
@@ -161,7 +167,11 @@ static bool is_whole(const char *from, int from_fd, struct buf *why)
 
 int backup_cache(struct backup *report, const char *from, const char *to, struct buf *why)
 {
-	struct copy c = {.from = from, .to = to, .report = report, .why = why, .to_fd = -1,
+	struct copy c = {.from = from,
+	    .to = to,
+	    .report = report,
+	    .why = why,
+	    .to_fd = -1,
 	    .from_fd = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	struct stat s;
 	char boot[40];

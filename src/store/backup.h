@@ -12,7 +12,8 @@ struct backup {
 	int64_t linked, copied, missing; /* bodies */
 };
 
-/* The cache in from, which may be served meanwhile, to the directory to, which must be empty or not there. 0, or -1 with why. */
+/* The cache in from, which may be served meanwhile, to the directory to, which must be empty or not there. 0, or -1
+ * with why. */
 int backup_cache(struct backup *, const char *from, const char *to, struct buf *why);
 
 #endif

@@ -2,8 +2,8 @@
 #include "store/inspect.h"
 
 #include "body/body_files.h"
-#include "index/index.h"
 #include "body/file_lock.h"
+#include "index/index.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,8 @@ struct living {
 static int keep_living(void *ctx, const struct index_column *c, size_t count)
 {
 	struct living *l = ctx;
-	if (count < 2 || c[0].text == NULL || c[1].text == NULL || !file_lock_alive(l->lock, strtoll(c[0].text, NULL, 10)))
+	if (count < 2 || c[0].text == NULL || c[1].text == NULL ||
+	    !file_lock_alive(l->lock, strtoll(c[0].text, NULL, 10)))
 		return 0;
 	if (l->g->servers++ == 0)
 		l->g->server = strdup(c[1].text);
@@ -49,7 +50,8 @@ static void read_servers(const char *dir, struct inspect *g, struct buf *why)
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct living l = {g, dir_fd >= 0 ? file_lock_open_to_read(dir_fd) : NULL};
 	if (l.lock != NULL)
-		store_query(dir, "SELECT substr(name, 8), value FROM setting WHERE name GLOB 'server *' ORDER BY name", NULL, 0, keep_living, &l, why);
+		store_query(dir, "SELECT substr(name, 8), value FROM setting WHERE name GLOB 'server *' ORDER BY name",
+		    NULL, 0, keep_living, &l, why);
 	file_lock_close(l.lock);
 	if (dir_fd >= 0)
 		close(dir_fd);
@@ -72,8 +74,8 @@ enum index_result inspect_rows(struct inspect *g, const char *url, struct index_
 	return index_find(g->ix, url, rows);
 }
 
-enum index_result inspect_parts(struct inspect *g, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct index_parts *parts)
+enum index_result inspect_parts(struct inspect *g, const char *url, bool (*wanted)(const void *ctx, const char *vary),
+    const void *ctx, struct index_parts *parts)
 {
 	return index_find_parts(g->ix, url, wanted, ctx, parts);
 }
@@ -84,15 +86,18 @@ bool inspect_body(const struct inspect *g, const char *name, int64_t bytes)
 	if (name == NULL)
 		return true;
 	char *path = NULL;
-	bool there = body_number(name) >= 0 && asprintf(&path, "%s/%s", g->dir, name) > 0 && lstat(path, &s) == 0 && S_ISREG(s.st_mode) && s.st_size == bytes;
+	bool there = body_number(name) >= 0 && asprintf(&path, "%s/%s", g->dir, name) > 0 && lstat(path, &s) == 0 &&
+		     S_ISREG(s.st_mode) && s.st_size == bytes;
 	free(path);
 	return there;
 }
 
 char *inspect_refusal(struct inspect *g, const char *url, struct buf *why)
 {
-	return url_argument_text(g->dir, "SELECT reason || ' (status ' || status || ', ' || datetime(at, 'unixepoch', 'localtime') || "
-				"iif(times > 1, ', ' || times || ' times', '') || ')' FROM refusal WHERE url = ?1", url, why);
+	return url_argument_text(g->dir,
+	    "SELECT reason || ' (status ' || status || ', ' || datetime(at, 'unixepoch', 'localtime') || "
+	    "iif(times > 1, ', ' || times || ' times', '') || ')' FROM refusal WHERE url = ?1",
+	    url, why);
 }
 
 void inspect_close(struct inspect *g)

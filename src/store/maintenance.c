@@ -1,16 +1,14 @@
 /*
- * A round at least twice a second, more often while there is something left to do. Everything in a round is bounded, so that no
- * chore keeps another one waiting: a million files in the trash are emptied in thousands of rounds.
+ * A round at least twice a second, more often while there is something left to do. Everything in a round is bounded, so
+ *that no chore keeps another one waiting: a million files in the trash are emptied in thousands of rounds.
  *
- *	trash        found by data_version, so within half a second of a commit by any process; 64 files at a time, half of the time
- *	             pausing; not while another process reclaims or makes a backup (file_lock_reclaim_begin)
- *	bounds       --size, --max-entries, --min-free (quota.c)
- *	WAL          checkpointed from 4,096 frames on. A writer that never rests keeps a checkpoint from ever being complete, so from
- *	             16,384 frames on the writer itself does one between two transactions. From 32,768 frames on that cannot be copied,
- *	             somebody reads and does not finish: storing stops, and the reader is named
- *	free pages   given back when more than a quarter of the file is free
- *	sync         every half minute in which a body was sealed (invariant 7)
- *	sweep        of what dead processes left: at start, and with each sync (orphans.c)
+ *	trash        found by data_version, so within half a second of a commit by any process; 64 files at a time, half
+ *of the time pausing; not while another process reclaims or makes a backup (file_lock_reclaim_begin) bounds --size,
+ *--max-entries, --min-free (quota.c) WAL          checkpointed from 4,096 frames on. A writer that never rests keeps a
+ *checkpoint from ever being complete, so from 16,384 frames on the writer itself does one between two transactions.
+ *From 32,768 frames on that cannot be copied, somebody reads and does not finish: storing stops, and the reader is
+ *named free pages   given back when more than a quarter of the file is free sync         every half minute in which a
+ *body was sealed (invariant 7) sweep        of what dead processes left: at start, and with each sync (orphans.c)
  */
 #include "store/maintenance.h"
 
@@ -95,13 +93,15 @@ static bool throw_away(struct maintenance *k, const struct index_trash *item)
 	if (item->owned)
 		return true;
 	if (body_number(item->file) < 0) {
-		log_trouble("trash name", "%s/index.db: trash row %lld does not name a body file (it is forgotten, no file is touched)",
+		log_trouble("trash name",
+		    "%s/index.db: trash row %lld does not name a body file (it is forgotten, no file is touched)",
 		    k->at.dir, (long long)item->id);
 		return true;
 	}
 	if (bodies_unlink(k->at.bodies, item->file) < 0) {
 		stats_add(STATS_STORE_TROUBLE, 1);
-		log_trouble("trash", "%s/%s: cannot be removed: %s (it is tried again)", k->at.dir, item->file, strerror(errno));
+		log_trouble("trash", "%s/%s: cannot be removed: %s (it is tried again)", k->at.dir, item->file,
+		    strerror(errno));
 		return false;
 	}
 	return true;
@@ -142,7 +142,8 @@ static void empty_trash(struct maintenance *k)
 		return;
 	int64_t began = clock_us(), piece_began = began;
 	bool more = true, from_the_first = k->trash_after == 0;
-	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX && !maintenance_is_stopping(k)) {
+	while (more && piece_began - began < TRASH_ROUND_US && atomic_load(&k->trash_asked) < TRASH_ASKED_MAX &&
+	       !maintenance_is_stopping(k)) {
 		more = empty_piece(k);
 		int64_t now = clock_us();
 		if (more)
@@ -223,13 +224,14 @@ void maintenance_failed(struct maintenance *k)
 /* For `curlew stats`: the folders that are passed over. */
 struct avoided {
 	struct writer_op op;
-	char names[sizeof ((struct maintenance *)NULL)->avoided];
+	char names[sizeof((struct maintenance *)NULL)->avoided];
 };
 
 static int avoided_run(struct writer_op *op, struct index *ix)
 {
 	const struct avoided *a = (const struct avoided *)op;
-	return a->names[0] != '\0' ? index_setting_set(ix, "unwritable", a->names) : index_setting_remove(ix, "unwritable");
+	return a->names[0] != '\0' ? index_setting_set(ix, "unwritable", a->names)
+				   : index_setting_remove(ix, "unwritable");
 }
 
 static void note_avoided(struct maintenance *k)
@@ -237,7 +239,8 @@ static void note_avoided(struct maintenance *k)
 	struct buf names;
 	buf_init(&names, BUF_LINE);
 	bodies_list_avoided(k->at.bodies, &names);
-	struct avoided *a = strncmp(buf_str(&names), k->avoided, sizeof k->avoided - 1) != 0 ? calloc(1, sizeof *a) : NULL;
+	struct avoided *a =
+	    strncmp(buf_str(&names), k->avoided, sizeof k->avoided - 1) != 0 ? calloc(1, sizeof *a) : NULL;
 	if (a != NULL) {
 		a->op = (struct writer_op){.run = avoided_run, .done = maintenance_op_free};
 		snprintf(a->names, sizeof a->names, "%s", buf_str(&names));
@@ -280,8 +283,11 @@ static void watch_wal(struct maintenance *k)
 	k->reader[0] = '\0';
 	if (full) {
 		wal_readers_name(k->at.dir, k->reader, sizeof k->reader);
-		log_trouble("wal", "%s/index.db-wal: a reader with an open transaction keeps it from being emptied: %s (nothing is stored "
-			"until that ends)", k->at.dir, k->reader);
+		log_trouble("wal",
+		    "%s/index.db-wal: a reader with an open transaction keeps it from being emptied: %s (nothing is "
+		    "stored "
+		    "until that ends)",
+		    k->at.dir, k->reader);
 	}
 	atomic_store(&k->full, full);
 }
@@ -360,7 +366,8 @@ static void sync_bodies(struct maintenance *k)
 		free(s);
 		return;
 	}
-	writer_queue(k->at.writer, &s->op, false); /* if that fails the marks are lower than they could be, which is safe */
+	writer_queue(k->at.writer, &s->op, false); /* if that fails the marks are lower than they could be, which is
+						      safe */
 }
 
 static int traffic_run(struct writer_op *op, struct index *ix)
@@ -437,7 +444,8 @@ static void *run(void *arg)
 			k->synced_at = time(NULL);
 		}
 	}
-	/* Each short-lived process leaves a lease behind. Where none ever lives long, it is this one's turn when they are many. */
+	/* Each short-lived process leaves a lease behind. Where none ever lives long, it is this one's turn when they
+	 * are many. */
 	struct index_lease leases[ORPHANS_LEASES];
 	if (index_leases(k->ix, 0, leases, ORPHANS_LEASES) == ORPHANS_LEASES)
 		sync_bodies(k);

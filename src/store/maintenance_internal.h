@@ -15,16 +15,16 @@ struct maintenance {
 	struct index *ix;
 	pthread_t thread;
 	atomic_bool swept;
-	atomic_bool full;      /* the log */
-	atomic_bool is_short;  /* the disk, of what --min-free leaves */
-	atomic_bool starved;   /* the disk, with nothing left to evict */
-	atomic_bool away;      /* body/ */
-	atomic_bool unwritten; /* the last change of the index was not committed */
+	atomic_bool full;       /* the log */
+	atomic_bool is_short;   /* the disk, of what --min-free leaves */
+	atomic_bool starved;    /* the disk, with nothing left to evict */
+	atomic_bool away;       /* body/ */
+	atomic_bool unwritten;  /* the last change of the index was not committed */
 	atomic_llong reserved;  /* bytes of bodies in flight, written or to come */
 	atomic_llong elsewhere; /* the same of other processes, as far as they are written, at the last look */
-	atomic_bool careful;   /* the last eviction could not be committed */
-	atomic_bool exhausted; /* the last eviction left nothing that may go */
-	atomic_llong stored; /* bytes in the cache at the last look, and those stored since */
+	atomic_bool careful;    /* the last eviction could not be committed */
+	atomic_bool exhausted;  /* the last eviction left nothing that may go */
+	atomic_llong stored;    /* bytes in the cache at the last look, and those stored since */
 	atomic_bool evicting;
 	atomic_int trash_asked;
 	atomic_bool torn_stays; /* a row that must go could not be deleted in this sweep */
@@ -36,11 +36,11 @@ struct maintenance {
 	/* the thread's own */
 	int64_t version, trash_after;
 	bool trash_left;
-	int outside; /* the next directory to sweep for an earlier index's bodies; 256: done */
+	int outside;      /* the next directory to sweep for an earlier index's bodies; 256: done */
 	int checkpointed; /* frames at the last complete checkpoint */
 	time_t synced_at;
 	char avoided[2048]; /* folders beneath body/ that cannot be written, as noted last */
-	char reader[256]; /* who keeps the log from being emptied */
+	char reader[256];   /* who keeps the log from being emptied */
 };
 
 bool maintenance_is_stopping(struct maintenance *);
@@ -52,7 +52,8 @@ void maintenance_op_free(struct writer_op *, bool committed);
 void quota_keep(struct maintenance *);
 /* Sweeps leases whose owner is dead. */
 void orphans_sweep_leases(struct maintenance *);
-/* Removes bodies that an earlier index in this directory left, a directory or a few in a round. True while there is more to do. */
+/* Removes bodies that an earlier index in this directory left, a directory or a few in a round. True while there is
+ * more to do. */
 bool orphans_sweep_outside(struct maintenance *);
 
 #endif

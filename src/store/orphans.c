@@ -1,10 +1,11 @@
 /*
- * Sweeping what the dead left. A crash leaves files between body_begin() and the commit of their row; the lease they were named from is
- * still in the index, and nobody holds its owner's lock any more. Every name of such a lease is looked at: unlinked when no row
- * owns it (invariant 3), verified when a power cut may have torn it (invariant 7). So the work is bounded by what was in flight,
- * however many files there are.
+ * Sweeping what the dead left. A crash leaves files between body_begin() and the commit of their row; the lease they
+ * were named from is still in the index, and nobody holds its owner's lock any more. Every name of such a lease is
+ * looked at: unlinked when no row owns it (invariant 3), verified when a power cut may have torn it (invariant 7). So
+ * the work is bounded by what was in flight, however many files there are.
  *
- * Only an index begun anew in an old directory makes it necessary to list files; then those of our shape go that this index never named.
+ * Only an index begun anew in an old directory makes it necessary to list files; then those of our shape go that this
+ * index never named.
  */
 #include "store/maintenance_internal.h"
 
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SWEEP_PIECE 64 /* names between two pauses */
+#define SWEEP_PIECE 64       /* names between two pauses */
 #define SWEEP_ROUND_US 50000 /* of directories in a round; one at least */
 
 struct torn {
@@ -136,7 +137,8 @@ static void sweep_leases(struct maintenance *k)
 	struct index_lease leases[ORPHANS_LEASES];
 	int n;
 	atomic_store(&k->torn_stays, false);
-	for (int64_t after = 0; (n = index_leases(k->ix, after, leases, ORPHANS_LEASES)) > 0; after = leases[n - 1].id) {
+	for (int64_t after = 0; (n = index_leases(k->ix, after, leases, ORPHANS_LEASES)) > 0;
+	     after = leases[n - 1].id) {
 		for (int i = 0; i < n; i++) {
 			const struct index_lease *l = &leases[i];
 			bool earlier = strcmp(l->boot, k->at.boot) != 0;
@@ -145,7 +147,10 @@ static void sweep_leases(struct maintenance *k)
 			struct swept *s = calloc(1, sizeof *s);
 			if (s == NULL)
 				return;
-			*s = (struct swept){.op = {.run = swept_run, .done = swept_done}, .maintenance = k, .lease = *l, .earlier = earlier};
+			*s = (struct swept){.op = {.run = swept_run, .done = swept_done},
+			    .maintenance = k,
+			    .lease = *l,
+			    .earlier = earlier};
 			writer_queue(k->at.writer, &s->op, false);
 		}
 		if (n < ORPHANS_LEASES || maintenance_is_stopping(k))
@@ -167,8 +172,8 @@ static int forgotten_run(struct writer_op *op, struct index *ix)
 	return index_setting_remove(ix, "sweep_outside");
 }
 
-/* from: the first name of this index. Its names are leased before their files are made; so a file that was listed before the end of
- * its names was read, and is not below that, is an earlier index's. */
+/* from: the first name of this index. Its names are leased before their files are made; so a file that was listed
+ * before the end of its names was read, and is not below that, is an earlier index's. */
 static int sweep_directory(struct maintenance *k, int ab, int64_t from)
 {
 	char dir[16], name[BODY_NAME_SIZE];
@@ -185,11 +190,13 @@ static int sweep_directory(struct maintenance *k, int ab, int64_t from)
 	for (int n = 1; (e = readdir(d)) != NULL && result == 0; n++) {
 		int64_t number = strlen(e->d_name) == 12 ? (int64_t)strtoull(e->d_name, NULL, 16) : -1;
 		body_name(number, name);
-		if (number < 0 || strcmp(name + sizeof "body/ab", e->d_name) != 0 || strncmp(name, dir, sizeof "body/ab" - 1) != 0)
+		if (number < 0 || strcmp(name + sizeof "body/ab", e->d_name) != 0 ||
+		    strncmp(name, dir, sizeof "body/ab" - 1) != 0)
 			continue;
 		int64_t behind = number >= from ? index_names(k->ix) : from;
 		struct index_owner owner;
-		if (behind >= 0 && (number < from || number >= behind) && index_owner(k->ix, name, &owner) == INDEX_ABSENT)
+		if (behind >= 0 && (number < from || number >= behind) &&
+		    index_owner(k->ix, name, &owner) == INDEX_ABSENT)
 			bodies_unlink(k->at.bodies, name);
 		if (n % SWEEP_PIECE == 0) {
 			clock_pause_us(2000);

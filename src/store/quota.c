@@ -1,9 +1,11 @@
 /*
- * Within bounds. Each row stored above --size or --max-entries evicts up to four (quota_make_room); what that leaves, and what the disk
- * wants (--min-free), one eviction of at most 100 rows in the writer's queue at a time. Who goes is index_evict()'s to say.
+ * Within bounds. Each row stored above --size or --max-entries evicts up to four (quota_make_room); what that leaves,
+ * and what the disk wants (--min-free), one eviction of at most 100 rows in the writer's queue at a time. Who goes is
+ * index_evict()'s to say.
  *
- * Bodies in flight count before they are rows. Their length is reserved when it becomes known, or as they grow (quota_reserve); rows are evicted
- * for it at once, and what would not fit when all that may go has gone is not stored. Other processes are known by their files in spool/.
+ * Bodies in flight count before they are rows. Their length is reserved when it becomes known, or as they grow
+ * (quota_reserve); rows are evicted for it at once, and what would not fit when all that may go has gone is not stored.
+ * Other processes are known by their files in spool/.
  */
 #include "base/log.h"
 #include "base/stats.h"
@@ -42,8 +44,11 @@ static void eviction_done(struct writer_op *op, bool committed)
 		stats_add(STATS_EVICTED, e->evicted);
 		atomic_store(&k->exhausted, e->over && e->evicted < e->rows);
 		if (e->over && e->evicted < e->rows)
-			log_trouble("quota", "%s: what is pinned, with what is in flight, exceeds --size, --max-entries or what --min-free leaves (unpin some, or allow "
-				"more)", k->at.dir);
+			log_trouble("quota",
+			    "%s: what is pinned, with what is in flight, exceeds --size, --max-entries or what "
+			    "--min-free leaves (unpin some, or allow "
+			    "more)",
+			    k->at.dir);
 	}
 	atomic_store(&k->careful, !committed);
 	bool again = committed ? e->over && e->evicted == e->rows : ballast_drop(k->at.dir_fd);
@@ -53,8 +58,8 @@ static void eviction_done(struct writer_op *op, bool committed)
 		maintenance_kick(k);
 }
 
-/* What --min-free leaves on the disk, and what is free there; 0: nothing need be left, or the disk cannot be asked. Bodies may be on a disk
- * of their own: then that one. */
+/* What --min-free leaves on the disk, and what is free there; 0: nothing need be left, or the disk cannot be asked.
+ * Bodies may be on a disk of their own: then that one. */
 static int64_t wanted_free(const struct maintenance *k, int64_t *free_bytes)
 {
 	struct statvfs disk;
@@ -115,7 +120,8 @@ const char *quota_reserve(struct maintenance *k, int64_t bytes)
 	why = judge_room(k, bytes >= LOOK_BYTES, &evict);
 	if (why != NULL)
 		quota_release(k, bytes);
-	if (evict && bytes >= LOOK_BYTES && !atomic_load(&k->evicting)) /* small ones make room as they are stored (quota_make_room) */
+	if (evict && bytes >= LOOK_BYTES && !atomic_load(&k->evicting)) /* small ones make room as they are stored
+									   (quota_make_room) */
 		maintenance_kick(k);
 	return why;
 }
@@ -127,8 +133,9 @@ void quota_release(struct maintenance *k, int64_t bytes)
 
 /* --- what must go --- */
 
-/* What all bodies may take now: --size, and less while the disk is short. Files of evicted rows are still on the disk while they are in
- * the trash, so nothing more goes for the disk's sake until that is empty; and when nothing is left to go, nothing more comes. */
+/* What all bodies may take now: --size, and less while the disk is short. Files of evicted rows are still on the disk
+ * while they are in the trash, so nothing more goes for the disk's sake until that is empty; and when nothing is left
+ * to go, nothing more comes. */
 static int64_t allowed_bytes(struct maintenance *k, int64_t bytes)
 {
 	int64_t size = k->at.size_bytes, flying = in_flight(k), free_bytes = 0;
@@ -141,12 +148,17 @@ static int64_t allowed_bytes(struct maintenance *k, int64_t bytes)
 	atomic_store(&k->is_short, short_of > 0);
 	atomic_store(&k->starved, starved);
 	if (starved)
-		log_trouble("starved", "%s: its disk has %.1f MiB less free than --min-free leaves, and nothing is left to evict (answers go "
-			"unstored until there is room, or --min-free is set lower)", k->at.dir, (double)short_of / (1 << 20));
+		log_trouble("starved",
+		    "%s: its disk has %.1f MiB less free than --min-free leaves, and nothing is left to evict (answers "
+		    "go "
+		    "unstored until there is room, or --min-free is set lower)",
+		    k->at.dir, (double)short_of / (1 << 20));
 	else if (short_of > 0)
-		log_trouble("min-free", "%s: its disk has %.1f MiB free, %.1f MiB less than --min-free leaves (evicting; answers go on)",
+		log_trouble("min-free",
+		    "%s: its disk has %.1f MiB free, %.1f MiB less than --min-free leaves (evicting; answers go on)",
 		    k->at.dir, (double)free_bytes / (1 << 20), (double)short_of / (1 << 20));
-	int64_t too_much = wanted > 0 ? wanted + still_to_come(k) - free_bytes : 0; /* what is still to come needs room, too */
+	int64_t too_much = wanted > 0 ? wanted + still_to_come(k) - free_bytes : 0; /* what is still to come needs room,
+										       too */
 	if (too_much <= 0)
 		return size;
 	int64_t less = bytes > too_much ? bytes - too_much : 1;
@@ -182,7 +194,8 @@ void quota_keep(struct maintenance *k)
 void quota_stored(struct maintenance *k, int64_t bytes)
 {
 	atomic_store(&k->unwritten, false);
-	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes && !atomic_load(&k->evicting))
+	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes &&
+	    !atomic_load(&k->evicting))
 		maintenance_kick(k);
 }
 
@@ -193,7 +206,11 @@ void quota_make_room(struct maintenance *k, struct index *ix, int64_t bytes)
 	bool over, full = size > 0 && atomic_load(&k->stored) + bytes > size;
 	if (!full && most <= 1)
 		return;
-	int evicted = index_evict(ix, !full ? 0 : size > bytes ? size - bytes : 1, most > 1 ? most - 1 : 0, EVICT_FOR_ONE, &over);
+	int evicted = index_evict(ix,
+	    !full          ? 0
+	    : size > bytes ? size - bytes
+			   : 1,
+	    most > 1 ? most - 1 : 0, EVICT_FOR_ONE, &over);
 	if (evicted > 0)
 		stats_add(STATS_EVICTED, evicted);
 	if (full && evicted >= 0 && !over)

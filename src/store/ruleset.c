@@ -1,7 +1,7 @@
 /*
- * One reading connection behind a mutex. As a loop does (change_counter.c), it asks for data_version first, then for the generation of the
- * rules, and reads them only when that moved: a look costs about a microsecond. Sets are counted, so that a request keeps the one it
- * began with.
+ * One reading connection behind a mutex. As a loop does (change_counter.c), it asks for data_version first, then for
+ * the generation of the rules, and reads them only when that moved: a look costs about a microsecond. Sets are counted,
+ * so that a request keeps the one it began with.
  */
 #include "store/ruleset.h"
 

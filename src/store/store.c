@@ -7,20 +7,22 @@
  *	4. removed     by anybody's DELETE or UPDATE: a trigger puts the file's name into trash
  *	5. gone        by the keeper: the file is unlinked (invariant 4)
  *
- * A body that reaches 2 and not 3 is unlinked by body_free(); what a crash leaves between 1 and 3 the sweep finds by its lease.
+ * A body that reaches 2 and not 3 is unlinked by body_free(); what a crash leaves between 1 and 3 the sweep finds by
+ *its lease.
  *
- * Invalidation must hold from the moment store_invalidate() returns, and the writer may have to wait for somebody's long transaction. So
- * the URL stands in `gone` until its rows are deleted: look-ups here find nothing, and `bumps`, a part of every edit counter
- * this process hands out, moves so that answers held in memory are confirmed. Order matters and is noted where it does.
+ * Invalidation must hold from the moment store_invalidate() returns, and the writer may have to wait for somebody's
+ *long transaction. So the URL stands in `gone` until its rows are deleted: look-ups here find nothing, and `bumps`, a
+ *part of every edit counter this process hands out, moves so that answers held in memory are confirmed. Order matters
+ *and is noted where it does.
  *
  * It has no locks of its own.
  */
 #include "store/store_internal.h"
 
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/stats.h"
 #include "index/ballast.h"
-#include "base/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +35,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OF(type, member, pointer) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* --- opening and closing --- */
 
@@ -69,8 +71,9 @@ int store_can_be_in(const char *dir)
 /* https://bford.info/cachedir/: backup programs leave such directories out. */
 static void tag_directory(int dir_fd)
 {
-	static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
-				   "# This file marks a cache directory, made by curlew. What is in it can be fetched again.\n";
+	static const char text[] =
+	    "Signature: 8a477f597d28d172789f06886806bc55\n"
+	    "# This file marks a cache directory, made by curlew. What is in it can be fetched again.\n";
 	struct owner owner = owner_of(dir_fd);
 	int fd = owner_open(&owner, dir_fd, "CACHEDIR.TAG", O_WRONLY | O_CREAT | O_EXCL, owner.file);
 	if (fd < 0)
@@ -107,7 +110,8 @@ static int find_suspects(struct store *s, struct buf *why)
 
 static void tick(void *ctx, bool log_full);
 
-/* Nobody else uses the cache: the servers that wrote down how they are set are dead. Where a shell has the lock it is left to the next. */
+/* Nobody else uses the cache: the servers that wrote down how they are set are dead. Where a shell has the lock it is
+ * left to the next. */
 static void forget_the_dead(struct index *ix)
 {
 	if (index_begin(ix, "forgetting dead servers") != INDEX_BEGUN)
@@ -129,11 +133,13 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	}
 	if (make_directories(s->dir) < 0 || (s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
 	    (s->lock = file_lock_open(s->dir_fd)) == NULL) {
-		buf_addf(why, "%s: cannot be used as a cache directory: %s (--cache DIR names another)", s->dir, strerror(errno));
+		buf_addf(why, "%s: cannot be used as a cache directory: %s (--cache DIR names another)", s->dir,
+		    strerror(errno));
 		return -1;
 	}
 	if (file_lock_setup_begin(s->lock) < 0) {
-		buf_addf(why, "%s/lock: another curlew has been setting up this cache for ten seconds: %s", s->dir, strerror(errno));
+		buf_addf(why, "%s/lock: another curlew has been setting up this cache for ten seconds: %s", s->dir,
+		    strerror(errno));
 		return -1;
 	}
 	ballast_drop(s->dir_fd); /* SQLite wants some room to begin with */
@@ -149,7 +155,8 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	tag_directory(s->dir_fd);
 
 	s->writer = writer_start(ix, s->dir);
-	if (s->writer == NULL || (s->tombstones = tombstones_new(s->writer)) == NULL || (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
+	if (s->writer == NULL || (s->tombstones = tombstones_new(s->writer)) == NULL ||
+	    (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
 		buf_adds(why, "no memory or threads for the cache");
 		return -1;
 	}
@@ -165,9 +172,20 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	if (find_suspects(s, why) < 0 || (s->pool = reader_pool_open(s->dir, why)) == NULL ||
 	    (s->ruleset = ruleset_open(s->dir, why)) == NULL)
 		return -1;
-	struct maintenance_config maintenance = {.dir = s->dir, .dir_fd = s->dir_fd, .boot = s->boot, .alone = alone, .size_bytes = config->size_bytes,
-	    .max_entries = config->max_entries, .min_free_bytes = config->min_free_bytes, .min_free_percent = config->min_free_percent,
-	    .lock = s->lock, .writer = s->writer, .bodies = s->bodies, .unsynced = s->unsynced, .tick = tick, .ctx = s};
+	struct maintenance_config maintenance = {.dir = s->dir,
+	    .dir_fd = s->dir_fd,
+	    .boot = s->boot,
+	    .alone = alone,
+	    .size_bytes = config->size_bytes,
+	    .max_entries = config->max_entries,
+	    .min_free_bytes = config->min_free_bytes,
+	    .min_free_percent = config->min_free_percent,
+	    .lock = s->lock,
+	    .writer = s->writer,
+	    .bodies = s->bodies,
+	    .unsynced = s->unsynced,
+	    .tick = tick,
+	    .ctx = s};
 	s->maintenance = maintenance_start(&maintenance, why);
 	return s->maintenance != NULL ? 0 : -1;
 }
@@ -265,8 +283,8 @@ static bool is_suspect(struct store *s, const struct entry *e)
 enum index_result store_find(struct store *s, const char *url, struct index_rows *rows)
 {
 	*rows = (struct index_rows){0};
-	/* Bumps first: an invalidation from here on moves them away from what these entries will say. Then `gone`, then the rows: who is
-	 * no longer in `gone` has been committed and is not found. */
+	/* Bumps first: an invalidation from here on moves them away from what these entries will say. Then `gone`, then
+	 * the rows: who is no longer in `gone` has been committed and is not found. */
 	int64_t bumps = atomic_load(&s->bumps);
 	if (store_has_tombstone(s, url))
 		return INDEX_ABSENT;
@@ -310,8 +328,8 @@ static void broken_done(struct writer_op *op, bool committed)
 	free(OF(struct broken, op, op));
 }
 
-/* Invariant 3: looked up once more, because it may have been replaced meanwhile; deleted by id and body_file; and only while body/ is
- * there, because a file system that is not mounted says nothing about rows. */
+/* Invariant 3: looked up once more, because it may have been replaced meanwhile; deleted by id and body_file; and only
+ * while body/ is there, because a file system that is not mounted says nothing about rows. */
 static void drop_broken(struct store *s, const struct entry *e)
 {
 	if (!bodies_present(s->bodies)) {
@@ -344,7 +362,8 @@ int store_open_body(struct store *s, const struct entry *e)
 		log_trouble("body", "%s/%s: %s", s->dir, e->body_file, strerror(errno));
 		return -1;
 	}
-	if (fd >= 0 && (e->suspect || is_suspect(s, e))) { /* the sweep may have decided meanwhile, and not for this file */
+	if (fd >= 0 && (e->suspect || is_suspect(s, e))) { /* the sweep may have decided meanwhile, and not for this
+							      file */
 		if (e->has_sha256 && bodies_verify(s->bodies, fd, e->sha256)) {
 			unsynced_clear(s->unsynced, body_number(e->body_file));
 		} else {
@@ -415,7 +434,8 @@ static int put_run(struct writer_op *op, struct index *ix)
 	case INDEX_STORED:
 		if (put->place != NULL && put->place->whole_bytes > 0)
 			index_find_covered(ix, put->entry, &put->covered);
-		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it counts. */
+		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it
+		 * counts. */
 		put->entry->edits = index_begun_edits(ix) + atomic_load(&s->bumps);
 		put->outcome = STORE_PUT_DONE;
 		return 0;
@@ -560,7 +580,8 @@ int store_query(const char *dir, const char *sql, const char *const *params, siz
 	return index_query(dir, sql, params, param_count, row, ctx, why);
 }
 
-int store_change(const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why)
+int store_change(
+    const char *dir, const char *sql, const char *const *params, size_t param_count, int64_t *changed, struct buf *why)
 {
 	return index_change(dir, sql, params, param_count, changed, why);
 }

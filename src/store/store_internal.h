@@ -4,16 +4,16 @@
 
 #include "body/body_files.h"
 #include "body/disk.h"
-#include "store/tombstones.h"
-#include "index/index.h"
-#include "store/maintenance.h"
 #include "body/file_lock.h"
+#include "index/index.h"
 #include "index/reader_pool.h"
+#include "index/writer.h"
+#include "store/maintenance.h"
 #include "store/ruleset.h"
 #include "store/store.h"
+#include "store/tombstones.h"
 #include "store/unsynced.h"
 #include "store/usage.h"
-#include "index/writer.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum index_result store_find_parts(struct store *s, const char *url, bool (*wanted)(const void *ctx, const char *vary), const void *ctx,
-    struct index_parts *parts)
+enum index_result store_find_parts(struct store *s, const char *url, bool (*wanted)(const void *ctx, const char *vary),
+    const void *ctx, struct index_parts *parts)
 {
 	*parts = (struct index_parts){.whole_bytes = -1};
 	if (store_has_tombstone(s, url))
@@ -51,7 +51,9 @@ void store_covered(struct store *s, void (*each)(void *ctx, struct index_parts *
 	struct covered c = {s, each, ctx};
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	if (index_query(s->dir, "SELECT url, vary FROM part WHERE whole_bytes > 0 GROUP BY url, vary HAVING total(body_bytes) >= max(whole_bytes) LIMIT 1000",
+	if (index_query(s->dir,
+		"SELECT url, vary FROM part WHERE whole_bytes > 0 GROUP BY url, vary HAVING total(body_bytes) >= "
+		"max(whole_bytes) LIMIT 1000",
 		NULL, 0, offer_covered, &c, &why) < 0)
 		log_trouble("parts", "%s", buf_str(&why));
 	buf_fini(&why);

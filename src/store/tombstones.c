@@ -23,7 +23,7 @@ struct url {
 
 struct tombstones {
 	struct writer *writer;
-	atomic_int count; /* so that asking costs one load where there is none */
+	atomic_int count;      /* so that asking costs one load where there is none */
 	pthread_mutex_t mutex; /* guards the rest */
 	struct url *buckets[BUCKETS];
 };
@@ -51,7 +51,9 @@ void tombstones_free(struct tombstones *g, const char *dir)
 		while (g->buckets[i] != NULL) {
 			struct url *u = g->buckets[i];
 			g->buckets[i] = u->next;
-			log_say("%s: %s is stored though its origin has changed it: somebody kept the index locked (delete its row)", dir, u->text);
+			log_say("%s: %s is stored though its origin has changed it: somebody kept the index locked "
+				"(delete its row)",
+			    dir, u->text);
 			free(u);
 		}
 	}

@@ -1,6 +1,7 @@
 /*
- * gone: URLs that are gone before their rows are. An invalidation must hold from the moment it is said, and the writer may have to wait for
- * somebody's long transaction; so the URL stands here until its rows are deleted. All functions from any thread.
+ * gone: URLs that are gone before their rows are. An invalidation must hold from the moment it is said, and the writer
+ * may have to wait for somebody's long transaction; so the URL stands here until its rows are deleted. All functions
+ * from any thread.
  */
 #ifndef CURLEW_STORE_TOMBSTONES_H
 #define CURLEW_STORE_TOMBSTONES_H
@@ -13,7 +14,8 @@ struct tombstones;
 
 /* NULL: no memory. The writer stays the caller's and must outlive it. */
 struct tombstones *tombstones_new(struct writer *);
-/* After writer_stop(): says of each URL that is left, with the cache's name, that its rows are still there. NULL is fine. */
+/* After writer_stop(): says of each URL that is left, with the cache's name, that its rows are still there. NULL is
+ * fine. */
 void tombstones_free(struct tombstones *, const char *dir);
 /* Lists the URL with all its spellings, calls listed(ctx), and has the writer delete their rows. */
 void tombstones_add(struct tombstones *, const char *url, void (*listed)(void *ctx), void *ctx);

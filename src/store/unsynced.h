@@ -1,6 +1,6 @@
 /*
- * suspect: which bodies may be torn by a power cut (invariant 7)? Those whose names stand, above its synced mark, in a lease of an
- * earlier boot. Any thread may call.
+ * suspect: which bodies may be torn by a power cut (invariant 7)? Those whose names stand, above its synced mark, in a
+ * lease of an earlier boot. Any thread may call.
  */
 #ifndef CURLEW_STORE_UNSYNCED_H
 #define CURLEW_STORE_UNSYNCED_H

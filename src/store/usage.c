@@ -1,9 +1,9 @@
 /*
- * Hits are merged by entry, refusals by URL in a short list; both are cut into chunks that each fit well into a transaction beside other
- * work. Hits are written at a pace, for each is a row somewhere else in the index: while the ones are written the next are gathered and
- * merged. So up to a thousand URLs are counted with the next tick, and of very many URLs each has its row written once in a
- * while, with all its hits, instead of the writer being busy with nothing else. Only when there is no room for more are those that are
- * being written hurried.
+ * Hits are merged by entry, refusals by URL in a short list; both are cut into chunks that each fit well into a
+ * transaction beside other work. Hits are written at a pace, for each is a row somewhere else in the index: while the
+ * ones are written the next are gathered and merged. So up to a thousand URLs are counted with the next tick, and of
+ * very many URLs each has its row written once in a while, with all its hits, instead of the writer being busy with
+ * nothing else. Only when there is no room for more are those that are being written hurried.
  */
 #include "store/usage.h"
 

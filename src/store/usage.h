@@ -1,6 +1,7 @@
 /*
- * usage: hits and refusals, gathered in memory and written in batches, because an answer must not cost a write. What is gathered is
- * lost with the process, and dropped when the index cannot take it: these are statistics. Any thread may call.
+ * usage: hits and refusals, gathered in memory and written in batches, because an answer must not cost a write. What is
+ * gathered is lost with the process, and dropped when the index cannot take it: these are statistics. Any thread may
+ * call.
  */
 #ifndef CURLEW_STORE_USAGE_H
 #define CURLEW_STORE_USAGE_H

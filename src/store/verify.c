@@ -1,8 +1,8 @@
 #include "store/verify.h"
 
 #include "body/body_files.h"
-#include "index/index.h"
 #include "body/file_lock.h"
+#include "index/index.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +20,8 @@ struct walk {
 	struct check *check;
 	const char *dir;
 	int dir_fd;
-	struct index *ix; /* for the question of every file; what looks wrong is asked about by connections of its own */
+	struct index *ix; /* for the question of every file; what looks wrong is asked about by connections of its own
+			   */
 	char *buffer;
 	struct buf *why;
 };
@@ -133,7 +134,9 @@ static bool is_taken(struct walk *w, struct file_lock *lock, const char *file)
 	struct names n = {.lock = lock, .number = body_number(file)};
 	snprintf(number, sizeof number, "%lld", (long long)n.number);
 	const char *param = number;
-	int rc = store_query(w->dir, "SELECT owner FROM lease WHERE owner <> 0 AND first <= CAST(?1 AS INTEGER) AND CAST(?1 AS INTEGER) < behind",
+	int rc = store_query(w->dir,
+	    "SELECT owner FROM lease WHERE owner <> 0 AND first <= CAST(?1 AS INTEGER) AND CAST(?1 AS INTEGER) < "
+	    "behind",
 	    &param, 1, note_alive, &n, w->why);
 	return rc != 0 || n.alive;
 }
@@ -141,8 +144,10 @@ static bool is_taken(struct walk *w, struct file_lock *lock, const char *file)
 static bool is_owned(struct walk *w, const char *file)
 {
 	bool owned = false;
-	int rc = store_query(w->dir, "SELECT 1 FROM entry WHERE body_file = ?1 UNION ALL SELECT 1 FROM part WHERE body_file = ?1 "
-				     "UNION ALL SELECT 1 FROM trash WHERE file = ?1", &file, 1, note_there, &owned, w->why);
+	int rc = store_query(w->dir,
+	    "SELECT 1 FROM entry WHERE body_file = ?1 UNION ALL SELECT 1 FROM part WHERE body_file = ?1 "
+	    "UNION ALL SELECT 1 FROM trash WHERE file = ?1",
+	    &file, 1, note_there, &owned, w->why);
 	return rc != 0 || owned;
 }
 
@@ -164,7 +169,8 @@ static void check_directory(struct walk *w, struct file_lock *lock, const char *
 		if (index_owner(w->ix, file, &owner) == INDEX_FOUND)
 			continue;
 		/* In this order: a row that came meanwhile is seen, and a file that went meanwhile is gone. */
-		if (!is_owned(w, file) && !is_taken(w, lock, file) && !is_owned(w, file) && fstatat(w->dir_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0)
+		if (!is_owned(w, file) && !is_taken(w, lock, file) && !is_owned(w, file) &&
+		    fstatat(w->dir_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0)
 			w->check->fault(w->check->ctx, VERIFY_UNOWNED, NULL, 0, file, NULL);
 	}
 	if (d != NULL)
@@ -173,14 +179,17 @@ static void check_directory(struct walk *w, struct file_lock *lock, const char *
 
 int verify_cache(struct check *check, const char *dir, struct buf *why)
 {
-	struct walk w = {.check = check, .dir = dir, .why = why, .dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	struct walk w = {
+	    .check = check, .dir = dir, .why = why, .dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	int rc = -1;
 	w.buffer = malloc(READ);
 	struct file_lock *lock = NULL;
 	if (w.buffer == NULL || w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
 		index_say_absence(dir, why);
-	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL && (lock = file_lock_open_to_read(w.dir_fd)) == NULL)
-		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir, strerror(errno));
+	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL &&
+		 (lock = file_lock_open_to_read(w.dir_fd)) == NULL)
+		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir,
+		    strerror(errno));
 	else if (w.ix != NULL && !body_is_the_one(w.dir_fd, w.ix))
 		body_say_absence(dir, why);
 	else if (w.ix != NULL)

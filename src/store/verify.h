@@ -1,6 +1,6 @@
 /*
- * check: every row against its file and every file against its row, for `curlew verify`. Reads only, starts no thread; safe beside a
- * server: what looks wrong is looked at twice, because rows and files come and go.
+ * check: every row against its file and every file against its row, for `curlew verify`. Reads only, starts no thread;
+ * safe beside a server: what looks wrong is looked at twice, because rows and files come and go.
  */
 #ifndef CURLEW_STORE_VERIFY_H
 #define CURLEW_STORE_VERIFY_H
@@ -8,11 +8,12 @@
 #include "store/store.h"
 
 enum verify_fault {
-	VERIFY_INVALID,  /* a row that cannot be what curlew wrote: a column holds what it must not; file and url are NULL */
-	VERIFY_MISSING,  /* a row whose file is not there */
-	VERIFY_SIZE,     /* a row whose file is of another size */
-	VERIFY_CONTENT,  /* a row whose file has another SHA-256 */
-	VERIFY_UNOWNED   /* a file no row owns, and no living process has the name of */
+	VERIFY_INVALID, /* a row that cannot be what curlew wrote: a column holds what it must not; file and url are
+			   NULL */
+	VERIFY_MISSING, /* a row whose file is not there */
+	VERIFY_SIZE,    /* a row whose file is of another size */
+	VERIFY_CONTENT, /* a row whose file has another SHA-256 */
+	VERIFY_UNOWNED  /* a file no row owns, and no living process has the name of */
 };
 
 struct check {

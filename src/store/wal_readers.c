@@ -1,6 +1,6 @@
 /*
- * SQLite marks a reader by a shared lock on one of five bytes of index.db-shm (WAL_READ_LOCK in its file format document). We must not
- * open that file (invariant 9), but /proc/locks lists all locks of this pid namespace by inode.
+ * SQLite marks a reader by a shared lock on one of five bytes of index.db-shm (WAL_READ_LOCK in its file format
+ * document). We must not open that file (invariant 9), but /proc/locks lists all locks of this pid namespace by inode.
  */
 #include "store/wal_readers.h"
 
@@ -40,7 +40,8 @@ void wal_readers_name(const char *dir, char *who, size_t size)
 		unsigned long long inode, first, last;
 		if (sscanf(line, "%*s POSIX %*s READ %ld %*x:%*x:%llu %llu %llu", &pid, &inode, &first, &last) != 4)
 			continue;
-		if (inode != s.st_ino || first > READ_LOCKS_LAST || last < READ_LOCKS_FIRST || pid == getpid() || pid == named)
+		if (inode != s.st_ino || first > READ_LOCKS_LAST || last < READ_LOCKS_FIRST || pid == getpid() ||
+		    pid == named)
 			continue;
 		char name[64];
 		name_process(pid, name, sizeof name);

@@ -28,9 +28,11 @@ static int copy(const char *verb, const char *from, const char *to)
 	if (rc != 0)
 		log_say("%s: %s", verb, buf_str(&why));
 	else if (isatty(STDOUT_FILENO))
-		printf("%" PRId64 " bodies, of which %" PRId64 " are shared with %s, in %s\n", b.linked + b.copied, b.linked, from, to);
+		printf("%" PRId64 " bodies, of which %" PRId64 " are shared with %s, in %s\n", b.linked + b.copied,
+		    b.linked, from, to);
 	else
-		printf("bodies\t%" PRId64 "\nshared\t%" PRId64 "\nmissing\t%" PRId64 "\n", b.linked + b.copied, b.linked, b.missing);
+		printf("bodies\t%" PRId64 "\nshared\t%" PRId64 "\nmissing\t%" PRId64 "\n", b.linked + b.copied,
+		    b.linked, b.missing);
 	buf_fini(&why);
 	return rc == 0 ? VERB_DONE : VERB_TROUBLE;
 }

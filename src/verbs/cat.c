@@ -29,7 +29,8 @@ static int copy_out(int fd)
 static int print_body(const char *dir, const struct entry *e)
 {
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = dir_fd >= 0 && e->body_file != NULL ? openat(dir_fd, e->body_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	int fd =
+	    dir_fd >= 0 && e->body_file != NULL ? openat(dir_fd, e->body_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
 	int status = VERB_TROUBLE;
 	struct stat s;
 	if (e->body_file == NULL)
@@ -37,7 +38,8 @@ static int print_body(const char *dir, const struct entry *e)
 	else if (fd < 0 || fstat(fd, &s) != 0)
 		log_say("cat: %s: %s/%s: %s (`curlew verify` tells more)", e->url, dir, e->body_file, strerror(errno));
 	else if (s.st_size != e->body_bytes)
-		log_say("cat: %s: %s/%s: has another size than its row says (`curlew verify --repair` drops it)", e->url, dir, e->body_file);
+		log_say("cat: %s: %s/%s: has another size than its row says (`curlew verify --repair` drops it)",
+		    e->url, dir, e->body_file);
 	else if (copy_out(fd) != 0)
 		log_say("cat: %s: %s", e->url, strerror(errno));
 	else
@@ -64,7 +66,9 @@ int verb_cat(int argc, char **argv)
 	if (status == VERB_DONE && ask.lookup.entry != NULL) {
 		status = print_body(conf_cache_dir(conf), ask.lookup.entry);
 	} else if (status == VERB_DONE) {
-		log_say("cat: %s: %s", ask.key, ask.lookup.rows.count > 0 ? "none of its variants is for such a request (give -H fields)" : "not stored");
+		log_say("cat: %s: %s", ask.key,
+		    ask.lookup.rows.count > 0 ? "none of its variants is for such a request (give -H fields)"
+					      : "not stored");
 		status = VERB_NOTHING;
 	}
 	url_argument_end(&ask);

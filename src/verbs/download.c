@@ -59,15 +59,16 @@ static bool is_redirected(const struct stat *file)
 	return false;
 }
 
-/* The file that path leads to, when it may be replaced by another; NULL: it must be written in place. *now is its state, with no mode when
- * there is no such file. */
+/* The file that path leads to, when it may be replaced by another; NULL: it must be written in place. *now is its
+ * state, with no mode when there is no such file. */
 static char *find_target(const char *path, struct stat *now)
 {
 	struct stat link;
 	memset(now, 0, sizeof *now);
 	if (lstat(path, &link) != 0)
 		return errno == ENOENT ? strdup(path) : NULL;
-	if (stat(path, now) != 0 || !S_ISREG(now->st_mode) || now->st_nlink > 1 || is_redirected(now) || access(path, W_OK) != 0)
+	if (stat(path, now) != 0 || !S_ISREG(now->st_mode) || now->st_nlink > 1 || is_redirected(now) ||
+	    access(path, W_OK) != 0)
 		return NULL;
 	return realpath(path, NULL);
 }

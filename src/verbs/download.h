@@ -1,7 +1,8 @@
 /*
- * download: where `curlew get` writes: standard output, or the file of --output. A file is replaced only when its new content is complete, so
- * a request that brings no body, fails, or is interrupted leaves it as it was. What is no regular file (a device, a FIFO), has several names,
- * or stands in a directory that may not be written is written in place, from the first byte on.
+ * download: where `curlew get` writes: standard output, or the file of --output. A file is replaced only when its new
+ * content is complete, so a request that brings no body, fails, or is interrupted leaves it as it was. What is no
+ * regular file (a device, a FIFO), has several names, or stands in a directory that may not be written is written in
+ * place, from the first byte on.
  *
  * One at a time in a process: a signal that ends the process must know which file to remove. One thread.
  */

@@ -1,14 +1,14 @@
 /*
- * curlew explain URL: what the next request would find, by the server's own selection and policy, in words. Lines "name: text", or one JSON
- * object of the same names.
+ * curlew explain URL: what the next request would find, by the server's own selection and policy, in words. Lines
+ * "name: text", or one JSON object of the same names.
  */
 #include "verbs/verbs.h"
 
 #include "base/log.h"
 #include "base/units.h"
 #include "http/key.h"
-#include "verbs/url_argument.h"
 #include "verbs/tables.h"
+#include "verbs/url_argument.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -68,7 +68,9 @@ static void say_rules(struct page *p, const struct url_argument *a)
 		say(p, "key_rule", "rule %" PRId64 ": ignore_query", a->key_rule);
 	if (r->fresh_rule != 0)
 		say(p, "fresh_rule", "rule %" PRId64 ": fresh_for_s=%" PRId64 "%s", r->fresh_rule, r->fresh_for_s,
-		    a->lookup.entry != NULL && a->lookup.entry->edited ? ", but fresh_until was written by hand and goes before it" : "");
+		    a->lookup.entry != NULL && a->lookup.entry->edited
+			? ", but fresh_until was written by hand and goes before it"
+			: "");
 	if (r->stale_rule != 0)
 		say(p, "stale_rule", "rule %" PRId64 ": stale_ok_s=%" PRId64, r->stale_rule, r->stale_ok_s);
 	if (r->store_rule != 0)
@@ -115,11 +117,13 @@ static void say_variants(struct page *p, const struct url_argument *a)
 		snprintf(name, sizeof name, "variant_%zu", i + 1);
 		if (e == a->lookup.entry)
 			snprintf(why, sizeof why, "chosen: the most recent that matches, RFC 9111 4.1");
-		else if (selection_matches(e, &a->request, SELECTION_EXACTLY) || selection_matches(e, &a->request, SELECTION_AS_GOOD))
+		else if (selection_matches(e, &a->request, SELECTION_EXACTLY) ||
+			 selection_matches(e, &a->request, SELECTION_AS_GOOD))
 			snprintf(why, sizeof why, "not chosen: it matches, but another goes before it");
 		else
 			find_difference(e, &a->request, why, sizeof why);
-		say(p, name, "entry %" PRId64 ", status %d, %" PRId64 " bytes, %s", e->id, e->status, e->body_bytes, why);
+		say(p, name, "entry %" PRId64 ", status %d, %" PRId64 " bytes, %s", e->id, e->status, e->body_bytes,
+		    why);
 	}
 }
 
@@ -132,7 +136,8 @@ static const char *whose_lifetime(const struct url_argument *a)
 		return ", written by hand";
 	if (a->decision.fresh_rule != 0)
 		return ", by a rule";
-	return a->lookup.use.fresh_until != e->fresh_until ? ", by the origin's word: the rule that decided is gone" : "";
+	return a->lookup.use.fresh_until != e->fresh_until ? ", by the origin's word: the rule that decided is gone"
+							   : "";
 }
 
 static void say_arithmetic(struct page *p, const struct url_argument *a)
@@ -140,22 +145,28 @@ static void say_arithmetic(struct page *p, const struct url_argument *a)
 	const struct entry *e = a->lookup.entry;
 	const struct policy_use *u = &a->lookup.use;
 	char at[WHEN];
-	say(p, "entry", "%" PRId64 ", status %d, %" PRId64 " bytes%s", e->id, e->status, e->body_bytes, e->pinned ? ", pinned" : "");
+	say(p, "entry", "%" PRId64 ", status %d, %" PRId64 " bytes%s", e->id, e->status, e->body_bytes,
+	    e->pinned ? ", pinned" : "");
 	say(p, "stored", "%s, %s", when(e->fetched_at, at), e->reason != NULL ? e->reason : "no reason noted");
-	say(p, "age", "%" PRId64 " s: %" PRId64 " on arrival and %" PRId64 " since, RFC 9111 4.2.3", u->age_s, e->initial_age_s,
-	    u->age_s - e->initial_age_s);
+	say(p, "age", "%" PRId64 " s: %" PRId64 " on arrival and %" PRId64 " since, RFC 9111 4.2.3", u->age_s,
+	    e->initial_age_s, u->age_s - e->initial_age_s);
 	if (u->ahead) {
-		say(p, "fresh_until", "not known: the row is dated in the future, so the clock was ahead when it was stored");
+		say(p, "fresh_until",
+		    "not known: the row is dated in the future, so the clock was ahead when it was stored");
 	} else if (u->fresh_until <= 0) {
-		say(p, "fresh_until", "%s", e->edited ? "0: the origin is asked before the next use (`curlew purge --soft`, or written by hand)"
-		    : "never: what the origin forbids to keep, and the rule that kept it is gone");
+		say(p, "fresh_until", "%s",
+		    e->edited ? "0: the origin is asked before the next use (`curlew purge --soft`, or written by hand)"
+			      : "never: what the origin forbids to keep, and the rule that kept it is gone");
 	} else {
-		say(p, "fresh_until", "%s, %" PRId64 " s after it was stored%s", when(u->fresh_until, at), u->fresh_until - e->fetched_at,
-		    whose_lifetime(a));
-		say(p, "freshness", "%s %" PRId64 " s, RFC 9111 4.2", u->ttl_s > 0 ? "fresh for" : "stale for", u->ttl_s > 0 ? u->ttl_s : -u->ttl_s);
+		say(p, "fresh_until", "%s, %" PRId64 " s after it was stored%s", when(u->fresh_until, at),
+		    u->fresh_until - e->fetched_at, whose_lifetime(a));
+		say(p, "freshness", "%s %" PRId64 " s, RFC 9111 4.2", u->ttl_s > 0 ? "fresh for" : "stale for",
+		    u->ttl_s > 0 ? u->ttl_s : -u->ttl_s);
 	}
-	say(p, "if_it_fails", "%s", !u->stale_if_unreachable ? "not served when asking the origin fails"
-	    : u->stale_if_5xx ? "served when the origin cannot be reached or answers 5xx" : "served when the origin cannot be reached");
+	say(p, "if_it_fails", "%s",
+	    !u->stale_if_unreachable ? "not served when asking the origin fails"
+	    : u->stale_if_5xx        ? "served when the origin cannot be reached or answers 5xx"
+				     : "served when the origin cannot be reached");
 }
 
 struct spellings {
@@ -168,7 +179,8 @@ static int say_spelling(void *ctx, const struct index_column *c, size_t count)
 	struct spellings *s = ctx;
 	char name[32];
 	snprintf(name, sizeof name, "other_spelling_%d", ++s->count);
-	say(s->page, name, "%s, entry %s: a request for it is answered by that entry", count > 1 ? c[1].text : "", c[0].text);
+	say(s->page, name, "%s, entry %s: a request for it is answered by that entry", count > 1 ? c[1].text : "",
+	    c[0].text);
 	return 0;
 }
 
@@ -179,7 +191,8 @@ static void say_spellings(struct page *p, const struct url_argument *a)
 	struct spellings s = {.page = p};
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	if (store_query(a->glimpse.dir, "SELECT id, url FROM entry WHERE (url = ?1 OR normal_url = ?1) AND url <> ?2 ORDER BY url, id LIMIT 20",
+	if (store_query(a->glimpse.dir,
+		"SELECT id, url FROM entry WHERE (url = ?1 OR normal_url = ?1) AND url <> ?2 ORDER BY url, id LIMIT 20",
 		params, 2, say_spelling, &s, &why) != 0)
 		log_say("explain: %s", buf_str(&why));
 	buf_fini(&why);
@@ -200,7 +213,8 @@ static void say_absence(struct page *p, struct url_argument *a)
 		say(p, "not_stored", "%s", refusal);
 	*parts = (struct index_parts){.whole_bytes = -1};
 	if (inspect_parts(&a->glimpse, a->key, wanted, &a->request, parts) == INDEX_FOUND)
-		say(p, "parts", "%zu, of which %" PRId64 " bytes from the beginning", parts->count, index_parts_cover(parts, 0));
+		say(p, "parts", "%zu, of which %" PRId64 " bytes from the beginning", parts->count,
+		    index_parts_cover(parts, 0));
 	free(refusal);
 	buf_fini(&why);
 }
@@ -269,7 +283,9 @@ static bool say_asking(struct page *p, const struct url_argument *a, bool body)
 {
 	const struct selection *l = &a->lookup;
 	char why[64];
-	const char *not_stored = l->entry != NULL ? l->use.reason : l->rows.count > 0 ? "no variant is for this request" : "nothing is stored";
+	const char *not_stored = l->entry != NULL    ? l->use.reason
+				 : l->rows.count > 0 ? "no variant is for this request"
+						     : "nothing is stored";
 	if (l->entry != NULL && !body)
 		not_stored = "its body file is missing or of another size, and the row goes";
 	if (a->demand.only_if_cached) {
@@ -281,8 +297,10 @@ static bool say_asking(struct page *p, const struct url_argument *a, bool body)
 	} else if (l->entry == NULL || !body) {
 		say(p, "next", "a miss: %s, so the origin is asked", not_stored);
 	} else {
-		bool validates = l->use.verdict == POLICY_REVALIDATE && (l->entry->etag != NULL || l->entry->last_modified != NULL);
-		say(p, "next", "the origin is asked%s: %s", validates ? " whether it still holds" : " anew", not_stored);
+		bool validates =
+		    l->use.verdict == POLICY_REVALIDATE && (l->entry->etag != NULL || l->entry->last_modified != NULL);
+		say(p, "next", "the origin is asked%s: %s", validates ? " whether it still holds" : " anew",
+		    not_stored);
 	}
 	return false;
 }
@@ -309,17 +327,20 @@ static bool say_next(struct page *p, const struct url_argument *a)
 	return say_asking(p, a, body);
 }
 
-/* True when mktime() found the moment as it was written: it takes 30 February, or an hour that summer time leaves out, for another. */
+/* True when mktime() found the moment as it was written: it takes 30 February, or an hour that summer time leaves out,
+ * for another. */
 static bool is_real(const struct tm *written, const struct tm *made)
 {
-	return written->tm_year == made->tm_year && written->tm_mon == made->tm_mon && written->tm_mday == made->tm_mday &&
-	    written->tm_hour == made->tm_hour && written->tm_min == made->tm_min && written->tm_sec == made->tm_sec;
+	return written->tm_year == made->tm_year && written->tm_mon == made->tm_mon &&
+	       written->tm_mday == made->tm_mday && written->tm_hour == made->tm_hour &&
+	       written->tm_min == made->tm_min && written->tm_sec == made->tm_sec;
 }
 
 /* A time as --at takes it, from now on. 0, or -1 when it is none. */
 static int read_time(const char *text, int64_t *at)
 {
-	static const char *const forms[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
+	static const char *const forms[] = {
+	    "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
 	double later;
 	if (text[0] == '+' && units_span(text + 1, &later) == 0) {
 		*at += (int64_t)later;
@@ -344,8 +365,10 @@ static void say_cache(struct page *p, const struct url_argument *a, const struct
 	const struct inspect *g = &a->glimpse;
 	char *listen = url_argument_server(a, "listen"), many[128] = "";
 	if (g->servers > 1)
-		snprintf(many, sizeof many, " by %u servers (this is what the one at %s would do)", g->servers, listen != NULL ? listen : "?");
-	say(p, "cache", "%s, %s, %s%s", conf_cache_dir(conf), g->mode, g->servers > 0 ? "being served" : "no server is running", many);
+		snprintf(many, sizeof many, " by %u servers (this is what the one at %s would do)", g->servers,
+		    listen != NULL ? listen : "?");
+	say(p, "cache", "%s, %s, %s%s", conf_cache_dir(conf), g->mode,
+	    g->servers > 0 ? "being served" : "no server is running", many);
 	free(listen);
 }
 

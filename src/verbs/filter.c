@@ -61,7 +61,9 @@ static int add_url(struct filter *s, struct buf *any, char *url, bool wild)
 		free(glob);
 	/* Written so that an index serves both halves. */
 	if (n > 0)
-		buf_addf(any, wild ? "%surl GLOB ?%zu AND normal_url IS NULL OR normal_url GLOB ?%zu" : "%surl = ?%zu OR normal_url = ?%zu",
+		buf_addf(any,
+		    wild ? "%surl GLOB ?%zu AND normal_url IS NULL OR normal_url GLOB ?%zu"
+			 : "%surl = ?%zu OR normal_url = ?%zu",
 		    any->len == 0 ? "(" : " OR ", n, n);
 	return glob != NULL && n > 0 ? 0 : -1;
 }
@@ -122,7 +124,8 @@ static int add_operand(struct filter *s, struct buf *any, const char *operand, c
 	bool wild = strchr(operand, '*') != NULL;
 	char *url = wild ? NULL : key_of_url(operand, "http");
 	if (!wild && url == NULL) {
-		log_say("%s: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", verb, operand);
+		log_say("%s: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", verb,
+		    operand);
 		return -1;
 	}
 	if (!wild)
@@ -158,7 +161,9 @@ static int add_text(struct filter *s, const struct conf *conf, const char *optio
 		return 0;
 	char *text = host ? url_host(span_of(value)) : strdup(value);
 	if (host && text == NULL) {
-		log_say("--%s %s: not the name of a host (give it without scheme and port; an IPv6 address in brackets)", option, value);
+		log_say(
+		    "--%s %s: not the name of a host (give it without scheme and port; an IPv6 address in brackets)",
+		    option, value);
 		return -1;
 	}
 	size_t n = add_param(s, text);
@@ -186,7 +191,8 @@ static void add_age(struct filter *s, const struct conf *conf, const char *optio
 /* What is pinned is kept from age and size, and goes only when it is named. */
 static void spare_pinned(struct filter *s, const struct conf *conf)
 {
-	bool by_age_or_size = conf_given(conf, "older-than") || conf_given(conf, "unused-for") || conf_given(conf, "larger-than") || conf_flag(conf, "stale");
+	bool by_age_or_size = conf_given(conf, "older-than") || conf_given(conf, "unused-for") ||
+			      conf_given(conf, "larger-than") || conf_flag(conf, "stale");
 	if (conf_is(conf, CONF_PURGE) && by_age_or_size && !conf_flag(conf, "soft"))
 		add_condition(s, "ruled.pinned = 0");
 }

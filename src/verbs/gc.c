@@ -33,11 +33,15 @@ static int wait_until_clean(const char *dir, const struct store *store, struct b
 	bool terminal = isatty(STDERR_FILENO), shown = false;
 	int64_t left = 0, before = INT64_MAX, waited_ms = 0;
 	int rc;
-	while ((rc = url_argument_number(dir, "SELECT count(*) FROM trash", &left, why)) == 0 && (left > 0 || !store_swept(store))) {
+	while ((rc = url_argument_number(dir, "SELECT count(*) FROM trash", &left, why)) == 0 &&
+	       (left > 0 || !store_swept(store))) {
 		waited_ms = left < before || !store_swept(store) ? 0 : waited_ms + PAUSE_MS;
 		before = left;
 		if (waited_ms > PATIENCE_S * 1000) {
-			buf_addf(why, "%s: %" PRId64 " files do not go (they may not be removed, or a backup is being made; try again later)", dir, left);
+			buf_addf(why,
+			    "%s: %" PRId64
+			    " files do not go (they may not be removed, or a backup is being made; try again later)",
+			    dir, left);
 			rc = -1;
 			break;
 		}
@@ -70,7 +74,8 @@ static int collect(const char *dir)
 	buf_init(&why, BUF_LINE);
 	int rc = -1;
 	struct store *store = NULL;
-	if (url_argument_number(dir, "SELECT count(*) FROM trash", &trash, &why) == 0 && (store = store_open(&config, &why)) != NULL)
+	if (url_argument_number(dir, "SELECT count(*) FROM trash", &trash, &why) == 0 &&
+	    (store = store_open(&config, &why)) != NULL)
 		rc = wait_until_clean(dir, store, &why);
 	store_close(store);
 	if (rc == 0)

@@ -1,6 +1,7 @@
 /*
- * curlew get URL: the server's own path through the cache with standard output for a client. A request is written as a client would write
- * it, parsed as a client's, and its answer comes to the sink below. Exit numbers of failed transfers are curl's.
+ * curlew get URL: the server's own path through the cache with standard output for a client. A request is written as a
+ * client would write it, parsed as a client's, and its answer comes to the sink below. Exit numbers of failed transfers
+ * are curl's.
  */
 #include "verbs/verbs.h"
 
@@ -8,8 +9,8 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "fetch/engine.h"
-#include "proxy/exchange.h"
 #include "proxy/dispatch.h"
+#include "proxy/exchange.h"
 #include "verbs/download.h"
 #include "verbs/fields.h"
 #include "verbs/progress.h"
@@ -24,7 +25,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HOPS = 20, CURL_WRITE = 23, CURL_TIMEOUT = 28, CURL_HTTP = 22, CURL_PARTIAL = 18, CURL_RANGE = 33, CURL_URL = 3, CURL_REDIRECTS = 47 };
+enum {
+	HOPS = 20,
+	CURL_WRITE = 23,
+	CURL_TIMEOUT = 28,
+	CURL_HTTP = 22,
+	CURL_PARTIAL = 18,
+	CURL_RANGE = 33,
+	CURL_URL = 3,
+	CURL_REDIRECTS = 47
+};
 
 struct get {
 	struct sink sink; /* first */
@@ -32,15 +42,15 @@ struct get {
 	struct exchange *x;
 	struct download out;
 	struct buf heads; /* -i: what goes before the body, when there is one */
-	bool own;	/* the body is curlew's own words: they go to stderr */
-	bool drop;	/* the body is not wanted: -f, or a redirect that is followed */
-	bool no_body;	/* HEAD, 204, 304 */
+	bool own;         /* the body is curlew's own words: they go to stderr */
+	bool drop;        /* the body is not wanted: -f, or a redirect that is followed */
+	bool no_body;     /* HEAD, 204, 304 */
 	bool progress;
 	int status;
-	int code;	/* curl's number, 0 so far */
+	int code; /* curl's number, 0 so far */
 	int64_t expected, received;
 	double began, shown;
-	char *location;	/* of a redirect, to be followed */
+	char *location; /* of a redirect, to be followed */
 };
 
 static struct get *of(struct sink *s)
@@ -79,7 +89,8 @@ static void show_progress(struct get *g, bool last)
 	if (!g->progress || (g->shown == 0 && (last || now - g->began < 1)) || (!last && now - g->shown < 0.2))
 		return;
 	g->shown = now;
-	fprintf(stderr, "\r%s\033[K", progress_line(line, sizeof line, columns(), g->received, g->expected, now - g->began));
+	fprintf(stderr, "\r%s\033[K",
+	    progress_line(line, sizeof line, columns(), g->received, g->expected, now - g->began));
 	if (last)
 		fputc('\n', stderr);
 }
@@ -169,7 +180,8 @@ static int sink_begin(struct sink *s, const struct response_head *r)
 		print_verbose(buf_span(&head), '<');
 	if (conf_flag(g->conf, "include") || heads_only)
 		buf_addspan(&g->heads, buf_span(&head));
-	if (g->out.path == NULL || (heads_only && !g->drop)) /* a file waits for the body, unless the head is all that is wanted */
+	if (g->out.path == NULL || (heads_only && !g->drop)) /* a file waits for the body, unless the head is all that
+								is wanted */
 		rc = write_body(g, "", 0);
 	buf_fini(&head);
 	return rc;
@@ -216,7 +228,8 @@ static int sink_end(struct sink *s, struct span trailers)
 	(void)trailers;
 	struct get *g = of(s);
 	show_progress(g, true);
-	if (g->own || g->drop || g->no_body || g->status / 100 != 2) /* nothing came for the file, or it is written already */
+	if (g->own || g->drop || g->no_body || g->status / 100 != 2) /* nothing came for the file, or it is written
+									already */
 		return 0;
 	return write_body(g, "", 0); /* an empty body is an empty file */
 }
@@ -260,7 +273,8 @@ static bool is_secret(const char *line)
 }
 
 /* asked: the URL of the command line. */
-static int write_request(const struct conf *conf, const char *asked, const char *url, const char *target, struct buf *out)
+static int write_request(
+    const struct conf *conf, const char *asked, const char *url, const char *target, struct buf *out)
 {
 	bool agent = false, accept = false;
 	buf_addf(out, "%s %s HTTP/1.1\r\n", conf_flag(conf, "head") ? "HEAD" : "GET", target);
@@ -328,14 +342,16 @@ out:
 static int get_all(struct context *context, const struct conf *conf, const char *url)
 {
 	struct get g = {
-	    .sink = {sink_interim, sink_begin, sink_bytes, sink_file, sink_flush, sink_end, sink_cut, sink_gone, sink_go_on},
+	    .sink = {sink_interim, sink_begin, sink_bytes, sink_file, sink_flush, sink_end, sink_cut, sink_gone,
+		sink_go_on},
 	    .conf = conf,
 	    .expected = -1,
 	    .began = clock_s(),
 	};
 	download_init(&g.out, conf_text(conf, "output"));
 	buf_init(&g.heads, BUF_HEAD);
-	g.progress = !conf_flag(conf, "silent") && isatty(STDERR_FILENO) && (g.out.path != NULL || !isatty(STDOUT_FILENO));
+	g.progress =
+	    !conf_flag(conf, "silent") && isatty(STDERR_FILENO) && (g.out.path != NULL || !isatty(STDOUT_FILENO));
 	char *next = strdup(url);
 	int code = 0;
 	for (int hop = 0; next != NULL; hop++) {
@@ -377,7 +393,8 @@ int verb_get(int argc, char **argv)
 		log_say("get: one URL is wanted (see `curlew get --help`)");
 	} else if (!fields_check(conf, "get")) {
 		status = 2;
-	} else if ((url = read_url(conf_text(conf, "origin"), conf_text(conf, "default-scheme"), conf_operand(conf, 0))) == NULL) {
+	} else if ((url = read_url(
+			conf_text(conf, "origin"), conf_text(conf, "default-scheme"), conf_operand(conf, 0))) == NULL) {
 		log_say("get: '%s' is no http or https URL", conf_operand(conf, 0));
 		status = CURL_URL;
 	} else if ((status = context_open(&context, conf, &why)) != 0) {

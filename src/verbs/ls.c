@@ -21,14 +21,19 @@ static const struct table_column columns[] = {
 };
 
 #define QUESTION                                                                                                       \
-	"SELECT ruled.state AS state, status, body_bytes, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, hits, ruled.pinned AS pinned, "  \
+	"SELECT ruled.state AS state, status, body_bytes, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, " \
+	"hits, ruled.pinned AS pinned, "                                                                               \
 	"ruled.tag AS tag, url " FILTER_FROM
 
 static const struct {
 	const char *key, *order;
 } orders[] = {
-    {"url", "url, vary"}, {"host", "host, url, vary"}, {"size", "body_bytes DESC, url"}, {"age", "fetched_at - initial_age_s, url"},
-    {"hits", "hits DESC, url"}, {"used", "used_at DESC, url"},
+    {"url", "url, vary"},
+    {"host", "host, url, vary"},
+    {"size", "body_bytes DESC, url"},
+    {"age", "fetched_at - initial_age_s, url"},
+    {"hits", "hits DESC, url"},
+    {"used", "used_at DESC, url"},
 };
 
 static const char *find_order(const char *key)
@@ -54,7 +59,8 @@ static int list(const struct conf *conf, const struct filter *s, const char *ord
 	else if (rows == 0 && s->where.len == 0)
 		log_say("ls: nothing is stored in %s", conf_cache_dir(conf));
 	else if (rows == 0)
-		log_say("ls: nothing stored matches%s%s", buf_str(&s->words), strchr(buf_str(&s->words), '*') != NULL ? " (a glob is matched with the whole URL: '*word*')" : "");
+		log_say("ls: nothing stored matches%s%s", buf_str(&s->words),
+		    strchr(buf_str(&s->words), '*') != NULL ? " (a glob is matched with the whole URL: '*word*')" : "");
 	buf_fini(&sql);
 	buf_fini(&why);
 	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;
@@ -71,7 +77,8 @@ int verb_ls(int argc, char **argv)
 	status = VERB_USAGE;
 	if (filter_make(&s, conf, "ls") == 0) {
 		if (order == NULL)
-			log_say("ls: --sort %s: not a key (give url, host, size, age, hits or used)", conf_text(conf, "sort"));
+			log_say("ls: --sort %s: not a key (give url, host, size, age, hits or used)",
+			    conf_text(conf, "sort"));
 		else
 			status = list(conf, &s, order);
 	}

@@ -18,16 +18,20 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct table_column columns[] = {
-    {"ID", TABLE_NUMBER, 4}, {"PRIO", TABLE_NUMBER, 4}, {"SAYS", TABLE_TEXT, 48}, {"NOTE", TABLE_TEXT, 20}, {"GLOB", TABLE_TEXT, 0}};
+static const struct table_column columns[] = {{"ID", TABLE_NUMBER, 4}, {"PRIO", TABLE_NUMBER, 4},
+    {"SAYS", TABLE_TEXT, 48}, {"NOTE", TABLE_TEXT, 20}, {"GLOB", TABLE_TEXT, 0}};
 
 /* All that a rule says, in the words it is added with. */
 #define SAYS                                                                                                           \
-	"trim(iif(fresh_for_s IS NULL, '', ' fresh_for_s=' || fresh_for_s) || iif(store IS NULL, '', ' store=' || store) || "      \
-	"iif(stale_ok_s IS NULL, '', ' stale_ok_s=' || stale_ok_s) || iif(offline IS NULL, '', ' offline=' || offline) || "        \
-	"iif(deny IS NULL, '', ' deny=' || deny) || iif(ignore_query IS NULL, '', ' ignore_query=' || quote(ignore_query)) || "    \
-	"iif(follow_redirects IS NULL, '', ' follow_redirects=' || follow_redirects) || "  \
-	"iif(cookies IS NULL, '', ' cookies=' || cookies) || iif(pin IS NULL, '', ' pin=' || pin) || iif(tag IS NULL, '', ' tag=' || tag)) AS says"
+	"trim(iif(fresh_for_s IS NULL, '', ' fresh_for_s=' || fresh_for_s) || iif(store IS NULL, '', ' store=' || "    \
+	"store) || "                                                                                                   \
+	"iif(stale_ok_s IS NULL, '', ' stale_ok_s=' || stale_ok_s) || iif(offline IS NULL, '', ' offline=' || "        \
+	"offline) || "                                                                                                 \
+	"iif(deny IS NULL, '', ' deny=' || deny) || iif(ignore_query IS NULL, '', ' ignore_query=' || "                \
+	"quote(ignore_query)) || "                                                                                     \
+	"iif(follow_redirects IS NULL, '', ' follow_redirects=' || follow_redirects) || "                              \
+	"iif(cookies IS NULL, '', ' cookies=' || cookies) || iif(pin IS NULL, '', ' pin=' || pin) || iif(tag IS "      \
+	"NULL, '', ' tag=' || tag)) AS says"
 #define SHOWN "id, priority, " SAYS ", note, url_glob"
 
 static void table_start(struct table *t, const struct conf *conf)
@@ -45,7 +49,8 @@ static int list(const struct conf *conf)
 	}
 	buf_init(&why, BUF_LINE);
 	table_start(&t, conf);
-	int rc = store_query(conf_cache_dir(conf), "SELECT " SHOWN " FROM rule ORDER BY priority DESC, id", NULL, 0, table_row, &t, &why);
+	int rc = store_query(conf_cache_dir(conf), "SELECT " SHOWN " FROM rule ORDER BY priority DESC, id", NULL, 0,
+	    table_row, &t, &why);
 	long rows = table_end(&t);
 	if (rc != 0)
 		log_say("rule: %s", buf_str(&why));
@@ -60,8 +65,9 @@ static int list(const struct conf *conf)
 static const struct column {
 	const char *name;
 	enum { WHOLE, SECONDS, SWITCH, WORDS } kind;
-} settable[] = {{"priority", WHOLE}, {"fresh_for_s", SECONDS}, {"store", SWITCH}, {"stale_ok_s", SECONDS}, {"offline", SWITCH},
-    {"deny", SWITCH}, {"ignore_query", WORDS}, {"follow_redirects", SWITCH}, {"cookies", SWITCH}, {"pin", SWITCH}, {"tag", WORDS}, {"note", WORDS}};
+} settable[] = {{"priority", WHOLE}, {"fresh_for_s", SECONDS}, {"store", SWITCH}, {"stale_ok_s", SECONDS},
+    {"offline", SWITCH}, {"deny", SWITCH}, {"ignore_query", WORDS}, {"follow_redirects", SWITCH}, {"cookies", SWITCH},
+    {"pin", SWITCH}, {"tag", WORDS}, {"note", WORDS}};
 enum { SETTABLE = sizeof settable / sizeof settable[0], VALUES = SETTABLE + 1 };
 
 static const struct column *find_column(const char *name, size_t n)
@@ -72,7 +78,8 @@ static const struct column *find_column(const char *name, size_t n)
 	return NULL;
 }
 
-/* A whole number, or, where seconds are wanted, a time with its unit. Whether it makes sense is for the checks of the table to say. */
+/* A whole number, or, where seconds are wanted, a time with its unit. Whether it makes sense is for the checks of the
+ * table to say. */
 static bool read_number(const char *text, bool seconds, int64_t *n)
 {
 	char *end;
@@ -90,8 +97,10 @@ static bool read_number(const char *text, bool seconds, int64_t *n)
 /* The value as the column takes it, the caller's. NULL: it has another form (said). */
 static char *make_value(const struct column *c, const char *text)
 {
-	static const char *const forms[] = {[WHOLE] = "a whole number: 10", [SECONDS] = "a time: 90s, 45m, 12h, 30d, 2w or 1y",
-	    [SWITCH] = "1 or 0, yes or no", [WORDS] = ""};
+	static const char *const forms[] = {[WHOLE] = "a whole number: 10",
+	    [SECONDS] = "a time: 90s, 45m, 12h, 30d, 2w or 1y",
+	    [SWITCH] = "1 or 0, yes or no",
+	    [WORDS] = ""};
 	char *value = NULL;
 	int64_t n = 1;
 	if (c->kind == WORDS)
@@ -119,7 +128,8 @@ static bool is_stored(const struct conf *conf, const char *url)
 	bool found = false;
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	store_query(conf_cache_dir(conf), "SELECT 1 FROM entry WHERE url = ?1 UNION ALL SELECT 1 FROM part WHERE url = ?1 LIMIT 1", &url, 1, note_row,
+	store_query(conf_cache_dir(conf),
+	    "SELECT 1 FROM entry WHERE url = ?1 UNION ALL SELECT 1 FROM part WHERE url = ?1 LIMIT 1", &url, 1, note_row,
 	    &found, &why);
 	buf_fini(&why);
 	return found;
@@ -131,7 +141,8 @@ static char *quote_url(const char *text)
 	char *glob = NULL, *url = key_normalise(text, "http");
 	char *quoted = url != NULL ? filter_quoted(url) : NULL;
 	if (url == NULL)
-		log_say("rule: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", text);
+		log_say(
+		    "rule: %s: not a URL that can be stored (give http or https with a host, or a glob with *)", text);
 	else if (quoted != NULL && strstr(text, "://") == NULL)
 		glob = asprintf(&glob, "http*%s", quoted + strlen("http")) < 0 ? NULL : glob;
 	else if (quoted != NULL)
@@ -141,7 +152,8 @@ static char *quote_url(const char *text)
 	return glob;
 }
 
-/* What the column takes, the caller's; NULL: it would match nothing (reported). What has no * and no set is a URL, and means itself alone. */
+/* What the column takes, the caller's; NULL: it would match nothing (reported). What has no * and no set is a URL, and
+ * means itself alone. */
 static char *make_glob(const struct conf *conf, const char *text)
 {
 	const char *why;
@@ -158,7 +170,8 @@ static char *make_glob(const struct conf *conf, const char *text)
 	return glob;
 }
 
-/* "INSERT ..." of the operands, whose values are the caller's to free. The number of values, or -1 when they make no sense (said). */
+/* "INSERT ..." of the operands, whose values are the caller's to free. The number of values, or -1 when they make no
+ * sense (said). */
 static int make_insert(const struct conf *conf, struct buf *sql, char *values[VALUES])
 {
 	const struct column *given[VALUES] = {NULL};
@@ -201,7 +214,8 @@ static int change(const struct conf *conf, const char *sql, const char *const *p
 {
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	int rc = store_change_rows(conf_cache_dir(conf), sql, params, count, !conf_flag(conf, "dry-run"), table_row, t, &why);
+	int rc = store_change_rows(
+	    conf_cache_dir(conf), sql, params, count, !conf_flag(conf, "dry-run"), table_row, t, &why);
 	if (rc != 0)
 		log_say("rule: %s", buf_str(&why));
 	buf_fini(&why);
@@ -281,7 +295,8 @@ static int keep_glob(void *ctx, const struct index_column *c, size_t count)
 static char *find_glob(const struct conf *conf, const char *what, struct buf *why)
 {
 	char *glob = NULL;
-	int rc = store_query(conf_cache_dir(conf), "SELECT url_glob FROM rule WHERE id = CAST(?1 AS INTEGER)", &what, 1, keep_glob, &glob, why);
+	int rc = store_query(conf_cache_dir(conf), "SELECT url_glob FROM rule WHERE id = CAST(?1 AS INTEGER)", &what, 1,
+	    keep_glob, &glob, why);
 	if (rc == 0 && glob == NULL)
 		log_say("rule: %s: no such rule (curlew rule ls)", what);
 	return glob;
@@ -290,7 +305,8 @@ static char *find_glob(const struct conf *conf, const char *what, struct buf *wh
 /* Which stored URLs a rule, or one with such a glob, would touch. */
 static int test(const struct conf *conf)
 {
-	static const struct table_column urls[] = {{"STATUS", TABLE_NUMBER, 6}, {"SIZE", TABLE_BYTES, 10}, {"URL", TABLE_TEXT, 0}};
+	static const struct table_column urls[] = {
+	    {"STATUS", TABLE_NUMBER, 6}, {"SIZE", TABLE_BYTES, 10}, {"URL", TABLE_TEXT, 0}};
 	struct table t;
 	struct buf why;
 	const char *what = conf_operand(conf, 1);
@@ -304,8 +320,9 @@ static int test(const struct conf *conf)
 	int rc = -1, status = is_id(what) ? VERB_NOTHING : VERB_USAGE;
 	if (glob != NULL) {
 		table_begin(&t, stdout, table_style_for(conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
-		rc = store_query(conf_cache_dir(conf), "SELECT status, body_bytes, url FROM entry WHERE coalesce(normal_url, url) GLOB ?1 ORDER BY url", &param, 1,
-		    table_row, &t, &why);
+		rc = store_query(conf_cache_dir(conf),
+		    "SELECT status, body_bytes, url FROM entry WHERE coalesce(normal_url, url) GLOB ?1 ORDER BY url",
+		    &param, 1, table_row, &t, &why);
 		status = table_end(&t) > 0 ? VERB_DONE : VERB_NOTHING;
 	}
 	if (why.len > 0) {

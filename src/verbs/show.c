@@ -2,9 +2,9 @@
 
 #include "base/conf.h"
 #include "base/log.h"
-#include "verbs/url_argument.h"
 #include "verbs/filter.h"
 #include "verbs/tables.h"
+#include "verbs/url_argument.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,24 +15,46 @@ static const struct {
 	const char *name;
 	enum table_kind kind;
 } columns[] = {
-    {"url", TABLE_TEXT}, {"vary", TABLE_TEXT}, {"id", TABLE_NUMBER}, {"status", TABLE_NUMBER}, {"state", TABLE_STATE},
-    {"reason", TABLE_TEXT}, {"age_s", TABLE_SPAN}, {"fresh_for_s", TABLE_SPAN}, {"fetched_at", TABLE_TIME},
-    {"fresh_until", TABLE_TIME}, {"stale_until", TABLE_TIME}, {"used_at", TABLE_TIME}, {"hits", TABLE_NUMBER},
-    {"body_bytes", TABLE_BYTES}, {"body_file", TABLE_TEXT}, {"sha256", TABLE_TEXT}, {"etag", TABLE_TEXT},
-    {"last_modified", TABLE_TEXT}, {"pinned", TABLE_FLAG}, {"tag", TABLE_TEXT}, {"note", TABLE_TEXT}, {"rule_id", TABLE_NUMBER},
-    {"dns_ms", TABLE_NUMBER}, {"connect_ms", TABLE_NUMBER}, {"ttfb_ms", TABLE_NUMBER}, {"total_ms", TABLE_NUMBER},
+    {"url", TABLE_TEXT},
+    {"vary", TABLE_TEXT},
+    {"id", TABLE_NUMBER},
+    {"status", TABLE_NUMBER},
+    {"state", TABLE_STATE},
+    {"reason", TABLE_TEXT},
+    {"age_s", TABLE_SPAN},
+    {"fresh_for_s", TABLE_SPAN},
+    {"fetched_at", TABLE_TIME},
+    {"fresh_until", TABLE_TIME},
+    {"stale_until", TABLE_TIME},
+    {"used_at", TABLE_TIME},
+    {"hits", TABLE_NUMBER},
+    {"body_bytes", TABLE_BYTES},
+    {"body_file", TABLE_TEXT},
+    {"sha256", TABLE_TEXT},
+    {"etag", TABLE_TEXT},
+    {"last_modified", TABLE_TEXT},
+    {"pinned", TABLE_FLAG},
+    {"tag", TABLE_TEXT},
+    {"note", TABLE_TEXT},
+    {"rule_id", TABLE_NUMBER},
+    {"dns_ms", TABLE_NUMBER},
+    {"connect_ms", TABLE_NUMBER},
+    {"ttfb_ms", TABLE_NUMBER},
+    {"total_ms", TABLE_NUMBER},
     {"headers", TABLE_TEXT},
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-static const char question[] =
-    "SELECT url, vary, id, status, "
-    "ruled.state AS state, "
-    "reason, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, ruled.fresh_until - unixepoch() AS fresh_for_s, fetched_at, "
-    "ruled.fresh_until AS fresh_until, ruled.stale_until AS stale_until, used_at, hits, body_bytes, body_file, lower(hex(sha256)) AS sha256, "
-    "etag, last_modified, ruled.pinned AS pinned, ruled.tag AS tag, note, rule_id, dns_ms, connect_ms, ttfb_ms, total_ms, headers "
-    FILTER_FROM " WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) "
-    "ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
+static const char question[] = "SELECT url, vary, id, status, "
+			       "ruled.state AS state, "
+			       "reason, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, ruled.fresh_until - "
+			       "unixepoch() AS fresh_for_s, fetched_at, "
+			       "ruled.fresh_until AS fresh_until, ruled.stale_until AS stale_until, used_at, hits, "
+			       "body_bytes, body_file, lower(hex(sha256)) AS sha256, "
+			       "etag, last_modified, ruled.pinned AS pinned, ruled.tag AS tag, note, rule_id, dns_ms, "
+			       "connect_ms, ttfb_ms, total_ms, headers " FILTER_FROM
+			       " WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) "
+			       "ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
 
 struct shown {
 	enum table_style style;
@@ -99,8 +121,8 @@ static int say_refusal(void *ctx, const struct index_column *v, size_t count)
 	*(bool *)ctx = true;
 	const char *times = store_text(&v[4]);
 	bool once = strcmp(times, "1") == 0;
-	log_say("show: %s: not stored: %s (status %s, %s%s%s)", store_text(&v[0]), store_text(&v[1]), store_text(&v[2]), store_text(&v[3]),
-	    once ? "" : ", times: ", once ? "" : times);
+	log_say("show: %s: not stored: %s (status %s, %s%s%s)", store_text(&v[0]), store_text(&v[1]), store_text(&v[2]),
+	    store_text(&v[3]), once ? "" : ", times: ", once ? "" : times);
 	return 0;
 }
 
@@ -108,7 +130,8 @@ static int say_parts(void *ctx, const struct index_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
-	log_say("show: %s: not stored whole: %s bytes%s in parts (%s; table part)", store_text(&v[0]), store_text(&v[2]), store_text(&v[3]), store_text(&v[1]));
+	log_say("show: %s: not stored whole: %s bytes%s in parts (%s; table part)", store_text(&v[0]),
+	    store_text(&v[2]), store_text(&v[3]), store_text(&v[1]));
 	return 0;
 }
 
@@ -116,14 +139,19 @@ static int say_parts(void *ctx, const struct index_column *v, size_t count)
 static int explain_absence(const char *dir, const char *url, struct buf *why)
 {
 	bool refused = false;
-	int rc = store_query(dir, "SELECT url, reason, status, datetime(at, 'unixepoch', 'localtime'), times FROM refusal WHERE url = ?1",
+	int rc = store_query(dir,
+	    "SELECT url, reason, status, datetime(at, 'unixepoch', 'localtime'), times FROM refusal WHERE url = ?1",
 	    &url, 1, say_refusal, &refused, why);
 	bool in_parts = false;
 	if (rc == 0)
-		rc = store_query(dir, "SELECT ?1, count(*), CAST(total(added) AS INTEGER), coalesce(' of ' || max(whole_bytes), '') FROM ("
-	    "SELECT whole_bytes, max(0, first_byte + body_bytes - max(first_byte, coalesce(max(first_byte + body_bytes) OVER ("
-	    "PARTITION BY vary ORDER BY first_byte, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))) AS added " /* overlaps once */
-	    "FROM part WHERE url = ?1) HAVING count(*) > 0",
+		rc = store_query(dir,
+		    "SELECT ?1, count(*), CAST(total(added) AS INTEGER), coalesce(' of ' || max(whole_bytes), '') FROM "
+		    "("
+		    "SELECT whole_bytes, max(0, first_byte + body_bytes - max(first_byte, coalesce(max(first_byte + "
+		    "body_bytes) OVER ("
+		    "PARTITION BY vary ORDER BY first_byte, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))) "
+		    "AS added " /* overlaps once */
+		    "FROM part WHERE url = ?1) HAVING count(*) > 0",
 		    &url, 1, say_parts, &in_parts, why);
 	if (rc == 0 && !refused && !in_parts)
 		log_say("show: %s: not stored", url);

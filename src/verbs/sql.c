@@ -96,7 +96,10 @@ static int run_shell(const char *const argv[])
 	sigaction(SIGQUIT, &quit, NULL);
 	if (shell > 0 && copied == 0 && WIFSIGNALED(status))
 		raise(WTERMSIG(status)); /* so that a script that is interrupted ends */
-	return shell < 0 ? -1 : copied != 0 ? SHELL_MUTE : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return shell < 0           ? -1
+	       : copied != 0       ? SHELL_MUTE
+	       : WIFEXITED(status) ? WEXITSTATUS(status)
+				   : 128 + WTERMSIG(status);
 }
 
 static int open_shell(const struct conf *conf)
@@ -116,7 +119,8 @@ static int open_shell(const struct conf *conf)
 			log_say("sql: sqlite3: %s", strerror(errno));
 		else if (status == SHELL_ABSENT)
 			log_say("sql: sqlite3: not found (install the shell; Debian: apt-get install sqlite3)");
-		else if (status != 0 && status != SHELL_MUTE && !conf_flag(conf, "write") && (status == SHELL_READONLY || conf_operand(conf, 0) == NULL))
+		else if (status != 0 && status != SHELL_MUTE && !conf_flag(conf, "write") &&
+			 (status == SHELL_READONLY || conf_operand(conf, 0) == NULL))
 			log_say("sql: the index was opened for reading only (give --write to change it)");
 	}
 	buf_fini(&why);

@@ -11,31 +11,50 @@ static const struct {
 	const char *title;
 	enum table_kind kind;
 } totals[] = {
-    {"entries", TABLE_NUMBER}, {"bytes", TABLE_BYTES}, {"hosts", TABLE_NUMBER}, {"fresh", TABLE_NUMBER}, {"pinned", TABLE_NUMBER},
-    {"hits", TABLE_NUMBER}, {"saved_bytes", TABLE_BYTES}, {"refused_urls", TABLE_NUMBER}, {"rules", TABLE_NUMBER},
-    {"trash_files", TABLE_NUMBER}, {"misses", TABLE_NUMBER}, {"hit_percent", TABLE_NUMBER}, {"byte_hit_percent", TABLE_NUMBER},
-    {"since", TABLE_TIME}, {"storing", TABLE_TEXT}, {"unwritable", TABLE_TEXT},
+    {"entries", TABLE_NUMBER},
+    {"bytes", TABLE_BYTES},
+    {"hosts", TABLE_NUMBER},
+    {"fresh", TABLE_NUMBER},
+    {"pinned", TABLE_NUMBER},
+    {"hits", TABLE_NUMBER},
+    {"saved_bytes", TABLE_BYTES},
+    {"refused_urls", TABLE_NUMBER},
+    {"rules", TABLE_NUMBER},
+    {"trash_files", TABLE_NUMBER},
+    {"misses", TABLE_NUMBER},
+    {"hit_percent", TABLE_NUMBER},
+    {"byte_hit_percent", TABLE_NUMBER},
+    {"since", TABLE_TIME},
+    {"storing", TABLE_TEXT},
+    {"unwritable", TABLE_TEXT},
 };
 
-/* Hits, misses and what they saved are those of the same time, that of the table traffic, so that the shares fit them. */
+/* Hits, misses and what they saved are those of the same time, that of the table traffic, so that the shares fit them.
+ */
 static const char totals_question[] =
-    "SELECT counter.entries, counter.bytes, (SELECT count(DISTINCT host) FROM entry) AS hosts, r.fresh, r.pinned, t.hits, t.saved_bytes, "
+    "SELECT counter.entries, counter.bytes, (SELECT count(DISTINCT host) FROM entry) AS hosts, r.fresh, r.pinned, "
+    "t.hits, t.saved_bytes, "
     "(SELECT count(*) FROM refusal) AS refused_urls, (SELECT count(*) FROM rule) AS rules, "
     "(SELECT count(*) FROM trash) AS trash_files, t.misses, t.hit_percent, t.byte_hit_percent, t.since, "
     "coalesce((SELECT value FROM setting WHERE name = 'stopped'), 'yes') AS storing, "
     "(SELECT value FROM setting WHERE name = 'unwritable') AS unwritable "
-    "FROM counter, (SELECT coalesce(sum(state = 'fresh'), 0) AS fresh, coalesce(sum(pinned), 0) AS pinned FROM v_ruled) r, "
-    "(SELECT coalesce(sum(hits), 0) AS hits, coalesce(sum(misses), 0) AS misses, coalesce(sum(hit_bytes), 0) AS saved_bytes, "
+    "FROM counter, (SELECT coalesce(sum(state = 'fresh'), 0) AS fresh, coalesce(sum(pinned), 0) AS pinned FROM "
+    "v_ruled) r, "
+    "(SELECT coalesce(sum(hits), 0) AS hits, coalesce(sum(misses), 0) AS misses, coalesce(sum(hit_bytes), 0) AS "
+    "saved_bytes, "
     "round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent, "
-    "round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent, min(hour) AS since FROM traffic) t";
+    "round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent, min(hour) AS "
+    "since FROM traffic) t";
 
-static const struct table_column hosts[] = {
-    {"ENTRIES", TABLE_NUMBER, 9}, {"SIZE", TABLE_BYTES, 10}, {"HITS", TABLE_NUMBER, 9}, {"SAVED", TABLE_BYTES, 10}, {"HOST", TABLE_TEXT, 0}};
+static const struct table_column hosts[] = {{"ENTRIES", TABLE_NUMBER, 9}, {"SIZE", TABLE_BYTES, 10},
+    {"HITS", TABLE_NUMBER, 9}, {"SAVED", TABLE_BYTES, 10}, {"HOST", TABLE_TEXT, 0}};
 
 static const char hosts_question[] =
     "SELECT entries, bytes, coalesce(hits, 0) AS hits, coalesce(saved_bytes, 0) AS saved_bytes, e.host AS host "
-    "FROM (SELECT host, count(*) AS entries, CAST(total(body_bytes) AS INTEGER) AS bytes FROM entry GROUP BY host ORDER BY bytes DESC, host LIMIT 10) e "
-    "LEFT JOIN (SELECT host, sum(hits) AS hits, sum(hit_bytes) AS saved_bytes FROM traffic GROUP BY host) t ON t.host = e.host "
+    "FROM (SELECT host, count(*) AS entries, CAST(total(body_bytes) AS INTEGER) AS bytes FROM entry GROUP BY host "
+    "ORDER BY bytes DESC, host LIMIT 10) e "
+    "LEFT JOIN (SELECT host, sum(hits) AS hits, sum(hit_bytes) AS saved_bytes FROM traffic GROUP BY host) t ON t.host "
+    "= e.host "
     "ORDER BY bytes DESC, e.host";
 
 static int put_totals(void *ctx, const struct index_column *v, size_t count)
@@ -92,12 +111,14 @@ static int sum_up(const char *dir, bool json)
 	return rc != 0 ? VERB_TROUBLE : VERB_DONE;
 }
 
-static const struct table_column traffic[] = {{"HITS", TABLE_NUMBER, 10}, {"MISSES", TABLE_NUMBER, 10}, {"HIT %", TABLE_NUMBER, 6},
-    {"SAVED", TABLE_BYTES, 10}, {"FETCHED", TABLE_BYTES, 10}, {"BYTE %", TABLE_NUMBER, 6}, {"", TABLE_TEXT, 0}};
+static const struct table_column traffic[] = {{"HITS", TABLE_NUMBER, 10}, {"MISSES", TABLE_NUMBER, 10},
+    {"HIT %", TABLE_NUMBER, 6}, {"SAVED", TABLE_BYTES, 10}, {"FETCHED", TABLE_BYTES, 10}, {"BYTE %", TABLE_NUMBER, 6},
+    {"", TABLE_TEXT, 0}};
 
 #define TRAFFIC                                                                                                        \
-	"SELECT sum(hits) AS hits, sum(misses) AS misses, round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), 1) AS hit_percent, " \
-	"sum(hit_bytes) AS saved_bytes, sum(miss_bytes) AS fetched_bytes, "                                                      \
+	"SELECT sum(hits) AS hits, sum(misses) AS misses, round(100.0 * sum(hits) / max(sum(hits) + sum(misses), 1), " \
+	"1) AS hit_percent, "                                                                                          \
+	"sum(hit_bytes) AS saved_bytes, sum(miss_bytes) AS fetched_bytes, "                                            \
 	"round(100.0 * sum(hit_bytes) / max(sum(hit_bytes) + sum(miss_bytes), 1), 1) AS byte_hit_percent, "
 
 /* What was hit, missed and saved, by host or by hour; NULL: by is neither. */
@@ -106,7 +127,8 @@ static const char *find_traffic(const char *by)
 	if (strcmp(by, "host") == 0)
 		return TRAFFIC "host FROM traffic GROUP BY host ORDER BY saved_bytes DESC, host";
 	if (strcmp(by, "hour") == 0)
-		return TRAFFIC "strftime('%Y-%m-%d %H:00', hour, 'unixepoch', 'localtime') AS hour FROM traffic GROUP BY traffic.hour ORDER BY traffic.hour";
+		return TRAFFIC "strftime('%Y-%m-%d %H:00', hour, 'unixepoch', 'localtime') AS hour FROM traffic GROUP "
+			       "BY traffic.hour ORDER BY traffic.hour";
 	return NULL;
 }
 

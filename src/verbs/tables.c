@@ -34,7 +34,8 @@ static void add_span(struct buf *out, int64_t s)
 	static const struct {
 		int64_t below, unit;
 		const char *name;
-	} scale[] = {{120, 1, "s"}, {7200, 60, "min"}, {172800, 3600, "h"}, {63072000, 86400, "days"}, {INT64_MAX, 31536000, "years"}};
+	} scale[] = {{120, 1, "s"}, {7200, 60, "min"}, {172800, 3600, "h"}, {63072000, 86400, "days"},
+	    {INT64_MAX, 31536000, "years"}};
 	if (s < 0) {
 		buf_addc(out, '-');
 		s = s == INT64_MIN ? INT64_MAX : -s;
@@ -134,7 +135,11 @@ void table_put_name(FILE *out, const char *name, int width)
 /* Bytes of the UTF-8 character at p (RFC 3629); 0 when it is none. */
 static size_t utf8_length(const unsigned char *p)
 {
-	size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	size_t n = p[0] < 0x80                   ? 1
+		   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+		   : (p[0] & 0xf0) == 0xe0       ? 3
+		   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+						 : 0;
 	for (size_t i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
@@ -155,7 +160,8 @@ static void json_text(FILE *out, const char *text)
 			fputs("\\n", out);
 		else if (*p == '\t')
 			fputs("\\t", out);
-		else if (*p < 0x20 || *p == 0x7f || n == 0) /* a byte of a field that is not UTF-8 is taken for Latin-1 */
+		else if (*p < 0x20 || *p == 0x7f || n == 0) /* a byte of a field that is not UTF-8 is taken for Latin-1
+							     */
 			fprintf(out, "\\u%04x", *p);
 		else
 			fwrite(p, 1, n, out);
@@ -166,7 +172,10 @@ static void json_text(FILE *out, const char *text)
 
 void table_json(FILE *out, const struct index_column *c)
 {
-	bool infinite = c->text != NULL && c->is_number && c->text[strcspn(c->text, "0123456789")] == '\0'; /* Inf, -Inf: JSON has none */
+	bool infinite = c->text != NULL && c->is_number && c->text[strcspn(c->text, "0123456789")] == '\0'; /* Inf,
+													       -Inf:
+													       JSON has
+													       none */
 	if (c->text == NULL || infinite)
 		fputs("null", out);
 	else if (c->is_number)
@@ -188,7 +197,8 @@ void table_json_object(FILE *out, const struct index_column *columns, size_t cou
 
 /* --- rows --- */
 
-void table_begin(struct table *t, FILE *out, enum table_style style, const struct table_column *columns, size_t column_count)
+void table_begin(
+    struct table *t, FILE *out, enum table_style style, const struct table_column *columns, size_t column_count)
 {
 	*t = (struct table){.out = out, .style = style, .columns = columns, .column_count = column_count};
 	if (style == TABLE_JSON)

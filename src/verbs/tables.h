@@ -1,6 +1,6 @@
 /*
- * table: rows of a question, written for people (on a terminal), for programs (in a pipe: one row a line, values parted by tabs, never
- * changing with the width of anything), or as JSON.
+ * table: rows of a question, written for people (on a terminal), for programs (in a pipe: one row a line, values parted
+ * by tabs, never changing with the width of anything), or as JSON.
  *
  * Rows are written as they come, however many there are. What a column holds decides how it is written for people only:
  * programs and JSON get what the index holds. Control characters never reach a terminal, nor tabs and newlines a pipe.
@@ -24,11 +24,7 @@ enum table_kind {
 	TABLE_TITLE  /* of a column or a value */
 };
 
-enum table_style {
-	TABLE_PEOPLE,
-	TABLE_PLAIN,
-	TABLE_JSON
-};
+enum table_style { TABLE_PEOPLE, TABLE_PLAIN, TABLE_JSON };
 
 struct table_column {
 	const char *title; /* for people */
@@ -58,7 +54,8 @@ void table_humane(struct buf *out, enum table_kind, const char *text);
 void table_json(FILE *out, const struct index_column *);
 /* One row as a JSON object. */
 void table_json_object(FILE *out, const struct index_column *, size_t count);
-/* A value for people, as table_humane() made it: without control characters, and coloured unless NO_COLOR or a dumb terminal says no. */
+/* A value for people, as table_humane() made it: without control characters, and coloured unless NO_COLOR or a dumb
+ * terminal says no. */
 void table_put(FILE *out, enum table_kind, const char *text);
 /* The name of a value for people, before it, width columns wide. */
 void table_put_name(FILE *out, const char *name, int width);

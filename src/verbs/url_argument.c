@@ -102,7 +102,8 @@ bool url_argument_is_file(const struct url_argument *a, const struct conf *conf)
 	return fd >= 0;
 }
 
-/* A URL of the running server itself, as one pastes it from where it was asked: what follows its authority; else NULL. */
+/* A URL of the running server itself, as one pastes it from where it was asked: what follows its authority; else NULL.
+ */
 static const char *behind_own_name(const struct url_argument *a, const char *url)
 {
 	static const char *const names[] = {"http://localhost:", "http://127.0.0.1:", "http://[::1]:"};
@@ -110,7 +111,8 @@ static const char *behind_own_name(const struct url_argument *a, const char *url
 	const char *port = listen != NULL ? strrchr(listen, ':') : NULL, *path = NULL;
 	for (size_t i = 0; port != NULL && i < sizeof names / sizeof names[0] && path == NULL; i++) {
 		const char *at = url + strlen(names[i]);
-		if (strncmp(url, names[i], strlen(names[i])) == 0 && strncmp(at, port + 1, strlen(port + 1)) == 0 && at[strlen(port + 1)] == '/')
+		if (strncmp(url, names[i], strlen(names[i])) == 0 && strncmp(at, port + 1, strlen(port + 1)) == 0 &&
+		    at[strlen(port + 1)] == '/')
 			path = at + strlen(port + 1);
 	}
 	free(listen);
@@ -133,7 +135,8 @@ static char *read_url(const struct url_argument *a, const char *text, const char
 	*why = "not a URL that can be stored (http or https, with a host)";
 	char *scheme = url_argument_server(a, "default-scheme");
 	struct key_target target;
-	char *url = a->origin != NULL && text[0] == '/' ? strdup(text) : key_of_url(text, scheme != NULL ? scheme : "http");
+	char *url =
+	    a->origin != NULL && text[0] == '/' ? strdup(text) : key_of_url(text, scheme != NULL ? scheme : "http");
 	char *real = url != NULL ? of_site(a, url) : NULL;
 	if (real != NULL) {
 		free(url);

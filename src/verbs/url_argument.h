@@ -1,5 +1,6 @@
 /*
- * ask: a question about one URL as a request would put it: its key, the rules, the rows, the variant and the verdict. For explain, cat and show.
+ * ask: a question about one URL as a request would put it: its key, the rules, the rows, the variant and the verdict.
+ * For explain, cat and show.
  */
 #ifndef CURLEW_VERBS_URL_ARGUMENT_H
 #define CURLEW_VERBS_URL_ARGUMENT_H
@@ -28,8 +29,8 @@ struct url_argument {
 	int64_t now;
 };
 
-/* Reads -H of the command line, and how the cache is run. VERB_DONE, or the exit status after having said why not; url_argument_end() is always
- * allowed. */
+/* Reads -H of the command line, and how the cache is run. VERB_DONE, or the exit status after having said why not;
+ * url_argument_end() is always allowed. */
 int url_argument_begin(struct url_argument *, const struct conf *, const char *verb);
 void url_argument_end(struct url_argument *);
 /* Looks the command line's URL up. Likewise. */

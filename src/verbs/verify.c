@@ -46,14 +46,19 @@ static void repair(struct found *f, enum verify_fault fault, const char *table, 
 		f->repaired += changed > 0;
 }
 
-static void note_fault(void *ctx, enum verify_fault fault, const char *table, int64_t id, const char *file, const char *url)
+static void note_fault(
+    void *ctx, enum verify_fault fault, const char *table, int64_t id, const char *file, const char *url)
 {
-	static const char *const words[] = {
-	    [VERIFY_INVALID] = "invalid", [VERIFY_MISSING] = "missing", [VERIFY_SIZE] = "size", [VERIFY_CONTENT] = "content", [VERIFY_UNOWNED] = "unowned"};
+	static const char *const words[] = {[VERIFY_INVALID] = "invalid",
+	    [VERIFY_MISSING] = "missing",
+	    [VERIFY_SIZE] = "size",
+	    [VERIFY_CONTENT] = "content",
+	    [VERIFY_UNOWNED] = "unowned"};
 	struct found *f = ctx;
 	char number[24];
 	snprintf(number, sizeof number, "%" PRId64, id);
-	struct index_column columns[] = {{"fault", words[fault], false}, {"table", table, false}, {"id", table != NULL ? number : NULL, true}, {"file", file, false}, {"url", url, false}};
+	struct index_column columns[] = {{"fault", words[fault], false}, {"table", table, false},
+	    {"id", table != NULL ? number : NULL, true}, {"file", file, false}, {"url", url, false}};
 	if (f->json) {
 		fputs(f->faults > 0 ? ",\n " : "", stdout);
 		table_json_object(stdout, columns, sizeof columns / sizeof columns[0]);
@@ -76,7 +81,8 @@ static void note_fault(void *ctx, enum verify_fault fault, const char *table, in
 
 static int verify(const struct conf *conf)
 {
-	struct found f = {.dir = conf_cache_dir(conf), .repair = conf_flag(conf, "repair"), .json = conf_flag(conf, "json")};
+	struct found f = {
+	    .dir = conf_cache_dir(conf), .repair = conf_flag(conf, "repair"), .json = conf_flag(conf, "json")};
 	struct check check = {.fault = note_fault, .progress = isatty(STDERR_FILENO) ? show_progress : NULL, .ctx = &f};
 	buf_init(&f.why, BUF_LINE);
 	if (f.json)
@@ -93,8 +99,9 @@ static int verify(const struct conf *conf)
 	else if (f.repair)
 		log_say("verify: %ld of %ld faults are repaired", f.repaired, f.faults);
 	else
-		log_say("verify: %ld faults in %" PRId64 " rows and %" PRId64 " files (--repair drops what is wrong; it is fetched again)", f.faults,
-		    check.rows, check.files);
+		log_say("verify: %ld faults in %" PRId64 " rows and %" PRId64
+			" files (--repair drops what is wrong; it is fetched again)",
+		    f.faults, check.rows, check.files);
 	bool trouble = rc != 0 || f.why.len > 0;
 	buf_fini(&f.why);
 	return trouble ? VERB_TROUBLE : f.faults > f.repaired ? VERB_NOTHING : VERB_DONE;

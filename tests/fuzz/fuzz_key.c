@@ -1,7 +1,7 @@
 /*
- * Any bytes as a target, a URL, a Location, a GLOB and as Vary with what it names. A key is the key of itself, what is normalised stays as it
- * is when normalised again, a path of ours never names a host, and a request always matches the variant it made. Fields also pass through
- * every verdict.
+ * Any bytes as a target, a URL, a Location, a GLOB and as Vary with what it names. A key is the key of itself, what is
+ * normalised stays as it is when normalised again, a path of ours never names a host, and a request always matches the
+ * variant it made. Fields also pass through every verdict.
  */
 #include "http/glob.h"
 #include "http/key.h"
@@ -14,8 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 static void check_normal(char *url)
 {
 	char *again = url == NULL ? NULL : key_normalise(url, "https");
-	if (url != NULL &&
-	    (again == NULL || strcmp(url, again) != 0 || !key_same_origin(url, again)))
+	if (url != NULL && (again == NULL || strcmp(url, again) != 0 || !key_same_origin(url, again)))
 		abort();
 	free(again);
 	free(url);

@@ -36,8 +36,7 @@ static void fuzz_request(struct span input)
 	buf_init(&out, BUF_PAGE);
 	if (message_parse_request(&head, input, &fault) == MESSAGE_WHOLE) {
 		rewrite(&head, &out);
-		if (head.bytes > input.len ||
-		    message_parse_request(&again, buf_span(&out), &fault) != MESSAGE_WHOLE ||
+		if (head.bytes > input.len || message_parse_request(&again, buf_span(&out), &fault) != MESSAGE_WHOLE ||
 		    again.count != head.count || again.bytes != out.len)
 			abort();
 		message_request_framing(&head, &framing, &length, &fault);

@@ -1,6 +1,7 @@
 /*
- * fake_engine: engine.h without a network. A test includes it in place of the library's engine and plays the engine's thread and the origin
- * itself: it looks at the fetches that were started, and brings heads, bytes and ends in the order it likes.
+ * fake_engine: engine.h without a network. A test includes it in place of the library's engine and plays the engine's
+ * thread and the origin itself: it looks at the fetches that were started, and brings heads, bytes and ends in the
+ * order it likes.
  *
  * A fetch stays readable until engine_free(), also after its end.
  */
@@ -96,7 +97,8 @@ static inline bool fake_text(struct fetch *f, const char *text)
 
 static inline void fake_done(struct fetch *f, enum engine_outcome outcome, const char *message)
 {
-	struct engine_end end = {.outcome = outcome, .curl_code = outcome == ENGINE_OK ? 0 : 56, .message = message, .fd = -1};
+	struct engine_end end = {
+	    .outcome = outcome, .curl_code = outcome == ENGINE_OK ? 0 : 56, .message = message, .fd = -1};
 	f->done = true;
 	f->ops->done(f->ctx, &end);
 	fake_round_over();

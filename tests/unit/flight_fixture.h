@@ -1,6 +1,7 @@
 /*
- * flight_fixture: a table of flights over a real store and a fake engine. All of it is asked for through flight.h. The test's thread joins, plays
- * the origin, and then reads: what has come does not wait, so that no second thread is needed where none is the point.
+ * flight_fixture: a table of flights over a real store and a fake engine. All of it is asked for through flight.h. The
+ * test's thread joins, plays the origin, and then reads: what has come does not wait, so that no second thread is
+ * needed where none is the point.
  */
 #ifndef CURLEW_TESTS_FLIGHT_FIXTURE_H
 #define CURLEW_TESTS_FLIGHT_FIXTURE_H
@@ -16,12 +17,14 @@
 
 static struct house *house;
 static struct flight_table *flights;
-static struct head requests[2]; /* a plain one, and one in French */
-static struct flight_reader *readers[64];  /* not left yet: a test that fails must not hold up the end of the flights */
+static struct head requests[2];           /* a plain one, and one in French */
+static struct flight_reader *readers[64]; /* not left yet: a test that fails must not hold up the end of the flights */
 
 static inline void start_flights(double collapse_wait_s, int64_t max_body)
 {
-	struct flight_table_config config = {.store = house->store, .collapse_wait_s = collapse_wait_s, .max_body = max_body,
+	struct flight_table_config config = {.store = house->store,
+	    .collapse_wait_s = collapse_wait_s,
+	    .max_body = max_body,
 	    .too_large = "larger than this test allows"};
 	flights = flight_table_new(&config, &house->why);
 	assert_non_null(flights);
@@ -65,8 +68,14 @@ static inline int close_flights(void **state)
 /* A plain GET that others may join. */
 static inline struct flight_ask plain(void)
 {
-	return (struct flight_ask){.method = span_of("GET"), .url = URL, .fields = span_of("Accept: text/plain\n"), .shared = true, .max_age_s = -1,
-	    .upload_bytes = ENGINE_NO_UPLOAD, .landed = flight_table_landed(flights, URL), .request = &requests[0]};
+	return (struct flight_ask){.method = span_of("GET"),
+	    .url = URL,
+	    .fields = span_of("Accept: text/plain\n"),
+	    .shared = true,
+	    .max_age_s = -1,
+	    .upload_bytes = ENGINE_NO_UPLOAD,
+	    .landed = flight_table_landed(flights, URL),
+	    .request = &requests[0]};
 }
 
 static inline struct flight_ask in_french(void)

@@ -1,7 +1,8 @@
 /*
  * store_fixture: a cache directory of its own for each test, a store in it, and the real sqlite3 shell beside it.
  *
- * Nothing here sleeps: what another thread or process does is waited for by EVENTUALLY, with a deadline that only a failure meets.
+ * Nothing here sleeps: what another thread or process does is waited for by EVENTUALLY, with a deadline that only a
+ * failure meets.
  */
 #ifndef CURLEW_TESTS_STORE_FIXTURE_H
 #define CURLEW_TESTS_STORE_FIXTURE_H
@@ -49,8 +50,11 @@ struct house {
 
 static inline struct store *open_store(struct house *h, int64_t size_bytes)
 {
-	struct store_config config = {.dir = h->dir, .size_bytes = size_bytes, .max_entries = h->max_entries,
-	    .min_free_percent = h->min_free_percent, .mode = "shared"};
+	struct store_config config = {.dir = h->dir,
+	    .size_bytes = size_bytes,
+	    .max_entries = h->max_entries,
+	    .min_free_percent = h->min_free_percent,
+	    .mode = "shared"};
 	buf_clear(&h->why);
 	h->store = store_open(&config, &h->why);
 	return h->store;
@@ -143,7 +147,8 @@ static inline int shell(const struct house *h, const char *sql, char *out, size_
 		dup2(ends[1], 2);
 		close(ends[0]);
 		close(ends[1]);
-		execlp("sqlite3", "sqlite3", "-batch", "-init", "/dev/null", "-cmd", ".timeout 20000", path, sql, (char *)NULL);
+		execlp("sqlite3", "sqlite3", "-batch", "-init", "/dev/null", "-cmd", ".timeout 20000", path, sql,
+		    (char *)NULL);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -193,7 +198,8 @@ static inline struct sitter sit(const struct house *h, const char *statements)
 	if (s.pid == 0) {
 		dup2(in[0], 0);
 		dup2(out[1], 1);
-		execlp("sqlite3", "sqlite3", "-batch", "-init", "/dev/null", "-cmd", ".timeout 20000", path, (char *)NULL);
+		execlp(
+		    "sqlite3", "sqlite3", "-batch", "-init", "/dev/null", "-cmd", ".timeout 20000", path, (char *)NULL);
 		_exit(127);
 	}
 	close(in[0]);
@@ -251,8 +257,14 @@ static inline void run_errand(struct disk_job *job)
 
 static inline struct body *make_body(struct store *s, const char *text, size_t n, bool whole, bool seal)
 {
-	struct errand e = {.job = {.run = run_errand}, .store = s, .text = text, .n = n, .whole = whole, .seal = seal,
-	    .mutex = PTHREAD_MUTEX_INITIALIZER, .over = PTHREAD_COND_INITIALIZER};
+	struct errand e = {.job = {.run = run_errand},
+	    .store = s,
+	    .text = text,
+	    .n = n,
+	    .whole = whole,
+	    .seal = seal,
+	    .mutex = PTHREAD_MUTEX_INITIALIZER,
+	    .over = PTHREAD_COND_INITIALIZER};
 	store_on_disk(s, &e.job);
 	pthread_mutex_lock(&e.mutex);
 	while (!e.is_over)
@@ -290,7 +302,8 @@ static inline void put_is_done(struct store_put *put, enum store_put_outcome out
 }
 
 /* Puts the entry, which stays the caller's, with that body (NULL: none), and waits. */
-static inline enum store_put_outcome put_entry(struct store *s, struct entry *e, const char *body, const struct entry *replaces)
+static inline enum store_put_outcome put_entry(
+    struct store *s, struct entry *e, const char *body, const struct entry *replaces)
 {
 	struct waited_put w = {.put = {.entry = e, .replaces = replaces, .done = put_is_done}};
 	if (body != NULL) {
@@ -351,11 +364,15 @@ static inline bool body_is(struct store *s, const struct entry *e, const char *t
 /* entries and bytes of the counter are what the tables say. */
 static inline void assert_counted(const struct house *h)
 {
-	assert_int_equal(sql_number(h, "SELECT entries = (SELECT count(*) FROM entry) AND bytes = (SELECT coalesce(sum(body_bytes), 0) FROM "
-				       "(SELECT body_bytes FROM entry UNION ALL SELECT body_bytes FROM part)) AND "
-				       "new_bytes = (SELECT coalesce(sum(body_bytes), 0) FROM entry WHERE queue = 'new') AND "
-				       "part_bytes = (SELECT coalesce(sum(body_bytes), 0) FROM part) AND ghosts = (SELECT count(*) FROM ghost) "
-				       "FROM counter"), 1);
+	assert_int_equal(
+	    sql_number(h,
+		"SELECT entries = (SELECT count(*) FROM entry) AND bytes = (SELECT coalesce(sum(body_bytes), 0) FROM "
+		"(SELECT body_bytes FROM entry UNION ALL SELECT body_bytes FROM part)) AND "
+		"new_bytes = (SELECT coalesce(sum(body_bytes), 0) FROM entry WHERE queue = 'new') AND "
+		"part_bytes = (SELECT coalesce(sum(body_bytes), 0) FROM part) AND ghosts = (SELECT count(*) FROM "
+		"ghost) "
+		"FROM counter"),
+	    1);
 }
 
 #endif

@@ -10,8 +10,8 @@
 
 /* Decodes input in pieces of n bytes. Returns the last step; content, and what is left behind the
  * end. */
-static enum chunked_step decode(const char *input, size_t len, size_t n, struct buf *content,
-    struct buf *trailers, size_t *left)
+static enum chunked_step decode(
+    const char *input, size_t len, size_t n, struct buf *content, struct buf *trailers, size_t *left)
 {
 	struct chunked c;
 	enum chunked_step step = CHUNKED_MORE;
@@ -40,15 +40,13 @@ static const struct {
     {"9112 7.1", "5\r\nhello\r\n0\r\n\r\n", CHUNKED_END, "hello", "", 0, "one chunk"},
     {"9112 7.1", "0\r\n\r\n", CHUNKED_END, "", "", 0, "none"},
     {"9112 7.1", "000\r\n\r\n", CHUNKED_END, "", "", 0, "a last chunk of many noughts"},
-    {"9112 7.1", "1\r\na\r\n0A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", CHUNKED_END,
-	"a01234567890123456789", "", 0, "hex in both cases"},
+    {"9112 7.1", "1\r\na\r\n0A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", CHUNKED_END, "a01234567890123456789", "",
+	0, "hex in both cases"},
     {"9112 7.1", "2\r\n\r\n\r\n0\r\n\r\n", CHUNKED_END, "\r\n", "", 0, "line ends as content"},
     {"9112 7.1", "0\r\n\r\nGET /", CHUNKED_END, "", "", 5, "what follows is not ours"},
-    {"9112 7.1.1", "5;a=b;c=\"d\"\r\nhello\r\n0;x\r\n\r\n", CHUNKED_END, "hello", "", 0,
-	"extensions are skipped"},
+    {"9112 7.1.1", "5;a=b;c=\"d\"\r\nhello\r\n0;x\r\n\r\n", CHUNKED_END, "hello", "", 0, "extensions are skipped"},
     {"9112 7.1.1", "5 \t;a\r\nhello\r\n0  \r\n\r\n", CHUNKED_END, "hello", "", 0, "padding"},
-    {"9112 7.1.2", "0\r\nA: 1\r\nB: 2\r\n\r\n", CHUNKED_END, "", "A: 1\r\nB: 2\r\n", 0,
-	"trailers are kept"},
+    {"9112 7.1.2", "0\r\nA: 1\r\nB: 2\r\n\r\n", CHUNKED_END, "", "A: 1\r\nB: 2\r\n", 0, "trailers are kept"},
     {"9112 7.1", "5\r\nhel", CHUNKED_MORE, "hel", "", 0, "cut in the data"},
     {"9112 7.1", "5\r\nhello\r\n0\r\n", CHUNKED_MORE, "hello", "", 0, "the empty line misses"},
     {"9112 7.1", "\r\n", CHUNKED_BAD, "", "", 0, "no size"},
@@ -80,15 +78,12 @@ static void pieces_of_any_size_decode_the_same(void **state)
 		size_t len = strlen(rows[i].input);
 		for (size_t n = 1; n <= len; n++) {
 			size_t left = 0;
-			enum chunked_step step =
-			    decode(rows[i].input, len, n, &content, &trailers, &left);
-			if (step != rows[i].step ||
-			    strcmp(buf_str(&content), rows[i].content) != 0 ||
+			enum chunked_step step = decode(rows[i].input, len, n, &content, &trailers, &left);
+			if (step != rows[i].step || strcmp(buf_str(&content), rows[i].content) != 0 ||
 			    (step == CHUNKED_END && left != rows[i].left) ||
-			    (rows[i].trailers != NULL &&
-				strcmp(buf_str(&trailers), rows[i].trailers) != 0))
-				fail_msg("%s: row %zu in pieces of %zu gave %d <%s>: %s",
-				    rows[i].section, i, n, step, buf_str(&content), rows[i].reason);
+			    (rows[i].trailers != NULL && strcmp(buf_str(&trailers), rows[i].trailers) != 0))
+				fail_msg("%s: row %zu in pieces of %zu gave %d <%s>: %s", rows[i].section, i, n, step,
+				    buf_str(&content), rows[i].reason);
 		}
 	}
 	buf_fini(&content);
@@ -105,14 +100,12 @@ static void extensions_and_trailers_have_a_ceiling(void **state)
 	buf_init(&trailers, BUF_PAGE);
 	for (int i = 0; i < 3000; i++)
 		buf_adds(&input, "1;0123456789\r\na\r\n");
-	assert_int_equal(
-	    decode(input.data, input.len, 4096, &content, &trailers, &left), CHUNKED_BAD);
+	assert_int_equal(decode(input.data, input.len, 4096, &content, &trailers, &left), CHUNKED_BAD);
 	buf_clear(&input);
 	buf_adds(&input, "0\r\n");
 	for (int i = 0; i < 3000; i++)
 		buf_adds(&input, "Name: value\r\n");
-	assert_int_equal(
-	    decode(input.data, input.len, 4096, &content, &trailers, &left), CHUNKED_BAD);
+	assert_int_equal(decode(input.data, input.len, 4096, &content, &trailers, &left), CHUNKED_BAD);
 	buf_fini(&input);
 	buf_fini(&content);
 	buf_fini(&trailers);

@@ -22,8 +22,8 @@ static void check_read(const struct row *rows, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		int64_t at = -1;
 		if (!date_parse(span_of(rows[i].text), NOW, &at) || at != rows[i].at)
-			fail_msg("%s: \"%s\" gave %lld, not %lld: %s", rows[i].section,
-			    rows[i].text, (long long)at, (long long)rows[i].at, rows[i].reason);
+			fail_msg("%s: \"%s\" gave %lld, not %lld: %s", rows[i].section, rows[i].text, (long long)at,
+			    (long long)rows[i].at, rows[i].reason);
 	}
 }
 
@@ -41,8 +41,7 @@ static void each_of_the_three_forms_is_read(void **state)
 	    {"9110 5.6.7", "Tue, 29 Feb 2000 12:00:00 GMT", 951825600, "leap day of a 400th year"},
 	    {"9110 5.6.7", "Sat, 31 Dec 2016 23:59:60 GMT", 1483228800, "a leap second"},
 	    {"9110 5.6.7", "Sat, 20 Nov 2286 17:46:39 GMT", 9999999999, "beyond 32 bits"},
-	    {"9110 5.6.7", "Mon, 18 Aug 2050 02:01:18 GMT", 2544400878,
-		"the day name is not compared"},
+	    {"9110 5.6.7", "Mon, 18 Aug 2050 02:01:18 GMT", 2544400878, "the day name is not compared"},
 	    {"9111 4.2", "sun, 06 NOV 1994 08:49:37 gMT", 784111777, "a cache ignores case"},
 	    {"9111 4.2", "SUNDAY, 06-nov-94 08:49:37 GMT", 784111777, "also in RFC 850"},
 	};
@@ -109,8 +108,8 @@ static void what_is_no_http_date_is_refused(void **state)
 static void a_date_cut_anywhere_is_refused(void **state)
 {
 	(void)state;
-	static const char *const whole[] = {"Sun, 06 Nov 1994 08:49:37 GMT",
-	    "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"};
+	static const char *const whole[] = {
+	    "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"};
 	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
 		for (size_t n = 1; n < strlen(whole[i]); n++) {
 			int64_t at;

@@ -30,11 +30,10 @@ static void a_list_is_parted_at_commas_outside_quotes(void **state)
 		char got[128] = "";
 		struct span rest = span_of(rows[i].value), member;
 		while (field_next(&rest, &member))
-			snprintf(got + strlen(got), sizeof got - strlen(got), "%.*s|",
-			    (int)member.len, member.at);
+			snprintf(got + strlen(got), sizeof got - strlen(got), "%.*s|", (int)member.len, member.at);
 		if (strcmp(got, rows[i].members) != 0)
-			fail_msg("%s: <%s> gave <%s>, not <%s>: %s", rows[i].section, rows[i].value,
-			    got, rows[i].members, rows[i].reason);
+			fail_msg("%s: <%s> gave <%s>, not <%s>: %s", rows[i].section, rows[i].value, got,
+			    rows[i].members, rows[i].reason);
 	}
 }
 
@@ -60,11 +59,10 @@ static void a_directive_is_split_into_name_and_argument(void **state)
 		field_directive(span_of(rows[i].member), &name, &value);
 		bool same =
 		    span_is(name, rows[i].name) &&
-		    (rows[i].value == NULL ? value.at == NULL
-					   : value.at != NULL && span_is(value, rows[i].value));
+		    (rows[i].value == NULL ? value.at == NULL : value.at != NULL && span_is(value, rows[i].value));
 		if (!same)
-			fail_msg("%s: <%s> gave <%.*s> <%.*s>: %s", rows[i].section, rows[i].member,
-			    (int)name.len, name.at, (int)value.len, value.at, rows[i].reason);
+			fail_msg("%s: <%s> gave <%.*s> <%.*s>: %s", rows[i].section, rows[i].member, (int)name.len,
+			    name.at, (int)value.len, value.at, rows[i].reason);
 	}
 }
 
@@ -121,10 +119,8 @@ static void entity_tags_compare_weakly_and_strongly(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct span a = span_of(rows[i].a), b = span_of(rows[i].b);
-		if (field_tags_match_weak(a, b) != rows[i].weak ||
-		    field_tags_match_strong(a, b) != rows[i].strong)
-			fail_msg(
-			    "%s: %s %s: %s", rows[i].section, rows[i].a, rows[i].b, rows[i].reason);
+		if (field_tags_match_weak(a, b) != rows[i].weak || field_tags_match_strong(a, b) != rows[i].strong)
+			fail_msg("%s: %s %s: %s", rows[i].section, rows[i].a, rows[i].b, rows[i].reason);
 	}
 }
 
@@ -140,13 +136,12 @@ static void render(const char *value, char *out, size_t size)
 		char *end = out + strlen(out);
 		size_t room = size - strlen(out);
 		if (m.kind == STRUCTURED_INTEGER)
-			snprintf(end, room, "%.*s:i=%lld ", (int)m.key.len, m.key.at,
-			    (long long)m.integer);
+			snprintf(end, room, "%.*s:i=%lld ", (int)m.key.len, m.key.at, (long long)m.integer);
 		else if (m.kind == STRUCTURED_BOOLEAN)
 			snprintf(end, room, "%.*s:b=%d ", (int)m.key.len, m.key.at, m.boolean);
 		else
-			snprintf(end, room, "%.*s:%c=%.*s ", (int)m.key.len, m.key.at,
-			    kinds[m.kind], (int)m.text.len, m.text.at);
+			snprintf(end, room, "%.*s:%c=%.*s ", (int)m.key.len, m.key.at, kinds[m.kind], (int)m.text.len,
+			    m.text.at);
 	}
 	if (step == STRUCTURED_BAD)
 		snprintf(out + strlen(out), size - strlen(out), "BAD");
@@ -193,8 +188,8 @@ static void a_dictionary_is_read_strictly(void **state)
 		/* Members before an error are void, so only the error counts. */
 		const char *bad = strstr(rows[i].want, "BAD");
 		if (bad != NULL ? strstr(got, "BAD") == NULL : strcmp(got, rows[i].want) != 0)
-			fail_msg("%s: <%s> gave <%s>, not <%s>: %s", rows[i].section, rows[i].value,
-			    got, rows[i].want, rows[i].reason);
+			fail_msg("%s: <%s> gave <%s>, not <%s>: %s", rows[i].section, rows[i].value, got, rows[i].want,
+			    rows[i].reason);
 	}
 }
 

@@ -84,7 +84,8 @@ static void requests_that_others_may_not_join_are_fetched_one_by_one(void **stat
 	alone.shared = false;
 	head.method = span_of("HEAD");
 	head.shared = false;
-	struct flight_reader *s[4] = {join(plain(), FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(head, FLIGHT_LEADS)};
+	struct flight_reader *s[4] = {join(plain(), FLIGHT_LEADS), join(alone, FLIGHT_LEADS), join(alone, FLIGHT_LEADS),
+	    join(head, FLIGHT_LEADS)};
 	assert_int_equal(fake_count(), 4);
 	assert_string_equal(fake_fetch(3)->method, "HEAD");
 	for (int i = 0; i < 4; i++)
@@ -99,8 +100,8 @@ static void a_flight_from_another_row_or_before_another_purge_is_not_joined(void
 	struct flight_ask from_row = plain(), after_purge = plain();
 	from_row.was = row;
 	after_purge.purge_id = 1;
-	struct flight_reader *s[4] = {
-	    join(plain(), FLIGHT_LEADS), join(from_row, FLIGHT_LEADS), join(after_purge, FLIGHT_LEADS), join(from_row, FLIGHT_FOLLOWS)};
+	struct flight_reader *s[4] = {join(plain(), FLIGHT_LEADS), join(from_row, FLIGHT_LEADS),
+	    join(after_purge, FLIGHT_LEADS), join(from_row, FLIGHT_FOLLOWS)};
 	for (int i = 0; i < 4; i++)
 		leave(s[i]);
 	entry_free(row);
@@ -182,7 +183,8 @@ static void an_unshareable_url_stays_known_while_it_is_asked_for(void **state)
 static void a_variant_is_for_those_whose_request_selects_it(void **state)
 {
 	(void)state;
-	struct flight_reader *french = join(in_french(), FLIGHT_LEADS), *other = follow(), *too = join(in_french(), FLIGHT_FOLLOWS);
+	struct flight_reader *french = join(in_french(), FLIGHT_LEADS), *other = follow(),
+			     *too = join(in_french(), FLIGHT_FOLLOWS);
 	fake_head(fake_fetch(0), 200, FRESH "Vary: Accept-Language\n", 7);
 	hears_head(french, 200);
 	hears_head(too, 200);

@@ -297,7 +297,8 @@ static void a_redirect_is_followed_where_a_rule_says_so(void **state)
 	assert_true(fake_fetch(0)->cancelled);
 	fake_done(fake_fetch(0), ENGINE_CANCELLED, "");
 	assert_string_equal(fake_fetch(1)->url, "http://elsewhere.example/y");
-	assert_string_equal(fake_fetch(1)->fields, "Accept: text/plain\n"); /* what the first origin may know, the second may not */
+	assert_string_equal(fake_fetch(1)->fields, "Accept: text/plain\n"); /* what the first origin may know, the
+									       second may not */
 	fake_reply(fake_fetch(1), 200, FRESH, "there");
 	hears_head(s, 200);
 	assert_int_equal(reads(s, true, "there"), FLIGHT_END);

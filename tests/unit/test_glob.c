@@ -57,9 +57,11 @@ static void a_glob_is_brought_to_the_form_of_normal_urls(void **state)
 	    {"http://a/x|y {z}*", "http://a/x%7Cy%20%7Bz%7D*", "bytes that no URI contains"},
 	    {"http://a/\xc3\xa9*", "http://a/%C3%A9*", "letters"},
 	    {"b\xc3\xbc"
-	     "cher.example/*", "http*://xn--bcher-kva.example/*", "an internationalised name"},
+	     "cher.example/*",
+		"http*://xn--bcher-kva.example/*", "an internationalised name"},
 	    {"http://*.B\xc3\x9c"
-	     "cher.example/*", "http://*.xn--bcher-kva.example/*", "one label of it"},
+	     "cher.example/*",
+		"http://*.xn--bcher-kva.example/*", "one label of it"},
 	    {"http://0x7f.1/*", "http://127.0.0.1/*", "an address"},
 	    {"http://[::1]/*", "http://[[]::1]/*", "an IPv6 address"},
 	    {"[0:0::1]:8080/*", "http*://[[]::1]:8080/*", "in its one spelling"},
@@ -97,8 +99,8 @@ static void a_glob_is_brought_to_the_form_of_normal_urls(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char *got = read_glob(rows[i].typed);
 		if ((got == NULL) != (rows[i].want == NULL) || (got != NULL && strcmp(got, rows[i].want) != 0))
-			fail_msg("<%s> gave <%s>, not <%s>: %s", rows[i].typed, got != NULL ? got : "NULL", rows[i].want != NULL ? rows[i].want : "NULL",
-			    rows[i].reason);
+			fail_msg("<%s> gave <%s>, not <%s>: %s", rows[i].typed, got != NULL ? got : "NULL",
+			    rows[i].want != NULL ? rows[i].want : "NULL", rows[i].reason);
 		char *again = got != NULL ? read_glob(got) : NULL;
 		if (got != NULL && (again == NULL || strcmp(got, again) != 0))
 			fail_msg("<%s> gave <%s> when read again", got, again != NULL ? again : "NULL");
@@ -110,8 +112,9 @@ static void a_glob_is_brought_to_the_form_of_normal_urls(void **state)
 static void a_url_matches_itself(void **state)
 {
 	(void)state;
-	static const char *const urls[] = {"http://[::1]:8080/x", "http://a/?tag[]=1", "http://a/?a[0]=b&c[d][e]=f", "http://a/x[", "http://a/x]y",
-	    "http://a/?x[]=1&y[]=2", "http://a/%7eb%2f|{}", "http://a:80/x/../y", "HTTP://A?b", "http://a/[]", "http://b\xc3\xbc/\xc3\xbc"};
+	static const char *const urls[] = {"http://[::1]:8080/x", "http://a/?tag[]=1", "http://a/?a[0]=b&c[d][e]=f",
+	    "http://a/x[", "http://a/x]y", "http://a/?x[]=1&y[]=2", "http://a/%7eb%2f|{}", "http://a:80/x/../y",
+	    "HTTP://A?b", "http://a/[]", "http://b\xc3\xbc/\xc3\xbc"};
 	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
 		struct buf out, open;
 		char *url = key_normalise(urls[i], "http"), *text = NULL;
@@ -125,7 +128,8 @@ static void a_url_matches_itself(void **state)
 		buf_addf(&open, "%s*", urls[i]);
 		buf_init(&out, BUF_HEAD);
 		text = strdup(buf_str(&open));
-		if (strchr(strstr(urls[i], "//") + 2, '/') != NULL && (glob_read(text, "http", &out, &why) != 0 || !glob_matches(buf_str(&out), url)))
+		if (strchr(strstr(urls[i], "//") + 2, '/') != NULL &&
+		    (glob_read(text, "http", &out, &why) != 0 || !glob_matches(buf_str(&out), url)))
 			fail_msg("<%s> gave <%s>, which does not match <%s>", text, buf_str(&out), url);
 		free(text);
 		free(url);

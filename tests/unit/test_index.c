@@ -4,9 +4,10 @@
 #include "verbs/tables.h"
 
 #define SAMPLE                                                                                                         \
-	"INSERT INTO entry (id, url, status, fetched_at, fresh_until, used_at, body_file, body_bytes) VALUES "             \
-	"(1, 'http://a/1', 200, 1, 2, 3, 'body/ab/000000ab0001', 10), (2, 'http://a/2', 200, 1, 2, 3, 'body/ab/000000ab0002', 20); " \
-	"INSERT INTO part (url, status, first_byte, body_bytes, body_file, fetched_at, fresh_until, used_at) "             \
+	"INSERT INTO entry (id, url, status, fetched_at, fresh_until, used_at, body_file, body_bytes) VALUES "         \
+	"(1, 'http://a/1', 200, 1, 2, 3, 'body/ab/000000ab0001', 10), (2, 'http://a/2', 200, 1, 2, 3, "                \
+	"'body/ab/000000ab0002', 20); "                                                                                \
+	"INSERT INTO part (url, status, first_byte, body_bytes, body_file, fetched_at, fresh_until, used_at) "         \
 	"VALUES ('http://a/3', 206, 0, 5, 'body/ab/000000ab0003', 1, 2, 3); "
 
 static void host_is_read_from_the_url(void **state)
@@ -23,8 +24,10 @@ static void host_is_read_from_the_url(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char text[512], out[256];
-		snprintf(text, sizeof text, "INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('%s', 200, 1, 2, 3) "
-			"RETURNING host", rows[i][0]);
+		snprintf(text, sizeof text,
+		    "INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('%s', 200, 1, 2, 3) "
+		    "RETURNING host",
+		    rows[i][0]);
 		shell(h, text, out, sizeof out);
 		assert_string_equal(out, rows[i][1]);
 	}
@@ -50,10 +53,15 @@ static void edits_move_when_an_answer_may_have_changed_and_not_else(void **state
 	    {"UPDATE entry SET body_file = NULL, body_bytes = 0 WHERE id = 1", 1},
 	    {"UPDATE entry SET fetched_at = 2 WHERE id = 1", 1},
 	    {"UPDATE entry SET initial_age_s = 2 WHERE id = 1", 1},
-	    {"INSERT INTO entry (url, vary, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 'x: y', 200, 1, 2, 3)", 1},
-	    {"INSERT OR REPLACE INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 200, 1, 2, 3)", 1},
+	    {"INSERT INTO entry (url, vary, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 'x: y', "
+	     "200, 1, 2, 3)",
+		1},
+	    {"INSERT OR REPLACE INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 200, "
+	     "1, 2, 3)",
+		1},
 	    {"INSERT INTO rule (url_glob, deny) VALUES ('*', 1)", 1},
-	    {"INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/7', 200, 1, 2, 3)", 0},
+	    {"INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/7', 200, 1, 2, 3)",
+		0},
 	    {"UPDATE entry SET hits = hits + 1, used_at = 99 WHERE id = 1", 0},
 	    {"UPDATE entry SET pinned = 1, tag = 't', note = 'n' WHERE id = 1", 0},
 	    {"UPDATE entry SET sha256 = zeroblob(32) WHERE id = 1", 0},
@@ -62,14 +70,19 @@ static void edits_move_when_an_answer_may_have_changed_and_not_else(void **state
 	sql(h, SAMPLE);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char text[512];
-		snprintf(text, sizeof text, "CREATE TEMP TABLE was AS SELECT edits FROM counter; BEGIN; %s; "
-			"SELECT counter.edits > was.edits FROM counter, was; ROLLBACK", rows[i].sql);
+		snprintf(text, sizeof text,
+		    "CREATE TEMP TABLE was AS SELECT edits FROM counter; BEGIN; %s; "
+		    "SELECT counter.edits > was.edits FROM counter, was; ROLLBACK",
+		    rows[i].sql);
 		if (sql_number(h, text) != rows[i].moves)
 			fail_msg("%s: edits %s", rows[i].sql, rows[i].moves ? "stayed" : "moved");
 	}
 	sql(h, "INSERT INTO rule (url_glob) VALUES ('*')");
-	assert_int_equal(sql_number(h, "CREATE TEMP TABLE was AS SELECT edits FROM counter; UPDATE rule SET deny = 1; DELETE FROM rule; "
-				       "SELECT counter.edits - was.edits FROM counter, was"), 2);
+	assert_int_equal(
+	    sql_number(h,
+		"CREATE TEMP TABLE was AS SELECT edits FROM counter; UPDATE rule SET deny = 1; DELETE FROM rule; "
+		"SELECT counter.edits - was.edits FROM counter, was"),
+	    2);
 }
 
 static void counters_and_trash_agree_with_the_rows_after(void **state)
@@ -81,33 +94,48 @@ static void counters_and_trash_agree_with_the_rows_after(void **state)
 	    {"DELETE FROM entry WHERE id = 1", "body/ab/000000ab0001"},
 	    {"DELETE FROM entry", "body/ab/000000ab0001,body/ab/000000ab0002"},
 	    {"DELETE FROM part", "body/ab/000000ab0003"},
-	    {"UPDATE entry SET body_file = 'body/ab/000000ab0009', body_bytes = 7 WHERE id = 1", "body/ab/000000ab0001"},
-	    {"UPDATE part SET body_file = 'body/ab/000000ab0009', body_bytes = 7", "body/ab/000000ab0003"},
-	    {"INSERT OR REPLACE INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 200, 1, 2, 3)",
+	    {"UPDATE entry SET body_file = 'body/ab/000000ab0009', body_bytes = 7 WHERE id = 1",
 		"body/ab/000000ab0001"},
-	    {"INSERT OR REPLACE INTO entry (id, url, status, fetched_at, fresh_until, used_at) VALUES (1, 'http://a/2', 200, 1, 2, 3)",
+	    {"UPDATE part SET body_file = 'body/ab/000000ab0009', body_bytes = 7", "body/ab/000000ab0003"},
+	    {"INSERT OR REPLACE INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 200, "
+	     "1, 2, 3)",
+		"body/ab/000000ab0001"},
+	    {"INSERT OR REPLACE INTO entry (id, url, status, fetched_at, fresh_until, used_at) VALUES (1, "
+	     "'http://a/2', 200, 1, 2, 3)",
 		"body/ab/000000ab0001,body/ab/000000ab0002"},
-	    {"PRAGMA recursive_triggers = ON; INSERT OR REPLACE INTO entry (url, status, fetched_at, fresh_until, used_at) "
-	     "VALUES ('http://a/1', 200, 1, 2, 3)", "body/ab/000000ab0001"},
+	    {"PRAGMA recursive_triggers = ON; INSERT OR REPLACE INTO entry (url, status, fetched_at, fresh_until, "
+	     "used_at) "
+	     "VALUES ('http://a/1', 200, 1, 2, 3)",
+		"body/ab/000000ab0001"},
 	    {"UPDATE OR REPLACE entry SET url = 'http://a/2' WHERE id = 1", "body/ab/000000ab0002"},
-	    {"PRAGMA recursive_triggers = ON; UPDATE OR REPLACE entry SET url = 'http://a/2' WHERE id = 1", "body/ab/000000ab0002"},
-	    /* Ignored: what the first trigger noted down must not count, neither now nor with the insert that follows. */
-	    {"INSERT OR IGNORE INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 200, 1, 2, 3); "
-	     "INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/5', 200, 1, 2, 3)", NULL},
+	    {"PRAGMA recursive_triggers = ON; UPDATE OR REPLACE entry SET url = 'http://a/2' WHERE id = 1",
+		"body/ab/000000ab0002"},
+	    /* Ignored: what the first trigger noted down must not count, neither now nor with the insert that follows.
+	     */
+	    {"INSERT OR IGNORE INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 200, "
+	     "1, 2, 3); "
+	     "INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/5', 200, 1, 2, 3)",
+		NULL},
 	    {"INSERT INTO entry (url, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 200, 1, 2, 3) "
-	     "ON CONFLICT DO UPDATE SET note = 'n'; DELETE FROM entry WHERE id = 2", NULL},
+	     "ON CONFLICT DO UPDATE SET note = 'n'; DELETE FROM entry WHERE id = 2",
+		NULL},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char text[1024], out[512];
 		/* In one transaction, so that the keeper does not come between. */
-		snprintf(text, sizeof text, "DELETE FROM entry; DELETE FROM part; BEGIN; DELETE FROM trash; %s COMMIT;", SAMPLE);
+		snprintf(text, sizeof text, "DELETE FROM entry; DELETE FROM part; BEGIN; DELETE FROM trash; %s COMMIT;",
+		    SAMPLE);
 		sql(h, text);
-		snprintf(text, sizeof text, "BEGIN; DELETE FROM trash; %s; SELECT coalesce(group_concat(DISTINCT file), '') FROM "
-			"(SELECT file FROM trash ORDER BY file); COMMIT", rows[i].sql);
+		snprintf(text, sizeof text,
+		    "BEGIN; DELETE FROM trash; %s; SELECT coalesce(group_concat(DISTINCT file), '') FROM "
+		    "(SELECT file FROM trash ORDER BY file); COMMIT",
+		    rows[i].sql);
 		/* A pragma has no effect within a transaction. */
 		if (strncmp(rows[i].sql, "PRAGMA", 6) == 0)
-			snprintf(text, sizeof text, "%s; SELECT coalesce(group_concat(DISTINCT file), '') FROM "
-				"(SELECT file FROM trash ORDER BY file)", rows[i].sql);
+			snprintf(text, sizeof text,
+			    "%s; SELECT coalesce(group_concat(DISTINCT file), '') FROM "
+			    "(SELECT file FROM trash ORDER BY file)",
+			    rows[i].sql);
 		if (shell(h, text, out, sizeof out) != 0)
 			fail_msg("%s: %s", rows[i].sql, out);
 		if (rows[i].trash != NULL && strcmp(out, rows[i].trash) != 0)
@@ -121,11 +149,15 @@ static void a_slip_is_refused_with_the_reason(void **state)
 	struct house *h = *state;
 	static const char *const rows[][2] = {
 	    {"INSERT INTO rule (url_glob) VALUES ('')", "url_glob must not be empty: * matches every URL"},
-	    {"INSERT INTO rule (url_glob, fresh_for_s) VALUES ('*', -1)", "fresh_for_s must be a number of seconds, 0 or more"},
-	    {"INSERT INTO rule (url_glob, fresh_for_s) VALUES ('*', '1h')", "cannot store TEXT value in INTEGER column rule.fresh_for_s"},
-	    {"INSERT INTO rule (url_glob, store) VALUES ('*', 2)", "store must be 1 (store), 0 (never store) or NULL (says nothing)"},
+	    {"INSERT INTO rule (url_glob, fresh_for_s) VALUES ('*', -1)",
+		"fresh_for_s must be a number of seconds, 0 or more"},
+	    {"INSERT INTO rule (url_glob, fresh_for_s) VALUES ('*', '1h')",
+		"cannot store TEXT value in INTEGER column rule.fresh_for_s"},
+	    {"INSERT INTO rule (url_glob, store) VALUES ('*', 2)",
+		"store must be 1 (store), 0 (never store) or NULL (says nothing)"},
 	    {"UPDATE entry SET pinned = 2", "pinned must be 0 or 1"},
-	    {"UPDATE entry SET fresh_until = 'tomorrow'", "cannot store TEXT value in INTEGER column entry.fresh_until"},
+	    {"UPDATE entry SET fresh_until = 'tomorrow'",
+		"cannot store TEXT value in INTEGER column entry.fresh_until"},
 	    {"UPDATE entry SET body_file = '/etc/passwd'", "body_file must be a name curlew gave"},
 	    {"UPDATE entry SET body_file = 'body/ab/../../x'", "body_file must be a name curlew gave"},
 	    {"UPDATE entry SET body_file = NULL", "a body without a file has 0 bytes"},
@@ -146,15 +178,20 @@ static void a_slip_is_refused_with_the_reason(void **state)
 static void the_views_read(void **state)
 {
 	struct house *h = *state;
-	sql(h, SAMPLE "UPDATE entry SET fresh_until = unixepoch() + 100, stale_until = unixepoch() + 200 WHERE id = 1;");
-	assert_int_equal(sql_number(h, "SELECT count(*) FROM v_entry WHERE host = 'a' AND state = CASE id WHEN 1 THEN 'fresh' ELSE 'stale' END"), 2);
-	assert_int_equal(sql_number(h, "SELECT entries = 2 AND bytes = 30 AND fresh = 1 FROM v_host WHERE host = 'a'"), 1);
+	sql(h,
+	    SAMPLE "UPDATE entry SET fresh_until = unixepoch() + 100, stale_until = unixepoch() + 200 WHERE id = 1;");
+	assert_int_equal(sql_number(h, "SELECT count(*) FROM v_entry WHERE host = 'a' AND state = CASE id WHEN 1 THEN "
+				       "'fresh' ELSE 'stale' END"),
+	    2);
+	assert_int_equal(
+	    sql_number(h, "SELECT entries = 2 AND bytes = 30 AND fresh = 1 FROM v_host WHERE host = 'a'"), 1);
 	assert_int_equal(sql_number(h, "SELECT group_concat(id) = '2,1' FROM v_big"), 1);
 	assert_int_equal(sql_number(h, "SELECT group_concat(id) = '2' FROM v_stale"), 1);
 	static const struct {
 		const char *bytes, *size;
-	} sizes[] = {{"0", "0 B"}, {"92", "92 B"}, {"1023", "1023 B"}, {"1024", "1.0 KiB"}, {"1048524", "1023.9 KiB"}, {"1048575", "1.0 MiB"},
-	    {"1073741823", "1.0 GiB"}, {"1099511627775", "1.0 TiB"}, {"2199023255552", "2.0 TiB"}};
+	} sizes[] = {{"0", "0 B"}, {"92", "92 B"}, {"1023", "1023 B"}, {"1024", "1.0 KiB"}, {"1048524", "1023.9 KiB"},
+	    {"1048575", "1.0 MiB"}, {"1073741823", "1.0 GiB"}, {"1099511627775", "1.0 TiB"},
+	    {"2199023255552", "2.0 TiB"}};
 	sql(h, "DELETE FROM entry WHERE id = 2;");
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		char text[256];
@@ -162,7 +199,9 @@ static void the_views_read(void **state)
 		snprintf(text, sizeof text, "UPDATE entry SET body_bytes = %s WHERE id = 1;", sizes[i].bytes);
 		if (i > 0)
 			sql(h, text);
-		snprintf(text, sizeof text, "SELECT v_entry.size = '%s' AND v_host.size = '%s' FROM v_entry, v_host WHERE v_host.host = 'a' AND v_entry.host = 'a'",
+		snprintf(text, sizeof text,
+		    "SELECT v_entry.size = '%s' AND v_host.size = '%s' FROM v_entry, v_host WHERE v_host.host = 'a' "
+		    "AND v_entry.host = 'a'",
 		    sizes[i].size, sizes[i].size);
 		buf_init(&said, BUF_LINE);
 		table_humane(&said, TABLE_BYTES, sizes[i].bytes);
@@ -346,7 +385,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(host_is_read_from_the_url, open_house, close_house),
-	    cmocka_unit_test_setup_teardown(edits_move_when_an_answer_may_have_changed_and_not_else, open_house, close_house),
+	    cmocka_unit_test_setup_teardown(
+		edits_move_when_an_answer_may_have_changed_and_not_else, open_house, close_house),
 	    cmocka_unit_test_setup_teardown(counters_and_trash_agree_with_the_rows_after, open_house, close_house),
 	    cmocka_unit_test_setup_teardown(a_slip_is_refused_with_the_reason, open_house, close_house),
 	    cmocka_unit_test_setup_teardown(the_views_read, open_house, close_house),
@@ -357,7 +397,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(damage_behind_the_header_is_found_too, open_house, close_house),
 	    cmocka_unit_test_setup_teardown(a_damaged_index_somebody_uses_is_left_alone, open_house, close_house),
 	    cmocka_unit_test_setup_teardown(a_start_that_was_interrupted_is_begun_again, empty_house, close_house),
-	    cmocka_unit_test_setup_teardown(a_wal_without_its_index_is_not_taken_for_the_new_ones, open_house, close_house),
+	    cmocka_unit_test_setup_teardown(
+		a_wal_without_its_index_is_not_taken_for_the_new_ones, open_house, close_house),
 	    cmocka_unit_test_setup_teardown(a_question_says_what_is_wrong, empty_house, close_house),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* What the keeper does: trash, quota, sweeps after a crash, bodies a power cut may have torn, a reader that does not finish. */
+/* What the keeper does: trash, quota, sweeps after a crash, bodies a power cut may have torn, a reader that does not
+ * finish. */
 #include "unit/store_fixture.h"
 
 #include <sys/file.h>
@@ -32,8 +33,10 @@ static void trash_removes_only_body_files_that_no_row_owns(void **state)
 	put(h->store, "http://a/1", "one");
 	write_file(h, "precious", "mine");
 	write_file(h, "body/precious", "mine");
-	sql(h, "INSERT INTO trash (file) SELECT body_file FROM entry; INSERT INTO trash (file) VALUES ('precious'), ('../precious'), "
-	       "('/etc/hostname'), ('body/../precious'), ('body/precious'), ('body/00/../../precious'), ('index.db'), (''), "
+	sql(h, "INSERT INTO trash (file) SELECT body_file FROM entry; INSERT INTO trash (file) VALUES ('precious'), "
+	       "('../precious'), "
+	       "('/etc/hostname'), ('body/../precious'), ('body/precious'), ('body/00/../../precious'), ('index.db'), "
+	       "(''), "
 	       "('body/zz/000000000001'), ('body/00/00000000000G'), (printf('%.200c', 'x')), ('body/00/000000000001')");
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM trash") == 0);
 	assert_true(exists(h, "precious"));
@@ -73,14 +76,16 @@ static void store_some(struct house *h, int from, int behind)
 	}
 }
 
-/* S3-FIFO in small: who was visited twice before its turn goes on to main, who was not leaves a ghost and comes back into main. */
+/* S3-FIFO in small: who was visited twice before its turn goes on to main, who was not leaves a ghost and comes back
+ * into main. */
 static void the_quota_is_kept_in_the_order_of_eviction(void **state)
 {
 	struct house *h = *state;
 	reopen(h, 20 * 1024);
 	store_some(h, 0, 20);
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry WHERE queue = 'new'"), 20);
-	sql(h, "UPDATE entry SET pinned = 1 WHERE url = 'http://a/0'; UPDATE entry SET visits = 2 WHERE url = 'http://a/1'; "
+	sql(h, "UPDATE entry SET pinned = 1 WHERE url = 'http://a/0'; UPDATE entry SET visits = 2 WHERE url = "
+	       "'http://a/1'; "
 	       "UPDATE entry SET visits = 1 WHERE url = 'http://a/2'");
 	assert_int_equal(sql_number(h, "SELECT url = 'http://a/2' FROM v_evict_next WHERE nth = 1"), 1);
 	store_some(h, 20, 30);
@@ -133,7 +138,8 @@ static void a_disk_without_room_is_relieved(void **state)
 static void what_a_rule_pins_is_not_evicted(void **state)
 {
 	struct house *h = *state;
-	sql(h, "INSERT INTO rule (url_glob, pin) VALUES ('http://a/*', 1); INSERT INTO rule (url_glob, pin, priority) VALUES ('http://a/3', 0, 1)");
+	sql(h, "INSERT INTO rule (url_glob, pin) VALUES ('http://a/*', 1); INSERT INTO rule (url_glob, pin, priority) "
+	       "VALUES ('http://a/3', 0, 1)");
 	reopen(h, 3 * 1024);
 	store_some(h, 0, 5);
 	EVENTUALLY(!is_stored(h->store, "http://a/3"));
@@ -172,7 +178,8 @@ static void a_body_larger_than_the_quota_is_not_stored(void **state)
 
 /* --- after a crash (invariant 3) --- */
 
-/* What main() does in the process that crash_in_another_process() makes: dies with bodies in every state of flight, and one stored. */
+/* What main() does in the process that crash_in_another_process() makes: dies with bodies in every state of flight, and
+ * one stored. */
 static int crash(const char *dir)
 {
 	struct house mine = {0};
@@ -260,8 +267,10 @@ static void a_name_that_meets_a_file_is_skipped(void **state)
 	char next[64], command[256];
 	int64_t number = (int64_t)strtoull(e->body_file + 8, NULL, 16);
 	for (int i = 1; i <= 2; i++) {
-		snprintf(next, sizeof next, "body/%02x/%012llx", (unsigned)((number + i) >> 16) & 0xff, (unsigned long long)(number + i));
-		snprintf(command, sizeof command, "mkdir -p '%s/%.7s'; echo stray > '%s/%s'", h->dir, next, h->dir, next);
+		snprintf(next, sizeof next, "body/%02x/%012llx", (unsigned)((number + i) >> 16) & 0xff,
+		    (unsigned long long)(number + i));
+		snprintf(
+		    command, sizeof command, "mkdir -p '%s/%.7s'; echo stray > '%s/%s'", h->dir, next, h->dir, next);
 		assert_int_equal(system(command), 0);
 	}
 	entry_free(e);
@@ -370,13 +379,15 @@ static void storing_stops_while_a_forgotten_reader_fills_the_disk_and_resumes(vo
 	struct sitter s = sit(h, "BEGIN; SELECT count(*) FROM entry;");
 	sql(h, "CREATE TEMP TABLE junk (x)"); /* nobody else is disturbed by the sitter */
 	/* 140 MB of WAL. */
-	sql(h, "PRAGMA wal_autocheckpoint = 0; WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1400) "
+	sql(h, "PRAGMA wal_autocheckpoint = 0; WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
+	       "< 1400) "
 	       "INSERT INTO entry (url, status, fetched_at, fresh_until, used_at, headers) "
 	       "SELECT 'http://big/' || i, 200, 1, 2, 3, printf('%.100000c', 'x') FROM n");
 	put(h->store, "http://a/2", "two");
 	struct entry *e = make_entry("http://a/3", "");
 	EVENTUALLY(put_entry(h->store, e, "three", NULL) == STORE_PUT_STOPPED);
-	EVENTUALLY(sql_number(h, "SELECT count(*) FROM setting WHERE name = 'stopped' AND value GLOB 'no: *sqlite3*'") == 1);
+	EVENTUALLY(
+	    sql_number(h, "SELECT count(*) FROM setting WHERE name = 'stopped' AND value GLOB 'no: *sqlite3*'") == 1);
 	/* Purging and looking up go on. */
 	store_invalidate(h->store, "http://a/2");
 	store_flush(h->store);

@@ -23,9 +23,8 @@ static enum message_parsed parse(const char *text)
 static void a_request_head_is_taken_apart(void **state)
 {
 	(void)state;
-	static const char text[] =
-	    "GET /x?y HTTP/1.1\r\nHost: example.com\r\nA:  b c\t\r\nEmpty:\r\n"
-	    "A: \xe9\r\n\r\nbody";
+	static const char text[] = "GET /x?y HTTP/1.1\r\nHost: example.com\r\nA:  b c\t\r\nEmpty:\r\n"
+				   "A: \xe9\r\n\r\nbody";
 	assert_int_equal(parse(text), MESSAGE_WHOLE);
 	assert_true(span_is(head.method, "GET"));
 	assert_true(span_is(head.target, "/x?y"));
@@ -61,8 +60,7 @@ static void well_formed_requests_are_taken(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		enum message_parsed parsed = parse(rows[i].text);
-		if (parsed != MESSAGE_WHOLE || head.minor != rows[i].minor ||
-		    head.bytes != strlen(rows[i].text))
+		if (parsed != MESSAGE_WHOLE || head.minor != rows[i].minor || head.bytes != strlen(rows[i].text))
 			fail_msg("%s: %s: %d, %s", rows[i].section, rows[i].reason, parsed,
 			    fault.why == NULL ? "no fault" : fault.why);
 	}
@@ -131,8 +129,7 @@ static void what_two_readers_could_read_differently_is_refused(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		enum message_parsed parsed = parse(rows[i].text);
 		if (parsed != MESSAGE_BAD || fault.status != rows[i].status || fault.why == NULL)
-			fail_msg("%s: %s: %d, status %d", rows[i].section, rows[i].reason, parsed,
-			    fault.status);
+			fail_msg("%s: %s: %d, status %d", rows[i].section, rows[i].reason, parsed, fault.status);
 	}
 }
 
@@ -145,8 +142,7 @@ static void a_nul_is_refused_wherever_it_stands(void **state)
 		memcpy(copy, text, sizeof text);
 		copy[i] = '\0';
 		assert_int_not_equal(
-		    message_parse_request(&head, span_make(copy, sizeof text - 1), &fault),
-		    MESSAGE_WHOLE);
+		    message_parse_request(&head, span_make(copy, sizeof text - 1), &fault), MESSAGE_WHOLE);
 	}
 }
 
@@ -156,11 +152,9 @@ static void a_head_that_comes_byte_by_byte_is_whole_only_at_its_end(void **state
 	static const char text[] = "\r\nGET /x HTTP/1.1\r\nHost: a\r\nB: c\r\n\r\nrest";
 	size_t end = sizeof text - 1 - 4;
 	for (size_t n = 0; n < end; n++)
-		assert_int_equal(
-		    message_parse_request(&head, span_make(text, n), &fault), MESSAGE_MORE);
+		assert_int_equal(message_parse_request(&head, span_make(text, n), &fault), MESSAGE_MORE);
 	for (size_t n = end; n < sizeof text; n++) {
-		assert_int_equal(
-		    message_parse_request(&head, span_make(text, n), &fault), MESSAGE_WHOLE);
+		assert_int_equal(message_parse_request(&head, span_make(text, n), &fault), MESSAGE_WHOLE);
 		assert_int_equal(head.bytes, end);
 		assert_int_equal(head.count, 2);
 	}
@@ -210,9 +204,8 @@ static void a_head_beyond_its_ceilings_is_refused(void **state)
 static void field_lines_are_read_leniently(void **state)
 {
 	(void)state;
-	static const char text[] =
-	    "A: 1\nB :2\r\nno field\n c: folded\nbad name: 3\n: 4\nC:\nD: x\ry\n"
-	    "E: \x01\n\nF: after the empty line\n";
+	static const char text[] = "A: 1\nB :2\r\nno field\n c: folded\nbad name: 3\n: 4\nC:\nD: x\ry\n"
+				   "E: \x01\n\nF: after the empty line\n";
 	assert_int_equal(message_parse_fields(&head, span_of(text)), 0);
 	assert_int_equal(head.count, 4);
 	assert_true(span_is(message_find(&head, "A"), "1"));
@@ -264,8 +257,7 @@ static void a_request_body_is_framed_in_one_way_or_refused(void **state)
 	    {"9112 6.3", "Content-Length: 0x1\r\n", 0, 0, 400, "hex"},
 	    {"9112 6.3", "Content-Length:\r\n", 0, 0, 400, "empty"},
 	    {"9112 6.3", "Content-Length: 9223372036854775808\r\n", 0, 0, 400, "2^63"},
-	    {"9112 6.3", "Content-Length: 9223372036854775807\r\n", MESSAGE_LENGTH, INT64_MAX, 0,
-		"2^63 - 1"},
+	    {"9112 6.3", "Content-Length: 9223372036854775807\r\n", MESSAGE_LENGTH, INT64_MAX, 0, "2^63 - 1"},
 	    {"9112 6.1", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 0, 0, 400, "both"},
 	    {"9112 6.1", "Transfer-Encoding: chunked, chunked\r\n", 0, 0, 400, "chunked twice"},
 	    {"9112 6.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 0, 0, 400,
@@ -284,18 +276,16 @@ static void a_request_body_is_framed_in_one_way_or_refused(void **state)
 		snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "%s\r\n", rows[i].fields);
 		assert_int_equal(parse(text), MESSAGE_WHOLE);
 		int result = message_request_framing(&head, &framing, &length, &fault);
-		bool right = rows[i].status != 0 ? result == -1 && fault.status == rows[i].status
-						 : result == 0 && framing == rows[i].framing &&
-						       length == rows[i].length;
+		bool right = rows[i].status != 0
+				 ? result == -1 && fault.status == rows[i].status
+				 : result == 0 && framing == rows[i].framing && length == rows[i].length;
 		if (!right)
-			fail_msg("%s: %s: result %d, framing %d, length %lld, status %d",
-			    rows[i].section, rows[i].reason, result, framing, (long long)length,
-			    fault.status);
+			fail_msg("%s: %s: result %d, framing %d, length %lld, status %d", rows[i].section,
+			    rows[i].reason, result, framing, (long long)length, fault.status);
 	}
 	enum message_framing framing;
 	int64_t length;
-	assert_int_equal(
-	    parse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), MESSAGE_WHOLE);
+	assert_int_equal(parse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), MESSAGE_WHOLE);
 	assert_int_equal(message_request_framing(&head, &framing, &length, &fault), -1);
 	assert_int_equal(fault.status, 400); /* RFC 9112 6.1 */
 }
@@ -320,12 +310,11 @@ static void a_response_body_is_framed_by_method_and_status_first(void **state)
 	    {"9112 6.3", "GET", 103, "", MESSAGE_NO_BODY, 0, 0, "1xx"},
 	    {"9112 6.3", "CONNECT", 200, "", MESSAGE_NO_BODY, 0, 0, "a tunnel"},
 	    {"9112 6.3", "CONNECT", 403, "Content-Length: 5\n", MESSAGE_LENGTH, 5, 0, "no tunnel"},
-	    {"9112 6.3", "GET", 200, "Content-Length: 5\nTransfer-Encoding: chunked\n",
-		MESSAGE_CHUNKED, 0, 0, "chunked overrides a length"},
+	    {"9112 6.3", "GET", 200, "Content-Length: 5\nTransfer-Encoding: chunked\n", MESSAGE_CHUNKED, 0, 0,
+		"chunked overrides a length"},
 	    {"9112 6.3", "GET", 200, "Content-Length: 5\nContent-Length: 5\n", MESSAGE_LENGTH, 5, 0,
 		"identical lengths are one"},
-	    {"9112 6.3", "GET", 200, "Content-Length: 5\nContent-Length: 6\n", 0, 0, 502,
-		"differing"},
+	    {"9112 6.3", "GET", 200, "Content-Length: 5\nContent-Length: 6\n", 0, 0, 502, "differing"},
 	    {"9112 7.2", "GET", 200, "Transfer-Encoding: gzip, chunked\n", 0, 0, 502, "compressed"},
 	    {"9112 7.2", "GET", 200, "Transfer-Encoding: gzip;level=9\n", 0, 0, 502, "and says how"},
 	    {"9112 6.1", "GET", 200, "Transfer-Encoding: chunked, gzip\n", 0, 0, 502, "chunked before"},
@@ -344,8 +333,8 @@ static void a_response_body_is_framed_by_method_and_status_first(void **state)
 	    {"9112 7", "GET", 200, "Transfer-Encoding: \n", 0, 0, 502, "empty"},
 	    {"9112 6.3", "HEAD", 200, "Transfer-Encoding: x\n", MESSAGE_NO_BODY, 0, 0, "HEAD has no body to decode"},
 	    {"9112 6.3", "GET", 304, "Transfer-Encoding: x\n", MESSAGE_NO_BODY, 0, 0, "nor has 304"},
-	    {"7230 A.2", "GET", 200, "Transfer-Encoding: identity\nContent-Length: 5\n",
-		MESSAGE_LENGTH, 5, 0, "identity once was a coding"},
+	    {"7230 A.2", "GET", 200, "Transfer-Encoding: identity\nContent-Length: 5\n", MESSAGE_LENGTH, 5, 0,
+		"identity once was a coding"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct head response;
@@ -354,32 +343,28 @@ static void a_response_body_is_framed_by_method_and_status_first(void **state)
 		message_init(&response);
 		assert_int_equal(message_parse_fields(&response, span_of(rows[i].fields)), 0);
 		response.status = rows[i].status;
-		int result = message_response_framing(
-		    &response, span_of(rows[i].method), &framing, &length, &fault);
+		int result = message_response_framing(&response, span_of(rows[i].method), &framing, &length, &fault);
 		bool right = rows[i].fault != 0 ? result == -1 && fault.status == rows[i].fault
-						: result == 0 && framing == rows[i].framing &&
-						      length == rows[i].length;
+						: result == 0 && framing == rows[i].framing && length == rows[i].length;
 		message_fini(&response);
 		if (!right)
-			fail_msg("%s: %s: result %d, framing %d", rows[i].section, rows[i].reason,
-			    result, framing);
+			fail_msg("%s: %s: result %d, framing %d", rows[i].section, rows[i].reason, result, framing);
 	}
 }
 
 static void hop_by_hop_fields_are_those_of_the_rfc_and_those_connection_names(void **state)
 {
 	(void)state;
-	static const char text[] =
-	    "Connection: X-Hop, close\nX-Hop: 1\nX-End: 2\nKeep-Alive: 3\n"
-	    "TE: trailers\nTrailer: a\nTransfer-Encoding: chunked\nUpgrade: h2c\n"
-	    "Proxy-Connection: a\nProxy-Authenticate: b\nProxy-Authorization: c\n"
-	    "Proxy-Authentication-Info: d\nWWW-Authenticate: e\n";
+	static const char text[] = "Connection: X-Hop, close\nX-Hop: 1\nX-End: 2\nKeep-Alive: 3\n"
+				   "TE: trailers\nTrailer: a\nTransfer-Encoding: chunked\nUpgrade: h2c\n"
+				   "Proxy-Connection: a\nProxy-Authenticate: b\nProxy-Authorization: c\n"
+				   "Proxy-Authentication-Info: d\nWWW-Authenticate: e\n";
 	assert_int_equal(message_parse_fields(&head, span_of(text)), 0);
 	char kept[128] = "";
 	for (size_t i = 0; i < head.count; i++)
 		if (message_is_end_to_end(&head.fields[i]))
-			snprintf(kept + strlen(kept), sizeof kept - strlen(kept), "%.*s ",
-			    (int)head.fields[i].name.len, head.fields[i].name.at);
+			snprintf(kept + strlen(kept), sizeof kept - strlen(kept), "%.*s ", (int)head.fields[i].name.len,
+			    head.fields[i].name.at);
 	assert_string_equal(kept, "X-End WWW-Authenticate ");
 }
 
@@ -448,12 +433,11 @@ static void the_version_and_connection_decide_what_stays_open(void **state)
 	} rows[] = {
 	    {"9112 9.3", "GET / HTTP/1.1\r\n" HOST "\r\n", true, "HTTP/1.1 stays open"},
 	    {"9112 9.3", "GET / HTTP/1.1\r\n" HOST "Connection: Close\r\n\r\n", false, "close"},
-	    {"9112 9.3", "GET / HTTP/1.1\r\n" HOST "Connection: a\r\nConnection: b,close\r\n\r\n",
-		false, "close in a later line"},
+	    {"9112 9.3", "GET / HTTP/1.1\r\n" HOST "Connection: a\r\nConnection: b,close\r\n\r\n", false,
+		"close in a later line"},
 	    {"9112 9.3", "GET / HTTP/1.0\r\n\r\n", false, "HTTP/1.0 does not"},
 	    {"9112 9.3", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true, "unless asked"},
-	    {"9112 9.3", "GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false,
-		"close wins"},
+	    {"9112 9.3", "GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false, "close wins"},
 	    {"9112 C.2.2", "GET http://a/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", false,
 		"never for a client of a proxy"},
 	};

@@ -10,7 +10,8 @@
 
 enum { LEAST = 500 };
 
-/* Looks once a second, from the first round on; each look is {what it waits for, bytes since the look before}. The last rate. */
+/* Looks once a second, from the first round on; each look is {what it waits for, bytes since the look before}. The last
+ * rate. */
 struct look {
 	unsigned waits;
 	int64_t bytes;
@@ -39,14 +40,17 @@ static void a_rate_is_known_once_bytes_have_been_due_for_the_whole_window(void *
 	    {"a byte in five seconds", {{B, 0}, {B, 0}, {B, 0}, {B, 1}, {B, 0}, {B, 0}}, 6, 0},
 	    {"not long enough", {{B, 0}, {B, 0}, {B, 0}, {B, 0}, {B, 0}}, 5, MIN_RATE_UNKNOWN},
 	    {"fast", {{R, 0}, {R, 1000}, {R, 1000}, {R, 1000}, {R, 1000}, {R, 1000}}, 6, 1000},
-	    {"what was fast is counted again from there", {{R, 0}, {R, 1000}, {R, 1000}, {R, 1000}, {R, 1000}, {R, 1000}, {R, 0}}, 7,
-		MIN_RATE_UNKNOWN},
-	    {"what was fast and stopped", {{R, 0}, {R, 99999}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}}, 11, 0},
-	    {"what was slow is known to be from look to look", {{R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 5}, {R, 1}}, 7, 1},
+	    {"what was fast is counted again from there",
+		{{R, 0}, {R, 1000}, {R, 1000}, {R, 1000}, {R, 1000}, {R, 1000}, {R, 0}}, 7, MIN_RATE_UNKNOWN},
+	    {"what was fast and stopped",
+		{{R, 0}, {R, 99999}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}}, 11, 0},
+	    {"what was slow is known to be from look to look", {{R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 0}, {R, 5}, {R, 1}},
+		7, 1},
 	    {"from one wait to another", {{B, 0}, {B, 0}, {R, 0}, {O, 0}, {O, 0}, {B, 0}}, 6, 0},
 	    {"in between nothing was due", {{B, 0}, {B, 0}, {0, 0}, {B, 0}, {B, 0}, {B, 0}}, 6, MIN_RATE_UNKNOWN},
 	    {"nothing is due", {{0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}}, 6, MIN_RATE_UNKNOWN},
-	    {"a stream that a reader does not take", {{S, 0}, {S, 0}, {S, 0}, {S | R, 0}, {S | R, 0}, {S | R, 0}}, 6, MIN_RATE_UNKNOWN},
+	    {"a stream that a reader does not take", {{S, 0}, {S, 0}, {S, 0}, {S | R, 0}, {S | R, 0}, {S | R, 0}}, 6,
+		MIN_RATE_UNKNOWN},
 	};
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
 		if (rate_after(table[i].looks, table[i].count) != table[i].rate)

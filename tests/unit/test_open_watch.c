@@ -1,4 +1,5 @@
-/* Who opens the index is wakeup_pending and let pass: the room by itself, and the writer, whose transaction ends for it. */
+/* Who opens the index is wakeup_pending and let pass: the room by itself, and the writer, whose transaction ends for
+ * it. */
 #include "unit/store_fixture.h"
 
 #include "index/open_watch.h"
@@ -145,10 +146,12 @@ static void step_done(struct writer_op *op, bool committed)
 	note(t->scene, "done", t->name);
 }
 
-/* Has A and B done by a writer that finds both queued; during A somebody opens the index, if visited. Were they one transaction? */
+/* Has A and B done by a writer that finds both queued; during A somebody opens the index, if visited. Were they one
+ * transaction? */
 static bool together(struct house *h, bool visited)
 {
-	struct index *holds = index_open(h->dir, INDEX_WRITER, &h->why), *ix = index_open(h->dir, INDEX_WRITER, &h->why);
+	struct index *holds = index_open(h->dir, INDEX_WRITER, &h->why),
+		     *ix = index_open(h->dir, INDEX_WRITER, &h->why);
 	assert_non_null(holds);
 	assert_non_null(ix);
 	assert_int_equal(index_begin(holds, "test"), INDEX_BEGUN);
@@ -157,7 +160,8 @@ static bool together(struct house *h, bool visited)
 	struct scene scene = {.house = h, .visited = visited, .inside = -1};
 	struct step steps[2];
 	for (int i = 0; i < 2; i++) {
-		steps[i] = (struct step){.op = {.run = step_run, .done = step_done}, .scene = &scene, .name = (char)('A' + i)};
+		steps[i] =
+		    (struct step){.op = {.run = step_run, .done = step_done}, .scene = &scene, .name = (char)('A' + i)};
 		writer_queue(w, &steps[i].op, false);
 	}
 	index_abort(holds);
@@ -176,7 +180,8 @@ static void a_transaction_ends_when_somebody_opens_the_index(void **state)
 	struct house *h = *state;
 	store_close(h->store);
 	h->store = NULL;
-	EVENTUALLY(together(h, false)); /* at once, but on a machine so busy that A takes longer than a transaction may */
+	EVENTUALLY(together(h, false)); /* at once, but on a machine so busy that A takes longer than a transaction may
+					 */
 	for (int i = 0; i < 3; i++)
 		assert_false(together(h, true));
 }

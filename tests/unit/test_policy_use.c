@@ -54,15 +54,13 @@ static void check_use(const struct policy *policy, const struct use *rows, size_
 		struct policy_stored stored =
 		    stored_row(NOW - 100, 50, NOW + rows[i].ttl_s, NOW + rows[i].ttl_s + rows[i].buffer);
 		policy_judge_use(policy, &demand, &stored, NOW, &got);
-		if (got.verdict != rows[i].verdict ||
-		    got.stale_if_unreachable != rows[i].unreachable ||
-		    got.stale_if_5xx != rows[i].on_5xx || strcmp(got.fwd, rows[i].fwd) != 0 ||
-		    got.age_s != 150 || got.ttl_s != rows[i].ttl_s || got.reason[0] == '\0')
+		if (got.verdict != rows[i].verdict || got.stale_if_unreachable != rows[i].unreachable ||
+		    got.stale_if_5xx != rows[i].on_5xx || strcmp(got.fwd, rows[i].fwd) != 0 || got.age_s != 150 ||
+		    got.ttl_s != rows[i].ttl_s || got.reason[0] == '\0')
 			fail_msg("%s: %s/ %s ttl %lld: verdict %d, unreachable %d, 5xx %d, fwd %s "
 				 "(%s): %s",
-			    rows[i].section, rows[i].request, rows[i].response,
-			    (long long)rows[i].ttl_s, got.verdict, got.stale_if_unreachable,
-			    got.stale_if_5xx, got.fwd, got.reason, rows[i].reason);
+			    rows[i].section, rows[i].request, rows[i].response, (long long)rows[i].ttl_s, got.verdict,
+			    got.stale_if_unreachable, got.stale_if_5xx, got.fwd, got.reason, rows[i].reason);
 	}
 }
 
@@ -77,38 +75,33 @@ static void a_fresh_answer_is_used_unless_either_side_objects(void **state)
 	    {"4.2", "", "", 10, 100, POLICY_HIT, true, false, "", "fresh"},
 	    {"4.2", "", RES "must-revalidate\n", 10, 0, POLICY_HIT, true, false, "",
 		"must-revalidate is about stale ones"},
-	    {"4.2", "", "", 0, 100, POLICY_REVALIDATE, true, false, "stale",
-		"the last second is over"},
+	    {"4.2", "", "", 0, 100, POLICY_REVALIDATE, true, false, "stale", "the last second is over"},
 	    {"4.2", "", RES "must-revalidate\n", 0, 100, POLICY_REVALIDATE, false, false, "stale",
 		"for must-revalidate too"},
 	    {"5.2.2.4", "", RES "no-cache\n", 10, 100, POLICY_REVALIDATE, false, false, "stale",
 		"no-cache is always asked"},
 	    {"5.2.1.4", REQ "no-cache\n", "", 10, 100, POLICY_REVALIDATE, false, false, "request",
 		"the client said no-cache"},
-	    {"5.4", "Pragma: no-cache\n", "", 10, 100, POLICY_REVALIDATE, false, false, "request",
-		"in the old way"},
-	    {"5.4", "Pragma: no-cache\n" REQ "max-age=500\n", "", 10, 100, POLICY_HIT, true, false,
-		"", "which Cache-Control overrides"},
-	    {"5.2.1.1", REQ "max-age=150\n", "", 10, 100, POLICY_HIT, true, false, "",
-		"young enough"},
-	    {"5.2.1.1", REQ "max-age=149\n", "", 10, 100, POLICY_REVALIDATE, true, false, "request",
-		"too old"},
+	    {"5.4", "Pragma: no-cache\n", "", 10, 100, POLICY_REVALIDATE, false, false, "request", "in the old way"},
+	    {"5.4", "Pragma: no-cache\n" REQ "max-age=500\n", "", 10, 100, POLICY_HIT, true, false, "",
+		"which Cache-Control overrides"},
+	    {"5.2.1.1", REQ "max-age=150\n", "", 10, 100, POLICY_HIT, true, false, "", "young enough"},
+	    {"5.2.1.1", REQ "max-age=149\n", "", 10, 100, POLICY_REVALIDATE, true, false, "request", "too old"},
 	    {"5.2.1.1", REQ "max-age=x\n", "", 10, 100, POLICY_REVALIDATE, true, false, "request",
 		"no number is the strictest"},
-	    {"5.2.1.3", REQ "min-fresh=10\n", "", 10, 100, POLICY_HIT, true, false, "",
-		"enough left"},
-	    {"5.2.1.3", REQ "min-fresh=11\n", "", 10, 100, POLICY_REVALIDATE, true, false,
-		"request", "not enough left"},
+	    {"5.2.1.3", REQ "min-fresh=10\n", "", 10, 100, POLICY_HIT, true, false, "", "enough left"},
+	    {"5.2.1.3", REQ "min-fresh=11\n", "", 10, 100, POLICY_REVALIDATE, true, false, "request",
+		"not enough left"},
 	    {"5.2.1.5", REQ "no-store\n", "", 10, 100, POLICY_HIT, true, false, "",
 		"no-store is not about what is stored already"},
 	    {"8246 2.1", REQ "max-age=0\n", RES "immutable\n", 10, 100, POLICY_HIT, true, false, "",
 		"a reload of what is immutable"},
-	    {"8246 2.1", REQ "no-cache\n", RES "immutable\n", 10, 100, POLICY_REVALIDATE, false,
-		false, "request", "a forced one"},
+	    {"8246 2.1", REQ "no-cache\n", RES "immutable\n", 10, 100, POLICY_REVALIDATE, false, false, "request",
+		"a forced one"},
 	    {"8246 2", "", RES "immutable\n", -10, 100, POLICY_REVALIDATE, true, false, "stale",
 		"immutable is about fresh ones"},
-	    {"5861 4", REQ "max-age=0\n", RES "stale-if-error=5\n", 10, 100, POLICY_REVALIDATE,
-		true, true, "request", "fresh when the origin errs"},
+	    {"5861 4", REQ "max-age=0\n", RES "stale-if-error=5\n", 10, 100, POLICY_REVALIDATE, true, true, "request",
+		"fresh when the origin errs"},
 	};
 	VERIFY_USE(&shared, rows);
 }
@@ -116,28 +109,26 @@ static void a_fresh_answer_is_used_unless_either_side_objects(void **state)
 static void stale_answer_with_must_revalidate_is_never_served(void **state)
 {
 	(void)state;
-	static const char *const forbidding[] = {RES "must-revalidate", RES "proxy-revalidate",
-	    RES "s-maxage=60", RES "no-cache", RES "no-cache=\"a b\"",
-	    "CDN-Cache-Control: must-revalidate"};
+	static const char *const forbidding[] = {RES "must-revalidate", RES "proxy-revalidate", RES "s-maxage=60",
+	    RES "no-cache", RES "no-cache=\"a b\"", "CDN-Cache-Control: must-revalidate"};
 	static const char *const permitting[] = {
 	    "", REQ "max-stale\n", REQ "max-stale=1000\n", REQ "stale-if-error=1000\n"};
 	for (size_t i = 0; i < sizeof forbidding / sizeof *forbidding; i++)
 		for (size_t k = 0; k < sizeof permitting / sizeof *permitting; k++) {
 			char fields[200];
-			snprintf(fields, sizeof fields,
-			    "%s, stale-while-revalidate=1000, stale-if-error=1000\n",
+			snprintf(fields, sizeof fields, "%s, stale-while-revalidate=1000, stale-if-error=1000\n",
 			    forbidding[i]);
-			struct use row = {"4.2.4", permitting[k], fields, -10, 1000,
-			    POLICY_REVALIDATE, false, false, "stale", "forbidden by the response"};
+			struct use row = {"4.2.4", permitting[k], fields, -10, 1000, POLICY_REVALIDATE, false, false,
+			    "stale", "forbidden by the response"};
 			check_use(&shared, &row, 1);
 		}
 	static const struct use mine[] = {
-	    {"5.2.2.8", "", RES "proxy-revalidate\n", -10, 100, POLICY_REVALIDATE, true, false,
-		"stale", "proxy-revalidate is not for a private cache"},
-	    {"5.2.2.10", REQ "max-stale\n", RES "s-maxage=1\n", -10, 100, POLICY_STALE, true, false,
-		"", "nor is s-maxage"},
-	    {"5.2.2.2", REQ "max-stale\n", RES "must-revalidate\n", -10, 100, POLICY_REVALIDATE,
-		false, false, "stale", "must-revalidate is for all"},
+	    {"5.2.2.8", "", RES "proxy-revalidate\n", -10, 100, POLICY_REVALIDATE, true, false, "stale",
+		"proxy-revalidate is not for a private cache"},
+	    {"5.2.2.10", REQ "max-stale\n", RES "s-maxage=1\n", -10, 100, POLICY_STALE, true, false, "",
+		"nor is s-maxage"},
+	    {"5.2.2.2", REQ "max-stale\n", RES "must-revalidate\n", -10, 100, POLICY_REVALIDATE, false, false, "stale",
+		"must-revalidate is for all"},
 	};
 	VERIFY_USE(&private, mine);
 }
@@ -146,48 +137,42 @@ static void a_stale_answer_needs_somebodys_permission(void **state)
 {
 	(void)state;
 	static const struct use rows[] = {
-	    {"4.2.4", "", "", -10, 100, POLICY_REVALIDATE, true, false, "stale",
-		"only disconnected"},
-	    {"4.2.4", "", "", -100, 100, POLICY_REVALIDATE, false, false, "stale",
-		"and within stale_until"},
-	    {"5.2.1.2", REQ "max-stale\n", "", -10, 100, POLICY_STALE, true, false, "",
-		"any staleness"},
-	    {"5.2.1.2", REQ "max-stale=10\n", "", -10, 100, POLICY_STALE, true, false, "",
-		"just so"},
-	    {"5.2.1.2", REQ "max-stale=9\n", "", -10, 100, POLICY_REVALIDATE, true, false, "stale",
-		"too stale"},
+	    {"4.2.4", "", "", -10, 100, POLICY_REVALIDATE, true, false, "stale", "only disconnected"},
+	    {"4.2.4", "", "", -100, 100, POLICY_REVALIDATE, false, false, "stale", "and within stale_until"},
+	    {"5.2.1.2", REQ "max-stale\n", "", -10, 100, POLICY_STALE, true, false, "", "any staleness"},
+	    {"5.2.1.2", REQ "max-stale=10\n", "", -10, 100, POLICY_STALE, true, false, "", "just so"},
+	    {"5.2.1.2", REQ "max-stale=9\n", "", -10, 100, POLICY_REVALIDATE, true, false, "stale", "too stale"},
 	    {"5.2.1.2", REQ "max-stale=x\n", "", -10, 100, POLICY_REVALIDATE, true, false, "stale",
 		"no number permits nothing"},
 	    {"5.2.1.2", REQ "max-stale\n", "", -100, 100, POLICY_REVALIDATE, false, false, "stale",
 		"what the user wrote in stale_until stands"},
-	    {"5.2.1.2", REQ "max-stale, max-age=149\n", "", -10, 100, POLICY_REVALIDATE, true,
-		false, "stale", "too old"},
-	    {"5.2.1.2", REQ "max-stale, max-age=0\n", "", -10, 100, POLICY_REVALIDATE, true, false,
-		"stale", "a reload is a reload"},
-	    {"5.2.1.3", REQ "max-stale, min-fresh=0\n", "", -10, 100, POLICY_REVALIDATE, true,
-		false, "stale", "min-fresh wants a fresh one"},
-	    {"5861 3", "", RES "stale-while-revalidate=11\n", -10, 100, POLICY_REFRESH, true, false,
-		"", "within the window"},
-	    {"5861 3", "", RES "stale-while-revalidate=10\n", -10, 100, POLICY_REVALIDATE, true,
-		false, "stale", "at its end"},
-	    {"5861 3", "", RES "stale-while-revalidate=x\n", -10, 100, POLICY_REVALIDATE, true,
-		false, "stale", "no number is no window"},
-	    {"5861 3", "", RES "stale-while-revalidate=11\n", -10, 10, POLICY_REVALIDATE, false,
-		false, "stale", "beyond stale_until"},
-	    {"5.2.1.1", REQ "max-age=500\n", RES "stale-while-revalidate=11\n", -10, 100,
-		POLICY_REVALIDATE, true, false, "stale", "max-age alone asks for a fresh one"},
-	    {"5.2.1.3", REQ "min-fresh=1\n", RES "stale-while-revalidate=11\n", -10, 100,
-		POLICY_REVALIDATE, true, false, "stale", "as does min-fresh"},
-	    {"5861 4", "", RES "stale-if-error=11\n", -10, 100, POLICY_REVALIDATE, true, true,
-		"stale", "within the window"},
-	    {"5861 4", "", RES "stale-if-error=10\n", -10, 100, POLICY_REVALIDATE, false, false,
-		"stale", "at its end"},
-	    {"5861 4", REQ "stale-if-error=11\n", "", -10, 100, POLICY_REVALIDATE, true, true,
-		"stale", "the request may say it too"},
-	    {"5861 4", REQ "stale-if-error=11\n", RES "stale-if-error=5\n", -10, 100,
-		POLICY_REVALIDATE, true, true, "stale", "the wider of the two"},
-	    {"5861 4", REQ "stale-if-error=11, no-cache\n", "", -10, 100, POLICY_REVALIDATE, false,
-		false, "request", "not against no-cache"},
+	    {"5.2.1.2", REQ "max-stale, max-age=149\n", "", -10, 100, POLICY_REVALIDATE, true, false, "stale",
+		"too old"},
+	    {"5.2.1.2", REQ "max-stale, max-age=0\n", "", -10, 100, POLICY_REVALIDATE, true, false, "stale",
+		"a reload is a reload"},
+	    {"5.2.1.3", REQ "max-stale, min-fresh=0\n", "", -10, 100, POLICY_REVALIDATE, true, false, "stale",
+		"min-fresh wants a fresh one"},
+	    {"5861 3", "", RES "stale-while-revalidate=11\n", -10, 100, POLICY_REFRESH, true, false, "",
+		"within the window"},
+	    {"5861 3", "", RES "stale-while-revalidate=10\n", -10, 100, POLICY_REVALIDATE, true, false, "stale",
+		"at its end"},
+	    {"5861 3", "", RES "stale-while-revalidate=x\n", -10, 100, POLICY_REVALIDATE, true, false, "stale",
+		"no number is no window"},
+	    {"5861 3", "", RES "stale-while-revalidate=11\n", -10, 10, POLICY_REVALIDATE, false, false, "stale",
+		"beyond stale_until"},
+	    {"5.2.1.1", REQ "max-age=500\n", RES "stale-while-revalidate=11\n", -10, 100, POLICY_REVALIDATE, true,
+		false, "stale", "max-age alone asks for a fresh one"},
+	    {"5.2.1.3", REQ "min-fresh=1\n", RES "stale-while-revalidate=11\n", -10, 100, POLICY_REVALIDATE, true,
+		false, "stale", "as does min-fresh"},
+	    {"5861 4", "", RES "stale-if-error=11\n", -10, 100, POLICY_REVALIDATE, true, true, "stale",
+		"within the window"},
+	    {"5861 4", "", RES "stale-if-error=10\n", -10, 100, POLICY_REVALIDATE, false, false, "stale", "at its end"},
+	    {"5861 4", REQ "stale-if-error=11\n", "", -10, 100, POLICY_REVALIDATE, true, true, "stale",
+		"the request may say it too"},
+	    {"5861 4", REQ "stale-if-error=11\n", RES "stale-if-error=5\n", -10, 100, POLICY_REVALIDATE, true, true,
+		"stale", "the wider of the two"},
+	    {"5861 4", REQ "stale-if-error=11, no-cache\n", "", -10, 100, POLICY_REVALIDATE, false, false, "request",
+		"not against no-cache"},
 	};
 	VERIFY_USE(&shared, rows);
 }
@@ -219,8 +204,8 @@ static void columns_may_hold_anything(void **state)
 	for (size_t a = 0; a < 5; a++)
 		for (size_t b = 0; b < 5; b++)
 			for (size_t c = 0; c < 5; c++) {
-				struct policy_stored stored = stored_row(extremes[a], extremes[b],
-				    extremes[c], extremes[(a + b + c) % 5]);
+				struct policy_stored stored =
+				    stored_row(extremes[a], extremes[b], extremes[c], extremes[(a + b + c) % 5]);
 				policy_judge_use(&shared, &demand, &stored, NOW, &got);
 				assert_true(got.age_s >= 0);
 			}
@@ -230,8 +215,7 @@ static void a_request_is_read_for_what_it_asks(void **state)
 {
 	(void)state;
 	struct request_directives d;
-	read_heads(
-	    "Cache-Control: max-age=5, MIN-FRESH=\"6\"\nCache-Control: only-if-cached\n", 200, "");
+	read_heads("Cache-Control: max-age=5, MIN-FRESH=\"6\"\nCache-Control: only-if-cached\n", 200, "");
 	request_directives_read(&request, &d);
 	assert_int_equal(d.max_age_s, 5);
 	assert_int_equal(d.min_fresh_s, 6);

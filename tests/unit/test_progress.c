@@ -26,14 +26,16 @@ static void the_bar_gives_way_to_the_figures(void **state)
 		int columns;
 		const char *line, *reason;
 	} cases[] = {
-	    {81, "####################                      50 %  5.0 MiB of 10.0 MiB  2.5 MiB/s", "room for the whole bar"},
+	    {81, "####################                      50 %  5.0 MiB of 10.0 MiB  2.5 MiB/s",
+		"room for the whole bar"},
 	    {54, "########          50 %  5.0 MiB of 10.0 MiB  2.5 MiB/s", "a shorter one"},
 	    {40, " 50 %  5.0 MiB of 10.0 MiB  2.5 MiB/s", "none"},
 	    {20, " 50 %  5.0 MiB of 10", "the figures are cut"},
 	};
 	char line[256];
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-		assert_string_equal(progress_line(line, sizeof line, cases[i].columns, 5 << 20, 10 << 20, 2), cases[i].line);
+		assert_string_equal(
+		    progress_line(line, sizeof line, cases[i].columns, 5 << 20, 10 << 20, 2), cases[i].line);
 	assert_string_equal(progress_line(line, sizeof line, 79, 5 << 20, -1, 2), "5.0 MiB  2.5 MiB/s");
 	assert_string_equal(progress_line(line, sizeof line, 30, 92, 2048, 1), "  4 %  92 B of 2.0 KiB  92 B/s");
 }

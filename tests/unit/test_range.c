@@ -55,17 +55,15 @@ static void ranges_are_resolved_against_the_body(void **state)
 		struct range ranges[RANGE_MAX];
 		size_t count;
 		char got[128] = "";
-		enum range_verdict verdict =
-		    range_resolve(span_of(rows[i].value), rows[i].body_bytes, ranges, &count);
+		enum range_verdict verdict = range_resolve(span_of(rows[i].value), rows[i].body_bytes, ranges, &count);
 		if (verdict != RANGE_SOME)
 			snprintf(got, sizeof got, "%s", verdict == RANGE_IGNORE ? "200" : "416");
 		for (size_t k = 0; verdict == RANGE_SOME && k < count; k++)
-			snprintf(got + strlen(got), sizeof got - strlen(got), "%lld-%lld ",
-			    (long long)ranges[k].first, (long long)ranges[k].last);
+			snprintf(got + strlen(got), sizeof got - strlen(got), "%lld-%lld ", (long long)ranges[k].first,
+			    (long long)ranges[k].last);
 		if (strcmp(got, rows[i].want) != 0)
-			fail_msg("%s: <%s> of %lld gave %s, not %s: %s", rows[i].section,
-			    rows[i].value, (long long)rows[i].body_bytes, got, rows[i].want,
-			    rows[i].reason);
+			fail_msg("%s: <%s> of %lld gave %s, not %s: %s", rows[i].section, rows[i].value,
+			    (long long)rows[i].body_bytes, got, rows[i].want, rows[i].reason);
 	}
 }
 
@@ -74,8 +72,7 @@ static void more_ranges_than_the_limit_are_answered_with_the_whole(void **state)
 	(void)state;
 	char value[8192] = "bytes=";
 	for (int i = 0; i < RANGE_MAX; i++)
-		snprintf(
-		    value + strlen(value), sizeof value - strlen(value), "%d-%d,", 10 * i, 10 * i);
+		snprintf(value + strlen(value), sizeof value - strlen(value), "%d-%d,", 10 * i, 10 * i);
 	struct range ranges[RANGE_MAX];
 	size_t count;
 	assert_int_equal(range_resolve(span_of(value), 10000, ranges, &count), RANGE_SOME);
@@ -138,10 +135,9 @@ static void a_content_range_is_read_strictly(void **state)
 		struct range range = {0, 0};
 		int64_t complete = 0;
 		int result = range_parse_content_range(span_of(rows[i].value), &range, &complete);
-		bool right = rows[i].valid
-				 ? result == 0 && range.first == rows[i].first &&
-				       range.last == rows[i].last && complete == rows[i].complete
-				 : result == -1;
+		bool right = rows[i].valid ? result == 0 && range.first == rows[i].first &&
+						 range.last == rows[i].last && complete == rows[i].complete
+					   : result == -1;
 		if (!right)
 			fail_msg("%s: <%s>: %s", rows[i].section, rows[i].value, rows[i].reason);
 	}

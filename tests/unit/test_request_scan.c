@@ -23,7 +23,8 @@ static const struct {
     {"9110 9.3.2", "HEAD /a HTTP/1.1\r\n" HOST "\r\n", true, "HEAD"},
     {"9112 3.2.2", "GET http://a/b?c HTTP/1.1\r\n" HOST "\r\n", true, "absolute form"},
     {"9112 9.3", "GET /a HTTP/1.1\r\n" HOST "Connection: keep-alive\r\n\r\n", true, "keep-alive is the default"},
-    {"9110 5", "GET /a HTTP/1.1\r\n" HOST "Accept: */*\r\nCookie: a=b\r\nX:\r\n\r\n", true, "fields that do not matter"},
+    {"9110 5", "GET /a HTTP/1.1\r\n" HOST "Accept: */*\r\nCookie: a=b\r\nX:\r\n\r\n", true,
+	"fields that do not matter"},
     {"9110 5.5", "GET /a HTTP/1.1\r\nHost:localhost\r\n\r\n", true, "no space after the colon"},
     {"9112 9.3", "GET /a HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", false, "an end"},
     {"9112 9.3", "GET /a HTTP/1.0\r\n" HOST "\r\n", false, "HTTP/1.0"},
@@ -43,7 +44,10 @@ static const struct {
     {"9110 10.1.1", "GET /a HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n\r\n", false, "an expectation"},
     {"9112 5.1", "GET /a HTTP/1.1\r\n" HOST "Bad : x\r\n\r\n", false, "a space before the colon"},
     {"9112 5.2", "GET /a HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n", false, "obs-fold"},
-    {"9112 2.2", "GET /a HTTP/1.1\n" "Host: localhost\n\n", false, "bare LF"},
+    {"9112 2.2",
+	"GET /a HTTP/1.1\n"
+	"Host: localhost\n\n",
+	false, "bare LF"},
     {"9110 5.5", "GET /a HTTP/1.1\r\n" HOST "X: a\rb\r\n\r\n", false, "bare CR"},
     {"9110 5.5", "GET /a HTTP/1.1\r\n" HOST "X: a\x01\r\n\r\n", false, "a control byte"},
     {"9112 3", "GET  /a HTTP/1.1\r\n" HOST "\r\n", false, "two spaces"},
@@ -71,8 +75,9 @@ static void a_browser_is_known_by_its_fields(void **state)
 	static const struct {
 		const char *line;
 		bool browser;
-	} lines[] = {{"Origin: http://a\r\n", true}, {"origin: null\r\n", true}, {"Sec-Fetch-Site: none\r\n", true}, {"sec-fetch-mode: navigate\r\n", true},
-	    {"Sec-CH-UA: x\r\n", false}, {"Original: x\r\n", false}, {"X-Origin: x\r\n", false}};
+	} lines[] = {{"Origin: http://a\r\n", true}, {"origin: null\r\n", true}, {"Sec-Fetch-Site: none\r\n", true},
+	    {"sec-fetch-mode: navigate\r\n", true}, {"Sec-CH-UA: x\r\n", false}, {"Original: x\r\n", false},
+	    {"X-Origin: x\r\n", false}};
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
 		char text[128];
 		struct request_scan g;

@@ -40,13 +40,15 @@ static void age_via_and_cache_status_follow(void **state)
 	struct response_head r = {.status = 200, .fields = span_of("Via: 1.0 other\n"), .age_s = 7, .via = "me"};
 	response_head_say(&r, "hit");
 	response_head_say(&r, "ttl=%d", 3);
-	expect(&r, "HTTP/1.1 200 OK\r\nVia: 1.0 other\r\nVia: 1.1 me\r\nAge: 7\r\nCache-Status: curlew; hit; ttl=3\r\n");
+	expect(
+	    &r, "HTTP/1.1 200 OK\r\nVia: 1.0 other\r\nVia: 1.1 me\r\nAge: 7\r\nCache-Status: curlew; hit; ttl=3\r\n");
 }
 
 static void a_location_of_ours_replaces_the_stored_one(void **state)
 {
 	(void)state;
-	struct response_head r = {.status = 302, .fields = span_of("location: http://a/\nX: y\n"), .location = "/a/", .age_s = -1};
+	struct response_head r = {
+	    .status = 302, .fields = span_of("location: http://a/\nX: y\n"), .location = "/a/", .age_s = -1};
 	expect(&r, "HTTP/1.1 302 Found\r\nX: y\r\nLocation: /a/\r\n");
 }
 

@@ -1,4 +1,5 @@
-/* The user's policy: globs exactly as SQLite reads them, precedence column by column, and the key without ignored parameters. */
+/* The user's policy: globs exactly as SQLite reads them, precedence column by column, and the key without ignored
+ * parameters. */
 #include "http/glob.h"
 #include "http/rule.h"
 
@@ -13,11 +14,13 @@
 static void a_glob_matches_what_sqlites_glob_matches(void **state)
 {
 	(void)state;
-	static const char *const patterns[] = {"*", "", "?", "a", "a*", "*a", "*a*", "**", "?*?", "a?c", "[abc]", "[a-c]x", "[^a-c]x", "[]]",
-	    "[^]]", "[]-a]", "[a-]", "[-a]", "[a", "[", "a[", "[?]", "[[]", "[*]", "*[?]*", "http://*/x[?]a=*", "http://?*/*", "*b*b", "\xc3\xa9?",
-	    "[\xc3\xa9]", "?", "[a-z-9]", "*\xc3*", "a*b*c", "*/**", "[^a]"};
-	static const char *const texts[] = {"", "a", "b", "abc", "ac", "abcabc", "]", "-", "[", "?", "*", "ax", "dx", "\xc3\xa9", "\xc3\xa9x",
-	    "http://h/x?a=1", "http://h/", "bb", "bab", "babab", "aXbYc", "9", "a[", "[a", "z", "A"};
+	static const char *const patterns[] = {"*", "", "?", "a", "a*", "*a", "*a*", "**", "?*?", "a?c", "[abc]",
+	    "[a-c]x", "[^a-c]x", "[]]", "[^]]", "[]-a]", "[a-]", "[-a]", "[a", "[", "a[", "[?]", "[[]", "[*]", "*[?]*",
+	    "http://*/x[?]a=*", "http://?*/*", "*b*b", "\xc3\xa9?", "[\xc3\xa9]", "?", "[a-z-9]", "*\xc3*", "a*b*c",
+	    "*/**", "[^a]"};
+	static const char *const texts[] = {"", "a", "b", "abc", "ac", "abcabc", "]", "-", "[", "?", "*", "ax", "dx",
+	    "\xc3\xa9", "\xc3\xa9x", "http://h/x?a=1", "http://h/", "bb", "bab", "babab", "aXbYc", "9", "a[", "[a", "z",
+	    "A"};
 	sqlite3 *db;
 	sqlite3_stmt *st;
 	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
@@ -38,15 +41,25 @@ static void a_glob_matches_what_sqlites_glob_matches(void **state)
 
 static struct rule blank(int64_t id, int64_t priority, const char *glob)
 {
-	return (struct rule){.id = id, .priority = priority, .url_glob = strdup(glob), .fresh_for_s = RULE_SILENT, .stale_ok_s = RULE_SILENT,
-	    .store = RULE_SILENT, .offline = RULE_SILENT, .deny = RULE_SILENT, .follow_redirects = RULE_SILENT, .cookies = RULE_SILENT, .pin = RULE_SILENT};
+	return (struct rule){.id = id,
+	    .priority = priority,
+	    .url_glob = strdup(glob),
+	    .fresh_for_s = RULE_SILENT,
+	    .stale_ok_s = RULE_SILENT,
+	    .store = RULE_SILENT,
+	    .offline = RULE_SILENT,
+	    .deny = RULE_SILENT,
+	    .follow_redirects = RULE_SILENT,
+	    .cookies = RULE_SILENT,
+	    .pin = RULE_SILENT};
 }
 
 static void each_column_is_decided_by_the_first_that_says_something(void **state)
 {
 	(void)state;
 	struct rules *s = rules_new();
-	struct rule low = blank(1, 0, "*"), high = blank(2, 5, "http://a/*"), equal = blank(3, 5, "http://a/*"), other = blank(4, 9, "http://b/*");
+	struct rule low = blank(1, 0, "*"), high = blank(2, 5, "http://a/*"), equal = blank(3, 5, "http://a/*"),
+		    other = blank(4, 9, "http://b/*");
 	low.fresh_for_s = 10;
 	low.stale_ok_s = 20;
 	low.offline = 1;

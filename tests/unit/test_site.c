@@ -39,7 +39,8 @@ static void an_origin_comes_back_from_its_label(void **state)
 	    {false, "_dmarc.a_b", 80, "---u-dmarc--a---u-b", "http://_dmarc.a_b"},
 	    {false, "a!b~", 80, "a---x21-b---x7e", "http://a!b~"},
 	    {false, "xn--bcher-kva.example", 80, "x---n-n---hh-bcher-kva--example", "http://xn--bcher-kva.example"},
-	    {false, "www.xn--bcher-kva.example", 80, "www--xn---hh-bcher-kva--example", "http://www.xn--bcher-kva.example"},
+	    {false, "www.xn--bcher-kva.example", 80, "www--xn---hh-bcher-kva--example",
+		"http://www.xn--bcher-kva.example"},
 	    {false, "xn.example", 80, "x---n-n--example", "http://xn.example"},
 	    {true, "xn", 443, "x---n-n---s", "https://xn"},
 	    {false, "xnx.example", 80, "xnx--example", "http://xnx.example"},
@@ -47,18 +48,21 @@ static void an_origin_comes_back_from_its_label(void **state)
 	    {false, "127.0.0.1", 8899, "127--0--0--1---p8899", "http://127.0.0.1:8899"},
 	    {false, "1", 80, "1", "http://1"},
 	    {false, "[::1]", 80, "0-0-0-0-0-0-0-1---v", "http://[::1]"},
-	    {true, "[2001:db8::ff00:42:8329]", 443, "2001-db8-0-0-0-ff00-42-8329---vs", "https://[2001:db8::ff00:42:8329]"},
+	    {true, "[2001:db8::ff00:42:8329]", 443, "2001-db8-0-0-0-ff00-42-8329---vs",
+		"https://[2001:db8::ff00:42:8329]"},
 	    {false, "[2001:db8::1]", 8080, "2001-db8-0-0-0-0-0-1---vp8080", "http://[2001:db8::1]:8080"},
 	    {true, "[2001:db8::1]", 8443, "2001-db8-0-0-0-0-0-1---vs8443", "https://[2001:db8::1]:8443"},
 	    {false, "0-0-0-0-0-0-0-1", 80, "0-0-0-0-0-0-0-1", "http://0-0-0-0-0-0-0-1"},
 	    {false, "a123456789012345678901234567890123456789012345678901234567.com", 80,
-		"a123456789012345678901234567890123456789012345678901234567--com", "http://a123456789012345678901234567890123456789012345678901234567.com"},
+		"a123456789012345678901234567890123456789012345678901234567--com",
+		"http://a123456789012345678901234567890123456789012345678901234567.com"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char label[SITE_LABEL] = "none";
 		struct buf origin;
 		buf_init(&origin, BUF_LINE);
-		if (site_label(rows[i].secure, rows[i].host, rows[i].port, label) != 0 || strcmp(label, rows[i].label) != 0)
+		if (site_label(rows[i].secure, rows[i].host, rows[i].port, label) != 0 ||
+		    strcmp(label, rows[i].label) != 0)
 			fail_msg("%s: label %s, not %s", rows[i].origin, label, rows[i].label);
 		if (site_origin(span_of(label), &origin) != 0 || strcmp(buf_str(&origin), rows[i].origin) != 0)
 			fail_msg("%s: origin %s, not %s", label, buf_str(&origin), rows[i].origin);
@@ -91,8 +95,10 @@ static void an_origin_whose_label_is_too_long_has_none(void **state)
 {
 	(void)state;
 	char label[SITE_LABEL];
-	assert_int_equal(site_label(false, "a12345678901234567890123456789012345678901234567890123456789.com", 80, label), -1);
-	assert_int_equal(site_label(true, "a123456789012345678901234567890123456789012345678901234567.com", 443, label), -1);
+	assert_int_equal(
+	    site_label(false, "a12345678901234567890123456789012345678901234567890123456789.com", 80, label), -1);
+	assert_int_equal(
+	    site_label(true, "a123456789012345678901234567890123456789012345678901234567.com", 443, label), -1);
 	assert_int_equal(site_label(false, "", 80, label), -1);
 	assert_int_equal(site_label(false, "[::1", 80, label), -1);
 }
@@ -110,9 +116,10 @@ static void the_case_of_a_label_does_not_matter(void **state)
 static void no_other_label_is_a_site(void **state)
 {
 	(void)state;
-	static const char *const labels[] = {"", "-", "--", "---", "----", "a---", "a---s-", "a---q-b", "a----b", "a---h-b", "a---d-b", "-a", "a-",
-	    "--a", "a--", "a---p80", "a---s443", "a---p080", "a---p", "a---p123456", "a---s---s", "---s", "---p80", "a---n-b", "xn--bcher-kva",
-	    "a---v", "1-2---v", "0-0-0-0-0-0-0-01---v", "a.b", "a---x61-b", "a---x2d-b", "a---x-b", "a_b", "a---x2", "\x80",
+	static const char *const labels[] = {"", "-", "--", "---", "----", "a---", "a---s-", "a---q-b", "a----b",
+	    "a---h-b", "a---d-b", "-a", "a-", "--a", "a--", "a---p80", "a---s443", "a---p080", "a---p", "a---p123456",
+	    "a---s---s", "---s", "---p80", "a---n-b", "xn--bcher-kva", "a---v", "1-2---v", "0-0-0-0-0-0-0-01---v",
+	    "a.b", "a---x61-b", "a---x2d-b", "a---x-b", "a_b", "a---x2", "\x80",
 	    "a123456789012345678901234567890123456789012345678901234567890123"};
 	for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
 		struct buf origin;
@@ -133,7 +140,8 @@ static void a_location_leads_to_the_host_of_its_site(void **state)
 	    {"http://example.com/a/b", "c?d#e", "http://example--com.localhost:8899/a/c?d#e"},
 	    {"http://example.com/a/b", "/c", "http://example--com.localhost:8899/c"},
 	    {"http://example.com/a/b", "//other.example/x", "http://other--example.localhost:8899/x"},
-	    {"http://example.com/", "http://example.com//evil.example/x", "http://example--com.localhost:8899//evil.example/x"},
+	    {"http://example.com/", "http://example.com//evil.example/x",
+		"http://example--com.localhost:8899//evil.example/x"},
 	    {"http://example.com/", "https://example.com/", "http://example--com---s.localhost:8899/"},
 	    {"https://example.com/", "http://other.com:8080/x?y", "http://other--com---p8080.localhost:8899/x?y"},
 	    {"http://example.com/", "https://a12345678901234567890123456789012345678901234567890123456789.com/x",
@@ -144,7 +152,8 @@ static void a_location_leads_to_the_host_of_its_site(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char *got = site_location(rows[i].base, span_of(rows[i].location), span_of(":8899"));
 		if ((got == NULL) != (rows[i].want == NULL) || (got != NULL && strcmp(got, rows[i].want) != 0))
-			fail_msg("%s to %s: %s, not %s", rows[i].base, rows[i].location, got != NULL ? got : "NULL", rows[i].want);
+			fail_msg("%s to %s: %s, not %s", rows[i].base, rows[i].location, got != NULL ? got : "NULL",
+			    rows[i].want);
 		free(got);
 	}
 }
@@ -175,7 +184,8 @@ static void a_url_on_the_host_of_a_site_is_one_of_the_real_site(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char *got = site_reveal(span_of(rows[i].url), span_of(":8899"));
 		if ((got == NULL) != (rows[i].want == NULL) || (got != NULL && strcmp(got, rows[i].want) != 0))
-			fail_msg("%s: %s, not %s", rows[i].url, got != NULL ? got : "NULL", rows[i].want != NULL ? rows[i].want : "NULL");
+			fail_msg("%s: %s, not %s", rows[i].url, got != NULL ? got : "NULL",
+			    rows[i].want != NULL ? rows[i].want : "NULL");
 		free(got);
 	}
 }
@@ -208,7 +218,8 @@ static void a_cookie_stays_with_the_host_that_set_it(void **state)
 		buf_init(&out, BUF_LINE);
 		bool good = site_cookie(span_of(rows[i].cookie), span_of(rows[i].host), &out);
 		if (good != (rows[i].want != NULL) || strcmp(buf_str(&out), good ? rows[i].want : "") != 0)
-			fail_msg("RFC %s: %s from %s: '%s'", rows[i].section, rows[i].cookie, rows[i].host, buf_str(&out));
+			fail_msg(
+			    "RFC %s: %s from %s: '%s'", rows[i].section, rows[i].cookie, rows[i].host, buf_str(&out));
 		buf_fini(&out);
 	}
 }

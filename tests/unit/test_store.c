@@ -78,7 +78,8 @@ static void variants_come_with_the_most_recent_response_first(void **state)
 	static const struct {
 		const char *vary;
 		int64_t fetched_at, initial_age_s;
-	} rows[] = {{"x: 1", 1000, 500}, {"x: 2", 1000, 0}, {"x: 3", 900, 0}, {"x: 4", 1100, 100}, {"x: 5", 2000, 1999}};
+	} rows[] = {
+	    {"x: 1", 1000, 500}, {"x: 2", 1000, 0}, {"x: 3", 900, 0}, {"x: 4", 1100, 100}, {"x: 5", 2000, 1999}};
 	static const char *const order[] = {"x: 4", "x: 2", "x: 3", "x: 1", "x: 5"};
 	for (size_t i = 0; i < 5; i++) {
 		struct entry *e = make_entry("http://a/1", rows[i].vary);
@@ -314,7 +315,8 @@ static void a_watch_confirms_only_the_one_row_it_was_given(void **state)
 	    {"UPDATE entry SET etag = 'x'", INDEX_ABSENT},
 	    {"UPDATE entry SET status = 404", INDEX_ABSENT},
 	    {"UPDATE entry SET vary = 'x: y'", INDEX_ABSENT},
-	    {"INSERT INTO entry (url, vary, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 'x: y', 200, 1, 2, 3)",
+	    {"INSERT INTO entry (url, vary, status, fetched_at, fresh_until, used_at) VALUES ('http://a/1', 'x: y', "
+	     "200, 1, 2, 3)",
 		INDEX_ABSENT},
 	    {"DELETE FROM entry", INDEX_ABSENT},
 	};
@@ -364,7 +366,8 @@ static void a_row_whose_body_is_unusable_is_a_miss_and_is_removed(void **state)
 {
 	struct house *h = *state;
 	static const char *const rows[] = {"rm '%s'/body/*/*", "truncate -s 1 '%s'/body/*/*",
-	    "for f in '%s'/body/*/*; do rm $f; mkdir $f; done", "for f in '%s'/body/*/*; do rm $f; ln -s /etc/passwd $f; done"};
+	    "for f in '%s'/body/*/*; do rm $f; mkdir $f; done",
+	    "for f in '%s'/body/*/*; do rm $f; ln -s /etc/passwd $f; done"};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char command[256];
 		snprintf(command, sizeof command, rows[i], h->dir);
@@ -450,12 +453,16 @@ static void usage_adds_up(void **state)
 	}
 	/* More than are gathered at once; rows that are gone cost nothing but the asking. */
 	sql(h, "INSERT INTO entry (id, url, status, headers, fetched_at, fresh_until, computed_until, used_at) "
-	       "SELECT value, 'http://many/' || value, 200, '', 1, 1, 1, 1 FROM json_each('[1000, 30000, 50151, 50152, 50153, 69999]')");
+	       "SELECT value, 'http://many/' || value, 200, '', 1, 1, 1, 1 FROM json_each('[1000, 30000, 50151, 50152, "
+	       "50153, 69999]')");
 	for (int round = 0; round < 3; round++)
 		for (int64_t id = 1000; id < 70000; id++)
 			store_used(h->store, id, 1, 10 + round);
 	store_flush(h->store);
-	assert_int_equal(sql_number(h, "SELECT count(*) FROM entry WHERE host = 'many' AND hits = 3 AND used_at = 12 AND visits = 3"), 6);
+	assert_int_equal(
+	    sql_number(
+		h, "SELECT count(*) FROM entry WHERE host = 'many' AND hits = 3 AND used_at = 12 AND visits = 3"),
+	    6);
 	assert_int_equal(sql_number(h, "SELECT hits FROM entry WHERE url = 'http://a/1'"), 100);
 	assert_int_equal(sql_number(h, "SELECT used_at FROM entry WHERE url = 'http://a/1'"), 5100);
 	assert_int_equal(sql_number(h, "SELECT hits FROM entry WHERE url = 'http://a/2'"), 200);
@@ -474,7 +481,8 @@ static void refusals_are_counted_by_url_and_forgotten_when_it_is_stored(void **s
 		store_refuse(h->store, url, "no-store", 200, 500);
 	}
 	store_flush(h->store);
-	assert_int_equal(sql_number(h, "SELECT times FROM refusal WHERE url = 'http://a/1' AND reason = 'private' AND at = 600"), 4);
+	assert_int_equal(
+	    sql_number(h, "SELECT times FROM refusal WHERE url = 'http://a/1' AND reason = 'private' AND at = 600"), 4);
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM refusal"), 301);
 	put(h->store, "http://a/1", "one");
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM refusal WHERE url = 'http://a/1'"), 0);

@@ -38,50 +38,40 @@ static void a_condition_is_judged_against_what_is_stored(void **state)
 	    {"13.1.2", "If-None-Match: \"b\"\n", "ETag: \"a\"\n", false, "another"},
 	    {"13.1.2", "If-None-Match: W/\"a\"\n", "ETag: \"a\"\n", true, "weakly compared"},
 	    {"13.1.2", "If-None-Match: \"a\"\n", "ETag: W/\"a\"\n", true, "either way"},
-	    {"13.1.2", "If-None-Match: \"x\", \"a,b\" ,\"a\"\n", "ETag: \"a\"\n", true,
-		"in a list"},
-	    {"13.1.2", "If-None-Match: \"x\"\nIf-None-Match: \"a\"\n", "ETag: \"a\"\n", true,
-		"in a later line"},
+	    {"13.1.2", "If-None-Match: \"x\", \"a,b\" ,\"a\"\n", "ETag: \"a\"\n", true, "in a list"},
+	    {"13.1.2", "If-None-Match: \"x\"\nIf-None-Match: \"a\"\n", "ETag: \"a\"\n", true, "in a later line"},
 	    {"13.1.2", "If-None-Match: \"x\", \"a,b\"\n", "ETag: \"a\"\n", false, "not in it"},
 	    {"13.1.2", "If-None-Match: *\n", "", true, "anything"},
 	    {"13.1.2", "If-None-Match: \"a\"\n", "", false, "no tag stored"},
 	    {"13.1.2", "If-None-Match:\n", "ETag:\n", false, "empty ones are no tags"},
-	    {"8.8.3", "If-None-Match: abc\n", "ETag: abc\n", true,
-		"no tag, but given back as sent"},
+	    {"8.8.3", "If-None-Match: abc\n", "ETag: abc\n", true, "no tag, but given back as sent"},
 	    {"8.8.3", "If-None-Match: abc\n", "ETag: \"abc\"\n", false, "quotes are not guessed"},
 	    {"13.1.3", "If-None-Match: \"b\"\nIf-Modified-Since: " IN_AN_HOUR "\n",
 		"ETag: \"a\"\nLast-Modified: " AT_NOW "\n", false, "the tag decides"},
 	    {"13.1.3", "If-None-Match: \"a\"\nIf-Modified-Since: " HOUR_AGO "\n",
 		"ETag: \"a\"\nLast-Modified: " AT_NOW "\n", true, "either way"},
-	    {"13.1.3", "If-Modified-Since: " AT_NOW "\n", "Last-Modified: " AT_NOW "\n", true,
-		"the same date"},
+	    {"13.1.3", "If-Modified-Since: " AT_NOW "\n", "Last-Modified: " AT_NOW "\n", true, "the same date"},
 	    {"13.1.3", "If-Modified-Since: " AT_NOW "\n", "Last-Modified: " HOUR_AGO "\n", true,
 		"unchanged since earlier"},
-	    {"13.1.3", "If-Modified-Since: " HOUR_AGO "\n", "Last-Modified: " AT_NOW "\n", false,
-		"changed since"},
-	    {"13.1.3", "If-Modified-Since: Monday, 26-Oct-26 07:33:20 GMT\n",
-		"Last-Modified: " AT_NOW "\n", true, "another form of date"},
-	    {"13.1.3", "If-Modified-Since: now\n", "Last-Modified: " HOUR_AGO "\n", false,
-		"no date is ignored"},
+	    {"13.1.3", "If-Modified-Since: " HOUR_AGO "\n", "Last-Modified: " AT_NOW "\n", false, "changed since"},
+	    {"13.1.3", "If-Modified-Since: Monday, 26-Oct-26 07:33:20 GMT\n", "Last-Modified: " AT_NOW "\n", true,
+		"another form of date"},
+	    {"13.1.3", "If-Modified-Since: now\n", "Last-Modified: " HOUR_AGO "\n", false, "no date is ignored"},
 	    {"13.1.3", "If-Modified-Since: " AT_NOW "\nIf-Modified-Since: " AT_NOW "\n",
 		"Last-Modified: " HOUR_AGO "\n", false, "two are ignored"},
 	    {"9111 4.3.2", "If-Modified-Since: " AT_NOW "\n", "Date: " HOUR_AGO "\n", true,
 		"Date stands in for Last-Modified"},
-	    {"9111 4.3.2", "If-Modified-Since: " HOUR_AGO "\n", "Date: " AT_NOW "\n", false,
-		"also to deny"},
+	    {"9111 4.3.2", "If-Modified-Since: " HOUR_AGO "\n", "Date: " AT_NOW "\n", false, "also to deny"},
 	    {"9111 4.3.2", "If-Modified-Since: " AT_NOW "\n", "", false, "nothing to compare with"},
-	    {"9111 4.3.2", "If-Match: \"b\"\n", "ETag: \"a\"\n", false,
-		"If-Match is the origin's to judge"},
-	    {"9111 4.3.2", "If-Unmodified-Since: " HOUR_AGO "\n", "Last-Modified: " AT_NOW "\n",
-		false, "as is If-Unmodified-Since"},
+	    {"9111 4.3.2", "If-Match: \"b\"\n", "ETag: \"a\"\n", false, "If-Match is the origin's to judge"},
+	    {"9111 4.3.2", "If-Unmodified-Since: " HOUR_AGO "\n", "Last-Modified: " AT_NOW "\n", false,
+		"as is If-Unmodified-Since"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].request, 200, rows[i].response);
-		enum policy_condition want =
-		    rows[i].not_modified ? POLICY_NOT_MODIFIED : POLICY_GO_ON;
+		enum policy_condition want = rows[i].not_modified ? POLICY_NOT_MODIFIED : POLICY_GO_ON;
 		if (policy_judge_condition(&request, &response, NOW) != want)
-			fail_msg("%s: %s/ %s: %s", rows[i].section, rows[i].request,
-			    rows[i].response, rows[i].reason);
+			fail_msg("%s: %s/ %s: %s", rows[i].section, rows[i].request, rows[i].response, rows[i].reason);
 	}
 }
 
@@ -111,22 +101,19 @@ static void a_range_is_taken_only_of_what_if_range_names(void **state)
 	    {"13.1.5", "If-Range: W/\"a\"\n", "ETag: W/\"a\"\n", false, "weak ones never"},
 	    {"13.1.5", "If-Range: \"a\"\n", "", false, "no tag stored"},
 	    {"13.1.5", "If-Range: a\n", "ETag: a\n", false, "no tags"},
-	    {"13.1.5", "If-Range: " HOUR_AGO "\n",
-		"Date: " AT_NOW "\nLast-Modified: " HOUR_AGO "\n", true, "the same date"},
-	    {"13.1.5", "If-Range: " AT_NOW "\n",
-		"Date: " IN_AN_HOUR "\nLast-Modified: " HOUR_AGO "\n", false,
+	    {"13.1.5", "If-Range: " HOUR_AGO "\n", "Date: " AT_NOW "\nLast-Modified: " HOUR_AGO "\n", true,
+		"the same date"},
+	    {"13.1.5", "If-Range: " AT_NOW "\n", "Date: " IN_AN_HOUR "\nLast-Modified: " HOUR_AGO "\n", false,
 		"a later one is not the same"},
-	    {"8.8.2.2", "If-Range: " AT_NOW "\n", "Date: " AT_NOW "\nLast-Modified: " AT_NOW "\n",
-		false, "changed within the second"},
+	    {"8.8.2.2", "If-Range: " AT_NOW "\n", "Date: " AT_NOW "\nLast-Modified: " AT_NOW "\n", false,
+		"changed within the second"},
 	    {"8.8.2.2", "If-Range: " AT_NOW "\n", "Last-Modified: " AT_NOW "\n", false, "no Date"},
-	    {"13.1.5", "If-Range: \"a\"\nIf-Range: \"a\"\n", "ETag: \"a\"\n", false,
-		"two are none"},
+	    {"13.1.5", "If-Range: \"a\"\nIf-Range: \"a\"\n", "ETag: \"a\"\n", false, "two are none"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].request, 200, rows[i].response);
 		if (policy_range_applies(&request, &response, NOW) != rows[i].applies)
-			fail_msg("%s: %s/ %s: %s", rows[i].section, rows[i].request,
-			    rows[i].response, rows[i].reason);
+			fail_msg("%s: %s/ %s: %s", rows[i].section, rows[i].request, rows[i].response, rows[i].reason);
 	}
 }
 
@@ -136,19 +123,16 @@ static void fields_are_stored_end_to_end_and_in_order(void **state)
 	static const struct {
 		const char *section, *received, *stored, *reason;
 	} rows[] = {
-	    {"9111 3.1", "B: 2\nA: 1\nB: 3\nDate: " AT_NOW "\n",
-		"B: 2\nA: 1\nB: 3\nDate: " AT_NOW "\n", "order and repetitions stay"},
+	    {"9111 3.1", "B: 2\nA: 1\nB: 3\nDate: " AT_NOW "\n", "B: 2\nA: 1\nB: 3\nDate: " AT_NOW "\n",
+		"order and repetitions stay"},
 	    {"9111 3.1",
 		"Date: " AT_NOW "\nConnection: a, b\nA: 1\nb: 2\nC: 3\nKeep-Alive: 5\n"
 		"Transfer-Encoding: chunked\nTrailer: x\nUpgrade: y\n",
 		"Date: " AT_NOW "\nC: 3\n", "hop-by-hop ones go"},
-	    {"9111 5.1", "Date: " AT_NOW "\nAge: 5\nContent-Length: 3\n", "Date: " AT_NOW "\n",
-		"columns keep these"},
+	    {"9111 5.1", "Date: " AT_NOW "\nAge: 5\nContent-Length: 3\n", "Date: " AT_NOW "\n", "columns keep these"},
 	    {"9110 6.6.1", "A: 1\n", "A: 1\nDate: " AT_NOW "\n", "a missing Date is added"},
-	    {"9110 6.6.1", "Date: foo\nA: 1\n", "Date: " AT_NOW "\nA: 1\n",
-		"a bad one is replaced"},
-	    {"9110 6.6.1", "Date: " HOUR_AGO "\nDate: " AT_NOW "\n", "Date: " HOUR_AGO "\n",
-		"of two the first"},
+	    {"9110 6.6.1", "Date: foo\nA: 1\n", "Date: " AT_NOW "\nA: 1\n", "a bad one is replaced"},
+	    {"9110 6.6.1", "Date: " HOUR_AGO "\nDate: " AT_NOW "\n", "Date: " HOUR_AGO "\n", "of two the first"},
 	    {"9111 3.1",
 		"Date: " AT_NOW "\nSet-Cookie: a=b\nSet-Cookie: c=d\nEmpty:\nVia: 1.1 x\n"
 		"Cache-Status: x; hit\n",
@@ -160,8 +144,7 @@ static void fields_are_stored_end_to_end_and_in_order(void **state)
 		read_heads("", 200, rows[i].received);
 		assert_int_equal(policy_stored_fields(&response, NOW, &out), 0);
 		if (strcmp(buf_str(&out), rows[i].stored) != 0)
-			fail_msg(
-			    "%s: gave\n%s: %s", rows[i].section, buf_str(&out), rows[i].reason);
+			fail_msg("%s: gave\n%s: %s", rows[i].section, buf_str(&out), rows[i].reason);
 	}
 }
 
@@ -178,17 +161,14 @@ static void a_304_replaces_fields_of_the_same_name(void **state)
 	    {"3.2", "A: 1\nB: 2\nA: 3\n", "A: 4\n", "A: 4\nB: 2\n", "wherever they stood"},
 	    {"3.2", "Content-Length: 3\nA: 1\n", "Content-Length: 0\n", "Content-Length: 3\nA: 1\n",
 		"not Content-Length"},
-	    {"3.2", "Content-Encoding: br\n",
-		"Content-Encoding: gzip\nContent-Range: bytes 0-1/2\n", "Content-Encoding: br\n",
-		"nor what says how the bytes are coded"},
-	    {"3.2", "Content-Type: text/plain\n", "Content-Type: text/html\n",
-		"Content-Type: text/html\n", "but Content-Type, as bodies are kept unprocessed"},
-	    {"3.1", "A: 1\n", "Connection: A, close\nA: 2\nKeep-Alive: 5\n", "A: 1\n",
-		"nothing hop-by-hop"},
+	    {"3.2", "Content-Encoding: br\n", "Content-Encoding: gzip\nContent-Range: bytes 0-1/2\n",
+		"Content-Encoding: br\n", "nor what says how the bytes are coded"},
+	    {"3.2", "Content-Type: text/plain\n", "Content-Type: text/html\n", "Content-Type: text/html\n",
+		"but Content-Type, as bodies are kept unprocessed"},
+	    {"3.1", "A: 1\n", "Connection: A, close\nA: 2\nKeep-Alive: 5\n", "A: 1\n", "nothing hop-by-hop"},
 	    {"5.1", "A: 1\n", "Age: 5\n", "A: 1\n", "nor Age"},
 	    {"4.3.4", "ETag: \"a\"\nCache-Control: max-age=1\nCache-Control: public\n",
-		"ETag: W/\"a\"\nCache-Control: no-store\n",
-		"ETag: W/\"a\"\nCache-Control: no-store\n",
+		"ETag: W/\"a\"\nCache-Control: no-store\n", "ETag: W/\"a\"\nCache-Control: no-store\n",
 		"directives of two answers are never mixed"},
 	    {"8.8.3", "ETag: W/\"a\"\nA: 1\n", "ETag: \"a\"\nA: 2\n", "ETag: W/\"a\"\nA: 2\n", "a weak tag stays one"},
 	    {"3.2", "A: 1\n", "", "A: 1\n", "nothing new"},
@@ -197,8 +177,7 @@ static void a_304_replaces_fields_of_the_same_name(void **state)
 		read_heads(rows[i].update, 200, rows[i].stored);
 		assert_int_equal(policy_update_fields(&response, &request, true, &out), 0);
 		if (strcmp(buf_str(&out), rows[i].result) != 0)
-			fail_msg("9111 %s: gave\n%s: %s", rows[i].section, buf_str(&out),
-			    rows[i].reason);
+			fail_msg("9111 %s: gave\n%s: %s", rows[i].section, buf_str(&out), rows[i].reason);
 	}
 }
 
@@ -221,7 +200,8 @@ static void codings_are_compared_by_name_and_order(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].a, 200, rows[i].b);
-		if (policy_same_coding(&request, &response) != rows[i].same || policy_same_coding(&response, &request) != rows[i].same)
+		if (policy_same_coding(&request, &response) != rows[i].same ||
+		    policy_same_coding(&response, &request) != rows[i].same)
 			fail_msg("%s and %s: %s", rows[i].a, rows[i].b, rows[i].reason);
 	}
 }
@@ -236,22 +216,22 @@ static void fields_that_directives_name_are_not_kept(void **state)
 	} rows[] = {
 	    {"5.2.2.4", "Cache-Control: max-age=9, no-cache=\"a, B\"\nA: 1\nb: 2\nC: 3\n", false,
 		"Cache-Control: max-age=9, no-cache=\"a, B\"\nC: 3\n", "no-cache, in any case"},
-	    {"5.2.2.4", "Cache-Control: no-cache=a\nA: 1\nC: 3\n", true,
-		"Cache-Control: no-cache=a\nC: 3\n", "a private cache as well"},
-	    {"5.2.2.7", "A: 1\nCache-Control: private=\"A\"\nA: 2\n", false,
-		"Cache-Control: private=\"A\"\n", "every line of the name"},
-	    {"5.2.2.7", "A: 1\nCache-Control: private=\"A\"\n", true,
-		"A: 1\nCache-Control: private=\"A\"\n", "private is not for a private cache"},
-	    {"5.2.2.7", "A: 1\nCache-Control: private\nB: 2\n", false,
-		"A: 1\nCache-Control: private\nB: 2\n", "without names it names none"},
+	    {"5.2.2.4", "Cache-Control: no-cache=a\nA: 1\nC: 3\n", true, "Cache-Control: no-cache=a\nC: 3\n",
+		"a private cache as well"},
+	    {"5.2.2.7", "A: 1\nCache-Control: private=\"A\"\nA: 2\n", false, "Cache-Control: private=\"A\"\n",
+		"every line of the name"},
+	    {"5.2.2.7", "A: 1\nCache-Control: private=\"A\"\n", true, "A: 1\nCache-Control: private=\"A\"\n",
+		"private is not for a private cache"},
+	    {"5.2.2.7", "A: 1\nCache-Control: private\nB: 2\n", false, "A: 1\nCache-Control: private\nB: 2\n",
+		"without names it names none"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct policy policy = {rows[i].private_cache, NULL, 0};
 		read_heads("", 200, rows[i].response);
 		assert_int_equal(policy_kept_fields(&policy, NULL, &response, &out), 0);
 		if (strcmp(buf_str(&out), rows[i].kept) != 0)
-			fail_msg("%s: %s: kept %s: %s", rows[i].section, rows[i].response,
-			    buf_str(&out), rows[i].reason);
+			fail_msg(
+			    "%s: %s: kept %s: %s", rows[i].section, rows[i].response, buf_str(&out), rows[i].reason);
 	}
 }
 
@@ -292,19 +272,19 @@ static void a_304_with_another_validator_freshens_nothing(void **state)
 	    {"ETag: \"a\"\n", "ETag: \"a\"\n", true, "the same tag"},
 	    {"ETag: W/\"a\"\n", "ETag: \"a\"\n", true, "the same, weakly"},
 	    {"ETag: \"b\"\n", "ETag: \"a\"\n", false, "another tag"},
-	    {"ETag: \"b\"\nLast-Modified: " AT_NOW "\n", "ETag: \"a\"\nLast-Modified: " AT_NOW "\n",
-		false, "another tag, however equal the date"},
+	    {"ETag: \"b\"\nLast-Modified: " AT_NOW "\n", "ETag: \"a\"\nLast-Modified: " AT_NOW "\n", false,
+		"another tag, however equal the date"},
 	    {"", "ETag: \"a\"\n", true, "none: it answers what was asked"},
 	    {"Last-Modified: " AT_NOW "\n", "Last-Modified: " AT_NOW "\n", true, "the same date"},
 	    {"Last-Modified: " AT_NOW "\n", "Last-Modified: " HOUR_AGO "\n", false, "another date"},
 	    {"ETag: \"a\"\n", "Last-Modified: " HOUR_AGO "\n", false, "a tag of bytes we do not know"},
-	    {"ETag: \"a\"\nLast-Modified: " HOUR_AGO "\n", "Last-Modified: " HOUR_AGO "\n", true, "a new tag, the same date"},
+	    {"ETag: \"a\"\nLast-Modified: " HOUR_AGO "\n", "Last-Modified: " HOUR_AGO "\n", true,
+		"a new tag, the same date"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].update, 200, rows[i].stored);
 		if (policy_freshens(&request, &response) != rows[i].freshens)
-			fail_msg("9111 4.3.4: %s/ %s: %s", rows[i].update, rows[i].stored,
-			    rows[i].reason);
+			fail_msg("9111 4.3.4: %s/ %s: %s", rows[i].update, rows[i].stored, rows[i].reason);
 	}
 }
 

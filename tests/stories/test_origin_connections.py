@@ -343,6 +343,22 @@ def test_a_long_download_through_socks_keeps_no_other_name_waiting(launch, origi
     other.finish()
 
 
+# --- names that many ask for at once ---
+
+def test_requests_for_one_name_on_many_ports_all_get_its_address(launch):
+    """A look-up is of a name, libcurl's cache is of a name and a port: some begin to wait just as the name comes."""
+    curlew = launch()
+    sites = [Origin() for _ in range(12)]
+    for site in sites:
+        site.at("/x", "hello", {"Cache-Control": "no-store"})
+    asked = [(curlew.connect(), site) for _ in range(8) for site in sites]
+    for number, (client, site) in enumerate(asked):
+        client.request("GET", f"/localhost:{site.port}/x?{number}")
+    assert {client.finish(client.head()).text for client, _ in asked} == {"hello"}
+    for site in sites:
+        site.finish()
+
+
 # --- names that do not resolve in time ---
 
 @pytest.fixture

@@ -300,11 +300,12 @@ int transfer_begin(struct fetch *f)
 static bool is_proxys_fault(const char *proxy, CURL *easy, CURLcode code)
 {
 	long answer = 0; /* of the proxy to CONNECT; 0: none */
-	curl_off_t connected_us = 0;
+	curl_off_t connected_us = 0, ready_us = 0;
 	if (proxy == NULL || easy == NULL)
 		return false;
 	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &answer);
 	curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+	curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
 	switch ((int)code) {
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_COULDNT_CONNECT: /* to the proxy: nothing else is connected to */
@@ -313,7 +314,7 @@ static bool is_proxys_fault(const char *proxy, CURL *easy, CURLcode code)
 	case CURLE_OPERATION_TIMEDOUT:
 		return connected_us <= 0;
 	case CURLE_RECV_ERROR:
-		return answer >= 300;
+		return answer >= 300 || (answer == 0 && ready_us <= 0); /* it refused CONNECT, or ended without a word */
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return strncasecmp(proxy, "https:", 6) == 0 && answer == 0;

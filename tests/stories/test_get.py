@@ -249,17 +249,20 @@ def test_exit_60_for_an_unknown_certificate(curl, tls_origin, authority):
     assert curl("--cacert", authority.ca, tls_origin.url("/x")).stdout == b"sealed"
 
 
-@pytest.mark.parametrize("case, status", [("dead", 7), ("no such name", 5), ("refuses tunnels", 56), ("dead socks", 7)])
+@pytest.mark.parametrize("case, status", [("dead", 7), ("no such name", 5), ("refuses tunnels", 56), ("cuts tunnels", 56), ("dead socks", 7)])
 def test_a_proxy_that_fails_is_named_and_not_the_site(curl, launch, origin, refuser, case, status):
     dead = f"127.0.0.1:{refuser.port}"
-    at = {"dead": dead, "no such name": "no-such-proxy.invalid:1", "refuses tunnels": origin.host, "dead socks": f"socks5h://{dead}"}[case]
+    at = {"dead": dead, "no such name": "no-such-proxy.invalid:1", "refuses tunnels": origin.host,
+          "cuts tunnels": origin.host, "dead socks": f"socks5h://{dead}"}[case]
     proxy = at if "://" in at else f"http://me:secret@{at}"
-    scheme = "https" if case == "refuses tunnels" else "http"
+    if case == "cuts tunnels":
+        origin.at("site.example:443", lambda visit: visit.cut())
+    scheme = "https" if case.endswith("tunnels") else "http"
     done = curl("--proxy", proxy, f"{scheme}://site.example/x")
     assert done.returncode == status, done.stderr
     words = f"site.example:{443 if scheme == 'https' else 80}: the proxy {at} cannot be used: "
     assert words in done.stderr.decode() and b"(check --proxy)" in done.stderr and b"secret" not in done.stderr
-    if case != "refuses tunnels":
+    if not case.endswith("tunnels"):
         curlew = launch("--proxy", proxy)
         answer = curlew.get(f"{scheme}://site.example/x")
         assert answer.status == 502 and words in answer.text and "secret" not in answer.text

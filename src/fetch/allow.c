@@ -20,35 +20,22 @@ struct allow {
 	size_t count;
 };
 
-/* Not reachable as public Internet addresses (IANA special-purpose registries, RFC 6890). */
+/* All that IANA has given out for the public Internet in IPv6. What lies outside is reserved, local or multicast. */
+static const struct net public_v6 = {.at = {0x20}, .bits = 3};
+
+/* Not reachable as public Internet addresses (IANA special-purpose registries, RFC 6890). Those of IPv6 lie within
+ * public_v6; 2002::/16 is not among them, for it is judged by the IPv4 address inside. */
 static const struct {
 	const char *at;
 	int bits;
 } special[] = {
-    {"0.0.0.0", 8},
-    {"10.0.0.0", 8},
-    {"100.64.0.0", 10},
-    {"127.0.0.0", 8},
-    {"169.254.0.0", 16},
-    {"172.16.0.0", 12},
-    {"192.0.0.0", 24},
-    {"192.0.2.0", 24},
-    {"192.88.99.0", 24},
-    {"192.168.0.0", 16},
-    {"198.18.0.0", 15},
-    {"198.51.100.0", 24},
-    {"203.0.113.0", 24},
-    {"224.0.0.0", 4},
-    {"240.0.0.0", 4},
-    {"::", 96},
-    {"100::", 64},
-    {"2001::", 23},
-    {"2001:db8::", 32},
-    {"fc00::", 7},
-    {"fe80::", 10},
-    {"fec0::", 10},
-    {"ff00::", 8},
-    {"64:ff9b:1::", 48},
+    {"0.0.0.0", 8}, {"10.0.0.0", 8}, {"100.64.0.0", 10}, {"127.0.0.0", 8}, {"169.254.0.0", 16}, {"172.16.0.0", 12},
+    {"192.0.0.0", 24}, {"192.0.2.0", 24}, {"192.88.99.0", 24}, {"192.168.0.0", 16}, {"198.18.0.0", 15},
+    {"198.51.100.0", 24}, {"203.0.113.0", 24}, {"224.0.0.0", 4}, {"240.0.0.0", 4}, {"2001::", 23}, /* protocol
+												      assignments,
+												      Teredo among them
+												    */
+    {"2001:db8::", 32}, {"3fff::", 20}, /* documentation (RFC 9637) */
 };
 
 static const struct {
@@ -118,6 +105,8 @@ static int to_bytes(const struct sockaddr *sa, unsigned char at[16], int *port)
 
 static bool is_public(const unsigned char at[16])
 {
+	if (memcmp(at, mapped, sizeof mapped) != 0 && !within(at, &public_v6))
+		return false;
 	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
 		struct net net = {0};
 		parse_net(special[i].at, special[i].bits, &net);

@@ -13,7 +13,7 @@ int output_write(int fd, const char *bytes, size_t n);
  * of them is -1 afterwards: ask about STDOUT_FILENO instead. 0, or -1. */
 int output_open_streams(void);
 /* Descriptors 0 to 2 for a program that is not ready to wait: blocking, through an open file description of its own
- * where the system gives one, so that no other process pending_wakeups. */
+ * where the system gives one, so that no other process notices. */
 void output_make_blocking(void);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The watch, for open_watch_end(). From here on every opening of dir/index.db is wakeup_pending, our own too. */
+/* The watch, for open_watch_end(). From here on every opening of dir/index.db is noticed, our own too. */
 int open_watch_begin(const char *dir);
 void open_watch_end(int watch);
 

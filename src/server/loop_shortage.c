@@ -1,7 +1,7 @@
 /*
  * What the first loop does once a second about threads: requests that have waited too long for one get a 503, and when
  * more than half of them are busy, connections that move too little are cut (min_rate.h). A cut is a shutdown(): the
- * thread that reads from the client, writes to it or waits for its fetch pending_wakeups, and gives the connection
+ * thread that reads from the client, writes to it or waits for its fetch notices, and gives the connection
  * back.
  *
  * TCP itself counts what has moved, so that a send of many bytes that waits for its client can be watched from outside.
@@ -136,7 +136,7 @@ static struct min_rate_slow *find_slow(struct loops *all, size_t *count)
 	return slow;
 }
 
-/* Its thread pending_wakeups, and when that has closed the connection, what the client has not taken is thrown away
+/* Its thread notices, and when that has closed the connection, what the client has not taken is thrown away
  * with it. */
 static void cut_one(const struct conn *c)
 {

@@ -1,4 +1,4 @@
-/* Who opens the index is wakeup_pending and let pass: the room by itself, and the writer, whose transaction ends for
+/* Who opens the index is noticed and let pass: the room by itself, and the writer, whose transaction ends for
  * it. */
 #include "unit/store_fixture.h"
 

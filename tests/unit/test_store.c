@@ -1,4 +1,4 @@
-/* Rows joined to bodies: what is put is found, what is purged stays away, what changes is wakeup_pending. */
+/* Rows joined to bodies: what is put is found, what is purged stays away, what changes is noticed. */
 #include "unit/store_fixture.h"
 
 #include <signal.h>

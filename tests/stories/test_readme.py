@@ -1,4 +1,5 @@
-"""What README.md prints is run as it is printed, from top to bottom, by a person with an empty home; and what the documents name is there.
+"""The commands on README.md and docs/commands.md are run as printed, from top to bottom, by a person with an empty home; and what the
+documents name is there.
 
 One thing is changed in its commands: the port 8899 is the one the server got. The hosts they name are real ones; here a scripted
 origin stands in for all of them, as the upstream proxy that CURLEW_PROXY names.
@@ -18,7 +19,8 @@ from origin import Origin, Visit
 from wire import PATIENCE, Reader, Truncated, eventually
 
 TOP = Path(__file__).resolve().parents[2]
-README = (TOP / "README.md").read_text()
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("commands", "requests", "configuration", "security"))]
+PRINTED = "\n".join(page.read_text() for page in PAGES)
 FILES = (TOP / "docs" / "internals" / "files.md").read_text()
 DOCUMENTS = [TOP / "README.md", TOP / "CHANGES.md", *sorted((TOP / "docs").rglob("*.md"))]
 
@@ -30,7 +32,7 @@ FRESH = {"Cache-Control": "max-age=3600", "ETag": '"1"'}
 # --- what is printed ---
 
 class Block:
-    """Commands, and what the README says they print ("…" stands for anything)."""
+    """Commands, and what the page says they print ("…" stands for anything)."""
 
     def __init__(self, commands):
         self.lines = [line for line in commands.splitlines() if line.strip()]
@@ -40,7 +42,7 @@ class Block:
         return any(line.startswith(commands) for line in self.lines)
 
     def is_printed_by(self, output):
-        """True when the output ends as the README says."""
+        """True when the output ends as the page says."""
         last = output.replace("\r", "").splitlines()[-len(self.prints):]
         patterns = [".*".join(map(re.escape, line.split("…"))) for line in self.prints]
         return len(last) == len(patterns) and all(map(re.fullmatch, patterns, last))
@@ -48,10 +50,10 @@ class Block:
 
 def blocks():
     found = []
-    for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", README, re.S | re.M):
+    for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", PRINTED, re.S | re.M):
         if language in ("sh", "shell"):
             found.append(Block(text))
-        else:
+        elif language != "crontab":  # such a line is run for docs/cron.md
             assert language == "text" and found and found[-1].prints is None, f"what is this block?\n{text}"
             found[-1].prints = text.splitlines()
     return found
@@ -125,7 +127,7 @@ def world(authority, tmp_path):
 
 
 class Person:
-    """Somebody with an empty home who types what the README says."""
+    """Somebody with an empty home who types what the pages say."""
 
     def __init__(self, folder, world, authority):
         self.home = folder / "home"
@@ -176,7 +178,7 @@ def person(tmp_path, world, authority):
         server.stop()
 
 
-# --- README.md ---
+# --- the pages ---
 
 def test_the_first_commands_are_the_two_that_build_and_run():
     assert BLOCKS[0] is BUILDING[0] and len(BUILDING) == 1
@@ -210,7 +212,7 @@ def test_every_kind_of_command_is_among_them():
     lines = [line for block in USING for line in block.lines] + SERVING
     for beginning in ("curl localhost:", "http_proxy=", "https_proxy=", "curlew serve --root", "curlew serve --cache", "curlew get",
                       "curlew ls", "curlew show", "curlew stats", "curlew config", "curlew explain", "curlew cat", "curlew pin", "curlew purge",
-                      "curlew sql", "curlew gc", "sqlite3 "):
+                      "curlew sql", "curlew gc", "curlew backup", "curlew rule", "sqlite3 "):
         assert any(line.startswith(beginning) for line in lines), beginning
     assert any("DELETE FROM entry" in line for line in lines) and any("v_entry" in line for line in lines)
 
@@ -227,7 +229,7 @@ def test_the_other_ways_to_serve(person, line):
 
 def test_options_that_are_named_exist():
     helps = "".join(run(verb, "--help").stdout.decode() for verb in ("serve", "get", "ls", "show", "stats", "config", "purge", "sql", "verify"))
-    for option in set(re.findall(r"[` ](--[a-z][a-z-]*)", README)):
+    for option in set(re.findall(r"[` ](--[a-z][a-z-]*)", PRINTED)):
         assert re.search(rf"{option}\b", helps), option
 
 

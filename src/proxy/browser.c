@@ -2,6 +2,7 @@
 
 #include "http/site.h"
 #include "proxy/server_names.h"
+#include "proxy/synthetic.h"
 
 #include <stdlib.h>
 
@@ -77,31 +78,6 @@ bool browser_refuses(struct exchange *x)
 	synthetic_text(x, 403, NULL,
 	    "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are answered",
 	    (int)(origin.len > 200 ? 200 : origin.len), origin.at != NULL ? origin.at : "");
-	return true;
-}
-
-static bool is_navigation(const struct head *h)
-{
-	return span_is(h->method, "GET") && span_is_nocase(message_find(h, "Sec-Fetch-Mode"), "navigate") &&
-	       span_is_nocase(message_find(h, "Sec-Fetch-Dest"), "document") && !message_has(h, "Upgrade");
-}
-
-bool browser_moves(struct exchange *x)
-{
-	char label[SITE_LABEL];
-	struct span host = host_of(x), port = server_name_port(host);
-	if (x->target.way != KEY_PREFIX || !is_navigation(x->request) || !server_name_is_loopback(host) ||
-	    browser_came_through_proxy(x->request) ||
-	    site_label(x->target.secure, x->target.host, x->target.port, label) != 0)
-		return false;
-	struct buf fields;
-	buf_init(&fields, BUF_HEAD);
-	buf_addf(&fields, "Location: http://%s.localhost%.*s%s\nCache-Control: no-store\n", label, (int)port.len,
-	    port.at, strchr(strstr(x->target.url, "://") + 3, '/'));
-	struct representation rep = {.status = 307, .fields = buf_span(&fields), .fd = -1, .age_s = -1};
-	x->verdict = "own";
-	deliver(x, &rep);
-	buf_fini(&fields);
 	return true;
 }
 

@@ -26,9 +26,6 @@ int browser_read_target(struct exchange *, struct fault *);
 /* True when a page of another site made this request and must not. Answers it then (403). */
 bool browser_refuses(struct exchange *);
 
-/* True when this is a navigation that goes on at the host of its site. Answers it then (307). */
-bool browser_moves(struct exchange *);
-
 /* Makes the request one to the real site: Cookie is left out where cookies do not pass, Origin and Referer name the
  * real site. What is written is kept in the exchange until browser_end(). */
 void browser_rewrite(struct exchange *, struct head *);

@@ -5,9 +5,14 @@
  * join, when a shared answer turned out not to be for us (then we ask for ourselves), when a 304 freshened nothing, or
  * when a row had lost its body.
  */
-#include "proxy/exchange.h"
+#include "proxy/cache_handler.h"
+
+#include "proxy/deliver.h"
+#include "proxy/forward.h"
 #include "proxy/ramcache.h"
+#include "proxy/range_handler.h"
 #include "proxy/selection.h"
+#include "proxy/synthetic.h"
 
 #include "base/log.h"
 #include "base/stats.h"
@@ -85,7 +90,7 @@ static int answer_stored(
 	    .cache = cache,
 	};
 	store_used(x->context->store, e->id, 1, x->now);
-	deliver(x, &rep);
+	deliver_respond(x, &rep);
 	if (fd >= 0)
 		close(fd);
 	return 0;
@@ -270,7 +275,7 @@ static bool answer_condition(
 	    .fd = -1,
 	    .age_s = a->age_s,
 	    .cache = cache};
-	deliver(x, &rep);
+	deliver_respond(x, &rep);
 	flight_leave_running(reader);
 	return true;
 }
@@ -465,7 +470,7 @@ static bool url_argument_origin(struct exchange *x, struct selection *l, struct 
 	return hear(x, l, t, &ask, how, reader, joined == FLIGHT_FOLLOWS);
 }
 
-void cache_handler_answer(struct exchange *x)
+void cache_handler_respond(struct exchange *x)
 {
 	struct attempt t = {0};
 	request_directives_read(x->request, &x->demand);
@@ -476,7 +481,7 @@ void cache_handler_answer(struct exchange *x)
 		bool answered = try_stored(x, &l, landed);
 		if (!answered && l.entry == NULL && !t.no_parts) {
 			range_handler_find(x, &l.parts);
-			answered = range_handler_answer(x, &l.parts);
+			answered = range_handler_respond(x, &l.parts);
 		}
 		if (!answered && x->demand.only_if_cached) {
 			synthetic_text(x, 504, "detail=\"only-if-cached, RFC 9111 5.2.1.7\"",

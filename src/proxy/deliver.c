@@ -1,11 +1,11 @@
 /* Answers from a complete representation at hand, stored or local: RFC 9110 13.2.2 gives the order of the questions. */
-#include "proxy/browser.h"
+#include "proxy/deliver.h"
 
-#include "base/stats.h"
+#include "proxy/browser.h"
+#include "proxy/multipart.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 char *deliver_location(const struct exchange *x, int status, struct span fields)
 {
@@ -32,37 +32,9 @@ bool deliver_withholds_cookies(const struct exchange *x)
 	return !policy_keeps_cookies(&x->context->policy, &x->decision);
 }
 
-static int send_file(struct exchange *x, int fd, int64_t at, int64_t n)
-{
-	char small[32 << 10];
-	struct sink *s = x->sink;
-	if (n > (int64_t)sizeof small)
-		return s->file(s, fd, at, n);
-	ssize_t got = pread(fd, small, (size_t)n, at); /* one send with the head instead of two */
-	if (got == n)
-		return s->bytes(s, small, (size_t)n);
-	s->cut(s);
-	return -1;
-}
-
-int deliver_bytes(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
-{
-	int rc = 0;
-	while (rc == 0 && n > 0) {
-		const struct partial_body_segment *piece =
-		    rep->pieces != NULL ? partial_body_find(rep->pieces, at) : NULL;
-		int64_t here = piece != NULL && piece->at + piece->n - at < n ? piece->at + piece->n - at : n;
-		rc = piece != NULL ? send_file(x, piece->fd, piece->skip + at - piece->at, here)
-				   : send_file(x, rep->fd, at, here);
-		at += here;
-		n -= here;
-	}
-	return rc;
-}
-
 static int send_body(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
 {
-	int rc = deliver_bytes(x, rep, at, n);
+	int rc = representation_send(x, rep, at, n);
 	return rc == 0 ? x->sink->end(x->sink, span_make(NULL, 0)) : rc;
 }
 
@@ -143,7 +115,7 @@ static bool answer_part(struct exchange *x, const struct representation *rep, co
 		if (*rc == 0)
 			*rc = send_body(x, rep, ranges[0].first, r.body_bytes);
 	} else if (verdict == RANGE_SOME) {
-		*rc = multipart_deliver(x, rep, &r, message_find(head, "Content-Type"), ranges, count);
+		*rc = multipart_respond(x, rep, &r, message_find(head, "Content-Type"), ranges, count);
 	} else {
 		answered = false;
 	}
@@ -153,7 +125,7 @@ out:
 	return answered;
 }
 
-int deliver(struct exchange *x, const struct representation *rep)
+int deliver_respond(struct exchange *x, const struct representation *rep)
 {
 	int rc = 0;
 	if (rep->status == 200) {

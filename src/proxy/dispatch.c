@@ -5,11 +5,18 @@
 #include "base/stats.h"
 #include "fetch/flight.h"
 #include "proxy/browser.h"
+#include "proxy/cache_handler.h"
+#include "proxy/files.h"
+#include "proxy/forward.h"
 #include "proxy/http1_writer.h"
+#include "proxy/pages.h"
 #include "proxy/ramcache.h"
 #include "proxy/request_body.h"
 #include "proxy/selection.h"
 #include "proxy/server_names.h"
+#include "proxy/site_redirect.h"
+#include "proxy/synthetic.h"
+#include "proxy/tunnel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,9 +61,9 @@ static void route(struct exchange *x)
 		synthetic_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url,
 		    (long long)x->decision.deny_rule);
 	} else if (cacheable && !must_forward(x)) {
-		cache_handler_answer(x);
+		cache_handler_respond(x);
 	} else {
-		forward_answer(x);
+		forward_respond(x);
 	}
 }
 
@@ -137,7 +144,7 @@ static void answer_own(struct exchange *x, const struct conn *c)
 	else if (!c->local && !c->admin)
 		synthetic_text(x, 403, NULL, "/.curlew/ answers to this machine only (see --admin-listen)");
 	else
-		pages_answer(x);
+		pages_respond(x);
 }
 
 static void answer_admin(struct exchange *x, const struct conn *c)
@@ -154,7 +161,7 @@ static void answer_admin(struct exchange *x, const struct conn *c)
 static bool answer_from_root(struct exchange *x, const struct conn *c, bool bad)
 {
 	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->context->root.fd >= 0 &&
-	       (!bad || is_for_us(x, c)) && files_answer(x);
+	       (!bad || is_for_us(x, c)) && files_respond(x);
 }
 
 /* By prefix and for our own pages, Host must name us; with --origin any host may. */
@@ -197,10 +204,10 @@ static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a,
 	case KEY_TUNNEL:
 		a->keep = false;
 		x->close = true;
-		a->body_sent += tunnel_answer(x, c->fd, span_from(buf_span(&c->in), x->request->bytes));
+		a->body_sent += tunnel_respond(x, c->fd, span_from(buf_span(&c->in), x->request->bytes));
 		break;
 	case KEY_PREFIX:
-		if (browser_moves(x))
+		if (site_redirect_respond(x))
 			break;
 		dispatch_route(x);
 		break;

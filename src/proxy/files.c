@@ -1,8 +1,10 @@
 /* --root: local files as responses. Which files may be served is for root.h to say. */
-#include "proxy/exchange.h"
+#include "proxy/files.h"
 
 #include "base/stats.h"
 #include "http/date.h"
+#include "proxy/deliver.h"
+#include "proxy/synthetic.h"
 
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -68,7 +70,7 @@ static bool send_into(struct exchange *x)
 		buf_addspan(&fields, span_from(target, path.len));
 	buf_addc(&fields, '\n');
 	struct representation rep = {.status = 301, .fields = buf_span(&fields), .bytes = 0, .fd = -1, .age_s = -1};
-	deliver(x, &rep);
+	deliver_respond(x, &rep);
 	buf_fini(&fields);
 	return true;
 }
@@ -92,12 +94,12 @@ static void answer_file(struct exchange *x, int fd, const struct stat *st, bool 
 		synthetic_text(
 		    x, 412, NULL, "/%s is no longer what If-Match or If-Unmodified-Since says", x->target.path);
 	else
-		deliver(x, &rep);
+		deliver_respond(x, &rep);
 	message_fini(&head);
 	buf_fini(&fields);
 }
 
-bool files_answer(struct exchange *x)
+bool files_respond(struct exchange *x)
 {
 	struct stat st;
 	bool index = false;

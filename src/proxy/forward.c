@@ -2,12 +2,15 @@
  * To the origin and back: what goes along of a request (RFC 9110 7.6), its body upwards, its answer downwards. Requests
  * a cache cannot answer pass here whole; cache_handler.c uses the pieces.
  */
-#include "proxy/browser.h"
+#include "proxy/forward.h"
 
 #include "base/stats.h"
 #include "http/field.h"
 #include "proxy/body_relay.h"
+#include "proxy/browser.h"
+#include "proxy/deliver.h"
 #include "proxy/request_body.h"
+#include "proxy/synthetic.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +28,7 @@ static bool is_condition(struct span name)
 	return false;
 }
 
-/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_answer alone. Proxy
+/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_respond alone. Proxy
  * means nothing in HTTP, but CGI turns it into the variable HTTP_PROXY, which programs behind the origin obey
  * ("httpoxy"). */
 static bool is_ours(struct span name)
@@ -226,7 +229,7 @@ static void answer_news(
 	}
 }
 
-void forward_answer(struct exchange *x)
+void forward_respond(struct exchange *x)
 {
 	struct flight_ask ask = {
 	    .method = x->request->method,

@@ -1,6 +1,6 @@
 /* Several ranges in one answer: multipart/byteranges (RFC 9110 14.6). The length is counted first, so that the answer
  * keeps its framing. */
-#include "proxy/exchange.h"
+#include "proxy/multipart.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static void without_type(struct buf *out, struct span fields)
 	}
 }
 
-int multipart_deliver(struct exchange *x, const struct representation *rep, struct response_head *r, struct span type,
+int multipart_respond(struct exchange *x, const struct representation *rep, struct response_head *r, struct span type,
     const struct range *ranges, size_t count)
 {
 	char boundary[BOUNDARY];
@@ -66,7 +66,7 @@ int multipart_deliver(struct exchange *x, const struct representation *rep, stru
 		part_head(&text, boundary, type, ranges[i], rep->bytes);
 		rc = s->bytes(s, buf_str(&text), text.len);
 		if (rc == 0)
-			rc = deliver_bytes(x, rep, ranges[i].first, ranges[i].last - ranges[i].first + 1);
+			rc = representation_send(x, rep, ranges[i].first, ranges[i].last - ranges[i].first + 1);
 	}
 	buf_clear(&text);
 	buf_addf(&text, "\r\n--%s--\r\n", boundary);

@@ -1,7 +1,8 @@
 /* /.curlew/: curlew's own pages. Nothing here changes anything. */
-#include "proxy/exchange.h"
+#include "proxy/pages.h"
 
 #include "base/stats.h"
+#include "proxy/synthetic.h"
 
 #include <inttypes.h>
 
@@ -65,7 +66,7 @@ static const struct {
 	void (*answer)(struct exchange *, struct buf *);
 } pages[] = {{"/health", health}, {"/metrics", metrics}, {"/proxy.pac", proxy_pac}, {"/", status}, {"", status}};
 
-void pages_answer(struct exchange *x)
+void pages_respond(struct exchange *x)
 {
 	struct buf page;
 	x->verdict = "own";

@@ -5,6 +5,7 @@
 #include "proxy/ramcache.h"
 
 #include "proxy/browser.h"
+#include "proxy/deliver.h"
 
 #include <inttypes.h>
 #include <pthread.h>

@@ -3,7 +3,11 @@
  * them. A range near the beginning, or near what is arriving anyway, is cut from a fetch of the whole, which others
  * share and the store keeps; one that lies far ahead is asked for by itself, beside it, and its 206 is kept as a part.
  */
+#include "proxy/range_handler.h"
+
 #include "proxy/browser.h"
+#include "proxy/deliver.h"
+#include "proxy/forward.h"
 #include "proxy/selection.h"
 
 #include "base/stats.h"
@@ -42,10 +46,10 @@ static void answer_from(struct exchange *x, const struct index_parts *parts, con
 		store_used_part(x->context->store, parts->parts[i].id, x->now);
 	x->verdict = "hit";
 	stats_add(STATS_HITS, 1);
-	deliver(x, &rep);
+	deliver_respond(x, &rep);
 }
 
-bool range_handler_answer(struct exchange *x, const struct index_parts *parts)
+bool range_handler_respond(struct exchange *x, const struct index_parts *parts)
 {
 	struct policy_use use;
 	int64_t first, last;
@@ -95,7 +99,7 @@ bool range_handler_stream(
 		    .fd = -1,
 		    .age_s = a->age_s,
 		    .cache = cache};
-		deliver(x, &rep);
+		deliver_respond(x, &rep);
 		return true;
 	}
 	if (verdict != RANGE_SOME || count != 1)

@@ -1,9 +1,9 @@
-#include "proxy/exchange.h"
-#include "proxy/request_body.h"
+#include "proxy/synthetic.h"
 
 #include "base/printable.h"
 #include "base/stats.h"
 #include "http/date.h"
+#include "proxy/request_body.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,10 +1,11 @@
 /* CONNECT (RFC 9110 9.3.6): a blind tunnel of bytes between two sockets, on one worker. */
-#include "proxy/exchange.h"
+#include "proxy/tunnel.h"
 
 #include "base/stats.h"
 #include "fetch/connect_tunnel.h"
 #include "net/listeners.h"
 #include "proxy/request_body.h"
+#include "proxy/synthetic.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -139,7 +140,7 @@ static bool is_ruled_out(struct exchange *x)
 	return r->deny || r->offline;
 }
 
-int64_t tunnel_answer(struct exchange *x, int client_fd, struct span early)
+int64_t tunnel_respond(struct exchange *x, int client_fd, struct span early)
 {
 	int port = x->target.port;
 	struct flight_response a = {.body_bytes = -1};

@@ -206,7 +206,7 @@ void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *
 		return;
 	}
 	atomic_init(&o->refs, 1);
-	atomic_init(&o->proved_edits, e->edits);
+	atomic_init(&o->confirmed_edits, e->edits);
 	o->entry = e;
 	o->target = malloc(target.len);
 	if (e->body_bytes > RAMCACHE_BODY || o->target == NULL || compose(o, x) != 0) {

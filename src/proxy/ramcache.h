@@ -17,7 +17,7 @@ enum { RAMCACHE_BODY = 64 << 10 }; /* larger bodies are left to threadpool and t
 
 struct ramcache_entry {
 	atomic_uint refs;
-	_Atomic int64_t proved_edits;
+	_Atomic int64_t confirmed_edits;
 	_Atomic int64_t hits; /* not yet told to the store */
 	_Atomic int64_t used_at;
 	atomic_bool listed;     /* some loop will tell of its hits */

@@ -1,91 +1,57 @@
-/* The loop of a loop, and the set of loops. */
-#include "server/loop_internal.h"
+/*
+ * A wake-up has three steps, and their order is what keeps hits from memory true:
+ *
+ * 1. Receive: take the bytes of every ready connection, into a slice of memory that lasts for this wake-up, or into
+ *    conn->in if the connection has the beginning of a request there.
+ * 2. Look: read the clocks and the change counter, once for all of them.
+ * 3. Respond: send hits from memory, keep the beginning of a head for later, give everything else to the pool.
+ *
+ * Step 2 comes after step 1: a commit that is older than a request which has arrived is then older than the look.
+ *
+ * Nothing here blocks: sockets are read and written with MSG_DONTWAIT (they are blocking ones, for the pool threads),
+ * and the index is only read.
+ */
+#include "server/loop.h"
 
-#include "base/log.h"
 #include "base/stats.h"
-#include "fetch/flight.h"
+#include "http/request_scan.h"
 #include "net/listeners.h"
+#include "server/loop_accept.h"
+#include "server/loop_conns.h"
+#include "server/loop_handover.h"
+#include "server/loop_hit.h"
+#include "server/loop_shortage.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, SLICE_BYTES = 8 << 10, TICK_MS = 1000, ACCEPTS = 64, LINGER_S = 2 };
-
-/* What epoll gives back: a conn, or one of these two kinds told by their low bits. */
-enum { TAG_LISTENER = 1, TAG_WAKE = 2, TAGS = 3 };
+enum { EVENTS = 64, SLICE_BYTES = 8 << 10, TICK_MS = 1000, LINGER_S = 2 };
 
 struct received {
 	struct conn *conn;
 	struct span bytes; /* in a slice, or all of conn->in */
 };
 
-int64_t clock_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* --- receiving --- */
 
-/* No more of the listeners: for good when draining, until the next tick when there is no descriptor to accept with (a
- * listener that cannot be accepted from would wake us again and again). */
-static void listen_out(struct loop *l)
-{
-	for (size_t i = 0; i < l->loops->config.listeners->count; i++)
-		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->loops->config.listeners->fds[i], NULL);
-	l->deaf = true;
-}
-
-static int listen_in(struct loop *l)
-{
-	for (size_t i = 0; i < l->loops->config.listeners->count; i++) {
-		uint64_t fd = (uint64_t)l->loops->config.listeners->fds[i];
-		struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = fd << 2 | TAG_LISTENER};
-		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, (int)fd, &ev) != 0)
-			return -1;
-	}
-	l->deaf = false;
-	return 0;
-}
-
-static void accept_some(struct loop *l, int listener)
-{
-	for (int i = 0; i < ACCEPTS; i++) {
-		struct sockaddr_storage at;
-		socklen_t n = sizeof at;
-		int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE) {
-				log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)",
-				    strerror(errno));
-				listen_out(l);
-			}
-			return;
-		}
-		struct loop *to = &l->loops->all[atomic_fetch_add(&l->loops->next, 1) % l->loops->count];
-		loop_adopt(to, fd, &at, listener == l->loops->config.listeners->admin);
-	}
-}
-
-/* Takes what has come. False when the connection is over (and closed). */
+/* Receives what has arrived. False: there is nothing to respond to; the connection may have ended, and is closed then.
+ */
 static bool receive(struct loop *l, struct conn *c, char *slice, struct received *r)
 {
 	bool appends = c->in.len > 0;
 	char *to = appends ? buf_room(&c->in, SLICE_BYTES) : slice;
 	ssize_t n = to == NULL ? 0 : recv(c->fd, to, SLICE_BYTES, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		n = -2;
-	if (n == 0 || n == -1) {
-		loop_close(l, c);
+	bool spurious = n < 0 && (errno == EAGAIN || errno == EINTR);
+	if (n <= 0 && !spurious) {
+		loop_conns_close(l, c);
 		return false;
 	}
-	if (n == -2 || c->lingers)
+	if (spurious || c->lingers) /* a connection that lingers has had its last response: its bytes are discarded */
 		n = 0;
 	r->conn = c;
 	r->bytes = span_make(slice, (size_t)n);
@@ -96,10 +62,11 @@ static bool receive(struct loop *l, struct conn *c, char *slice, struct received
 	return r->bytes.len > 0;
 }
 
-/* --- answering --- */
+/* --- responding --- */
 
-/* Not (yet) plain: is it a whole or a bad head, for a worker, or the beginning of one, to wait for? */
-static bool is_for_worker(struct span bytes)
+/* Bytes that are not a plain request. True: a whole head, or a malformed one: a pool thread must respond. False: the
+ * beginning of a head: wait for the rest. */
+static bool is_for_pool(struct span bytes)
 {
 	struct head h;
 	struct fault fault;
@@ -109,63 +76,82 @@ static bool is_for_worker(struct span bytes)
 	return parsed != MESSAGE_MORE;
 }
 
-static void answer(struct loop *l, struct received *r)
+/* Gives the connection to the pool with the bytes from `rest` on, which is the end of r->bytes. */
+static void give_to_pool(struct loop *l, struct received *r, struct span rest)
 {
 	struct conn *c = r->conn;
-	struct span bytes = r->bytes;
-	struct request_scan g;
-	bool draining = atomic_load_explicit(&l->loops->draining, memory_order_relaxed);
-	while (bytes.len > 0) {
-		enum loop_hit_outcome outcome = LOOP_HIT_NOT;
-		if (!draining && request_scan(bytes, &g) == REQUEST_SCAN_PLAIN)
-			outcome = loop_hit_answer(l, c, &g, bytes);
-		else if (!is_for_worker(bytes))
-			break;
-		if (outcome == LOOP_HIT_SENT) {
-			bytes = span_from(bytes, g.bytes);
-			continue;
-		}
-		if (outcome == LOOP_HIT_GONE) {
-			loop_close(l, c);
-			return;
-		}
-		if (outcome == LOOP_HIT_PARTLY)
-			bytes = span_from(bytes, g.bytes);
-		if (r->bytes.at == c->in.data) {
-			buf_consume(&c->in, (size_t)(bytes.at - r->bytes.at));
-			bytes = buf_span(&c->in);
-		}
-		loop_hand_over(l, c, bytes);
-		return;
+	if (r->bytes.at == c->in.data) {
+		buf_consume(&c->in, (size_t)(rest.at - r->bytes.at));
+		rest = buf_span(&c->in);
 	}
-	/* All answered, or the beginning of a head is left. */
-	bool begins = bytes.len > 0 && c->in.len == 0;
+	loop_handover_to_pool(l, c, rest);
+}
+
+/* Keeps the beginning of a head, if any, until more arrives. The slice does not outlive this wake-up, so the bytes move
+ * to conn->in. */
+static void keep_rest(struct loop *l, struct received *r, struct span rest)
+{
+	struct conn *c = r->conn;
+	bool begins = rest.len > 0 && c->in.len == 0;
 	if (r->bytes.at == c->in.data && c->in.data != NULL) {
-		begins = bytes.len > 0 && bytes.at != r->bytes.at;
-		buf_consume(&c->in, (size_t)(bytes.at - r->bytes.at));
+		begins = rest.len > 0 && rest.at != r->bytes.at;
+		buf_consume(&c->in, (size_t)(rest.at - r->bytes.at));
 		if (c->in.len == 0)
 			buf_fini(&c->in);
-	} else if (bytes.len > 0 && buf_addspan(&c->in, bytes) != 0) {
-		loop_close(l, c);
+	} else if (rest.len > 0 && buf_addspan(&c->in, rest) != 0) {
+		loop_conns_close(l, c);
 		return;
 	}
-	if (bytes.len == 0 || begins)
+	/* More bytes of the same head do not start its time again: else a byte a minute would hold it open for ever. */
+	if (rest.len == 0 || begins)
 		c->since_ms = l->now_ms;
+}
+
+/* Responds to one request after the other, as long as they are plain hits. */
+static void respond(struct loop *l, struct received *r)
+{
+	struct span rest = r->bytes;
+	struct request_scan scan;
+	bool draining = atomic_load_explicit(&l->set->draining, memory_order_relaxed);
+	while (rest.len > 0) {
+		enum loop_hit_outcome outcome = LOOP_HIT_NOT;
+		/* A hit from memory never says Connection: close, so it is not for a server that drains. */
+		if (!draining && request_scan(rest, &scan) == REQUEST_SCAN_PLAIN)
+			outcome = loop_hit_respond(l, r->conn, &scan, rest);
+		else if (!is_for_pool(rest))
+			break;
+		switch (outcome) {
+		case LOOP_HIT_SENT:
+			rest = span_from(rest, scan.bytes);
+			continue;
+		case LOOP_HIT_GONE:
+			loop_conns_close(l, r->conn);
+			return;
+		case LOOP_HIT_PARTLY:
+			rest = span_from(rest, scan.bytes);
+			break;
+		case LOOP_HIT_NOT:
+			break;
+		}
+		give_to_pool(l, r, rest);
+		return;
+	}
+	keep_rest(l, r, rest);
 }
 
 /* --- once a second --- */
 
 static bool is_over(const struct loop *l, const struct conn *c, bool draining)
 {
-	const struct loops_config *config = &l->loops->config;
+	const struct loop_set_config *config = &l->set->config;
 	bool begun = c->in.len > 0;
-	double waited = (double)(l->now_ms - c->since_ms) / 1000;
+	double waited_s = (double)(l->now_ms - c->since_ms) / 1000;
 	if (c->lingers)
-		return waited >= LINGER_S;
-	return (draining && !begun) || waited >= (begun ? config->head_timeout_s : config->idle_timeout_s);
+		return waited_s >= LINGER_S;
+	return (draining && !begun) || waited_s >= (begun ? config->head_timeout_s : config->idle_timeout_s);
 }
 
-/* A head that does not come is answered with 408; an idle connection is closed without a word. */
+/* A head that does not arrive in time gets a 408; an idle connection is closed without a response. */
 static void check_timeouts(struct loop *l, bool draining)
 {
 	enum { AT_A_TIME = 256 };
@@ -181,22 +167,34 @@ static void check_timeouts(struct loop *l, bool draining)
 			if (!c->busy && is_over(l, c, draining))
 				over[n++] = c;
 		pthread_mutex_unlock(&l->lock);
-		for (size_t i = 0; i < n; i++) { /* they are ours: threadpool only ever take conns out of the list */
+		/* Safe without the lock: a connection that is not busy is ours, and only this thread makes one busy. */
+		for (size_t i = 0; i < n; i++) {
 			if (over[i]->in.len > 0 && !draining)
 				send(over[i]->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-			loop_close(l, over[i]);
+			loop_conns_close(l, over[i]);
 		}
 	} while (n == AT_A_TIME);
 }
 
-/* --- the loop --- */
+/* --- the thread --- */
 
 static void read_clocks(struct loop *l)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_REALTIME_COARSE, &t);
 	l->now = t.tv_sec;
-	l->now_ms = clock_ms();
+	l->now_ms = loop_clock_ms();
+}
+
+/* Once a wake-up instead of once a hit: the counters are shared by all threads. */
+static void count_hits(struct loop *l)
+{
+	if (l->requests == 0)
+		return;
+	stats_add(STATS_REQUESTS, l->requests);
+	stats_add(STATS_HITS, l->requests);
+	stats_add(STATS_BYTES_SENT, l->bytes);
+	l->requests = l->bytes = 0;
 }
 
 static void wake_up(struct loop *l, struct epoll_event *events, int n, char *slices)
@@ -205,11 +203,11 @@ static void wake_up(struct loop *l, struct epoll_event *events, int n, char *sli
 	size_t count = 0;
 	for (int i = 0; i < n; i++) {
 		uintptr_t data = events[i].data.u64;
-		if (data & TAG_LISTENER) {
-			accept_some(l, (int)(data >> 2));
-		} else if (data & TAG_WAKE) {
-			eventfd_t drained;
-			eventfd_read(l->wake_fd, &drained);
+		if (data & LOOP_TAG_LISTENER) {
+			loop_accept_ready(l, (int)(data >> LOOP_TAG_BITS));
+		} else if (data & LOOP_TAG_WAKE) {
+			eventfd_t ignored;
+			eventfd_read(l->wake_fd, &ignored);
 		} else if (receive(l, events[i].data.ptr, slices + count * SLICE_BYTES, &got[count])) {
 			count++;
 		}
@@ -217,16 +215,21 @@ static void wake_up(struct loop *l, struct epoll_event *events, int n, char *sli
 	if (count == 0)
 		return;
 	read_clocks(l);
-	l->edits = change_counter_edits(l->watch);
-	l->rules = change_counter_rules(l->watch);
+	l->edits = change_counter_edits(l->changes);
+	l->rules = change_counter_rules(l->changes);
 	for (size_t i = 0; i < count; i++)
-		answer(l, &got[i]);
-	if (l->requests > 0) {
-		stats_add(STATS_REQUESTS, l->requests);
-		stats_add(STATS_HITS, l->requests);
-		stats_add(STATS_BYTES_SENT, l->bytes);
-		l->requests = l->bytes = 0;
-	}
+		respond(l, &got[i]);
+	count_hits(l);
+}
+
+static void tick(struct loop *l, bool draining)
+{
+	check_timeouts(l, draining);
+	loop_hit_report(l);
+	if (l == &l->set->loops[0])
+		loop_shortage_check(l->set);
+	if (l->paused && !draining)
+		loop_accept_resume(l);
 }
 
 static void *loop_main(void *arg)
@@ -234,132 +237,71 @@ static void *loop_main(void *arg)
 	struct loop *l = arg;
 	struct epoll_event events[EVENTS];
 	char *slices = malloc((size_t)EVENTS * SLICE_BYTES);
-	pthread_setname_np(pthread_self(), "lane");
+	pthread_setname_np(pthread_self(), "loop");
 	read_clocks(l);
 	int64_t next_tick = l->now_ms + TICK_MS;
-	while (slices != NULL && !atomic_load(&l->loops->ending)) {
+	while (slices != NULL && !atomic_load(&l->set->ending)) {
 		int n = epoll_wait(l->epoll_fd, events, EVENTS, TICK_MS);
-		bool draining = atomic_load(&l->loops->draining);
+		bool draining = atomic_load(&l->set->draining);
 		wake_up(l, events, n < 0 ? 0 : n, slices);
-		if (draining && !l->deaf)
-			listen_out(l);
+		if (draining && !l->paused)
+			loop_accept_pause(l);
 		read_clocks(l);
 		if (l->now_ms >= next_tick || draining) {
-			check_timeouts(l, draining);
-			loop_hit_tell(l);
-			if (l == &l->loops->all[0])
-				loop_shortage(l->loops);
-			if (l->deaf && !draining)
-				listen_in(l);
+			tick(l, draining);
 			next_tick = l->now_ms + TICK_MS;
 		}
 	}
-	loop_hit_tell(l);
+	loop_hit_report(l);
 	free(slices);
 	return NULL;
 }
 
-/* --- the set --- */
+/* --- start and end --- */
 
-static int loop_init(struct loop *l, struct loops *all)
+int loop_init(struct loop *l, struct loop_set *set)
 {
-	l->loops = all;
+	l->set = set;
 	pthread_mutex_init(&l->lock, NULL);
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	l->watch = change_counter_new(all->config.context->store);
-	if (l->epoll_fd < 0 || l->wake_fd < 0 || l->watch == NULL)
+	l->changes = change_counter_new(set->config.context->store);
+	if (l->epoll_fd < 0 || l->wake_fd < 0 || l->changes == NULL)
 		return -1;
-	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = TAG_WAKE};
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = LOOP_TAG_WAKE};
 	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &ev) != 0)
 		return -1;
-	return listen_in(l);
+	return loop_accept_resume(l);
 }
 
-struct loops *loops_new(const struct loops_config *config, struct buf *why)
+int loop_start(struct loop *l)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	struct loops *all = calloc(1, sizeof *all);
-	if (all == NULL) {
-		buf_adds(why, "lanes: out of memory");
-		return NULL;
-	}
-	all->config = *config;
-	all->count = cores < 1 ? 1 : cores > 64 ? 64 : (size_t)cores;
-	all->all = calloc(all->count, sizeof *all->all);
-	int rc = all->all == NULL ? -1 : 0;
-	for (size_t i = 0; rc == 0 && i < all->count; i++)
-		rc = loop_init(&all->all[i], all);
-	for (size_t i = 0; rc == 0 && i < all->count; i++) {
-		rc = pthread_create(&all->all[i].thread, NULL, loop_main, &all->all[i]);
-		all->all[i].started = rc == 0;
-	}
-	if (rc != 0) {
-		buf_addf(why, "lanes: cannot start: %s", strerror(rc > 0 ? rc : errno));
-		loops_stop(all);
-		loops_free(all);
-		return NULL;
-	}
-	return all;
+	int rc = pthread_create(&l->thread, NULL, loop_main, l);
+	l->started = rc == 0;
+	return rc;
 }
 
-static void wake_all(struct loops *all)
+void loop_wake(struct loop *l)
 {
-	for (size_t i = 0; all->all != NULL && i < all->count; i++)
-		if (all->all[i].wake_fd > 0)
-			eventfd_write(all->all[i].wake_fd, 1);
+	if (l->wake_fd >= 0)
+		eventfd_write(l->wake_fd, 1);
 }
 
-void loops_drain(struct loops *all)
+void loop_join(struct loop *l)
 {
-	atomic_store(&all->draining, true);
-	wake_all(all);
+	if (l->started)
+		pthread_join(l->thread, NULL);
+	l->started = false;
 }
 
-size_t loops_open(struct loops *all)
+void loop_fini(struct loop *l)
 {
-	size_t open = 0;
-	for (size_t i = 0; i < all->count; i++) {
-		pthread_mutex_lock(&all->all[i].lock);
-		open += all->all[i].conn_count;
-		pthread_mutex_unlock(&all->all[i].lock);
-	}
-	return open;
-}
-
-void loops_break(struct loops *all)
-{
-	for (size_t i = 0; i < all->count; i++) {
-		pthread_mutex_lock(&all->all[i].lock);
-		for (struct conn *c = all->all[i].conns; c != NULL; c = c->next)
-			shutdown(c->fd, SHUT_RDWR);
-		pthread_mutex_unlock(&all->all[i].lock);
-	}
-}
-
-void loops_stop(struct loops *all)
-{
-	atomic_store(&all->ending, true);
-	wake_all(all);
-	for (size_t i = 0; all->all != NULL && i < all->count; i++) {
-		if (all->all[i].started)
-			pthread_join(all->all[i].thread, NULL);
-		all->all[i].started = false;
-	}
-}
-
-void loops_free(struct loops *all)
-{
-	for (size_t i = 0; all->all != NULL && i < all->count; i++) {
-		struct loop *l = &all->all[i];
-		while (l->conns != NULL)
-			loop_close(l, l->conns);
-		if (l->epoll_fd > 0)
-			close(l->epoll_fd);
-		if (l->wake_fd > 0)
-			close(l->wake_fd);
-		change_counter_free(l->watch);
-	}
-	free(all->all);
-	free(all);
+	while (l->conns != NULL)
+		loop_conns_close(l, l->conns);
+	if (l->epoll_fd >= 0)
+		close(l->epoll_fd);
+	if (l->wake_fd >= 0)
+		close(l->wake_fd);
+	change_counter_free(l->changes);
+	pthread_mutex_destroy(&l->lock);
 }

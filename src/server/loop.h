@@ -1,41 +1,31 @@
 /*
- * loop: one thread and one epoll set, doing only what cannot block: it accepts, receives, answers plain requests from
- * `hot` and hands every other to a worker. There is a loop a core.
+ * loop: the event loop: one thread and one epoll set. It does only what cannot block: it accepts, receives, sends hits
+ * from memory, and gives every other request to the thread pool. There is one loop for each core.
  *
- * How `hot` stays honest: at each wake-up a loop first receives, then reads the edit counter once, then answers. So
- * whatever was committed before a request was sent is seen by its answer.
+ * A hit from memory is as true as the index: at each wake-up, the loop first receives from all ready connections, then
+ * reads the change counter once, then responds. So a change of the index that was committed before a request was sent
+ * is seen by its response. docs/internals/loop.md tells the whole of it.
  */
 #ifndef CURLEW_SERVER_LOOP_H
 #define CURLEW_SERVER_LOOP_H
 
-#include "net/conn.h"
-#include "proxy/context.h"
+#include "server/loop_state.h"
 
-struct loop;
+/* Makes a loop of the set, in zeroed memory. Its thread does not run yet. 0, or -1 with errno; call loop_fini() in both
+ * cases. */
+int loop_init(struct loop *, struct loop_set *);
 
-/* A loop accepts from any listener and gives each connection to the next of all loops. */
-struct loops_config {
-	const struct context *context;
-	const struct listeners *listeners;
-	double head_timeout_s, idle_timeout_s;
-	double thread_wait_s;       /* how long a request waits for a thread before it gets a 503 */
-	int64_t min_rate;           /* bytes a second, while threads are short; 0: none */
-	void (*run)(struct work *); /* a conn's work: answer what stands in its buffer, then release it */
-};
+/* Starts the thread. 0, or the error number. The signal mask is inherited. */
+int loop_start(struct loop *);
 
-struct loops;
+/* Wakes the loop, so that it looks at set->draining and set->ending. Any thread. */
+void loop_wake(struct loop *);
 
-/* Starts one loop a core. NULL with a sentence in why. */
-struct loops *loops_new(const struct loops_config *, struct buf *why);
-/* No new connections, idle ones closed, running answers say Connection: close. */
-void loops_drain(struct loops *);
-/* Connections still open. */
-size_t loops_open(struct loops *);
-/* Breaks what is open, so that threadpool notice. */
-void loops_break(struct loops *);
-/* Ends the threads, so that no more work comes from them; threadpool may still give connections back. */
-void loops_stop(struct loops *);
-/* After loops_stop() and the end of all threadpool. */
-void loops_free(struct loops *);
+/* Waits for the thread to end, which it does when set->ending is true. A loop that was not started is fine. */
+void loop_join(struct loop *);
+
+/* Closes all connections and frees everything but the struct itself. The thread must have ended, and no pool thread may
+ * own a connection. */
+void loop_fini(struct loop *);
 
 #endif

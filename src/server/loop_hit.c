@@ -1,50 +1,66 @@
-/* A loop's answer from `hot`: found, fresh, proved under the current edit counter, sent without waiting. */
-#include "server/loop_internal.h"
+/*
+ * How an entry is confirmed. Every entry remembers the value of the change counter under which it was last confirmed
+ * against its row. The loop has read the counter at this wake-up, after it received the request. If the two are equal,
+ * nobody has changed anything that a response depends on. If they differ, the row is looked up once, and the entry then
+ * remembers the new value; an entry whose row has changed is removed.
+ *
+ * How hits are counted. A hit adds one to the entry, without a lock. The first hit since the last report also puts the
+ * entry on the list of the loop that sent it (`listed` keeps all other loops from doing so), and that loop reports all
+ * hits of the entry, whichever loops sent them.
+ */
+#include "server/loop_hit.h"
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/policy.h"
+#include "http/response_head.h"
+#include "proxy/ramcache.h"
 #include "proxy/server_names.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* Only requests by prefix must name us (server_names.h); the answer for a Host value is remembered. */
-static bool host_is_good(struct loop *l, const struct conn *c, const struct request_scan *g)
+/* Requests by prefix must name this server in Host (server_names.h); the values that do are remembered, because finding
+ * out costs system calls. */
+static bool host_is_good(struct loop *l, const struct conn *c, const struct request_scan *scan)
 {
-	const struct context *s = l->loops->config.context;
-	if (s->origin != NULL || g->target.at[0] != '/')
+	const struct context *context = l->set->config.context;
+	if (context->origin != NULL || scan->target.at[0] != '/')
 		return true;
-	if (g->browser || g->host.len >= LOOP_HOST_BYTES)
+	if (scan->browser || scan->host.len >= LOOP_HOST_BYTES)
 		return false;
 	for (size_t i = 0; i < LOOP_GOOD_HOSTS; i++)
-		if (l->good_hosts[i][0] != '\0' && span_is(g->host, l->good_hosts[i]))
+		if (l->good_hosts[i][0] != '\0' && span_is(scan->host, l->good_hosts[i]))
 			return true;
-	if (g->host.len == 0 || !server_name_is_ours(s->conf, g->host, c->fd))
+	if (scan->host.len == 0 || !server_name_is_ours(context->conf, scan->host, c->fd))
 		return false;
 	char *keep = l->good_hosts[l->good_host_next++ % LOOP_GOOD_HOSTS];
-	memcpy(keep, g->host.at, g->host.len);
-	keep[g->host.len] = '\0';
+	memcpy(keep, scan->host.at, scan->host.len);
+	keep[scan->host.len] = '\0';
 	return true;
 }
 
-/* Not when the clock has gone back since it was fetched. */
+/* An entry that was fetched in the future is not used: the clock has gone back since, and its age is unknown. */
 static bool is_fresh(const struct loop *l, const struct entry *e)
 {
 	return l->now < e->ready_until && !policy_is_dated_ahead(e->fetched_at, l->now);
 }
 
-/* True when the row behind the object still says what the object says. */
-static bool is_proved(struct loop *l, struct ramcache_entry *o)
+/* True when the entry's row still says what the entry says. */
+static bool is_confirmed(struct loop *l, struct ramcache_entry *o)
 {
 	if (l->edits < 0 || o->entry->rules != l->rules)
 		return false;
-	if (atomic_load_explicit(&o->proved_edits, memory_order_acquire) == l->edits)
+	if (atomic_load_explicit(&o->confirmed_edits, memory_order_acquire) == l->edits)
 		return true;
-	if (change_counter_confirm(l->watch, o->entry) != INDEX_FOUND)
+	if (change_counter_confirm(l->changes, o->entry) != INDEX_FOUND)
 		return false;
-	atomic_store_explicit(&o->proved_edits, l->edits, memory_order_release);
+	/* Loops may confirm the same entry at the same time, under different values. Each value was true when it was
+	 * written; at worst the next loop confirms the entry once more. */
+	atomic_store_explicit(&o->confirmed_edits, l->edits, memory_order_release);
 	return true;
 }
 
@@ -52,30 +68,34 @@ static void note_hit(struct loop *l, struct ramcache_entry *o)
 {
 	atomic_fetch_add_explicit(&o->hits, 1, memory_order_relaxed);
 	atomic_store_explicit(&o->used_at, l->now, memory_order_relaxed);
+	/* The plain load comes first, because an exchange would move the cache line between cores on every hit. */
 	if (atomic_load_explicit(&o->listed, memory_order_relaxed) ||
 	    atomic_exchange_explicit(&o->listed, true, memory_order_relaxed))
 		return;
 	if (l->listed_count == LOOP_LISTED)
-		loop_hit_tell(l);
-	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+		loop_hit_report(l);
+	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed); /* the list's; the caller's keeps it alive here */
 	l->listed[l->listed_count++] = o;
 }
 
-void loop_hit_tell(struct loop *l)
+void loop_hit_report(struct loop *l)
 {
 	for (size_t i = 0; i < l->listed_count; i++) {
 		struct ramcache_entry *o = l->listed[i];
+		/* `listed` is cleared before the hits are taken: a hit between the two is either taken here, or found
+		 * by the loop that lists the entry again. */
 		atomic_store_explicit(&o->listed, false, memory_order_relaxed);
 		int64_t hits = atomic_exchange_explicit(&o->hits, 0, memory_order_relaxed);
 		if (hits > 0)
-			store_used(l->loops->config.context->store, o->entry->id, hits,
+			store_used(l->set->config.context->store, o->entry->id, hits,
 			    atomic_load_explicit(&o->used_at, memory_order_relaxed));
 		ramcache_drop(o);
 	}
 	l->listed_count = 0;
 }
 
-/* What the socket would not take at once is kept for a worker. */
+/* Copies what the socket did not accept to conn->rest: the loop cannot wait for the client, and the entry may be freed
+ * before a pool thread has sent it. */
 static enum loop_hit_outcome keep_rest(struct conn *c, const struct iovec iov[3], size_t sent)
 {
 	size_t total = iov[0].iov_len + iov[1].iov_len + iov[2].iov_len;
@@ -92,7 +112,8 @@ static enum loop_hit_outcome keep_rest(struct conn *c, const struct iovec iov[3]
 	return LOOP_HIT_PARTLY;
 }
 
-static enum loop_hit_outcome send_ready(struct loop *l, struct conn *c, const struct ramcache_entry *o, bool head)
+/* One sendmsg(): the stored head, the lines that change with every response (Age, Cache-Status), and the body. */
+static enum loop_hit_outcome send_hit(struct loop *l, struct conn *c, const struct ramcache_entry *o, bool head)
 {
 	char tail[RESPONSE_HEAD_HIT_LINES + 2];
 	const struct entry *e = o->entry;
@@ -116,8 +137,9 @@ static enum loop_hit_outcome send_ready(struct loop *l, struct conn *c, const st
 	return keep_rest(c, iov, sent < 0 ? 0 : (size_t)sent);
 }
 
-static void log_ready(const struct loop *l, const struct conn *c, const struct ramcache_entry *o,
-    const struct request_scan *g, struct span bytes)
+/* The scan did not keep the fields that the log wants, so the head is parsed once more. */
+static void log_hit(const struct loop *l, const struct conn *c, const struct ramcache_entry *o,
+    const struct request_scan *scan, struct span bytes)
 {
 	struct head h;
 	struct fault fault;
@@ -131,31 +153,32 @@ static void log_ready(const struct loop *l, const struct conn *c, const struct r
 		    .referer = message_find(&h, "Referer"),
 		    .user_agent = message_find(&h, "User-Agent"),
 		    .status = o->entry->status,
-		    .body_bytes = g->head ? 0 : (int64_t)o->body_bytes,
+		    .body_bytes = scan->head ? 0 : (int64_t)o->body_bytes,
 		    .verdict = span_of("hit"),
-		    .took_us = (clock_ms() - l->now_ms) * 1000,
+		    .took_us = (loop_clock_ms() - l->now_ms) * 1000,
 		};
 		log_access(&a, l->now);
 	}
 	message_fini(&h);
 }
 
-enum loop_hit_outcome loop_hit_answer(struct loop *l, struct conn *c, const struct request_scan *g, struct span head)
+enum loop_hit_outcome loop_hit_respond(
+    struct loop *l, struct conn *c, const struct request_scan *scan, struct span bytes)
 {
-	struct ramcache *ramcache = l->loops->config.context->ramcache;
+	struct ramcache *ramcache = l->set->config.context->ramcache;
 	if (c->admin)
 		return LOOP_HIT_NOT;
-	struct ramcache_entry *o = ramcache_find(ramcache, g->target);
+	struct ramcache_entry *o = ramcache_find(ramcache, scan->target);
 	enum loop_hit_outcome outcome = LOOP_HIT_NOT;
 	if (o == NULL)
 		return LOOP_HIT_NOT;
-	if (is_fresh(l, o->entry) && host_is_good(l, c, g)) {
-		if (is_proved(l, o)) {
+	if (is_fresh(l, o->entry) && host_is_good(l, c, scan)) {
+		if (is_confirmed(l, o)) {
 			note_hit(l, o);
-			outcome = send_ready(l, c, o, g->head);
+			outcome = send_hit(l, c, o, scan->head);
 			l->requests++;
 			if (log_access_wanted())
-				log_ready(l, c, o, g, head);
+				log_hit(l, c, o, scan, bytes);
 		} else {
 			ramcache_remove(ramcache, o);
 		}

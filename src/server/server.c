@@ -7,7 +7,8 @@
 #include "proxy/dispatch.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
-#include "server/loop.h"
+#include "server/loop_conns.h"
+#include "server/loop_set.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@ enum { POLL_MS = 20, BREAK_S = 2 };
 
 struct server {
 	struct context context;
-	struct loops *loops;
+	struct loop_set *loops;
 	struct listeners listeners;
 };
 
@@ -63,7 +64,7 @@ static int server_open(struct server *s, const struct conf *conf)
 		goto out;
 	}
 	flight_table_join_stored(s->context.flights);
-	struct loops_config config = {
+	struct loop_set_config config = {
 	    .context = &s->context,
 	    .listeners = &s->listeners,
 	    .head_timeout_s = conf_seconds(conf, "head-timeout"),
@@ -72,7 +73,7 @@ static int server_open(struct server *s, const struct conf *conf)
 	    .min_rate = conf_number(conf, "min-rate"),
 	    .run = dispatch_run,
 	};
-	s->loops = loops_new(&config, &why);
+	s->loops = loop_set_new(&config, &why);
 	status = s->loops != NULL ? 0 : 1;
 out:
 	if (why.len > 0)
@@ -109,7 +110,7 @@ static void note_settings(const struct server *s)
 static void server_close(struct server *s)
 {
 	if (s->loops != NULL)
-		loops_stop(s->loops);
+		loop_set_stop(s->loops);
 	bool quiet = threadpool_end(s->context.threadpool, BREAK_S);
 	if (!quiet) { /* a thread hangs in a call we cannot end: keep what is queued and go */
 		store_hurry(s->context.store);
@@ -118,7 +119,7 @@ static void server_close(struct server *s)
 		_exit(0);
 	}
 	if (s->loops != NULL)
-		loops_free(s->loops);
+		loop_set_free(s->loops);
 	ramcache_free(s->context.ramcache);
 	listeners_close(&s->listeners);
 	context_close(&s->context);
@@ -130,17 +131,17 @@ static void drain(struct server *s, const sigset_t *signals)
 {
 	double until = clock_s() + conf_seconds(s->context.conf, "drain");
 	struct timespec tick = {0, POLL_MS * 1000000L};
-	loops_drain(s->loops);
+	loop_set_drain(s->loops);
 	for (size_t i = 0; i < s->listeners.count; i++) /* refused at once; the numbers stay ours until the loops are
 							   through */
 		shutdown(s->listeners.fds[i], SHUT_RDWR);
-	while (loops_open(s->loops) > 0 && clock_s() < until) {
+	while (loop_conns_count(s->loops) > 0 && clock_s() < until) {
 		int sig = sigtimedwait(signals, NULL, &tick);
 		if (sig == SIGTERM || sig == SIGINT)
 			break;
 	}
-	if (loops_open(s->loops) > 0)
-		loops_break(s->loops);
+	if (loop_conns_count(s->loops) > 0)
+		loop_conns_break(s->loops);
 }
 
 int server_run(const struct conf *conf)

@@ -1,0 +1,100 @@
+#include "server/loop_accept.h"
+
+#include "base/log.h"
+#include "net/listeners.h"
+#include "server/loop_conns.h"
+#include "server/loop_handover.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ACCEPTS_MOST: the connections that the loop has already do not wait longer than for so many. */
+enum { ACCEPTS_MOST = 64, IN_MOST = MESSAGE_HEAD_MAX + (256 << 10) };
+
+void loop_accept_pause(struct loop *l)
+{
+	const struct listeners *listeners = l->set->config.listeners;
+	for (size_t i = 0; i < listeners->count; i++)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, listeners->fds[i], NULL);
+	l->paused = true;
+}
+
+int loop_accept_resume(struct loop *l)
+{
+	const struct listeners *listeners = l->set->config.listeners;
+	for (size_t i = 0; i < listeners->count; i++) {
+		uint64_t fd = (uint64_t)listeners->fds[i];
+		struct epoll_event ev = {
+		    .events = EPOLLIN | EPOLLEXCLUSIVE, /* wakes one of the loops, not all of them */
+		    .data.u64 = fd << LOOP_TAG_BITS | LOOP_TAG_LISTENER,
+		};
+		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, (int)fd, &ev) != 0)
+			return -1;
+	}
+	l->paused = false;
+	return 0;
+}
+
+/* The number by which the pool serves clients in turn (fair_queue.h): the address. Of an IPv6 address it is the first
+ * half, because a client with one address has usually all those of that half. */
+static uint64_t client_of(const struct sockaddr_storage *at)
+{
+	uint64_t client = 0;
+	if (at->ss_family == AF_UNIX)
+		return 0;
+	if (at->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr;
+	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
+	bool v4 = IN6_IS_ADDR_V4MAPPED(v6);
+	memcpy(&client, v4 ? v6->s6_addr + 12 : v6->s6_addr, v4 ? 4 : 8);
+	return client;
+}
+
+/* Makes an accepted descriptor a connection of the loop `l`, which need not be the one whose thread this is: the
+ * connection is complete before loop_conns_add() shows it to the other thread. Takes fd. admin: it arrived at
+ * --admin-listen. */
+static void adopt(struct loop *l, int fd, const struct sockaddr_storage *peer, bool admin)
+{
+	struct conn *c = calloc(1, sizeof *c);
+	if (c == NULL) {
+		close(fd);
+		return;
+	}
+	c->fd = fd;
+	c->loop = l;
+	c->work.item.client = client_of(peer);
+	c->work.run = l->set->config.run;
+	c->admin = admin;
+	conn_set_peer(c, peer);
+	c->context = l->set->config.context;
+	c->draining = &l->set->draining;
+	c->release = loop_handover_release;
+	c->since_ms = loop_clock_ms();
+	buf_init(&c->in, IN_MOST);
+	loop_conns_add(l, c);
+}
+
+void loop_accept_ready(struct loop *l, int listener)
+{
+	struct loop_set *set = l->set;
+	for (int i = 0; i < ACCEPTS_MOST; i++) {
+		struct sockaddr_storage at;
+		socklen_t n = sizeof at;
+		int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE) {
+				log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)",
+				    strerror(errno));
+				loop_accept_pause(l);
+			}
+			return; /* EAGAIN: another loop was faster, or nothing is left */
+		}
+		struct loop *to = &set->loops[atomic_fetch_add(&set->next, 1) % set->count];
+		adopt(to, fd, &at, listener == set->config.listeners->admin);
+	}
+}

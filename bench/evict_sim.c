@@ -8,7 +8,12 @@
  * No warm-up; an object larger than the cache is a miss and is not stored. The product counts hits in batches of half a
  *second; here each counts at once.
  */
-#include "index/index_internal.h"
+#include "index/connection.h"
+#include "index/db_file.h"
+#include "index/entry_write.h"
+#include "index/evict.h"
+#include "index/setup.h"
+#include "index/transaction.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -86,8 +91,8 @@ static int64_t find(struct index *ix, const char *url)
 	index_bind_text(ix->statements[HAS_KEY], 1, url);
 	index_bind_text(ix->statements[HAS_KEY], 2, "");
 	int64_t id =
-	    index_ask(ix, HAS_KEY, "simulating") == INDEX_FOUND ? sqlite3_column_int64(ix->statements[HAS_KEY], 0) : 0;
-	index_rest(ix, HAS_KEY);
+	    index_step(ix, HAS_KEY, "simulating") == INDEX_FOUND ? sqlite3_column_int64(ix->statements[HAS_KEY], 0) : 0;
+	index_reset(ix, HAS_KEY);
 	return id;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "index/body_name.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,6 +4,8 @@
 
 #include "base/owner.h"
 #include "body/body_files.h"
+#include "index/body_name.h"
+#include "index/leases.h"
 
 #include <openssl/evp.h>
 #include <pthread.h>

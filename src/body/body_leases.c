@@ -18,6 +18,9 @@
 #include "body/body_internal.h"
 
 #include "base/clock.h"
+#include "index/body_name.h"
+#include "index/leases.h"
+#include "index/trash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,8 +63,8 @@ static void pass_over(struct bodies *b)
 		for (int i = 0; i < 255 && body_avoids(b, next); i++)
 			next += 0x10000;
 		b->least_name = next;
-		l->next_name = next < l->at.behind ? next : l->at.behind;
-		if (l->next_name == l->at.behind)
+		l->next_name = next < l->at.end ? next : l->at.end;
+		if (l->next_name == l->at.end)
 			spend_current(b);
 	}
 }
@@ -93,10 +96,9 @@ int body_take_name(struct body *body)
 		if (b->writing != NULL)
 			b->writing->writing_before = body;
 		b->writing = body;
-		if (l->at.behind - l->next_name <= (l->at.behind - l->at.first) / 2 && b->following == NULL &&
-		    !b->asking)
+		if (l->at.end - l->next_name <= (l->at.end - l->at.first) / 2 && b->following == NULL && !b->asking)
 			url_argument_for_lease(b);
-		if (l->next_name == l->at.behind)
+		if (l->next_name == l->at.end)
 			spend_current(b);
 		result = 0;
 	}

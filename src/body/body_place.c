@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "index/body_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 #include "body/disk.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct disk {

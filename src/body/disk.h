@@ -2,7 +2,7 @@
 #ifndef CURLEW_BODY_DISK_H
 #define CURLEW_BODY_DISK_H
 
-#include "index/op.h"
+#include "body/disk_job.h"
 
 struct disk;
 

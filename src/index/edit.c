@@ -1,13 +1,17 @@
 /*
- * What verbs change: a connection of its own, no threads, beside a server or without one. Transactions are bounded in
- * rows, with gaps as long as they were and longer for who has just opened the index, so that whoever else writes gets
- * its turn; others' are waited for up to five seconds.
+ * Each function opens a connection of its own and starts no thread, so a server may run at the same time. A transaction
+ * changes a bounded number of rows. A gap of the same length follows, and a longer one for a process that has just
+ * opened the index, so that other writers get their turn. Locks of others are waited for, up to five seconds.
  */
-#include "index/index_internal.h"
+#include "index/edit.h"
 
 #include "base/clock.h"
 #include "index/ballast.h"
+#include "index/db_file.h"
 #include "index/open_watch.h"
+#include "index/query.h"
+#include "index/query_rows.h"
+#include "index/version.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,74 +26,6 @@
 #define WAL_CHECKPOINT 4096 /* frames */
 #define WAL_PRESS 16384
 #define WAL_PATIENCE_MS 50
-
-static int url_argument_number(sqlite3 *db, const char *sql, int64_t *n)
-{
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
-	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
-		*n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_NOTFOUND : rc;
-}
-
-int index_unsigned_version(sqlite3 *db)
-{
-	bool ours = true;
-	static const char *const tables[] = {"entry", "part", "rule", "lease", "setting", "counter"};
-	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-		ours = ours && sqlite3_table_column_metadata(db, NULL, tables[i], NULL, NULL, NULL, NULL, NULL, NULL) ==
-				   SQLITE_OK;
-	if (!ours)
-		return 0;
-	/* Version 3 has the columns of 2; taken for that, it is migrated to the same. */
-	if (sqlite3_table_column_metadata(db, NULL, "entry", "normal_url", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
-		return INDEX_VERSION;
-	return sqlite3_table_column_metadata(db, NULL, "entry", "computed_until", NULL, NULL, NULL, NULL, NULL) ==
-		       SQLITE_OK
-		   ? 2
-		   : 1;
-}
-
-void index_say_foreign(const char *dir, int64_t application, int64_t version, int unsigned_version, struct buf *why)
-{
-	if (unsigned_version == 0)
-		buf_addf(why,
-		    "%s/index.db: not an index of curlew: it is another application's database (nothing was changed; "
-		    "--cache DIR names another "
-		    "directory)",
-		    dir);
-	else
-		buf_addf(why,
-		    "%s/index.db: an index of curlew, but with application_id %lld and version %lld, as .dump leaves "
-		    "them (nothing was changed; "
-		    "to set them: sqlite3 '%s/index.db' 'PRAGMA application_id = %d; PRAGMA user_version = %d')",
-		    dir, (long long)application, (long long)version, dir, INDEX_APPLICATION_ID, unsigned_version);
-}
-
-int index_check(sqlite3 *db, const char *dir, struct buf *why)
-{
-	int64_t application = 0, version = 0;
-	int rc = url_argument_number(db, "PRAGMA application_id", &application);
-	if (rc == SQLITE_OK)
-		rc = url_argument_number(db, "PRAGMA user_version", &version);
-	if (rc != SQLITE_OK)
-		buf_addf(why, "%s/index.db: %s", dir, sqlite3_errmsg(db));
-	else if (application != INDEX_APPLICATION_ID || version == 0)
-		index_say_foreign(
-		    dir, application, version, application == 0 || version == 0 ? index_unsigned_version(db) : 0, why);
-	else if (version > INDEX_VERSION)
-		buf_addf(why, "%s/index.db: made by a newer curlew, version %lld (nothing was changed; upgrade)", dir,
-		    (long long)version);
-	else if (version < INDEX_VERSION)
-		buf_addf(why,
-		    "%s/index.db: made by an older curlew, version %lld (start `curlew serve` or `get` once: they "
-		    "carry it along)",
-		    dir, (long long)version);
-	else
-		return 0;
-	return -1;
-}
 
 /* On a full disk nothing could be deleted, and so nothing be freed. */
 static void make_room(const char *dir)
@@ -106,7 +42,7 @@ static sqlite3 *connect_to_write(const char *dir, struct buf *why)
 	sqlite3 *db = NULL;
 	char *path = index_path(dir, "index.db");
 	if (path == NULL || access(path, F_OK) != 0) {
-		index_say_absence(dir, why);
+		index_describe_absence(dir, why);
 		free(path);
 		return NULL;
 	}

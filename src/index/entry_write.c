@@ -1,73 +1,18 @@
 /*
- * What the writer does within a transaction. The connection remembers who opened it; every function here asserts that
- * one is open.
- *
- * A statement that fails (a constraint, say) undoes itself and leaves the transaction; some errors (disk full) make
- * SQLite roll the whole of it back, which index_in_transaction() tells. No REPLACE, no cascade: what the triggers count
- * must be what happens.
+ * There is no REPLACE and no cascade: the triggers must see every row that goes, because they keep the counters.
  */
-#include "index/index_internal.h"
+#include "index/entry_write.h"
 
-#include "base/log.h"
-#include "base/stats.h"
 #include "http/policy.h"
+#include "index/connection.h"
+#include "index/evict.h"
+#include "index/part_write.h"
+#include "index/refusals.h"
+#include "index/stored.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <string.h>
 
 #define VARIANTS_MAX 64 /* of one URL; what is pinned stays and counts */
-
-enum index_begun index_begin(struct index *ix, const char *who)
-{
-	assert(ix->who == NULL);
-	int rc = sqlite3_step(ix->statements[BEGIN]);
-	sqlite3_reset(ix->statements[BEGIN]);
-	if (rc != SQLITE_DONE) {
-		if ((rc & 0xff) == SQLITE_BUSY)
-			return INDEX_LOCKED;
-		index_trouble(ix, who);
-		return INDEX_FAILED;
-	}
-	ix->who = who;
-	struct index_totals t;
-	if (index_totals(ix, &t) < 0) {
-		index_abort(ix);
-		return INDEX_FAILED;
-	}
-	ix->begun_edits = t.edits;
-	ix->parts = t.parts;
-	ix->ghosts = t.ghosts;
-	return INDEX_BEGUN;
-}
-
-int index_commit(struct index *ix)
-{
-	assert(ix->who != NULL);
-	if (index_run(ix, COMMIT, ix->who) < 0) {
-		index_abort(ix);
-		return -1;
-	}
-	ix->who = NULL;
-	return 0;
-}
-
-void index_abort(struct index *ix)
-{
-	if (index_in_transaction(ix))
-		index_run(ix, ROLLBACK, "rollback");
-	ix->who = NULL;
-}
-
-bool index_in_transaction(const struct index *ix)
-{
-	return sqlite3_get_autocommit(ix->db) == 0;
-}
-
-int64_t index_begun_edits(const struct index *ix)
-{
-	return ix->begun_edits;
-}
 
 static void bind_ms(sqlite3_stmt *st, int at, double ms)
 {
@@ -128,9 +73,9 @@ static bool is_overwritable(struct index *ix, int64_t id)
 {
 	sqlite3_stmt *st = ix->statements[LEFT_ALONE];
 	sqlite3_bind_int64(st, 1, id);
-	bool is =
-	    index_ask(ix, LEFT_ALONE, "looking at the row to replace") == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
-	index_rest(ix, LEFT_ALONE);
+	bool is = index_step(ix, LEFT_ALONE, "looking at the row to replace") == INDEX_FOUND &&
+		  sqlite3_column_int(st, 0) != 0;
+	index_reset(ix, LEFT_ALONE);
 	return is;
 }
 
@@ -142,7 +87,7 @@ static int overwrite(struct index *ix, struct entry *e, int64_t id)
 	sqlite3_bind_int64(st, 21, id);
 	index_bind_text(st, 22, e->tag);
 	if (!is_overwritable(ix, id)) {
-		index_rest(ix, OVERWRITE);
+		index_reset(ix, OVERWRITE);
 		sqlite3_bind_int64(ix->statements[EVICT], 1, id);
 		return index_run(ix, EVICT, "removing an invalid row") < 0 ? -1 : insert(ix, e);
 	}
@@ -157,10 +102,10 @@ static enum index_result find_same(struct index *ix, const struct entry *e, int6
 {
 	index_bind_text(ix->statements[HAS_KEY], 1, e->url);
 	index_bind_text(ix->statements[HAS_KEY], 2, e->vary);
-	enum index_result found = index_ask(ix, HAS_KEY, "looking for the row to replace");
+	enum index_result found = index_step(ix, HAS_KEY, "looking for the row to replace");
 	if (found == INDEX_FOUND)
 		*id = sqlite3_column_int64(ix->statements[HAS_KEY], 0);
-	index_rest(ix, HAS_KEY);
+	index_reset(ix, HAS_KEY);
 	return found;
 }
 
@@ -179,9 +124,9 @@ enum index_stored index_replaceable(struct index *ix, const struct entry *was)
 	sqlite3_bind_int64(st, 1, was->id);
 	sqlite3_bind_int64(st, 2, was->fetched_at);
 	sqlite3_bind_int64(st, 3, was->fresh_until);
-	enum index_result found = index_ask(ix, HAS_ROW, "looking for the row to replace");
+	enum index_result found = index_step(ix, HAS_ROW, "looking for the row to replace");
 	bool as_it_was = found == INDEX_FOUND && sqlite3_column_int(st, 0) != 0;
-	index_rest(ix, HAS_ROW);
+	index_reset(ix, HAS_ROW);
 	return found == INDEX_BROKEN   ? INDEX_UNSTORED
 	       : found == INDEX_ABSENT ? INDEX_PURGED
 	       : as_it_was             ? INDEX_STORED
@@ -198,8 +143,7 @@ enum index_stored index_put(struct index *ix, struct entry *e)
 	if (same == INDEX_ABSENT && e->vary[0] != '\0')
 		trim_variants(ix, e->url);
 	index_drop_parts(ix, e->url, e->vary);
-	index_bind_text(ix->statements[REFUSAL_FORGET], 1, e->url);
-	index_run(ix, REFUSAL_FORGET, "forgetting a refusal");
+	index_refusal_forget(ix, e->url);
 	return INDEX_STORED;
 }
 
@@ -265,116 +209,4 @@ int index_used(struct index *ix, int64_t id, int64_t hits, int64_t used_at)
 	sqlite3_bind_int64(ix->statements[USED], 2, hits);
 	sqlite3_bind_int64(ix->statements[USED], 3, used_at);
 	return index_run(ix, USED, "counting hits");
-}
-
-int index_refuse(struct index *ix, const char *url, const char *reason, int status, int64_t at, int64_t times)
-{
-	assert(ix->who != NULL);
-	sqlite3_stmt *st = ix->statements[REFUSE];
-	index_bind_text(st, 1, url);
-	index_bind_text(st, 2, reason);
-	sqlite3_bind_int(st, 3, status);
-	sqlite3_bind_int64(st, 4, at);
-	sqlite3_bind_int64(st, 5, times);
-	return index_run(ix, REFUSE, "noting a refusal");
-}
-
-int index_refusals_trim(struct index *ix, int64_t keep)
-{
-	assert(ix->who != NULL);
-	sqlite3_bind_int64(ix->statements[REFUSALS_TRIM], 1, keep);
-	return index_run(ix, REFUSALS_TRIM, "trimming the refusals");
-}
-
-int index_trash_add(struct index *ix, const char *file)
-{
-	assert(ix->who != NULL);
-	index_bind_text(ix->statements[TRASH_ADD], 1, file);
-	return index_run(ix, TRASH_ADD, "adding to the trash");
-}
-
-int index_trash_remove(struct index *ix, int64_t id, const char *file)
-{
-	assert(ix->who != NULL);
-	sqlite3_bind_int64(ix->statements[TRASH_REMOVE], 1, id);
-	index_bind_text(ix->statements[TRASH_REMOVE], 2, file);
-	return index_run(ix, TRASH_REMOVE, "emptying the trash");
-}
-
-int index_lease_take(
-    struct index *ix, int64_t owner, const char *boot, int64_t count, int64_t least, struct index_lease *l)
-{
-	assert(ix->who != NULL);
-	sqlite3_stmt *st = ix->statements[NAMES_TAKE];
-	sqlite3_bind_int64(st, 1, count);
-	sqlite3_bind_int64(st, 2, least);
-	if (sqlite3_step(st) != SQLITE_ROW) {
-		index_trouble(ix, "taking names for bodies");
-		index_rest(ix, NAMES_TAKE);
-		return -1;
-	}
-	*l = (struct index_lease){.owner = owner, .first = sqlite3_column_int64(st, 0)};
-	if (index_run(ix, NAMES_TAKE, "taking names for bodies") < 0)
-		return -1;
-	l->synced = l->first;
-	l->behind = l->first + count;
-	snprintf(l->boot, sizeof l->boot, "%s", boot);
-
-	st = ix->statements[LEASE_ADD];
-	sqlite3_bind_int64(st, 1, owner);
-	index_bind_text(st, 2, boot);
-	sqlite3_bind_int64(st, 3, l->first);
-	sqlite3_bind_int64(st, 4, l->behind);
-	if (index_run(ix, LEASE_ADD, "taking names for bodies") < 0)
-		return -1;
-	l->id = sqlite3_last_insert_rowid(ix->db);
-	return 0;
-}
-
-int index_lease_synced(struct index *ix, int64_t id, int64_t synced)
-{
-	assert(ix->who != NULL);
-	sqlite3_bind_int64(ix->statements[LEASE_SYNCED], 1, id);
-	sqlite3_bind_int64(ix->statements[LEASE_SYNCED], 2, synced);
-	return index_run(ix, LEASE_SYNCED, "recording a sync");
-}
-
-int index_lease_close(struct index *ix, int64_t id, int64_t behind)
-{
-	assert(ix->who != NULL);
-	sqlite3_bind_int64(ix->statements[LEASE_SETTLE], 1, id);
-	sqlite3_bind_int64(ix->statements[LEASE_SETTLE], 2, behind);
-	return index_run(ix, LEASE_SETTLE, "settling names of bodies");
-}
-
-int index_lease_remove(struct index *ix, int64_t id)
-{
-	assert(ix->who != NULL);
-	sqlite3_bind_int64(ix->statements[LEASE_REMOVE], 1, id);
-	return index_run(ix, LEASE_REMOVE, "giving names back");
-}
-
-int index_setting_set(struct index *ix, const char *name, const char *value)
-{
-	assert(ix->who != NULL);
-	index_bind_text(ix->statements[SETTING_SET], 1, name);
-	index_bind_text(ix->statements[SETTING_SET], 2, value);
-	return index_run(ix, SETTING_SET, "noting a setting");
-}
-
-int index_setting_remove(struct index *ix, const char *names)
-{
-	assert(ix->who != NULL);
-	index_bind_text(ix->statements[SETTING_REMOVE], 1, names);
-	return index_run(ix, SETTING_REMOVE, "removing a setting");
-}
-
-int index_vacuum(struct index *ix, int pages)
-{
-	assert(ix->who != NULL);
-	char sql[64];
-	snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)", pages);
-	if (sqlite3_exec(ix->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		return index_trouble(ix, "giving free pages back");
-	return 0;
 }

@@ -10,9 +10,10 @@
  * A hit writes nothing here: visits are counted with the usage, in batches. Parts of bodies are dropped by use when
  *they take more than a tenth, or when nothing else is left.
  */
-#include "index/row.h"
+#include "index/evict.h"
 
 #include "base/hash.h"
+#include "index/row.h"
 
 #include <assert.h>
 #include <string.h>
@@ -35,11 +36,11 @@ struct candidate {
 static int read_limits(struct index *ix, struct limits *l)
 {
 	sqlite3_stmt *st = ix->statements[LIMITS];
-	enum index_result found = index_ask(ix, LIMITS, "reading the counters");
+	enum index_result found = index_step(ix, LIMITS, "reading the counters");
 	if (found == INDEX_FOUND)
 		*l = (struct limits){
 		    index_size(st, 0), index_size(st, 1), index_size(st, 2), index_size(st, 3), index_size(st, 4)};
-	index_rest(ix, LIMITS);
+	index_reset(ix, LIMITS);
 	return found == INDEX_FOUND ? 0 : -1;
 }
 
@@ -47,6 +48,16 @@ static int read_limits(struct index *ix, struct limits *l)
 static int64_t ghost_of(const char *url, const char *vary)
 {
 	return (int64_t)hash_text(hash_text(hash_text(HASH_BEGIN, url), "\n"), vary);
+}
+
+static int next_place(struct index *ix, int64_t *place)
+{
+	sqlite3_stmt *st = ix->statements[NEXT_PLACE];
+	enum index_result found = index_step(ix, NEXT_PLACE, "giving a place");
+	if (found == INDEX_FOUND)
+		*place = sqlite3_column_int64(st, 0);
+	index_reset(ix, NEXT_PLACE);
+	return found == INDEX_FOUND ? 0 : -1;
 }
 
 int index_queue(struct index *ix, const struct entry *e, const char **queue, int64_t *place)
@@ -61,26 +72,16 @@ int index_queue(struct index *ix, const struct entry *e, const char **queue, int
 	if (sqlite3_changes(ix->db) == 0)
 		return 0;
 	*queue = "main";
-	return index_next_place(ix, place);
-}
-
-int index_next_place(struct index *ix, int64_t *place)
-{
-	sqlite3_stmt *st = ix->statements[NEXT_PLACE];
-	enum index_result found = index_ask(ix, NEXT_PLACE, "giving a place");
-	if (found == INDEX_FOUND)
-		*place = sqlite3_column_int64(st, 0);
-	index_rest(ix, NEXT_PLACE);
-	return found == INDEX_FOUND ? 0 : -1;
+	return next_place(ix, place);
 }
 
 static bool is_pinned_by_rule(struct index *ix, sqlite3_stmt *row)
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE_PINNED];
 	sqlite3_bind_text(st, 1, (const char *)sqlite3_column_text(row, 5), -1, SQLITE_TRANSIENT);
-	bool pinned = index_ask(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == INDEX_FOUND &&
+	bool pinned = index_step(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == INDEX_FOUND &&
 		      sqlite3_column_int(st, 0) != 0;
-	index_rest(ix, CANDIDATE_PINNED);
+	index_reset(ix, CANDIDATE_PINNED);
 	return pinned;
 }
 
@@ -88,7 +89,7 @@ static enum index_result next_candidate(struct index *ix, const char *queue, str
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE];
 	index_bind_text(st, 1, queue);
-	enum index_result found = index_ask(ix, CANDIDATE, "looking for what to evict");
+	enum index_result found = index_step(ix, CANDIDATE, "looking for what to evict");
 	if (found == INDEX_FOUND) {
 		const char *url = (const char *)sqlite3_column_text(st, 1),
 			   *vary = (const char *)sqlite3_column_text(st, 2);
@@ -101,7 +102,7 @@ static enum index_result next_candidate(struct index *ix, const char *queue, str
 		    .ghost = url != NULL && vary != NULL ? ghost_of(url, vary) : 0,
 		    .pinned = is_pinned_by_rule(ix, st)};
 	}
-	index_rest(ix, CANDIDATE);
+	index_reset(ix, CANDIDATE);
 	return found;
 }
 
@@ -117,7 +118,7 @@ static int visits_wanted(const struct limits *l, const struct candidate *c, bool
 static int requeue(struct index *ix, const struct candidate *c, bool is_new)
 {
 	int64_t place;
-	if (index_next_place(ix, &place) < 0)
+	if (next_place(ix, &place) < 0)
 		return -1;
 	sqlite3_bind_int64(ix->statements[REQUEUE], 1, c->id);
 	sqlite3_bind_int64(ix->statements[REQUEUE], 2, place);

@@ -1,5 +1,8 @@
 /* The index of one directory copied to another, by SQLite's backup API, in one step and so of one moment. */
-#include "index/index_internal.h"
+#include "index/index_backup.h"
+
+#include "index/db_file.h"
+#include "index/version.h"
 
 /* What is true of the other directory alone goes. Nobody writes under the old leases here; those of an earlier boot
  * stay, because their bodies may have been torn before they were copied (invariant 7). */
@@ -8,7 +11,7 @@ static int make_its_own(sqlite3 *db, const char *boot)
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(db, "DELETE FROM lease WHERE boot = ?1", -1, &st, NULL);
 	if (rc == SQLITE_OK) {
-		index_bind_text(st, 1, boot);
+		sqlite3_bind_text(st, 1, boot, -1, SQLITE_STATIC);
 		rc = sqlite3_step(st);
 	}
 	sqlite3_finalize(st);

@@ -4,11 +4,13 @@
  * and made anew from schema.sql, as are tables that are missing. All of it is one transaction: a crash in the middle
  * leaves the older index.
  */
-#include "index/index_internal.h"
+#include "index/migrate.h"
 
 #include "base/log.h"
+#include "index/db_file.h"
 #include "index/migrate_sql.h"
 #include "index/schema_sql.h"
+#include "index/version.h"
 
 #include <stdio.h>
 #include <stdlib.h>

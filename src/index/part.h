@@ -30,7 +30,8 @@ struct part {
 
 /* The ranges there are of one response, in order of their first byte; none lies within another. */
 struct index_parts {
-	struct entry *of; /* what they are parts of: its fields and times, as last told; no body of its own, id 0 */
+	struct entry *of; /* what they are parts of: its fields and times, as of the latest response; no body of its
+			     own, id 0 */
 	int64_t whole_bytes;
 	struct part *parts;
 	size_t count;

@@ -1,175 +1,16 @@
-/* Byte ranges of bodies that are not complete: table part. */
-#include "index/body_name.h"
-#include "index/row.h"
+#include "index/part_write.h"
 
-#include "base/log.h"
-#include "base/stats.h"
 #include "http/message.h"
 #include "http/policy.h"
+#include "index/connection.h"
+#include "index/part_read.h"
+#include "index/stored.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PARTS_MAX 64 /* of one URL; a reader of scattered ranges must not fill the index */
-
-/* --- reading --- */
-
-void index_parts_free(struct index_parts *p)
-{
-	for (size_t i = 0; i < p->count; i++)
-		free(p->parts[i].body_file);
-	free(p->parts);
-	entry_free(p->of);
-	*p = (struct index_parts){.whole_bytes = -1};
-}
-
-int64_t index_parts_cover(const struct index_parts *p, int64_t first)
-{
-	int64_t at = first;
-	for (size_t i = 0; i < p->count && p->parts[i].first_byte <= at; i++)
-		if (p->parts[i].first_byte + p->parts[i].body_bytes > at)
-			at = p->parts[i].first_byte + p->parts[i].body_bytes;
-	return at - first;
-}
-
-static void read_row(struct index_part_row *row, struct index_row *r)
-{
-	struct entry *e = row->of;
-	row->part.id = index_row_id(r);
-	e->url = index_row_text(r, "url is not text");
-	e->vary = index_row_text(r, "vary is not text");
-	index_row_number(r, "status is not 200 or 206", 200, 206);
-	e->status = 200; /* what the whole would be */
-	e->headers = index_row_text(r, "headers is not text");
-	e->etag = index_row_text_or_null(r, "etag is not text");
-	e->last_modified = index_row_text_or_null(r, "last_modified is not text");
-	e->fetched_at = index_row_number(r, "fetched_at is not a possible time", 0, ROW_TIME_MAX);
-	e->initial_age_s = index_row_number(r, "initial_age_s is not a possible age", 0, ROW_TIME_MAX);
-	e->fresh_until = index_row_time(r, "fresh_until is not a number");
-	e->used_at = index_row_time(r, "used_at is not a number");
-	row->part.first_byte = index_row_number(r, "first_byte is not a possible place", 0, ROW_BYTES_MAX);
-	row->whole_bytes = index_row_number_or(r, "whole_bytes is not a possible size", 0, ROW_BYTES_MAX, -1);
-	row->part.body_bytes = index_row_number(r, "body_bytes is not a possible size", 1, ROW_BYTES_MAX);
-	row->part.body_file = index_row_text(r, "body_file is not text");
-	row->part.has_sha256 = index_row_sha256(r, "sha256 is not 32 bytes", row->part.sha256);
-}
-
-static const char *fault_of(const struct index_part_row *row)
-{
-	if (row->whole_bytes >= 0 && row->part.first_byte + row->part.body_bytes > row->whole_bytes)
-		return "it does not lie within its whole";
-	if (body_number(row->part.body_file) < 0)
-		return "body_file does not name a body";
-	return entry_fault(row->of);
-}
-
-void index_part_row_free(struct index_part_row *row)
-{
-	entry_free(row->of);
-	free(row->part.body_file);
-	*row = (struct index_part_row){0};
-}
-
-enum index_row_is index_part_row(const struct index *ix, sqlite3_stmt *st, struct index_part_row *row)
-{
-	struct index_row r = index_row_begin(st);
-	*row = (struct index_part_row){.of = calloc(1, sizeof *row->of)};
-	r.no_memory = row->of == NULL;
-	if (row->of != NULL)
-		read_row(row, &r);
-	if (!r.no_memory && r.wrong == NULL)
-		r.wrong = fault_of(row);
-	enum index_row_is is = index_row_end(&r, ix, "part", sqlite3_column_int64(st, 0));
-	if (is != ROW_GOOD)
-		index_part_row_free(row);
-	return is;
-}
-
-static bool same(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-/* Do all of them fit into a body of that size? */
-static bool all_within(const struct index_parts *p, int64_t whole_bytes)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (p->parts[i].first_byte + p->parts[i].body_bytes > whole_bytes)
-			return false;
-	return true;
-}
-
-/* Is the row a part of the response that the others are parts of, and does it add anything? */
-static bool belongs(const struct index_parts *p, const struct index_part_row *row)
-{
-	int64_t whole = p->whole_bytes;
-	if (!same(p->of->vary, row->of->vary) || !same(p->of->etag, row->of->etag) ||
-	    !same(p->of->last_modified, row->of->last_modified))
-		return false;
-	if (whole >= 0 && ((row->whole_bytes >= 0 && row->whole_bytes != whole) ||
-			      row->part.first_byte + row->part.body_bytes > whole))
-		return false;
-	if (whole < 0 && row->whole_bytes >= 0 && !all_within(p, row->whole_bytes))
-		return false;
-	return index_parts_cover(p, row->part.first_byte) < row->part.body_bytes;
-}
-
-/* Into its place by first byte; takes the part. 0, or -1: memory. */
-static int add_part(struct index_parts *p, struct index_part_row *row)
-{
-	struct part *more = realloc(p->parts, (p->count + 1) * sizeof *more);
-	if (more == NULL)
-		return -1;
-	p->parts = more;
-	size_t i = p->count++;
-	for (; i > 0 && p->parts[i - 1].first_byte > row->part.first_byte; i--)
-		p->parts[i] = p->parts[i - 1];
-	p->parts[i] = row->part;
-	row->part.body_file = NULL;
-	if (row->whole_bytes >= 0)
-		p->whole_bytes = row->whole_bytes;
-	return 0;
-}
-
-/* 0, also where the row is passed over; or -1: memory. */
-static int take_row(struct index_parts *p, struct index_part_row *row, const char *url,
-    bool (*wanted)(const void *ctx, const char *vary), const void *ctx)
-{
-	if (strcmp(row->of->url, url) != 0)
-		return 0; /* a damaged page may lead from one URL to the row of another */
-	if (p->of == NULL) {
-		if (!wanted(ctx, row->of->vary))
-			return 0;
-		p->of = entry_copy(row->of);
-		if (p->of == NULL)
-			return -1;
-	}
-	return belongs(p, row) ? add_part(p, row) : 0;
-}
-
-enum index_result index_find_parts(struct index *ix, const char *url, bool (*wanted)(const void *ctx, const char *vary),
-    const void *ctx, struct index_parts *p)
-{
-	*p = (struct index_parts){.whole_bytes = -1};
-	sqlite3_stmt *st = ix->statements[PARTS];
-	sqlite3_bind_text(st, 1, url, -1, SQLITE_STATIC);
-	enum index_result found;
-	bool lost = false;
-	while (!lost && (found = index_ask(ix, PARTS, "looking up parts")) == INDEX_FOUND) {
-		struct index_part_row row;
-		enum index_row_is is = index_part_row(ix, st, &row);
-		lost = is == ROW_NO_MEMORY || (is == ROW_GOOD && take_row(p, &row, url, wanted, ctx) < 0);
-		index_part_row_free(&row);
-	}
-	index_rest(ix, PARTS);
-	if (lost)
-		found = INDEX_BROKEN;
-	if (found == INDEX_ABSENT && p->count > 0)
-		return INDEX_FOUND;
-	index_parts_free(p);
-	return found;
-}
 
 static bool is_variant(const void *ctx, const char *vary)
 {
@@ -188,20 +29,18 @@ enum index_stored index_joinable(struct index *ix, const struct entry *e, const 
 	for (size_t i = 0; i < p->count; i++) {
 		sqlite3_bind_int64(ix->statements[PART_STILL], 1, p->parts[i].id);
 		index_bind_text(ix->statements[PART_STILL], 2, p->parts[i].body_file);
-		enum index_result still = index_ask(ix, PART_STILL, "looking for a part");
-		index_rest(ix, PART_STILL);
+		enum index_result still = index_step(ix, PART_STILL, "looking for a part");
+		index_reset(ix, PART_STILL);
 		if (still != INDEX_FOUND)
 			return still == INDEX_ABSENT ? INDEX_PURGED : INDEX_UNSTORED;
 	}
 	index_bind_text(ix->statements[HAS_NEWER], 1, e->url);
 	index_bind_text(ix->statements[HAS_NEWER], 2, e->vary);
 	sqlite3_bind_int64(ix->statements[HAS_NEWER], 3, e->fetched_at);
-	enum index_result newer = index_ask(ix, HAS_NEWER, "looking for a newer row");
-	index_rest(ix, HAS_NEWER);
+	enum index_result newer = index_step(ix, HAS_NEWER, "looking for a newer row");
+	index_reset(ix, HAS_NEWER);
 	return newer == INDEX_ABSENT ? INDEX_STORED : newer == INDEX_FOUND ? INDEX_CHANGED : INDEX_UNSTORED;
 }
-
-/* --- writing --- */
 
 /* url and vary. */
 static sqlite3_stmt *of_response(struct index *ix, enum statement s, const struct entry *e)
@@ -219,10 +58,10 @@ static bool is_in_their_coding(struct index *ix, const struct entry *e)
 	message_init(&stored);
 	message_init(&changed);
 	bool same =
-	    index_ask(ix, PART_HEADERS, "looking for parts") != INDEX_FOUND ||
+	    index_step(ix, PART_HEADERS, "looking for parts") != INDEX_FOUND ||
 	    (message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
 		message_parse_fields(&changed, span_of(e->headers)) == 0 && policy_same_coding(&stored, &changed));
-	index_rest(ix, PART_HEADERS);
+	index_reset(ix, PART_HEADERS);
 	message_fini(&changed);
 	message_fini(&stored);
 	return same;
@@ -248,7 +87,7 @@ static int update_fields(struct index *ix, const struct entry *e, char **headers
 	struct head stored, changed;
 	struct buf text;
 	sqlite3_stmt *st = of_response(ix, PART_HEADERS, e);
-	enum index_result found = index_ask(ix, PART_HEADERS, "looking for parts");
+	enum index_result found = index_step(ix, PART_HEADERS, "looking for parts");
 	message_init(&stored);
 	message_init(&changed);
 	buf_init(&text, BUF_HEAD);
@@ -260,7 +99,7 @@ static int update_fields(struct index *ix, const struct entry *e, char **headers
 		*headers = strdup(buf_str(&text));
 		rc = *headers != NULL ? 0 : -1;
 	}
-	index_rest(ix, PART_HEADERS);
+	index_reset(ix, PART_HEADERS);
 	buf_fini(&text);
 	message_fini(&changed);
 	message_fini(&stored);
@@ -310,8 +149,8 @@ static enum index_stored put_part(struct index *ix, const struct entry *e, const
 	sqlite3_stmt *st = of_response(ix, PART_COVERED, e);
 	sqlite3_bind_int64(st, 3, place->first_byte);
 	sqlite3_bind_int64(st, 4, behind);
-	enum index_result covered = index_ask(ix, PART_COVERED, "looking for a part");
-	index_rest(ix, PART_COVERED);
+	enum index_result covered = index_step(ix, PART_COVERED, "looking for a part");
+	index_reset(ix, PART_COVERED);
 	if (covered != INDEX_ABSENT)
 		return covered == INDEX_FOUND ? INDEX_PURGED : INDEX_UNSTORED;
 	st = of_response(ix, PARTS_DROP_WITHIN, e);

@@ -1,14 +1,15 @@
-/* One question of a verb: a connection of its own, read-only, gone with the answer. */
-#include "index/index_internal.h"
+#include "index/query.h"
+
+#include "index/db_file.h"
+#include "index/query_rows.h"
+#include "index/version.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define COLUMNS_MAX 64
-
-void index_say_absence(const char *dir, struct buf *why)
+void index_describe_absence(const char *dir, struct buf *why)
 {
 	if (errno == ENOENT)
 		buf_addf(why,
@@ -17,41 +18,6 @@ void index_say_absence(const char *dir, struct buf *why)
 		buf_addf(why,
 		    "the cache in %s cannot be opened: %s (it may be somebody else's; --cache DIR names another)", dir,
 		    strerror(errno));
-}
-
-/* A stopped cache that we may not write, whose -shm is gone, opens only as an immutable file: nobody else can be at it.
- */
-int index_connect_to_read(const char *dir, sqlite3 **db)
-{
-	int rc = index_connect(dir, SQLITE_OPEN_READONLY, false, db);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(*db, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
-	if ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) {
-		sqlite3_close(*db);
-		rc = index_connect(dir, SQLITE_OPEN_READONLY, true, db);
-	}
-	if (rc == SQLITE_OK)
-		sqlite3_busy_timeout(*db, 5000);
-	return rc;
-}
-
-int index_give_rows(sqlite3_stmt *st, int (*row)(void *, const struct index_column *, size_t), void *ctx)
-{
-	int rc, count = sqlite3_column_count(st);
-	struct index_column columns[COLUMNS_MAX];
-	if (count > COLUMNS_MAX)
-		count = COLUMNS_MAX;
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		for (int i = 0; i < count; i++) {
-			int type = sqlite3_column_type(st, i);
-			columns[i].name = sqlite3_column_name(st, i);
-			columns[i].is_number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
-			columns[i].text = (const char *)sqlite3_column_text(st, i);
-		}
-		if (row(ctx, columns, (size_t)count) != 0)
-			return SQLITE_DONE;
-	}
-	return rc;
 }
 
 int index_query(const char *dir, const char *sql, const char *const *params, size_t param_count,
@@ -63,7 +29,7 @@ int index_query(const char *dir, const char *sql, const char *const *params, siz
 	char *path = index_path(dir, "index.db");
 	int result = -1;
 	if (path == NULL || stat(path, &s) < 0) {
-		index_say_absence(dir, why);
+		index_describe_absence(dir, why);
 		goto out;
 	}
 	int rc = index_connect_to_read(dir, &db);

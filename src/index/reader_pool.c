@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "index/index.h"
 
 #include <pthread.h>
 #include <stdlib.h>

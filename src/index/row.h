@@ -1,19 +1,20 @@
 /*
- * index_row: one row of the index, read column by column, and nothing in it trusted.
+ * row: one row of the index, read column by column. Nothing in it is trusted.
  *
- * SQLite checks types and CHECK constraints when a row is written, never when it is read. A damaged page, a file from
- * elsewhere or PRAGMA ignore_check_constraints may leave anything in any column. So every reader takes a column through
- * here and says what it must be. The first column that is not so is kept in `wrong`; from there on the row is read to
- * its end, and then not used.
+ * SQLite checks types and CHECK constraints when a row is written, but not when it is read. A damaged page, a file from
+ * another program or PRAGMA ignore_check_constraints may leave any value in any column. So each column is read by a
+ * function that states what the value must be. `wrong` keeps the first violation; the rest of the row is still read,
+ * but the row is not used.
  */
 #ifndef CURLEW_INDEX_ROW_H
 #define CURLEW_INDEX_ROW_H
 
-#include "index/index_internal.h"
+#include "index/connection.h"
 
-#define ROW_TIME_MAX                                                                                                   \
-	INT64_C(253402300799)            /* the end of the year 9999: later is no time at which anything was fetched */
-#define ROW_BYTES_MAX (INT64_C(1) << 53) /* more than any file system holds, and far from any overflow */
+/* The end of the year 9999. No response was fetched later. */
+#define ROW_TIME_MAX INT64_C(253402300799)
+/* More than any file system holds, and far from any overflow. */
+#define ROW_BYTES_MAX (INT64_C(1) << 53)
 
 struct index_row {
 	sqlite3_stmt *st;
@@ -24,49 +25,40 @@ struct index_row {
 
 enum index_row_is {
 	ROW_GOOD,
-	ROW_INVALID,  /* it is not to be used: index_row_end() has counted and reported it */
+	ROW_INVALID,  /* not to be used; index_row_end() has counted and logged it */
 	ROW_NO_MEMORY /* the same */
 };
 
-/* Reads the row that the statement stands on, from column 0. */
+/* Begins at column 0 of the row on which the statement stands. */
 struct index_row index_row_begin(sqlite3_stmt *);
-/* What the row is. table and id name it in the message. */
+/* Ends the row. table and id name it in the log. */
 enum index_row_is index_row_end(struct index_row *, const struct index *, const char *table, int64_t id);
-/* A rule that no single column knows is broken. */
+/* Records a violation, for rules about several columns. */
 void index_row_wrong(struct index_row *, const char *why);
 
-/* Each of these takes the next column. name: a literal, for the message. */
+/* Each of these functions reads the next column. wrong: a literal, for the log. */
+
 int64_t index_row_id(struct index_row *);
 /* An integer from least to most. */
 int64_t index_row_number(struct index_row *, const char *wrong, int64_t least, int64_t most);
-/* The same, or NULL, which is `none`. */
+/* The same; NULL is `none`. */
 int64_t index_row_number_or(struct index_row *, const char *wrong, int64_t least, int64_t most, int64_t none);
-/* Any integer, brought within what can be reckoned with (+-2^60): a moment up to which something holds, as anybody may
- * write it. */
+/* A time up to which something holds. Anybody may write any integer there, so it is limited to +-2^60, and sums cannot
+ * overflow. */
 int64_t index_row_time(struct index_row *, const char *wrong);
-/* malloc()ed text without a NUL in it. */
+/* Text without a NUL in it. The caller frees it. */
 char *index_row_text(struct index_row *, const char *wrong);
-/* The same, or NULL for NULL. */
+/* The same; NULL for NULL. */
 char *index_row_text_or_null(struct index_row *, const char *wrong);
 /* True with 32 bytes; false for NULL. */
 bool index_row_sha256(struct index_row *, const char *wrong, unsigned char sha256[32]);
-/* Milliseconds; -1 where there is no number that could be one. It never makes a row invalid: nothing depends on it. */
+/* Milliseconds; -1 where the value cannot be a duration. Nothing depends on it, so it never makes a row invalid. */
 double index_row_ms(struct index_row *);
 
-/* Column c of any row as a size or a number of things, for sums that only decide what goes first: brought within 0 and
- * ROW_BYTES_MAX. */
+/* Column c of any row as a size or a count, limited to 0..ROW_BYTES_MAX. For sums that only decide the order of
+ * eviction. */
 int64_t index_size(sqlite3_stmt *, int c);
-
-/* The entry of a row of FIND or ENTRIES_AFTER. NULL: *is says why. */
-struct entry *index_entry(const struct index *, sqlite3_stmt *, enum index_row_is *is);
-
-/* The row of PARTS or PARTS_AFTER. */
-struct index_part_row {
-	struct entry *of; /* what it is a part of */
-	struct part part;
-	int64_t whole_bytes; /* -1: not known */
-};
-enum index_row_is index_part_row(const struct index *, sqlite3_stmt *, struct index_part_row *);
-void index_part_row_free(struct index_part_row *);
+/* Copies the text of column c into a field of fixed size; "" when it does not fit or is not text. */
+void index_copy_text(char *to, size_t room, sqlite3_stmt *, int c);
 
 #endif

@@ -1,8 +1,8 @@
-/* The table rule, read whole. */
-#include "index/row.h"
+#include "index/rules.h"
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "index/row.h"
 
 #include <stdlib.h>
 
@@ -49,9 +49,9 @@ struct rules *index_rules(struct index *ix)
 	struct rules *rules = rules_new();
 	enum index_result found = INDEX_ABSENT;
 	bool lost = rules == NULL;
-	while (!lost && (found = index_ask(ix, RULES, "reading the rules")) == INDEX_FOUND)
+	while (!lost && (found = index_step(ix, RULES, "reading the rules")) == INDEX_FOUND)
 		lost = add_row(ix, rules, ix->statements[RULES]) < 0;
-	index_rest(ix, RULES);
+	index_reset(ix, RULES);
 	if (lost) {
 		stats_add(STATS_STORE_TROUBLE, 1);
 		log_trouble("memory", "no memory for the rules");
@@ -62,14 +62,4 @@ struct rules *index_rules(struct index *ix)
 	}
 	rules_sort(rules);
 	return rules;
-}
-
-int64_t index_generation(struct index *ix, int64_t *purge_id)
-{
-	enum index_result found = index_ask(ix, GENERATION, "asking whether a rule changed");
-	int64_t n = found == INDEX_FOUND ? sqlite3_column_int64(ix->statements[GENERATION], 0) : -1;
-	if (found == INDEX_FOUND)
-		*purge_id = sqlite3_column_int64(ix->statements[GENERATION], 1);
-	index_rest(ix, GENERATION);
-	return n;
 }

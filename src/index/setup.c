@@ -10,10 +10,13 @@
  * Damage is looked for only where it is quick to find: opening, the schema, preparing every statement, and the whole
  *file when it is small. What shows itself later leaves the mark $CACHE/damaged (index_mark_damaged), which counts here.
  */
-#include "index/index_internal.h"
+#include "index/setup.h"
 
 #include "base/log.h"
+#include "index/db_file.h"
+#include "index/migrate.h"
 #include "index/schema_sql.h"
+#include "index/version.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +104,7 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 	if (application == 0 && objects == 0)
 		return FOUND_NOTHING;
 	if (application != INDEX_APPLICATION_ID || version == 0) {
-		index_say_foreign(dir, application, version, unsigned_version, what);
+		index_describe_foreign(dir, application, version, unsigned_version, what);
 		return FOUND_FOREIGN;
 	}
 	if (version > INDEX_VERSION || version < 1) {
@@ -238,7 +241,7 @@ static int make(const char *dir, const char *mode, struct buf *why)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(db, "INSERT INTO setting VALUES ('mode', ?1)", -1, &st, NULL);
 	if (rc == SQLITE_OK) {
-		index_bind_text(st, 1, mode != NULL ? mode : "shared");
+		sqlite3_bind_text(st, 1, mode != NULL ? mode : "shared", -1, SQLITE_STATIC);
 		rc = sqlite3_step(st);
 		sqlite3_reset(st);
 	}

@@ -2,7 +2,7 @@
  * Every statement of the program but the questions of verbs, in one table; with the roles of the connections that
  * prepare it when they open, so that bad SQL fails at start and not at night.
  */
-#include "index/index_internal.h"
+#include "index/statements.h"
 
 /* In the order index_entry() reads and entry_write.c binds. */
 #define ROW                                                                                                            \

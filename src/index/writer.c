@@ -20,7 +20,10 @@
 #include "index/writer.h"
 
 #include "base/clock.h"
+#include "index/db_size.h"
+#include "index/index.h"
 #include "index/open_watch.h"
+#include "index/transaction.h"
 
 #include <pthread.h>
 #include <stdlib.h>

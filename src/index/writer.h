@@ -8,7 +8,7 @@
 #define CURLEW_INDEX_WRITER_H
 
 #include "index/index.h"
-#include "index/op.h"
+#include "index/writer_op.h"
 
 #include <stdbool.h>
 

@@ -10,7 +10,10 @@
 #include "base/owner.h"
 #include "body/body_files.h"
 #include "body/file_lock.h"
+#include "index/body_name.h"
 #include "index/index.h"
+#include "index/index_backup.h"
+#include "index/query.h"
 
 #include <dirent.h>
 #include <errno.h>

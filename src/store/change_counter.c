@@ -2,6 +2,9 @@
 #include "store/store_internal.h"
 
 #include "base/log.h"
+#include "index/counters.h"
+#include "index/entry_read.h"
+#include "index/index.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,11 @@
 
 #include "body/body_files.h"
 #include "body/file_lock.h"
+#include "index/body_name.h"
+#include "index/entry_read.h"
 #include "index/index.h"
+#include "index/part_read.h"
+#include "index/rules.h"
 
 #include <errno.h>
 #include <fcntl.h>

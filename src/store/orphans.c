@@ -11,6 +11,12 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "index/body_name.h"
+#include "index/body_rows.h"
+#include "index/entry_write.h"
+#include "index/leases.h"
+#include "index/part_write.h"
+#include "index/settings.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -78,7 +84,7 @@ static int sweep_lease(struct maintenance *k, const struct index_lease *l)
 {
 	char name[BODY_NAME_SIZE];
 	struct index_owner owner;
-	for (int64_t n = l->first; n < l->behind; n++) {
+	for (int64_t n = l->first; n < l->end; n++) {
 		body_name(n, name);
 		switch (index_owner(k->ix, name, &owner)) {
 		case INDEX_BROKEN:
@@ -113,7 +119,7 @@ static int swept_run(struct writer_op *op, struct index *ix)
 {
 	struct swept *s = (struct swept *)op;
 	if (!s->earlier)
-		return index_lease_close(ix, s->lease.id, s->lease.behind);
+		return index_lease_close(ix, s->lease.id, s->lease.end);
 	return atomic_load(&s->maintenance->torn_stays) ? -1 : index_lease_remove(ix, s->lease.id);
 }
 

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "index/ballast.h"
+#include "index/counters.h"
+#include "index/evict.h"
 #include "store/maintenance_internal.h"
 
 #include <stdlib.h>

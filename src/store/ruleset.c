@@ -5,7 +5,9 @@
  */
 #include "store/ruleset.h"
 
+#include "index/counters.h"
 #include "index/index.h"
+#include "index/rules.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

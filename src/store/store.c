@@ -23,6 +23,19 @@
 #include "base/owner.h"
 #include "base/stats.h"
 #include "index/ballast.h"
+#include "index/body_name.h"
+#include "index/edit.h"
+#include "index/entry_read.h"
+#include "index/entry_write.h"
+#include "index/index.h"
+#include "index/leases.h"
+#include "index/part_write.h"
+#include "index/purges.h"
+#include "index/query.h"
+#include "index/settings.h"
+#include "index/setup.h"
+#include "index/stored.h"
+#include "index/transaction.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,7 +111,7 @@ static int find_suspects(struct store *s, struct buf *why)
 		for (int i = 0; i < n; i++) {
 			const struct index_lease *l = &leases[i];
 			after = l->id;
-			if (strcmp(l->boot, s->boot) != 0 && unsynced_add(s->unsynced, l->id, l->synced, l->behind) < 0)
+			if (strcmp(l->boot, s->boot) != 0 && unsynced_add(s->unsynced, l->id, l->synced, l->end) < 0)
 				result = -1;
 		}
 	} while (n == PIECE);

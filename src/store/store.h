@@ -13,10 +13,12 @@
 
 #include "base/buf.h"
 #include "body/body.h"
+#include "body/disk_job.h"
+#include "index/column.h"
 #include "index/entry.h"
-#include "index/found.h"
-#include "index/op.h"
 #include "index/part.h"
+#include "index/rows.h"
+#include "index/writer_op.h"
 #include "store/ruleset.h"
 
 #include <stddef.h>

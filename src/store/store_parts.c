@@ -3,6 +3,10 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "index/body_name.h"
+#include "index/part_read.h"
+#include "index/part_write.h"
+#include "index/query.h"
 
 #include <errno.h>
 #include <stdlib.h>

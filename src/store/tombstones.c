@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "http/key.h"
-#include "index/index.h"
+#include "index/entry_write.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

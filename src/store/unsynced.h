@@ -5,7 +5,8 @@
 #ifndef CURLEW_STORE_UNSYNCED_H
 #define CURLEW_STORE_UNSYNCED_H
 
-#include "index/index.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct unsynced;
 

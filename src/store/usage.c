@@ -8,6 +8,9 @@
 #include "store/usage.h"
 
 #include "base/hash.h"
+#include "index/entry_write.h"
+#include "index/host.h"
+#include "index/refusals.h"
 #include "index/traffic.h"
 
 #include <limits.h>

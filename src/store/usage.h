@@ -8,6 +8,8 @@
 
 #include "index/writer.h"
 
+#include <stdint.h>
+
 struct usage;
 
 struct usage *usage_new(struct writer *);

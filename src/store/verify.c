@@ -2,7 +2,10 @@
 
 #include "body/body_files.h"
 #include "body/file_lock.h"
+#include "index/body_name.h"
+#include "index/body_rows.h"
 #include "index/index.h"
+#include "index/query.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -123,7 +126,7 @@ static int note_alive(void *ctx, const struct index_column *c, size_t count)
 {
 	struct names *n = ctx;
 	(void)count;
-	n->alive = n->alive || file_lock_alive(n->lock, strtoll(store_text(&c[0]), NULL, 10));
+	n->alive = n->alive || file_lock_alive(n->lock, strtoll(column_text(&c[0]), NULL, 10));
 	return 0;
 }
 
@@ -185,7 +188,7 @@ int verify_cache(struct check *check, const char *dir, struct buf *why)
 	w.buffer = malloc(READ);
 	struct file_lock *lock = NULL;
 	if (w.buffer == NULL || w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
-		index_say_absence(dir, why);
+		index_describe_absence(dir, why);
 	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL &&
 		 (lock = file_lock_open_to_read(w.dir_fd)) == NULL)
 		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir,

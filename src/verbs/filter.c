@@ -252,8 +252,8 @@ static int keep_id(void *ctx, const struct index_column *c, size_t count)
 		s->ids = more;
 		s->room = room;
 	}
-	s->ids[s->count++] = strtoll(store_text(&c[0]), NULL, 10);
-	s->bytes += count > 1 ? store_size(&c[1]) : 0;
+	s->ids[s->count++] = strtoll(column_text(&c[0]), NULL, 10);
+	s->bytes += count > 1 ? column_size(&c[1]) : 0;
 	return 0;
 }
 

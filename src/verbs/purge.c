@@ -55,8 +55,8 @@ static int add_parts(void *ctx, const struct index_column *c, size_t count)
 {
 	struct parts *p = ctx;
 	(void)count;
-	p->count += store_size(&c[0]);
-	p->bytes += store_size(&c[1]);
+	p->count += column_size(&c[0]);
+	p->bytes += column_size(&c[1]);
 	return 0;
 }
 

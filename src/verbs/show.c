@@ -119,10 +119,10 @@ static int say_refusal(void *ctx, const struct index_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
-	const char *times = store_text(&v[4]);
+	const char *times = column_text(&v[4]);
 	bool once = strcmp(times, "1") == 0;
-	log_say("show: %s: not stored: %s (status %s, %s%s%s)", store_text(&v[0]), store_text(&v[1]), store_text(&v[2]),
-	    store_text(&v[3]), once ? "" : ", times: ", once ? "" : times);
+	log_say("show: %s: not stored: %s (status %s, %s%s%s)", column_text(&v[0]), column_text(&v[1]), column_text(&v[2]),
+	    column_text(&v[3]), once ? "" : ", times: ", once ? "" : times);
 	return 0;
 }
 
@@ -130,8 +130,8 @@ static int say_parts(void *ctx, const struct index_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
-	log_say("show: %s: not stored whole: %s bytes%s in parts (%s; table part)", store_text(&v[0]),
-	    store_text(&v[2]), store_text(&v[3]), store_text(&v[1]));
+	log_say("show: %s: not stored whole: %s bytes%s in parts (%s; table part)", column_text(&v[0]),
+	    column_text(&v[2]), column_text(&v[3]), column_text(&v[1]));
 	return 0;
 }
 

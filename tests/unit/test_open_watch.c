@@ -3,6 +3,7 @@
 #include "unit/store_fixture.h"
 
 #include "index/open_watch.h"
+#include "index/transaction.h"
 #include "index/writer.h"
 
 /* --- the room --- */

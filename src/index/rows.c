@@ -1,4 +1,4 @@
-#include "index/found.h"
+#include "index/rows.h"
 
 #include <stdlib.h>
 
@@ -23,16 +23,4 @@ int index_rows_copy(const struct index_rows *from, struct index_rows *to)
 		return 0;
 	index_rows_free(to);
 	return -1;
-}
-
-const char *store_text(const struct index_column *c)
-{
-	return c->text != NULL ? c->text : "";
-}
-
-int64_t store_size(const struct index_column *c)
-{
-	const int64_t most = INT64_C(1) << 53;
-	int64_t n = strtoll(store_text(c), NULL, 10);
-	return n < 0 ? 0 : n > most ? most : n;
 }

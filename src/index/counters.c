@@ -1,0 +1,39 @@
+#include "index/counters.h"
+
+#include "index/row.h"
+
+int64_t index_version(struct index *ix)
+{
+	int64_t version = -1;
+	if (index_step(ix, VERSION, "asking whether anything changed") == INDEX_FOUND)
+		version = sqlite3_column_int64(ix->statements[VERSION], 0);
+	sqlite3_reset(ix->statements[VERSION]);
+	return version;
+}
+
+int index_totals(struct index *ix, struct index_totals *t)
+{
+	sqlite3_stmt *st = ix->statements[TOTALS];
+	enum index_result found = index_step(ix, TOTALS, "reading the counters");
+	if (found == INDEX_FOUND)
+		*t = (struct index_totals){sqlite3_column_int64(st, 0), index_size(st, 1), index_size(st, 2),
+		    sqlite3_column_int(st, 3) != 0, sqlite3_column_int(st, 4) != 0};
+	sqlite3_reset(st);
+	return found == INDEX_FOUND ? 0 : -1;
+}
+
+int64_t index_edits(struct index *ix)
+{
+	struct index_totals t;
+	return index_totals(ix, &t) == 0 ? t.edits : -1;
+}
+
+int64_t index_generation(struct index *ix, int64_t *purge_id)
+{
+	enum index_result found = index_step(ix, GENERATION, "asking whether a rule changed");
+	int64_t n = found == INDEX_FOUND ? sqlite3_column_int64(ix->statements[GENERATION], 0) : -1;
+	if (found == INDEX_FOUND)
+		*purge_id = sqlite3_column_int64(ix->statements[GENERATION], 1);
+	index_reset(ix, GENERATION);
+	return n;
+}

@@ -10,6 +10,7 @@
 #include "base/output.h"
 #include "base/printable.h"
 #include "base/stats.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -202,7 +203,6 @@ static void *access_main(void *unused)
 	(void)unused;
 	struct buf writing;
 	buf_init(&writing, BUF_LOG);
-	pthread_setname_np(pthread_self(), "log");
 	pthread_mutex_lock(&access_lock);
 	for (;;) {
 		while (filling.len == 0 && !closing && !reopen) {
@@ -238,7 +238,7 @@ int log_access_open(const char *where)
 		return -1;
 	access_path = strdup(where);
 	closing = false;
-	if (access_path == NULL || (errno = pthread_create(&access_thread, NULL, access_main, NULL)) != 0) {
+	if (access_path == NULL || (errno = thread_start(&access_thread, "log", access_main, NULL)) != 0) {
 		close(access_fd);
 		free(access_path);
 		access_path = NULL;

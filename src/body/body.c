@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "base/thread.h"
 #include "index/body_name.h"
 
 #include <dirent.h>
@@ -66,11 +67,7 @@ struct bodies *bodies_open(
 	b->lease_names = BODY_LEASE_NAMES;
 	snprintf(b->boot, sizeof b->boot, "%s", boot);
 	pthread_mutex_init(&b->mutex, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->lease_came, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	thread_cond_init(&b->lease_came);
 	return b;
 }
 

@@ -1,5 +1,7 @@
 #include "body/disk.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,7 +17,6 @@ struct disk {
 static void *run(void *arg)
 {
 	struct disk *d = arg;
-	pthread_setname_np(pthread_self(), "disk");
 	pthread_mutex_lock(&d->mutex);
 	for (;;) {
 		struct disk_job *job = d->first;
@@ -45,7 +46,7 @@ struct disk *disk_start(void)
 	d->behind = &d->first;
 	pthread_mutex_init(&d->mutex, NULL);
 	pthread_cond_init(&d->wake, NULL);
-	if (pthread_create(&d->thread, NULL, run, d) != 0) {
+	if (thread_start(&d->thread, "disk", run, d) != 0) {
 		pthread_cond_destroy(&d->wake);
 		pthread_mutex_destroy(&d->mutex);
 		free(d);

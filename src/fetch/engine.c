@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "base/thread.h"
 #include "fetch/transfer.h"
 
 #include <errno.h>
@@ -301,7 +302,6 @@ static void *engine_main(void *arg)
 {
 	struct engine *e = arg;
 	int64_t next_sweep = clock_ms() + SWEEP_MS;
-	pthread_setname_np(pthread_self(), "engine");
 	while (!is_ending(e)) {
 		int64_t now = clock_ms();
 		int64_t until = e->timer_ms < next_sweep ? e->timer_ms : next_sweep;
@@ -399,7 +399,7 @@ struct engine *engine_new(const struct engine_config *config, struct buf *why)
 	pthread_mutex_init(&e->lock, NULL);
 	e->shared.proxy = config->proxy != NULL ? strdup(config->proxy) : NULL;
 	e->shared.cacert = config->cacert != NULL ? strdup(config->cacert) : NULL;
-	if (prepare_multi(e) != 0 || (errno = pthread_create(&e->thread, NULL, engine_main, e)) != 0) {
+	if (prepare_multi(e) != 0 || (errno = thread_start(&e->thread, "engine", engine_main, e)) != 0) {
 		buf_addf(why, "fetching: %s", strerror(errno));
 		engine_destroy(e);
 		return NULL;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/thread.h"
 #include "http/key.h"
 
 #include <stddef.h>
@@ -333,12 +334,8 @@ static struct flight *flight_new(struct flight_table *t, const struct flight_ask
 	struct flight *f = calloc(1, sizeof *f);
 	if (f == NULL)
 		return NULL;
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&f->changed);
 	f->flights = t;
 	f->hash = flight_table_hash(ask->url);
 	f->resource = resource;

@@ -20,6 +20,7 @@
 #include "index/writer.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "index/db_size.h"
 #include "index/index.h"
 #include "index/open_watch.h"
@@ -182,7 +183,6 @@ static void gap(struct writer *w, int64_t took_us, long left)
 static void *run(void *arg)
 {
 	struct writer *w = arg;
-	pthread_setname_np(pthread_self(), "writer");
 	setpriority(PRIO_PROCESS, 0, NICE); /* on Linux of this thread alone; refused to most, and then it is as before
 					     */
 	int64_t took_us = 0;
@@ -248,12 +248,8 @@ struct writer *writer_start(struct index *ix, const char *dir)
 		w->queue_max = (long)(files.rlim_cur / 4);
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->wake, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->hasten, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	if (pthread_create(&w->thread, NULL, run, w) != 0) {
+	thread_cond_init(&w->hasten);
+	if (thread_start(&w->thread, "writer", run, w) != 0) {
 		pthread_cond_destroy(&w->hasten);
 		pthread_cond_destroy(&w->wake);
 		pthread_mutex_destroy(&w->mutex);

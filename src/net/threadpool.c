@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -65,7 +66,6 @@ static void *pool_thread_main(void *arg)
 	struct threadpool *w = arg;
 	struct work *work;
 	bool counted;
-	pthread_setname_np(pthread_self(), "worker");
 	pthread_mutex_lock(&w->lock);
 	while ((work = next_work(w, &counted)) != NULL) {
 		pthread_mutex_unlock(&w->lock);
@@ -85,27 +85,16 @@ struct threadpool *threadpool_new(unsigned most)
 	struct threadpool *w = calloc(1, sizeof *w);
 	if (w == NULL)
 		return NULL;
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->work_came, &attr);
-	pthread_cond_init(&w->thread_left, &attr);
-	pthread_condattr_destroy(&attr);
+	thread_cond_init(&w->work_came);
+	thread_cond_init(&w->thread_left);
 	w->most = most;
 	return w;
 }
 
 static int start_thread(struct threadpool *w)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	int rc = pthread_create(&thread, &attr, pool_thread_main, w);
-	pthread_attr_destroy(&attr);
-	if (rc != 0)
+	if (thread_start_detached("pool", STACK_BYTES, pool_thread_main, w) != 0)
 		return -1;
 	w->alive++;
 	stats_add(STATS_WORKERS, 1);

@@ -14,6 +14,7 @@
 #include "server/loop.h"
 
 #include "base/stats.h"
+#include "base/thread.h"
 #include "http/request_scan.h"
 #include "net/listeners.h"
 #include "server/loop_accept.h"
@@ -237,7 +238,6 @@ static void *loop_main(void *arg)
 	struct loop *l = arg;
 	struct epoll_event events[EVENTS];
 	char *slices = malloc((size_t)EVENTS * SLICE_BYTES);
-	pthread_setname_np(pthread_self(), "loop");
 	read_clocks(l);
 	int64_t next_tick = l->now_ms + TICK_MS;
 	while (slices != NULL && !atomic_load(&l->set->ending)) {
@@ -276,7 +276,7 @@ int loop_init(struct loop *l, struct loop_set *set)
 
 int loop_start(struct loop *l)
 {
-	int rc = pthread_create(&l->thread, NULL, loop_main, l);
+	int rc = thread_start(&l->thread, "loop", loop_main, l);
 	l->started = rc == 0;
 	return rc;
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "base/thread.h"
 #include "index/ballast.h"
 #include "index/body_name.h"
 #include "index/counters.h"
@@ -412,7 +413,6 @@ static bool wait_round(struct maintenance *k, bool soon)
 static void *run(void *arg)
 {
 	struct maintenance *k = arg;
-	pthread_setname_np(pthread_self(), "keeper");
 	int64_t ticked = 0;
 	ballast_fill(k->at.dir_fd);
 	bodies_sweep_spool(k->at.bodies);
@@ -474,14 +474,10 @@ struct maintenance *maintenance_start(const struct maintenance_config *config, s
 		free(k);
 		return NULL;
 	}
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&k->mutex, NULL);
-	pthread_cond_init(&k->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	thread_cond_init(&k->wake);
 	watch_bodies(k, true);
-	if (pthread_create(&k->thread, NULL, run, k) != 0) {
+	if (thread_start(&k->thread, "maintenance", run, k) != 0) {
 		buf_adds(why, "no thread for the keeper");
 		maintenance_free(k);
 		return NULL;

@@ -1,8 +1,8 @@
-"""The commands on README.md and docs/commands.md are run as printed, from top to bottom, by a person with an empty home; and what the
-documents name is there.
+"""The commands on the pages for users are run as printed, from top to bottom, by a person with an empty home. The files, options
+and links that the documents name exist.
 
-One thing is changed in its commands: the port 8899 is the one the server got. The hosts they name are real ones; here a scripted
-origin stands in for all of them, as the upstream proxy that CURLEW_PROXY names.
+One thing in the commands is changed: the port 8899 becomes the port of the server. The hosts are real ones; a scripted origin
+stands in for all of them, as the upstream proxy that CURLEW_PROXY names.
 """
 
 import os
@@ -21,6 +21,7 @@ from wire import PATIENCE, Reader, Truncated, eventually
 TOP = Path(__file__).resolve().parents[2]
 PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("commands", "requests", "configuration", "security"))]
 PRINTED = "\n".join(page.read_text() for page in PAGES)
+CRON = (TOP / "docs" / "cron.md").read_text()
 FILES = (TOP / "docs" / "internals" / "files.md").read_text()
 DOCUMENTS = [TOP / "README.md", TOP / "CHANGES.md", *sorted((TOP / "docs").rglob("*.md"))]
 
@@ -53,7 +54,9 @@ def blocks():
     for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", PRINTED, re.S | re.M):
         if language in ("sh", "shell"):
             found.append(Block(text))
-        elif language != "crontab":  # such a line is run for docs/cron.md
+        elif language == "crontab":
+            assert text in CRON, f"docs/cron.md, whose lines test_schema.py runs, has no\n{text}"
+        else:
             assert language == "text" and found and found[-1].prints is None, f"what is this block?\n{text}"
             found[-1].prints = text.splitlines()
     return found
@@ -68,7 +71,7 @@ USING = [block for block in BLOCKS if not block.begins("./bootstrap", "curlew se
 # --- the world it is run in ---
 
 class World(Origin):
-    """Every host there is. Its pages are told by absolute URL, and https is reached by CONNECT."""
+    """All hosts. A page is named by its absolute URL, and https arrives through CONNECT."""
 
     def __init__(self, authority, *https_hosts):
         super().__init__()
@@ -103,7 +106,7 @@ class World(Origin):
 
 
 def publish_repository(world, folder, url):
-    """A repository of one file, as plain files beneath the URL (git's dumb protocol)."""
+    """A repository with one file, as plain files under the URL (git's dumb protocol)."""
     me = "-c user.name=A -c user.email=a@example.com -c init.defaultBranch=main"
     subprocess.run(["sh", "-ec", f"git {me} init -q work; cd work; echo hello >README; git add .; git {me} commit -q -m first; "
                     "git clone -q --bare . ../bare; git -C ../bare update-server-info"],
@@ -142,13 +145,13 @@ class Person:
         self.servers = []
 
     def serve(self, line):
-        """A line that serves, in a terminal of its own."""
+        """Runs a line that starts a server, as in a terminal of its own."""
         said = re.search(r"--cache ~/(\S+)", line)
         self.servers.append(Typed(line, self.home / (said[1] if said else ".cache/curlew"), self.cwd, self.env))
         return self.servers[-1]
 
     def type(self, lines):
-        """What they print. The first that fails ends it."""
+        """Returns the output of the lines. The first line that fails ends the script."""
         script = "\n".join(lines).replace(PORT, str(self.servers[-1].port))
         done = subprocess.run(["sh", "-ec", script], cwd=self.cwd, env=self.env, capture_output=True, text=True, timeout=PATIENCE * 6)
         assert done.returncode == 0, f"{script}\nexit {done.returncode}\n{done.stdout}{done.stderr}"
@@ -196,7 +199,7 @@ def test_what_is_printed_does_what_it_says(person, world):
         if block.prints is None:
             person.type(block.lines)
         else:
-            # Again, if need be: a row is there a moment after its answer. What must be a miss would be a hit the second time.
+            # A row appears a moment after its response, so a block may need another try. A block that must be a miss has only one.
             eventually(lambda: block.is_printed_by(person.type(block.lines)), what=f"{block.lines} prints {block.prints}")
     assert (person.cwd / "README").read_text() == "Debian\n"
     assert (person.cwd / "Hello-World" / "README").read_text() == "hello\n"

@@ -1,26 +1,40 @@
 /*
- * body: one body on its way into its file. store.h's body_begin() makes one.
+ * body: one body in flight, on its way into its file.
  *
- * Writing and sealing happen on the disk thread only; reading while it grows is for all. The file is hashed while it is
- * written.
+ * A body is written and sealed on the disk thread only. Any thread may read it while it grows. The SHA-256 is computed
+ * while it is written.
  */
 #ifndef CURLEW_BODY_BODY_H
 #define CURLEW_BODY_BODY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct body;
+struct bodies;
 
-/* Appends. 0, or -1: trouble, logged; the body may only be freed then. */
+/* A new body in spool/, or at once in its final place (whole: it will be written in one go, invariant 1). NULL: an
+ * error, logged. Disk thread. */
+struct body *bodies_begin(struct bodies *, bool whole);
+/* Appends. 0, or -1: an error, logged; then the body may only be freed. Disk thread. */
 int body_write(struct body *, const void *bytes, size_t n);
-/* A descriptor for pread() by any thread while the body grows; the body's own, valid until body_free(). */
-int body_fd(const struct body *);
-/* Written so far. Any thread. */
-int64_t body_bytes(const struct body *);
-/* Ends writing: the file gets its place beneath body/ and never changes again. 0, or -1. */
+/* Ends writing: the file is in its place beneath body/ and never changes again. 0, or -1, logged. Disk thread. */
 int body_seal(struct body *);
-/* Any thread. Unlinks the file unless a row came to own it (store_put took it over). NULL is fine. */
+/* Unlinks the file, unless a row owns it. Any thread. NULL is fine. */
 void body_free(struct body *);
+
+/* A descriptor for pread(), also while the body grows. It is valid until body_free(). Any thread. */
+int body_fd(const struct body *);
+/* Bytes written so far. Any thread. */
+int64_t body_bytes(const struct body *);
+/* The path of a sealed body, relative to the cache directory; NULL when it is empty and has no file. */
+const char *body_file(const struct body *);
+/* Of a sealed body. */
+const unsigned char *body_sha256(const struct body *);
+/* A row owns the file from now on, so body_free() leaves it. Writer thread. */
+void body_set_owned(struct body *);
+/* Bytes of this process's bodies in flight that are on the disk. Any thread. */
+int64_t bodies_in_flight(struct bodies *);
 
 #endif

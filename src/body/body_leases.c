@@ -1,30 +1,29 @@
 /*
  * Names, leases and synced marks.
  *
- * Names. A lease is taken through the writer's queue and therefore committed before its first name is used; another one
- * is asked for when half of it is used, so that nobody waits for it but the first body of all. A lease whose names are
- * used up is settled when each of its files is either owned by a row or gone (`undecided` is 0). Until then the sweep
- * of another process must leave it alone, which it does while file_lock_owner() lives (invariant 3).
+ * Names. The writer's queue takes a lease, so the lease is committed before its first name is used. When half of a
+ * lease is used, the next one is requested; only the first body of all waits. A lease whose names are used up is closed
+ * when each of its files is owned by a row or is gone (`unresolved` is 0). Until then the sweep of another process must
+ * leave it alone, which it does while the lock of the owner is held (invariant 3).
  *
- * A power cut may lose the last leases together with all rows that came after them, and then a name meets a file nobody
- * owns. So no file is ever written over: the name is skipped and the file goes to the trash, where its ownership is
- * looked into.
+ * A power cut may lose the last leases, and all rows that came after them. Then a name may meet a file that nobody
+ * owns. So no file is ever overwritten: the name is skipped, and the file goes to the trash, where its ownership is
+ * checked.
  *
- * Synced marks (invariant 7). All bodies that are sealed when a sync begins are on the disk when it ends. A name is
- * `writing` from its taking to its sealing; what is below the lowest of those, or below the next name, is sealed.
- *
- * The mutex guards leases, marks and the list of bodies being written.
+ * Synced marks (invariant 7). All bodies that are sealed when a sync begins are on the disk when it ends. A name is in
+ * the list `writing` from its taking to its sealing. All names below the lowest of those, and below the next name, are
+ * sealed.
  */
-#include "body/body_internal.h"
+#include "body/body_leases.h"
 
 #include "base/clock.h"
-#include "index/body_name.h"
-#include "index/leases.h"
+#include "body/bodies_struct.h"
+#include "body/body_struct.h"
+#include "body/folders.h"
 #include "index/trash.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,7 +42,7 @@ void body_boot(char *boot, size_t size)
 	boot[strcspn(boot, "\n")] = '\0';
 }
 
-static void url_argument_for_lease(struct bodies *b);
+static void request_lease(struct bodies *b);
 
 /* All its names are given. */
 static void spend_current(struct bodies *b)
@@ -51,8 +50,8 @@ static void spend_current(struct bodies *b)
 	struct lease *l = b->current;
 	l->next = b->spent;
 	b->spent = l;
-	b->current = b->following;
-	b->following = NULL;
+	b->current = b->ahead;
+	b->ahead = NULL;
 }
 
 /* Names whose folder cannot be written are passed over, up to the first that can be. With the mutex held. */
@@ -75,29 +74,29 @@ int body_take_name(struct body *body)
 	int result = -1;
 	pthread_mutex_lock(&b->mutex);
 	pass_over(b);
-	if (b->current == NULL && !b->asking)
-		url_argument_for_lease(b);
-	if (b->current == NULL && !b->waited_in_vain) {
+	if (b->current == NULL && !b->requesting)
+		request_lease(b);
+	if (b->current == NULL && !b->wait_failed) {
 		struct timespec until = clock_after_us(FIRST_LEASE_WAIT_MS * 1000);
-		while (b->current == NULL && b->asking)
+		while (b->current == NULL && b->requesting)
 			if (pthread_cond_timedwait(&b->lease_came, &b->mutex, &until) == ETIMEDOUT)
 				break;
-		b->waited_in_vain = b->current == NULL;
+		b->wait_failed = b->current == NULL;
 	}
 	struct lease *l = b->current;
 	if (l != NULL) {
 		body->number = l->next_name++;
 		body->lease = l;
 		body_name(body->number, body->name);
-		l->undecided++;
+		l->unresolved++;
 		body->is_writing = true;
-		body->writing_before = NULL;
-		body->writing_behind = b->writing;
+		body->writing_prev = NULL;
+		body->writing_next = b->writing;
 		if (b->writing != NULL)
-			b->writing->writing_before = body;
+			b->writing->writing_prev = body;
 		b->writing = body;
-		if (l->at.end - l->next_name <= (l->at.end - l->at.first) / 2 && b->following == NULL && !b->asking)
-			url_argument_for_lease(b);
+		if (l->at.end - l->next_name <= (l->at.end - l->at.first) / 2 && b->ahead == NULL && !b->requesting)
+			request_lease(b);
 		if (l->next_name == l->at.end)
 			spend_current(b);
 		result = 0;
@@ -111,22 +110,22 @@ static void stop_writing(struct body *body)
 	struct bodies *b = body->bodies;
 	if (!body->is_writing)
 		return;
-	if (body->writing_before != NULL)
-		body->writing_before->writing_behind = body->writing_behind;
+	if (body->writing_prev != NULL)
+		body->writing_prev->writing_next = body->writing_next;
 	else
-		b->writing = body->writing_behind;
-	if (body->writing_behind != NULL)
-		body->writing_behind->writing_before = body->writing_before;
+		b->writing = body->writing_next;
+	if (body->writing_next != NULL)
+		body->writing_next->writing_prev = body->writing_prev;
 	body->is_writing = false;
 }
 
-void body_decide(struct body *body)
+void body_resolve_name(struct body *body)
 {
 	struct bodies *b = body->bodies;
 	pthread_mutex_lock(&b->mutex);
 	stop_writing(body);
 	if (body->lease != NULL)
-		body->lease->undecided--;
+		body->lease->unresolved--;
 	body->lease = NULL;
 	body->name[0] = '\0';
 	pthread_mutex_unlock(&b->mutex);
@@ -158,7 +157,7 @@ void body_skip_name(struct body *body)
 		memcpy(s->name, body->name, sizeof s->name);
 		writer_queue(body->bodies->writer, &s->op, false);
 	}
-	body_decide(body);
+	body_resolve_name(body);
 }
 
 void body_written(struct body *body)
@@ -166,40 +165,38 @@ void body_written(struct body *body)
 	pthread_mutex_lock(&body->bodies->mutex);
 	stop_writing(body);
 	pthread_mutex_unlock(&body->bodies->mutex);
-	atomic_store(&body->bodies->fresh, true);
-	if (body_bytes(body) > 0)
+	atomic_store(&body->bodies->any_sealed, true);
+	if (atomic_load(&body->bytes) > 0)
 		atomic_store(&body->bodies->failing, false);
 }
 
-/* --- leases --- */
-
-struct asked {
+struct lease_request {
 	struct writer_op op;
 	struct bodies *bodies;
 	struct lease *lease;
 	int64_t names, least;
 };
 
-static int asked_run(struct writer_op *op, struct index *ix)
+static int request_run(struct writer_op *op, struct index *ix)
 {
-	struct asked *a = (struct asked *)op;
+	struct lease_request *a = (struct lease_request *)op;
 	return index_lease_take(
 	    ix, file_lock_owner(a->bodies->lock), a->bodies->boot, a->names, a->least, &a->lease->at);
 }
 
-static void asked_done(struct writer_op *op, bool committed)
+static void request_done(struct writer_op *op, bool committed)
 {
-	struct asked *a = (struct asked *)op;
+	struct lease_request *a = (struct lease_request *)op;
 	struct bodies *b = a->bodies;
 	pthread_mutex_lock(&b->mutex);
-	b->asking = false;
+	b->requesting = false;
 	if (committed) {
 		a->lease->next_name = a->lease->at.first;
 		if (b->current == NULL)
 			b->current = a->lease;
 		else
-			b->following = a->lease;
-		b->waited_in_vain = false;
+			b->ahead = a->lease;
+		b->wait_failed = false;
 	} else {
 		free(a->lease);
 	}
@@ -209,9 +206,9 @@ static void asked_done(struct writer_op *op, bool committed)
 }
 
 /* With the mutex held. */
-static void url_argument_for_lease(struct bodies *b)
+static void request_lease(struct bodies *b)
 {
-	struct asked *a = calloc(1, sizeof *a);
+	struct lease_request *a = calloc(1, sizeof *a);
 	struct lease *l = calloc(1, sizeof *l);
 	if (a == NULL || l == NULL) {
 		free(a);
@@ -219,11 +216,11 @@ static void url_argument_for_lease(struct bodies *b)
 		return;
 	}
 	int64_t now = clock_us();
-	if (b->asked_at != 0 && now - b->asked_at < LEASE_QUICK_US && b->lease_names < LEASE_NAMES_MAX)
+	if (b->requested_at != 0 && now - b->requested_at < LEASE_QUICK_US && b->lease_names < LEASE_NAMES_MAX)
 		b->lease_names *= 4;
-	b->asked_at = now;
-	b->asking = true;
-	*a = (struct asked){.op = {.run = asked_run, .done = asked_done},
+	b->requested_at = now;
+	b->requesting = true;
+	*a = (struct lease_request){.op = {.run = request_run, .done = request_done},
 	    .bodies = b,
 	    .lease = l,
 	    .names = b->lease_names,
@@ -231,44 +228,44 @@ static void url_argument_for_lease(struct bodies *b)
 	writer_queue(b->writer, &a->op, false);
 }
 
-struct settled {
+struct closing {
 	struct writer_op op;
-	int64_t id, first, behind;
+	int64_t id, first, end;
 };
 
-static int settled_run(struct writer_op *op, struct index *ix)
+static int closing_run(struct writer_op *op, struct index *ix)
 {
-	struct settled *s = (struct settled *)op;
-	return s->behind == s->first ? index_lease_remove(ix, s->id) : index_lease_close(ix, s->id, s->behind);
+	struct closing *s = (struct closing *)op;
+	return s->end == s->first ? index_lease_remove(ix, s->id) : index_lease_close(ix, s->id, s->end);
 }
 
-static void settled_done(struct writer_op *op, bool committed)
+static void closing_done(struct writer_op *op, bool committed)
 {
 	(void)committed; /* if not, the lease is swept when we are dead */
 	free(op);
 }
 
 /* Ends a lease that is on no list any more. */
-static void settle(struct bodies *b, struct lease *l)
+static void close_lease(struct bodies *b, struct lease *l)
 {
-	struct settled *s = calloc(1, sizeof *s);
+	struct closing *s = calloc(1, sizeof *s);
 	if (s != NULL) {
-		*s = (struct settled){.op = {.run = settled_run, .done = settled_done},
+		*s = (struct closing){.op = {.run = closing_run, .done = closing_done},
 		    .id = l->at.id,
 		    .first = l->at.first,
-		    .behind = l->next_name};
+		    .end = l->next_name};
 		writer_queue(b->writer, &s->op, false);
 	}
 	free(l);
 }
 
-void bodies_settle(struct bodies *b)
+void bodies_close_leases(struct bodies *b)
 {
 	struct lease *done = NULL;
 	pthread_mutex_lock(&b->mutex);
 	for (struct lease **at = &b->spent; *at != NULL;) {
 		struct lease *l = *at;
-		if (l->undecided == 0) {
+		if (l->unresolved == 0) {
 			*at = l->next;
 			l->next = done;
 			done = l;
@@ -280,19 +277,19 @@ void bodies_settle(struct bodies *b)
 	while (done != NULL) {
 		struct lease *l = done;
 		done = l->next;
-		settle(b, l);
+		close_lease(b, l);
 	}
 }
 
-bool bodies_fresh(struct bodies *b)
+bool bodies_any_sealed(struct bodies *b)
 {
-	return atomic_exchange(&b->fresh, false);
+	return atomic_exchange(&b->any_sealed, false);
 }
 
 static int64_t mark_of(const struct bodies *b, const struct lease *l)
 {
 	int64_t below = l->next_name;
-	for (const struct body *w = b->writing; w != NULL; w = w->writing_behind)
+	for (const struct body *w = b->writing; w != NULL; w = w->writing_next)
 		if (w->lease == l && w->number < below)
 			below = w->number;
 	return below;

@@ -10,7 +10,7 @@ struct disk {
 	pthread_t thread;
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
-	struct disk_job *first, **behind;
+	struct disk_job *first, **tail;
 	bool waiting, stopping;
 };
 
@@ -22,7 +22,7 @@ static void *run(void *arg)
 		struct disk_job *job = d->first;
 		if (job != NULL) {
 			if ((d->first = job->next) == NULL)
-				d->behind = &d->first;
+				d->tail = &d->first;
 			pthread_mutex_unlock(&d->mutex);
 			job->run(job);
 			pthread_mutex_lock(&d->mutex);
@@ -43,7 +43,7 @@ struct disk *disk_start(void)
 	struct disk *d = calloc(1, sizeof *d);
 	if (d == NULL)
 		return NULL;
-	d->behind = &d->first;
+	d->tail = &d->first;
 	pthread_mutex_init(&d->mutex, NULL);
 	pthread_cond_init(&d->wake, NULL);
 	if (thread_start(&d->thread, "disk", run, d) != 0) {
@@ -73,8 +73,8 @@ void disk_queue(struct disk *d, struct disk_job *job)
 {
 	job->next = NULL;
 	pthread_mutex_lock(&d->mutex);
-	*d->behind = job;
-	d->behind = &job->next;
+	*d->tail = job;
+	d->tail = &job->next;
 	bool wake = d->waiting;
 	pthread_mutex_unlock(&d->mutex);
 	if (wake)

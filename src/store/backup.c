@@ -8,8 +8,9 @@
 
 #include "base/clock.h"
 #include "base/owner.h"
-#include "body/body_files.h"
+#include "body/body_leases.h"
 #include "body/file_lock.h"
+#include "body/folders.h"
 #include "index/body_name.h"
 #include "index/index.h"
 #include "index/index_backup.h"
@@ -163,7 +164,7 @@ static bool is_whole(const char *from, int from_fd, struct buf *why)
 	struct index *ix = index_open(from, INDEX_GUEST, why);
 	bool is = ix != NULL && body_is_the_one(from_fd, ix);
 	if (ix != NULL && !is)
-		body_say_absence(from, why);
+		body_describe_absence(from, why);
 	index_close(ix);
 	return is;
 }

@@ -1,7 +1,6 @@
 /* One look at a URL without a store: what explain needs, in one go, from a reading connection of its own. */
 #include "store/inspect.h"
 
-#include "body/body_files.h"
 #include "body/file_lock.h"
 #include "index/body_name.h"
 #include "index/entry_read.h"

@@ -16,6 +16,10 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/thread.h"
+#include "body/body_files.h"
+#include "body/body_leases.h"
+#include "body/folders.h"
+#include "body/spool.h"
 #include "index/ballast.h"
 #include "index/body_name.h"
 #include "index/counters.h"
@@ -262,13 +266,13 @@ static void note_avoided(struct maintenance *k)
 /* Can bodies be stored at all? */
 static void watch_bodies(struct maintenance *k, bool closely)
 {
-	bodies_look_again(k->at.bodies, closely);
+	bodies_probe(k->at.bodies, closely);
 	note_avoided(k);
 	bool away = !bodies_present(k->at.bodies);
 	if (away && !atomic_exchange(&k->away, away)) {
 		struct buf why;
 		buf_init(&why, BUF_LINE);
-		body_say_absence(k->at.dir, &why);
+		body_describe_absence(k->at.dir, &why);
 		log_say("%s", buf_str(&why));
 		buf_fini(&why);
 	}
@@ -360,7 +364,7 @@ static void sync_bodies(struct maintenance *k)
 	for (int i = 0; i < n; i++)
 		if (leases[i].owner == 0 && strcmp(leases[i].boot, k->at.boot) == 0)
 			s->leases[s->lease_count++] = leases[i].id;
-	if (bodies_fresh(k->at.bodies))
+	if (bodies_any_sealed(k->at.bodies))
 		s->mark_count = bodies_marks(k->at.bodies, s->marks, ORPHANS_LEASES);
 	if (s->mark_count + s->lease_count == 0) {
 		free(s);
@@ -415,7 +419,7 @@ static void *run(void *arg)
 	struct maintenance *k = arg;
 	int64_t ticked = 0;
 	ballast_fill(k->at.dir_fd);
-	bodies_sweep_spool(k->at.bodies);
+	spool_sweep(k->at.bodies);
 	orphans_sweep_leases(k);
 	bool outside = !atomic_load(&k->away) && orphans_sweep_outside(k);
 	k->synced_at = time(NULL) - SYNC_S + FIRST_SYNC_S;
@@ -432,7 +436,7 @@ static void *run(void *arg)
 		if (clock_us() - ticked < ROUND_MS * 1000)
 			continue;
 		ticked = clock_us();
-		atomic_store(&k->elsewhere, bodies_in_flight_elsewhere(k->at.bodies));
+		atomic_store(&k->elsewhere, spool_bytes_elsewhere(k->at.bodies));
 		k->at.tick(k->at.ctx, atomic_load(&k->full));
 		watch_wal(k);
 		watch_bodies(k, time(NULL) - k->synced_at >= SYNC_S);
@@ -442,11 +446,11 @@ static void *run(void *arg)
 			note_stopped(k);
 		}
 		give_pages_back(k);
-		bodies_settle(k->at.bodies);
+		bodies_close_leases(k->at.bodies);
 		if (time(NULL) - k->synced_at >= SYNC_S) {
 			ballast_fill(k->at.dir_fd);
 			forget_traffic(k);
-			bodies_sweep_spool(k->at.bodies);
+			spool_sweep(k->at.bodies);
 			orphans_sweep_leases(k);
 			sync_bodies(k);
 			k->synced_at = time(NULL);

@@ -7,7 +7,7 @@
 #ifndef CURLEW_STORE_MAINTENANCE_H
 #define CURLEW_STORE_MAINTENANCE_H
 
-#include "body/body_files.h"
+#include "body/bodies.h"
 #include "body/file_lock.h"
 #include "index/writer.h"
 #include "store/unsynced.h"

@@ -9,6 +9,8 @@
  */
 #include "base/log.h"
 #include "base/stats.h"
+#include "body/body.h"
+#include "body/folders.h"
 #include "index/ballast.h"
 #include "index/counters.h"
 #include "index/evict.h"

@@ -22,6 +22,12 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/stats.h"
+#include "body/bodies.h"
+#include "body/body.h"
+#include "body/body_files.h"
+#include "body/body_leases.h"
+#include "body/checksum.h"
+#include "body/folders.h"
 #include "index/ballast.h"
 #include "index/body_name.h"
 #include "index/edit.h"
@@ -240,7 +246,7 @@ void store_close(struct store *s)
 	if (s->writer != NULL)
 		writer_barrier(s->writer); /* the last rows get their bodies before the names are given back */
 	if (s->bodies != NULL)
-		bodies_retire(s->bodies);
+		bodies_return_leases(s->bodies);
 	if (s->writer != NULL)
 		writer_checkpoint(s->writer);
 	writer_stop(s->writer);
@@ -348,7 +354,7 @@ static void drop_broken(struct store *s, const struct entry *e)
 	if (!bodies_present(s->bodies)) {
 		struct buf why;
 		buf_init(&why, BUF_LINE);
-		body_say_absence(s->dir, &why);
+		body_describe_absence(s->dir, &why);
 		log_trouble("body away", "%s", buf_str(&why));
 		buf_fini(&why);
 		return;
@@ -377,7 +383,7 @@ int store_open_body(struct store *s, const struct entry *e)
 	}
 	if (fd >= 0 && (e->suspect || is_suspect(s, e))) { /* the sweep may have decided meanwhile, and not for this
 							      file */
-		if (e->has_sha256 && bodies_verify(s->bodies, fd, e->sha256)) {
+		if (e->has_sha256 && checksum_matches(fd, e->sha256, NULL)) {
 			unsynced_clear(s->unsynced, body_number(e->body_file));
 		} else {
 			close(fd);
@@ -475,7 +481,7 @@ static void put_done(struct writer_op *op, bool committed)
 		maintenance_failed(s->maintenance);
 	} else if (outcome == STORE_PUT_DONE) {
 		if (put->entry->body_file != NULL)
-			body_give(put->body);
+			body_set_owned(put->body);
 		if (store_has_tombstone(s, put->entry->url))
 			put->entry->edits = -1; /* its invalidation is queued behind it: never as it stands */
 		quota_stored(s->maintenance, put->entry->body_bytes);

@@ -2,7 +2,7 @@
 #ifndef CURLEW_STORE_STORE_INTERNAL_H
 #define CURLEW_STORE_STORE_INTERNAL_H
 
-#include "body/body_files.h"
+#include "body/bodies.h"
 #include "body/disk.h"
 #include "body/file_lock.h"
 #include "index/index.h"

@@ -1,7 +1,8 @@
 #include "store/verify.h"
 
-#include "body/body_files.h"
+#include "body/checksum.h"
 #include "body/file_lock.h"
+#include "body/folders.h"
 #include "index/body_name.h"
 #include "index/body_rows.h"
 #include "index/index.h"
@@ -10,14 +11,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE = 200, READ = 1 << 20 };
+enum { PIECE = 200 };
 
 struct walk {
 	struct check *check;
@@ -25,7 +25,6 @@ struct walk {
 	int dir_fd;
 	struct index *ix; /* for the question of every file; what looks wrong is asked about by connections of its own
 			   */
-	char *buffer;
 	struct buf *why;
 };
 
@@ -50,17 +49,10 @@ static bool still_owns(struct walk *w, const char *table, const struct index_bod
 
 static bool has_sum(struct walk *w, int fd, const unsigned char sha256[32])
 {
-	unsigned char is[32];
-	EVP_MD_CTX *sha = EVP_MD_CTX_new();
-	ssize_t n = -1;
-	if (sha != NULL && EVP_DigestInit_ex(sha, EVP_sha256(), NULL) == 1)
-		while ((n = read(fd, w->buffer, READ)) > 0) {
-			EVP_DigestUpdate(sha, w->buffer, (size_t)n);
-			w->check->bytes += n;
-		}
-	bool done = n == 0 && EVP_DigestFinal_ex(sha, is, NULL) == 1;
-	EVP_MD_CTX_free(sha);
-	return done && memcmp(is, sha256, sizeof is) == 0;
+	int64_t bytes;
+	bool same = checksum_matches(fd, sha256, &bytes);
+	w->check->bytes += bytes;
+	return same;
 }
 
 /* Looked at once more: it may have been replaced meanwhile. */
@@ -185,16 +177,15 @@ int verify_cache(struct check *check, const char *dir, struct buf *why)
 	struct walk w = {
 	    .check = check, .dir = dir, .why = why, .dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 	int rc = -1;
-	w.buffer = malloc(READ);
 	struct file_lock *lock = NULL;
-	if (w.buffer == NULL || w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
+	if (w.dir_fd < 0 || faccessat(w.dir_fd, "index.db", F_OK, 0) != 0)
 		index_describe_absence(dir, why);
 	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL &&
 		 (lock = file_lock_open_to_read(w.dir_fd)) == NULL)
 		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir,
 		    strerror(errno));
 	else if (w.ix != NULL && !body_is_the_one(w.dir_fd, w.ix))
-		body_say_absence(dir, why);
+		body_describe_absence(dir, why);
 	else if (w.ix != NULL)
 		rc = check_table(&w, "entry") == 0 && check_table(&w, "part") == 0 ? 0 : -1;
 	for (unsigned ab = 0; rc == 0 && ab < 256; ab++) {
@@ -204,7 +195,6 @@ int verify_cache(struct check *check, const char *dir, struct buf *why)
 	}
 	file_lock_close(lock);
 	index_close(w.ix);
-	free(w.buffer);
 	if (w.dir_fd >= 0)
 		close(w.dir_fd);
 	return rc;

@@ -1,31 +1,29 @@
 /*
- * The directories: body/ with its 256 folders, and spool/. Are they there, are they the right ones, and can they be
- * written?
+ * The mark. The empty folder body/.curlew says that the rows belong to this body/. If a disk is not mounted, or another
+ * one is mounted in its place, body/ has no mark. Then a missing file says nothing about its row (invariant 3), and
+ * nothing is stored. A plain `rm -r body/[0-9a-f]*` leaves the mark, so an emptied body/ is known from an absent one.
  *
- * The mark. An empty folder body/.curlew says that this body/ is the one that the rows speak of. Where a disk is not
- * mounted, or another one is mounted, body/ has no mark: then a missing file says nothing about its row (invariant 3),
- * and nothing is stored. A plain `rm -r body/[0-9a-f]*` leaves the mark, so that a body/ that was emptied is told from
- * one that is away.
- *
- * Folders that cannot be written. Names go through the folders one after the other, so one that belongs to somebody
- * else would stop all storing for 65,536 names. It is reported once and its names are passed over until it can be
- * written.
+ * Folders that cannot be written. Names go through the folders in order, so a folder that belongs to another user would
+ * stop all storing for 65,536 names. Such a folder is reported once, and its names are skipped until it can be written.
  */
-#include "body/body_internal.h"
+#include "body/folders.h"
 
 #include "base/log.h"
-#include "base/stats.h"
+#include "base/owner.h"
+#include "body/bodies_struct.h"
+#include "body/spool.h"
+#include "index/body_name.h"
 #include "index/body_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MARK "body/.curlew"
 #define ROWS_ASKED 100
-#define FOLDERS 256
 #define PROBE_BYTES (64 << 10)
 
 static bool is_folder(int dir_fd, const char *name, struct stat *s)
@@ -64,7 +62,7 @@ bool body_is_the_one(int dir_fd, struct index *ix)
 	       (!entries && !parts);
 }
 
-void body_say_absence(const char *dir, struct buf *why)
+void body_describe_absence(const char *dir, struct buf *why)
 {
 	buf_addf(why,
 	    "%s/body: this is not the directory that the bodies were stored in: it has no mark body/.curlew (is a disk "
@@ -73,7 +71,7 @@ void body_say_absence(const char *dir, struct buf *why)
 	    dir, dir);
 }
 
-int bodies_make_places(struct bodies *b, struct index *ix)
+int bodies_make_folders(struct bodies *b, struct index *ix)
 {
 	struct stat body, spool;
 	if (owner_make_folder(&b->owner, b->dir_fd, "body") < 0 || owner_make_folder(&b->owner, b->dir_fd, "spool") < 0)
@@ -81,7 +79,7 @@ int bodies_make_places(struct bodies *b, struct index *ix)
 	if (!body_marked(b->dir_fd) && body_is_the_one(b->dir_fd, ix))
 		owner_make_folder(&b->owner, b->dir_fd, MARK);
 	/* What cannot be renamed from one to the other is written where it stays. */
-	b->apart =
+	b->separate_disk =
 	    is_folder(b->dir_fd, "body", &body) && is_folder(b->dir_fd, "spool", &spool) && body.st_dev != spool.st_dev;
 	return 0;
 }
@@ -95,8 +93,6 @@ int bodies_open_disk(struct bodies *b)
 {
 	return openat(b->dir_fd, "body", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
-
-/* --- folders --- */
 
 static unsigned folder_of(int64_t number)
 {
@@ -165,8 +161,6 @@ void bodies_list_avoided(struct bodies *b, struct buf *names)
 			buf_addf(names, "%sbody/%02x", names->len > 0 ? " " : "", ab);
 }
 
-/* --- can anything be written? --- */
-
 void body_note_failure(struct bodies *b)
 {
 	atomic_store(&b->failing, true);
@@ -177,7 +171,7 @@ bool bodies_failing(struct bodies *b)
 	return atomic_load(&b->failing) || atomic_load(&b->avoided) == FOLDERS;
 }
 
-void bodies_look_again(struct bodies *b, bool closely)
+void bodies_probe(struct bodies *b, bool closely)
 {
 	if (closely || atomic_load(&b->avoided) > 0)
 		look_at_folders(b);
@@ -185,7 +179,7 @@ void bodies_look_again(struct bodies *b, bool closely)
 		return;
 	static const char zeros[PROBE_BYTES];
 	char name[SPOOL_NAME_SIZE];
-	body_spool_name(b, name);
+	spool_name(b, name);
 	int fd = owner_open(&b->owner, b->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, b->owner.file);
 	bool good = fd >= 0 && write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros;
 	if (fd >= 0) {

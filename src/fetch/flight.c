@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "http/key.h"
+#include "http/vary.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -94,7 +95,7 @@ static bool is_for(const struct flight_reader *s)
 		return true;
 	if (!f->shareable)
 		return false;
-	return f->entry == NULL || key_vary_matches(f->entry->vary, s->request);
+	return f->entry == NULL || vary_matches(f->entry->vary, s->request);
 }
 
 static void tell_failure(const struct flight *f, struct flight_response *a)

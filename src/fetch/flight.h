@@ -45,8 +45,8 @@ uint64_t flight_table_landed(struct flight_table *, const char *url);
 /* True when the URL's last answer could not be shared: asking for it with the client's own conditions costs the store
  * nothing. */
 bool flight_table_passes(struct flight_table *, const char *url);
-/* The id of a row of this URL whose withdrawal is on its way into the index (policy_withdraws); 0: none. Read before
- * looking the URL up. */
+/* The id of a row of this URL whose withdrawal is on its way into the index (policy_storing_withdraws); 0: none. Read
+ * before looking the URL up. */
 int64_t flight_table_withdrawing(struct flight_table *, const char *url);
 struct flight;
 /* The URL changed at its origin (RFC 9111 4.4): what is in the air for any spelling of it, but for the one that brought

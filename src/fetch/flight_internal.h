@@ -27,6 +27,7 @@
 #include "fetch/flight.h"
 #include "fetch/join.h"
 #include "fetch/stream_buffer.h"
+#include "http/policy_storing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -8,7 +8,11 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/conditions.h"
+#include "http/content_coding.h"
 #include "http/key.h"
+#include "http/policy_storing.h"
+#include "http/stored_fields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +34,9 @@ const struct head *flight_range_first_head(
 	/* The stored fields, updated by what has just come (RFC 9111 3.4), are the head of the whole. */
 	bool fits = partial_body_fits(r, response, now, &whole) &&
 		    message_parse_fields(&stored, span_of(r->of->headers)) == 0 &&
-		    policy_update_fields(&stored, response, false, text) == 0 &&
-		    policy_cookie_fields(response, text) == 0 && message_parse_fields(combined, buf_span(text)) == 0;
+		    stored_fields_update(&stored, response, false, text) == 0 &&
+		    stored_fields_add_cookies(response, text) == 0 &&
+		    message_parse_fields(combined, buf_span(text)) == 0;
 	message_fini(&stored);
 	pthread_mutex_lock(&f->lock);
 	if (fits) {
@@ -54,9 +59,9 @@ const struct head *flight_range_first_head(
 void flight_range_note_validator(struct flight *f, const struct head *response)
 {
 	/* Of an encoded body of unknown length, nobody can tell whether a range belongs to it. */
-	bool measured = f->body_bytes >= 0 || !policy_is_encoded(response);
+	bool measured = f->body_bytes >= 0 || !content_coding_is_present(response);
 	bool whole = f->status == 200 && strcmp(f->method, "GET") == 0 && !f->has_body && measured;
-	struct span validator = policy_strong_validator(response, flight_now(), &f->validator_is_tag);
+	struct span validator = conditions_strong_validator(response, flight_now(), &f->validator_is_tag);
 	if (whole && validator.len > 0)
 		f->validator = strndup(validator.at, validator.len);
 }
@@ -201,7 +206,7 @@ static bool may_store(const struct flight *f, const struct head *response, char 
 	    .answered_at = now,
 	    .decision = &f->decision,
 	    .part = true};
-	policy_judge_storing(&f->flights->config.policy, &x, &verdict);
+	policy_storing_judge(&f->flights->config.policy, &x, &verdict);
 	memcpy(reason, verdict.reason, POLICY_REASON);
 	return verdict.store;
 }
@@ -210,7 +215,7 @@ static bool is_in_the_same_coding(const struct flight *f, const struct head *res
 {
 	struct head first;
 	message_init(&first);
-	bool same = message_parse_fields(&first, buf_span(&f->head)) == 0 && policy_same_coding(&first, response);
+	bool same = message_parse_fields(&first, buf_span(&f->head)) == 0 && content_coding_is_same(&first, response);
 	message_fini(&first);
 	return same;
 }

@@ -7,6 +7,7 @@
 
 #include "base/stats.h"
 #include "http/field.h"
+#include "http/policy.h"
 
 #include <stdlib.h>
 

@@ -8,9 +8,15 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/conditions.h"
+#include "http/content_coding.h"
 #include "http/field.h"
+#include "http/freshening.h"
 #include "http/key.h"
+#include "http/policy_storing.h"
 #include "http/range.h"
+#include "http/stored_fields.h"
+#include "http/vary.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -36,7 +42,7 @@ static int describe(struct entry *e, const struct flight *f, const struct head *
 	const struct policy_storing *v = &f->verdict;
 	struct buf kept;
 	buf_init(&kept, BUF_HEAD);
-	if (policy_kept_fields(&f->flights->config.policy, &f->decision, fields, &kept) != 0) {
+	if (stored_fields_kept(&f->flights->config.policy, &f->decision, fields, &kept) != 0) {
 		buf_fini(&kept);
 		return -1;
 	}
@@ -82,7 +88,7 @@ static bool selects_alike(const struct head *request, const struct head *stored,
 	struct buf before, after;
 	buf_init(&before, BUF_VARY);
 	buf_init(&after, BUF_VARY);
-	bool alike = key_vary(stored, request, &before) == 0 && key_vary(updated, request, &after) == 0 &&
+	bool alike = vary_text(stored, request, &before) == 0 && vary_text(updated, request, &after) == 0 &&
 		     strcmp(buf_str(&before), buf_str(&after)) == 0;
 	buf_fini(&before);
 	buf_fini(&after);
@@ -97,7 +103,7 @@ static bool is_forbidden(const struct flight *f, const struct head *response, in
 	struct head plain = {.method = span_of("GET")};
 	struct policy_exchange x = {
 	    .request = &plain, .response = response, .asked_at = now, .answered_at = now, .decision = &f->decision};
-	policy_judge_storing(&f->flights->config.policy, &x, &verdict);
+	policy_storing_judge(&f->flights->config.policy, &x, &verdict);
 	return !verdict.store;
 }
 
@@ -117,10 +123,10 @@ static void judge_freshening(struct flight *f, const struct head *response, int6
 	bool ours = e != NULL && message_parse_fields(&stored, span_of(base->headers)) == 0 &&
 		    message_parse_fields(&changed, buf_span(&f->head)) == 0 && /* with a Date of ours where theirs is
 										  none (RFC 9110 6.6.1) */
-		    (response->status == 304 ? policy_freshens(response, &stored)
-					     : policy_head_freshens(response, &stored, base->body_bytes));
+		    (response->status == 304 ? freshening_applies(response, &stored)
+					     : freshening_head_applies(response, &stored, base->body_bytes));
 	bool cookies = policy_keeps_cookies(&f->flights->config.policy, &f->decision);
-	if (!ours || policy_update_fields(&stored, &changed, cookies, &text) != 0 ||
+	if (!ours || stored_fields_update(&stored, &changed, cookies, &text) != 0 ||
 	    message_parse_fields(&updated, buf_span(&text)) != 0 || !selects_alike(&as_get, &stored, &updated)) {
 		entry_free(e);
 		goto out;
@@ -132,7 +138,7 @@ static void judge_freshening(struct flight *f, const struct head *response, int6
 	    .answered_at = now,
 	    .freshened_by = response,
 	    .decision = &f->decision};
-	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
+	policy_storing_judge(&f->flights->config.policy, &x, &f->verdict);
 	if (describe(e, f, &updated, now) != 0) {
 		entry_free(e);
 		goto out;
@@ -173,7 +179,7 @@ static struct entry *make_entry(const struct flight *f, const struct head *respo
 	e->tag = f->decision.tag != NULL ? strdup(f->decision.tag) : NULL;
 	free(e->vary);
 	e->vary = NULL;
-	if (e->url == NULL || key_vary(response, &f->request, &vary) != 0 || (e->vary = buf_take(&vary)) == NULL ||
+	if (e->url == NULL || vary_text(response, &f->request, &vary) != 0 || (e->vary = buf_take(&vary)) == NULL ||
 	    describe(e, f, response, now) != 0) {
 		entry_free(e);
 		e = NULL;
@@ -208,9 +214,9 @@ static bool take_place(struct flight *f, const struct head *response)
 static void note_joint(struct flight *f, const struct head *fields)
 {
 	bool is_tag;
-	struct span validator = policy_strong_validator(fields, flight_now(), &is_tag);
+	struct span validator = conditions_strong_validator(fields, flight_now(), &is_tag);
 	int64_t whole = f->is_part ? f->place.whole_bytes : f->body_bytes;
-	bool measured = whole >= 0 || !policy_is_encoded(fields); /* see flight_range_note_validator() */
+	bool measured = whole >= 0 || !content_coding_is_present(fields); /* see flight_range_note_validator() */
 	f->place.joined = validator.len == 0 || !measured ? PART_ALONE : is_tag ? PART_BY_ETAG : PART_BY_MODIFIED;
 }
 
@@ -276,7 +282,7 @@ void flight_store_judge(struct flight *f, const struct head *response, const str
 	f->answered_at = now;
 	f->aged = message_has(came, "Age");
 	invalidation_by(f, response);
-	if (policy_stored_fields(response, now, &f->head) != 0)
+	if (stored_fields_make(response, now, &f->head) != 0)
 		log_trouble("head", "%s: its head is too large to keep (it is answered without fields)", f->url);
 	if (response->status == 304)
 		choose_variant(f, response);
@@ -288,8 +294,8 @@ void flight_store_judge(struct flight *f, const struct head *response, const str
 	if (f->was != NULL && head && response->status != 304 && response->status < 500)
 		outdate(f, now);
 	x.part = f->is_part = take_place(f, response);
-	policy_judge_storing(&f->flights->config.policy, &x, &f->verdict);
-	if (f->was != NULL && !f->has_body && policy_withdraws(&f->flights->config.policy, &x, &f->verdict))
+	policy_storing_judge(&f->flights->config.policy, &x, &f->verdict);
+	if (f->was != NULL && !f->has_body && policy_storing_withdraws(&f->flights->config.policy, &x, &f->verdict))
 		invalidation_withdraw(f);
 	int64_t most = f->flights->config.max_body;
 	if (f->verdict.store && f->has_body && !x.represents_target) {

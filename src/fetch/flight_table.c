@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/thread.h"
 #include "http/key.h"
+#include "http/policy_freshness.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -400,7 +401,7 @@ static bool may_be_reused(const struct flight *f, const struct flight_ask *ask)
 	if (f->state == FLIGHT_ASKING)
 		return true;
 	return f->shareable && f->entry != NULL && now < f->entry->fresh_until &&
-	       !policy_is_dated_ahead(f->answered_at, now) &&
+	       !policy_freshness_is_dated_ahead(f->answered_at, now) &&
 	       (ask->max_age_s < 0 || f->verdict.initial_age_s + now - f->answered_at <= ask->max_age_s);
 }
 

@@ -1,11 +1,12 @@
 /*
  * What a response says of rows that are stored: the success of an unsafe method invalidates them (RFC 9111 4.4), and
- * what withdraws a page ends the stale use of its row (policy_withdraws). Until that is committed the table knows of
- * it, for look-ups that come before.
+ * what withdraws a page ends the stale use of its row (policy_storing_withdraws). Until that is committed the table
+ * knows of it, for look-ups that come before.
  */
 #include "fetch/flight_internal.h"
 
 #include "http/key.h"
+#include "http/policy.h"
 
 #include <stddef.h>
 #include <stdlib.h>

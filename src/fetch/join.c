@@ -4,6 +4,9 @@
 
 #include "base/stats.h"
 #include "fetch/partial_body.h"
+#include "http/conditions.h"
+#include "http/policy_storing.h"
+#include "http/stored_fields.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -45,7 +48,7 @@ struct joins {
 static bool may_join(const struct index_parts *parts, const struct head *head, int64_t now)
 {
 	bool is_tag;
-	return parts->count == 1 || policy_strong_validator(head, now, &is_tag).len > 0;
+	return parts->count == 1 || conditions_strong_validator(head, now, &is_tag).len > 0;
 }
 
 /* Where the whole had been fetched with these fields at that time: the verdict, and the fields that are kept. 0, or -1.
@@ -61,11 +64,11 @@ static int describe(
 	    .answered_at = e->fetched_at,
 	    .decision = decision};
 	struct buf kept;
-	policy_judge_storing(&s->policy, &x, &verdict);
+	policy_storing_judge(&s->policy, &x, &verdict);
 	if (!verdict.store)
 		return -1;
 	buf_init(&kept, BUF_HEAD);
-	bool ok = policy_kept_fields(&s->policy, decision, head, &kept) == 0;
+	bool ok = stored_fields_kept(&s->policy, decision, head, &kept) == 0;
 	free(e->headers);
 	free(e->reason);
 	e->headers = ok ? strdup(buf_str(&kept)) : NULL;

@@ -2,8 +2,9 @@
  * another are of use. */
 #include "fetch/partial_body.h"
 
+#include "http/conditions.h"
+#include "http/content_coding.h"
 #include "http/field.h"
-#include "http/policy.h"
 #include "http/range.h"
 
 #include <inttypes.h>
@@ -116,7 +117,7 @@ static struct span validator_of(const struct partial_body *r, int64_t now, struc
 	*is_tag = false;
 	if (message_parse_fields(head, span_of(r->of->headers)) != 0)
 		return span_make(NULL, 0);
-	return policy_strong_validator(head, now, is_tag);
+	return conditions_strong_validator(head, now, is_tag);
 }
 
 int partial_body_ask(struct buf *out, int64_t first, int64_t last, struct span validator)
@@ -152,7 +153,7 @@ bool partial_body_answers(const struct head *response, int64_t now, int64_t firs
 	if (response->status != 206 || validator.len == 0 ||
 	    range_parse_content_range(message_find(response, "Content-Range"), &range, &whole) != 0)
 		return false;
-	struct span theirs = policy_strong_validator(response, now, &theirs_is_tag);
+	struct span theirs = conditions_strong_validator(response, now, &theirs_is_tag);
 	/* Who says none is not believed, though it must have one to say (RFC 9110 15.3.7, RFC 9111 3.4). */
 	bool same = theirs.len > 0 && theirs_is_tag == is_tag && span_same(theirs, validator);
 	if (!same || whole < 0 || (*whole_bytes >= 0 && whole != *whole_bytes))
@@ -168,7 +169,7 @@ bool partial_body_fits(const struct partial_body *r, const struct head *response
 	message_init(&head);
 	struct span validator = validator_of(r, now, &head, &is_tag);
 	*whole_bytes = r->whole_bytes;
-	bool fits = policy_same_coding(response, &head) &&
+	bool fits = content_coding_is_same(response, &head) &&
 		    partial_body_answers(response, now, r->hole_first, r->hole_last, whole_bytes, validator, is_tag);
 	message_fini(&head);
 	return fits;

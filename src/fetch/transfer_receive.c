@@ -9,6 +9,7 @@
 #include "base/stats.h"
 #include "fetch/close_notify.h"
 #include "fetch/transfer.h"
+#include "http/framing.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -54,11 +55,11 @@ static bool head_fails(struct fetch *f, const char *why)
 }
 
 /* Readers may differ about where this body ends: the connection serves nothing after it (RFC 9112 6.1). */
-static bool leaves_doubt(const struct head *h, enum message_framing framing)
+static bool leaves_doubt(const struct head *h, enum framing framing)
 {
 	if (!message_has(h, "Transfer-Encoding"))
 		return false;
-	return framing == MESSAGE_UNTIL_CLOSE || h->minor == 0 || message_has(h, "Content-Length");
+	return framing == FRAMING_UNTIL_CLOSE || h->minor == 0 || message_has(h, "Content-Length");
 }
 
 /* The origin says that it has authenticated the connection itself (RFC 4559, and IIS's Persistent-Auth). */
@@ -73,7 +74,7 @@ static bool take_head(struct fetch *f)
 	long version = 0;
 	curl_easy_getinfo(f->easy, CURLINFO_HTTP_VERSION, &version);
 	bool http1 = version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1;
-	enum message_framing framing;
+	enum framing framing;
 	int64_t length = -1;
 	struct fault fault = {0, "its head is not HTTP"};
 	if (f->head.failed || f->status < 200 || f->status > 999)
@@ -82,18 +83,18 @@ static bool take_head(struct fetch *f)
 		return head_fails(f, "its head is too large");
 	f->parsed.status = f->status;
 	f->parsed.minor = f->minor;
-	if (message_response_framing(&f->parsed, span_of(f->method), &framing, &length, &fault) != 0)
+	if (framing_of_response(&f->parsed, span_of(f->method), &framing, &length, &fault) != 0)
 		return head_fails(f, fault.why);
-	f->dechunk = http1 && framing == MESSAGE_CHUNKED;
-	f->counts_itself = http1 && framing == MESSAGE_LENGTH && message_has(&f->parsed, "Transfer-Encoding");
+	f->dechunk = http1 && framing == FRAMING_CHUNKED;
+	f->counts_itself = http1 && framing == FRAMING_LENGTH && message_has(&f->parsed, "Transfer-Encoding");
 	if (http1 && (leaves_doubt(&f->parsed, framing) || is_bound(&f->parsed)))
 		curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
-	if (http1 && framing == MESSAGE_UNTIL_CLOSE)
+	if (http1 && framing == FRAMING_UNTIL_CLOSE)
 		f->close_notify = close_notify_await(f->easy);
 	f->head_done = true;
-	f->left = framing == MESSAGE_LENGTH ? length : -1;
-	f->use.bodiless = framing == MESSAGE_NO_BODY || f->left == 0;
-	int64_t body_bytes = framing == MESSAGE_NO_BODY ? 0 : framing == MESSAGE_LENGTH ? length : -1;
+	f->left = framing == FRAMING_LENGTH ? length : -1;
+	f->use.bodiless = framing == FRAMING_NO_BODY || f->left == 0;
+	int64_t body_bytes = framing == FRAMING_NO_BODY ? 0 : framing == FRAMING_LENGTH ? length : -1;
 	f->ops->head(f->ctx, f->status, f->minor, buf_span(&f->head), body_bytes);
 	transfer_push_deadline(f);
 	f->whole = f->counts_itself && f->left == 0;

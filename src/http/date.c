@@ -195,3 +195,8 @@ void date_format(int64_t at, char out[DATE_BYTES])
 	out = put_digits(put(out, ":", 1), second % 60, 2);
 	put(out, " GMT", 5);
 }
+
+bool date_find(const struct head *head, const char *name, int64_t now, int64_t *at)
+{
+	return date_parse(message_find(head, name), now, at);
+}

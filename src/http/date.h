@@ -5,7 +5,7 @@
 #ifndef CURLEW_HTTP_DATE_H
 #define CURLEW_HTTP_DATE_H
 
-#include "base/span.h"
+#include "http/message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +15,8 @@ enum { DATE_BYTES = 30 }; /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
 /* Unix seconds into *at. False when the text is none of the three forms. now: resolves the two-digit year of RFC 850.
  */
 bool date_parse(struct span text, int64_t now, int64_t *at);
+/* date_parse() of the first field of that name; false also when there is none. */
+bool date_find(const struct head *, const char *name, int64_t now, int64_t *at);
 void date_format(int64_t at, char out[DATE_BYTES]);
 
 #endif

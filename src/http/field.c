@@ -106,3 +106,13 @@ bool field_tags_match_strong(struct span a, struct span b)
 	struct span x = opaque(a, &weak_a), y = opaque(b, &weak_b);
 	return x.at != NULL && y.at != NULL && !weak_a && !weak_b && span_same(x, y);
 }
+
+bool field_tags_match_or_same(struct span a, struct span b)
+{
+	return field_tags_match_weak(a, b) || (b.len > 0 && span_same(a, b));
+}
+
+bool field_is_cookie(struct span name)
+{
+	return span_is_nocase(name, "Set-Cookie") || span_is_nocase(name, "Set-Cookie2");
+}

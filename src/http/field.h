@@ -28,5 +28,10 @@ int64_t field_seconds(struct span);
 /* Entity tags (RFC 9110 8.8.3.2). A tag is given as written, W/"x" or "x". */
 bool field_tags_match_weak(struct span a, struct span b);
 bool field_tags_match_strong(struct span a, struct span b);
+/* True also for two equal values that are no entity tags: a server that sends ETag: abc gets it back like that. */
+bool field_tags_match_or_same(struct span a, struct span b);
+
+/* True for the names Set-Cookie and Set-Cookie2. */
+bool field_is_cookie(struct span name);
 
 #endif

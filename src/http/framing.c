@@ -1,12 +1,11 @@
 /*
- * framing: the half of message.h that tells how the bytes behind a head are framed (RFC 9112 6).
- *
- * For requests everything doubtful is refused: a request whose length two parties read differently
- * is how one is smuggled (RFC 9112 11.2). For responses the RFC's own precedence is followed, since
- * the connection to the origin is libcurl's and a disagreement there costs only that answer.
+ * For requests, everything ambiguous is refused: a request whose length two parties read differently is how a request
+ * is smuggled (RFC 9112 11.2). For responses, the precedence of the RFC is followed: the connection to the origin is
+ * libcurl's, and a disagreement there costs only that response.
  */
+#include "http/framing.h"
+
 #include "http/field.h"
-#include "http/message.h"
 
 #include <string.h>
 
@@ -104,8 +103,7 @@ static enum coding find_coding(const struct head *head)
 	return coding;
 }
 
-int message_request_framing(
-    const struct head *head, enum message_framing *framing, int64_t *length, struct fault *fault)
+int framing_of_request(const struct head *head, enum framing *framing, int64_t *length, struct fault *fault)
 {
 	*length = 0;
 	bool coded = message_has(head, "Transfer-Encoding");
@@ -115,7 +113,7 @@ int message_request_framing(
 		return refuse(fault, 400, "Transfer-Encoding in HTTP/1.0 (RFC 9112 6.1)");
 	switch (find_coding(head)) {
 	case CODING_CHUNKED:
-		*framing = MESSAGE_CHUNKED;
+		*framing = FRAMING_CHUNKED;
 		return 0;
 	case CODING_TWICE:
 		return refuse(fault, 400, "chunked is applied twice (RFC 9112 6.1)");
@@ -131,15 +129,15 @@ int message_request_framing(
 	int found = find_length(head, length);
 	if (found < 0)
 		return refuse(fault, 400, "Content-Length is no length, or says two different ones (RFC 9112 6.3)");
-	*framing = found ? MESSAGE_LENGTH : MESSAGE_NO_BODY;
+	*framing = found ? FRAMING_LENGTH : FRAMING_NO_BODY;
 	return 0;
 }
 
-int message_response_framing(
-    const struct head *head, struct span method, enum message_framing *framing, int64_t *length, struct fault *fault)
+int framing_of_response(
+    const struct head *head, struct span method, enum framing *framing, int64_t *length, struct fault *fault)
 {
 	*length = 0;
-	*framing = MESSAGE_NO_BODY;
+	*framing = FRAMING_NO_BODY;
 	int status = head->status;
 	if (span_is(method, "HEAD") || status / 100 == 1 || status == 204 || status == 304)
 		return 0;
@@ -147,7 +145,7 @@ int message_response_framing(
 		return 0;
 	switch (find_coding(head)) {
 	case CODING_CHUNKED:
-		*framing = MESSAGE_CHUNKED; /* overrides a Content-Length, RFC 9112 6.3 */
+		*framing = FRAMING_CHUNKED; /* overrides a Content-Length, RFC 9112 6.3 */
 		return 0;
 	case CODING_UNKNOWN:
 		return refuse(
@@ -166,81 +164,6 @@ int message_response_framing(
 	int found = find_length(head, length);
 	if (found < 0)
 		return refuse(fault, 502, "the origin's Content-Length is no length (RFC 9112 6.3)");
-	*framing = found ? MESSAGE_LENGTH : MESSAGE_UNTIL_CLOSE;
+	*framing = found ? FRAMING_LENGTH : FRAMING_UNTIL_CLOSE;
 	return 0;
-}
-
-/* RFC 9110 15, with the registered ones of other RFCs. */
-static const struct {
-	int status;
-	const char *reason;
-} reasons[] = {
-    {100, "Continue"},
-    {101, "Switching Protocols"},
-    {102, "Processing"},
-    {103, "Early Hints"},
-    {200, "OK"},
-    {201, "Created"},
-    {202, "Accepted"},
-    {203, "Non-Authoritative Information"},
-    {204, "No Content"},
-    {205, "Reset Content"},
-    {206, "Partial Content"},
-    {207, "Multi-Status"},
-    {208, "Already Reported"},
-    {226, "IM Used"},
-    {300, "Multiple Choices"},
-    {301, "Moved Permanently"},
-    {302, "Found"},
-    {303, "See Other"},
-    {304, "Not Modified"},
-    {305, "Use Proxy"},
-    {307, "Temporary Redirect"},
-    {308, "Permanent Redirect"},
-    {400, "Bad Request"},
-    {401, "Unauthorized"},
-    {402, "Payment Required"},
-    {403, "Forbidden"},
-    {404, "Not Found"},
-    {405, "Method Not Allowed"},
-    {406, "Not Acceptable"},
-    {407, "Proxy Authentication Required"},
-    {408, "Request Timeout"},
-    {409, "Conflict"},
-    {410, "Gone"},
-    {411, "Length Required"},
-    {412, "Precondition Failed"},
-    {413, "Content Too Large"},
-    {414, "URI Too Long"},
-    {415, "Unsupported Media Type"},
-    {416, "Range Not Satisfiable"},
-    {417, "Expectation Failed"},
-    {421, "Misdirected Request"},
-    {422, "Unprocessable Content"},
-    {423, "Locked"},
-    {424, "Failed Dependency"},
-    {425, "Too Early"},
-    {426, "Upgrade Required"},
-    {428, "Precondition Required"},
-    {429, "Too Many Requests"},
-    {431, "Request Header Fields Too Large"},
-    {451, "Unavailable For Legal Reasons"},
-    {500, "Internal Server Error"},
-    {501, "Not Implemented"},
-    {502, "Bad Gateway"},
-    {503, "Service Unavailable"},
-    {504, "Gateway Timeout"},
-    {505, "HTTP Version Not Supported"},
-    {506, "Variant Also Negotiates"},
-    {507, "Insufficient Storage"},
-    {508, "Loop Detected"},
-    {511, "Network Authentication Required"},
-};
-
-const char *message_reason(int status)
-{
-	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-		if (reasons[i].status == status)
-			return reasons[i].reason;
-	return "";
 }

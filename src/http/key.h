@@ -1,5 +1,5 @@
 /*
- * key: from what a client asked for to what the cache calls it: the key, which is a URL, and the variant text.
+ * key: from what a client asked for to what the cache calls it: the key, which is a URL.
  *
  * Pure. Any thread may call. All results of type char * are malloc()ed and the caller's.
  *
@@ -76,22 +76,5 @@ char *key_prefix_location(const char *default_scheme, const char *base, struct s
 /* For --origin: a Location that points into the path of the origin becomes a path of ours ("/x"). Never a
  * path that begins with "//", which would name another host. NULL when it should stay as it is: it points elsewhere. */
 char *key_reverse_location(const char *origin, const char *base, struct span location);
-
-/* --- Vary (RFC 9111 4.1) --- */
-
-/* The variant text of a response to this request: for each field named by the response's Vary lines, in order of name,
- * a line "name: value" (normalised value; "name" alone when the request has no such field), lines parted by LF.
- * '' when there is no Vary. 0, or -1 when it lists "*" (never matches) or out's ceiling is met. out is cleared first.
- */
-int key_vary(const struct head *response, const struct head *request, struct buf *out);
-
-/* True when the request would have made that variant text. */
-bool key_vary_matches(const char *variant, const struct head *request);
-/* The same, but such a response is also what a request wants that prefers its language to all others, or asks for its
- * coding as much as for any other, or leaves its origin fewer codings to choose from than the one it sent a plain body
- * to: who can have as good as anything asks for no better. */
-bool key_vary_suits(const char *variant, const struct head *response, const struct head *request);
-/* The same of Accept-Encoding alone: may the body be sent to who asks so, whatever else differs? */
-bool key_vary_coding_suits(const char *variant, const struct head *response, const struct head *request);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * message: HTTP/1.x heads and how the bytes behind them are framed (RFC 9112, RFC 9110 5 and 6).
+ * message: HTTP/1.x heads (RFC 9112 2 to 5, RFC 9110 5 and 6).
  *
  * Pure: no I/O, no globals. A parsed head borrows the bytes it was parsed from; they must outlive it and not move.
  * Requests are parsed strictly (RFC 9112 2.2, 3, 5: no bare CR, no space before a colon, no obs-fold, token names,
@@ -57,13 +57,6 @@ enum message_parsed {
 	MESSAGE_BAD    /* fault filled */
 };
 
-enum message_framing {
-	MESSAGE_NO_BODY,
-	MESSAGE_LENGTH,     /* length bytes follow */
-	MESSAGE_CHUNKED,    /* chunked coding follows */
-	MESSAGE_UNTIL_CLOSE /* responses only */
-};
-
 void message_init(struct head *);
 void message_fini(struct head *);
 
@@ -77,16 +70,6 @@ enum message_parsed message_parse_request(struct head *, struct span bytes, stru
  * field: who collects an origin's lines joins those with a space first (RFC 9112 5.2). 0, or -1 when memory failed or
  * the text is too long. */
 int message_parse_fields(struct head *, struct span text);
-
-/* How the body behind a request head is framed. 0, or -1 with fault: 400 for Content-Length beside Transfer-Encoding,
- * for differing or malformed lengths, 501 for a transfer coding other than chunked (RFC 9112 6). */
-int message_request_framing(const struct head *, enum message_framing *, int64_t *length, struct fault *);
-/* The same for a response to `method` (status and fields in head); identical repeated lengths are one. A
- * Transfer-Encoding of unknown words changes no bytes and lasts until the connection ends, or is chunked when it ends
- * in that. 502 as fault: a compression, which nobody asked for; chunked anywhere but last; words that are no coding by
- * the grammar (RFC 9112 6.1, 7). */
-int message_response_framing(
-    const struct head *, struct span method, enum message_framing *, int64_t *length, struct fault *);
 
 /* "GET /x HTTP/1.1", as it came, of a head parsed by message_parse_request(). */
 struct span message_request_line(const struct head *);
@@ -109,9 +92,6 @@ bool message_is_end_to_end(const struct field *);
 
 /* True when the sender of this request keeps the connection open (RFC 9112 9.3). */
 bool message_keeps_alive(const struct head *);
-
-/* The standard reason phrase of a status; "" for unknown ones. */
-const char *message_reason(int status);
 
 bool message_is_token(struct span);
 /* uri-host [":" port] by the grammar (RFC 9110 7.2, authority_split()); may be empty. */

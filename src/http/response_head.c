@@ -1,7 +1,8 @@
 #include "http/response_head.h"
 
-#include "http/policy.h"
+#include "http/field.h"
 #include "http/site.h"
+#include "http/status.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -93,7 +94,7 @@ static void add_lines(struct buf *out, struct span lines, const struct response_
 			continue;
 		if (r->no_cookies && span_is_nocase(name, "Clear-Site-Data"))
 			continue;
-		if (policy_is_cookie(name)) {
+		if (field_is_cookie(name)) {
 			add_cookie(out, line, name, r, reused);
 			continue;
 		}
@@ -125,7 +126,7 @@ size_t response_head_write_hit(char out[RESPONSE_HEAD_HIT_LINES], int64_t age_s,
 
 void response_head_write(struct buf *out, const struct response_head *r)
 {
-	buf_addf(out, "HTTP/1.1 %d %s\r\n", r->status, message_reason(r->status));
+	buf_addf(out, "HTTP/1.1 %d %s\r\n", r->status, status_reason(r->status));
 	add_lines(out, r->fields, r, true);
 	add_lines(out, r->cookies, r, false);
 	add_lines(out, r->extra, r, false);

@@ -1,13 +1,13 @@
 /*
- * The half of key.h that tells variants apart (RFC 9111 4.1). A variant text is made from the names
- * a response lists and the values a request has; matching makes each value again and compares. So
- * both sides pass through the same normalisation, and it may only join what means the same: 4.1
- * allows white space, line combination and what is known of a field. Of most fields nothing is known:
- * their values are taken as they are. For two fields, preferences are sorted, so that one browser's order of codings
- * does not fetch what another's already brought.
+ * A variant text is made from the names that a response lists and the values that a request has. Matching makes each
+ * value again and compares. So both sides pass through the same normalisation, which may only join values that mean the
+ * same: RFC 9111 4.1 allows white space, line combination and what is known of a field. Of most fields nothing is
+ * known, and their values are taken as they are. In Accept-Encoding and Accept-Language the preferences are sorted, so
+ * that the codings of two browsers, in different order, are one variant.
  */
+#include "http/vary.h"
+
 #include "http/field.h"
-#include "http/key.h"
 
 #include <stdlib.h>
 
@@ -204,7 +204,7 @@ static int read_names(const struct head *response, struct span names[NAMES_MAX])
 	return count;
 }
 
-int key_vary(const struct head *response, const struct head *request, struct buf *out)
+int vary_text(const struct head *response, const struct head *request, struct buf *out)
 {
 	struct span names[NAMES_MAX];
 	buf_clear(out);
@@ -302,12 +302,12 @@ static bool line_matches(struct span line, const struct head *response, const st
 	return span_is_nocase(name, "Accept-Language") && language.len > 0 && prefers(request, name, language);
 }
 
-bool key_vary_matches(const char *variant, const struct head *request)
+bool vary_matches(const char *variant, const struct head *request)
 {
-	return key_vary_suits(variant, NULL, request);
+	return vary_suits(variant, NULL, request);
 }
 
-bool key_vary_suits(const char *variant, const struct head *response, const struct head *request)
+bool vary_suits(const char *variant, const struct head *response, const struct head *request)
 {
 	struct span rest = span_of(variant), line;
 	while (span_next_line(&rest, &line))
@@ -316,7 +316,7 @@ bool key_vary_suits(const char *variant, const struct head *response, const stru
 	return true;
 }
 
-bool key_vary_coding_suits(const char *variant, const struct head *response, const struct head *request)
+bool vary_coding_suits(const char *variant, const struct head *response, const struct head *request)
 {
 	struct span rest = span_of(variant), line;
 	while (span_next_line(&rest, &line))

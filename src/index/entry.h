@@ -12,7 +12,7 @@
 struct entry {
 	int64_t id; /* 0: not yet in the index */
 	char *url;  /* normalised, absolute */
-	char *vary; /* variant text (key_vary), "" if none; never NULL */
+	char *vary; /* variant text (vary_text), "" if none; never NULL */
 	int status;
 	char *headers;       /* field lines, "Name: value\n" each; never NULL */
 	char *etag;          /* NULL if none */

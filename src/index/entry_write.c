@@ -3,7 +3,7 @@
  */
 #include "index/entry_write.h"
 
-#include "http/policy.h"
+#include "http/policy_storing.h"
 #include "index/connection.h"
 #include "index/evict.h"
 #include "index/part_write.h"
@@ -178,7 +178,7 @@ int index_withdraw(struct index *ix, const struct entry *was)
 	sqlite3_bind_int64(st, 2, was->fetched_at);
 	sqlite3_bind_int64(st, 3, was->fresh_until);
 	sqlite3_bind_int64(st, 4, was->stale_until);
-	sqlite3_bind_int(st, 5, POLICY_WITHDRAWN);
+	sqlite3_bind_int(st, 5, POLICY_STORING_WITHDRAWN);
 	return index_run(ix, WITHDRAW, "ending the stale use of a row");
 }
 

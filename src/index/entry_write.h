@@ -16,8 +16,8 @@ enum index_stored index_replaceable(struct index *, const struct entry *was);
 enum index_stored index_put(struct index *, struct entry *e);
 /* Writes what a 304 changed, only if the row's times and body_file are still those of `was` (invariant 8). */
 int index_refresh(struct index *, const struct entry *was, const struct entry *now);
-/* The origin has withdrawn the response: the row may not be served stale any more (POLICY_WITHDRAWN). Only if its times
- * are still those of `was` (invariant 8). */
+/* The origin has withdrawn the response: the row may not be served stale any more (POLICY_STORING_WITHDRAWN). Only if
+ * its times are still those of `was` (invariant 8). */
 int index_withdraw(struct index *, const struct entry *was);
 /* Deletes the rows and parts of all spellings of a URL, which is given in its normal form. */
 int index_invalidate(struct index *, const char *url);

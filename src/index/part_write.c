@@ -1,7 +1,8 @@
 #include "index/part_write.h"
 
+#include "http/content_coding.h"
 #include "http/message.h"
-#include "http/policy.h"
+#include "http/stored_fields.h"
 #include "index/connection.h"
 #include "index/part_read.h"
 #include "index/stored.h"
@@ -60,7 +61,7 @@ static bool is_in_their_coding(struct index *ix, const struct entry *e)
 	bool same =
 	    index_step(ix, PART_HEADERS, "looking for parts") != INDEX_FOUND ||
 	    (message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
-		message_parse_fields(&changed, span_of(e->headers)) == 0 && policy_same_coding(&stored, &changed));
+		message_parse_fields(&changed, span_of(e->headers)) == 0 && content_coding_is_same(&stored, &changed));
 	index_reset(ix, PART_HEADERS);
 	message_fini(&changed);
 	message_fini(&stored);
@@ -95,7 +96,7 @@ static int update_fields(struct index *ix, const struct entry *e, char **headers
 	if (found == INDEX_FOUND &&
 	    message_parse_fields(&stored, span_of((const char *)sqlite3_column_text(st, 0))) == 0 &&
 	    message_parse_fields(&changed, span_of(e->headers)) == 0 &&
-	    policy_update_fields(&stored, &changed, true, &text) == 0) {
+	    stored_fields_update(&stored, &changed, true, &text) == 0) {
 		*headers = strdup(buf_str(&text));
 		rc = *headers != NULL ? 0 : -1;
 	}

@@ -7,6 +7,10 @@
  */
 #include "proxy/cache_handler.h"
 
+#include "http/conditions.h"
+#include "http/policy_storing.h"
+#include "http/policy_use.h"
+#include "http/stored_fields.h"
 #include "proxy/deliver.h"
 #include "proxy/forward.h"
 #include "proxy/ramcache.h"
@@ -44,7 +48,8 @@ static void lookup_url(struct exchange *x, struct selection *l)
 		return;
 	for (size_t i = 0; i < l->rows.count && withdrawn != 0; i++)
 		if (l->rows.entries[i]->id == withdrawn)
-			l->rows.entries[i]->stale_until = POLICY_WITHDRAWN; /* as the row will say in a moment */
+			l->rows.entries[i]->stale_until = POLICY_STORING_WITHDRAWN; /* as the row will say in a moment
+										     */
 	selection_choose(l, &x->context->policy, &x->demand, &x->decision, x->request, x->now);
 }
 
@@ -228,7 +233,7 @@ static void own_cookies(const struct flight_response *a, struct buf *out)
 	struct head head;
 	message_init(&head);
 	if (!a->reused && message_parse_fields(&head, a->fields) == 0)
-		policy_cookie_fields(&head, out);
+		stored_fields_add_cookies(&head, out);
 	message_fini(&head);
 }
 
@@ -263,7 +268,7 @@ static bool answer_condition(
 	message_init(&head);
 	if (a->status == 200 && is_conditional(x) && message_parse_fields(&head, a->fields) == 0) {
 		head.status = a->status;
-		met = policy_judge_condition(x->request, &head, x->now) == POLICY_NOT_MODIFIED;
+		met = conditions_judge(x->request, &head, x->now) == CONDITIONS_NOT_MODIFIED;
 	}
 	message_fini(&head);
 	if (!met)

@@ -1,6 +1,8 @@
 /* Answers from a complete representation at hand, stored or local: RFC 9110 13.2.2 gives the order of the questions. */
 #include "proxy/deliver.h"
 
+#include "http/conditions.h"
+#include "http/policy.h"
 #include "proxy/browser.h"
 #include "proxy/multipart.h"
 
@@ -83,7 +85,7 @@ static bool answer_part(struct exchange *x, const struct representation *rep, co
 	struct span range = message_find(x->request, "Range");
 	enum range_verdict verdict = RANGE_IGNORE;
 	bool answered = true;
-	if (policy_judge_condition(x->request, head, x->now) == POLICY_NOT_MODIFIED) {
+	if (conditions_judge(x->request, head, x->now) == CONDITIONS_NOT_MODIFIED) {
 		not_modified_fields(&fields, rep->fields);
 		r.status = 304;
 		r.fields = buf_span(&fields);
@@ -93,7 +95,8 @@ static bool answer_part(struct exchange *x, const struct representation *rep, co
 			*rc = x->sink->end(x->sink, span_make(NULL, 0));
 		goto out;
 	}
-	if (range.at != NULL && span_is(x->request->method, "GET") && policy_range_applies(x->request, head, x->now))
+	if (range.at != NULL && span_is(x->request->method, "GET") &&
+	    conditions_range_applies(x->request, head, x->now))
 		verdict = range_resolve(range, rep->bytes, ranges, &count);
 	if (verdict == RANGE_UNSATISFIABLE) {
 		buf_addf(&extra, "Content-Range: bytes */%" PRId64 "\n", rep->bytes);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "fetch/flight.h"
+#include "http/framing.h"
 #include "proxy/browser.h"
 #include "proxy/cache_handler.h"
 #include "proxy/files.h"
@@ -26,8 +27,8 @@
 
 static bool must_forward(const struct exchange *x)
 {
-	return selection_is_for_origin(x->request) || x->framing == MESSAGE_CHUNKED ||
-	       (x->framing == MESSAGE_LENGTH && x->length > 0);
+	return selection_is_for_origin(x->request) || x->framing == FRAMING_CHUNKED ||
+	       (x->framing == FRAMING_LENGTH && x->length > 0);
 }
 
 /* OPTIONS and TRACE count hops (RFC 9110 7.6.2). True when we are the last. */
@@ -261,7 +262,7 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 	if (head == NULL) {
 		a.keep = false;
 		refuse(&x, bad);
-	} else if (message_request_framing(head, &x.framing, &x.length, &fault) != 0) {
+	} else if (framing_of_request(head, &x.framing, &x.length, &fault) != 0) {
 		a.keep = false;
 		refuse(&x, &fault);
 	} else {

@@ -4,10 +4,11 @@
 #ifndef CURLEW_PROXY_EXCHANGE_H
 #define CURLEW_PROXY_EXCHANGE_H
 
+#include "http/framing.h"
 #include "http/key.h"
 #include "http/message.h"
-#include "http/policy.h"
 #include "http/range.h"
+#include "http/request_directives.h"
 #include "proxy/context.h"
 #include "proxy/sink.h"
 
@@ -24,8 +25,8 @@ struct exchange {
 	char *site_origin, *site_referer; /* browser.c: what these two request fields say to the real site, or NULL */
 	int64_t key_rule;                 /* the rule that left them out */
 	struct request_directives demand; /* cache_handler.c */
-	enum message_framing framing;
-	int64_t length;            /* of the request body, with MESSAGE_LENGTH */
+	enum framing framing;
+	int64_t length;            /* of the request body, with FRAMING_LENGTH */
 	struct request_body *body; /* NULL in `get` */
 	int bad_body;              /* 400 or 408: why the request body was no good; 0: it was, so far */
 	bool admin;                /* it came by --admin-listen */

@@ -2,6 +2,7 @@
 #include "proxy/files.h"
 
 #include "base/stats.h"
+#include "http/conditions.h"
 #include "http/date.h"
 #include "proxy/deliver.h"
 #include "proxy/synthetic.h"
@@ -90,7 +91,8 @@ static void answer_file(struct exchange *x, int fd, const struct stat *st, bool 
 	struct representation rep = {
 	    .status = 200, .fields = buf_span(&fields), .bytes = st->st_size, .fd = fd, .age_s = -1};
 	message_init(&head);
-	if (message_parse_fields(&head, buf_span(&fields)) == 0 && policy_precondition_fails(x->request, &head, x->now))
+	if (message_parse_fields(&head, buf_span(&fields)) == 0 &&
+	    conditions_precondition_fails(x->request, &head, x->now))
 		synthetic_text(
 		    x, 412, NULL, "/%s is no longer what If-Match or If-Unmodified-Since says", x->target.path);
 	else

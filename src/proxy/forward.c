@@ -6,6 +6,7 @@
 
 #include "base/stats.h"
 #include "http/field.h"
+#include "http/framing.h"
 #include "proxy/body_relay.h"
 #include "proxy/browser.h"
 #include "proxy/deliver.h"
@@ -188,12 +189,12 @@ static int64_t upload_size(const struct exchange *x)
 	if (span_is(x->request->method, "HEAD"))
 		return ENGINE_NO_UPLOAD;
 	switch (x->framing) {
-	case MESSAGE_LENGTH:
+	case FRAMING_LENGTH:
 		return x->length;
-	case MESSAGE_CHUNKED:
+	case FRAMING_CHUNKED:
 		return ENGINE_CHUNKED_UPLOAD;
-	case MESSAGE_NO_BODY:
-	case MESSAGE_UNTIL_CLOSE:
+	case FRAMING_NO_BODY:
+	case FRAMING_UNTIL_CLOSE:
 		break;
 	}
 	return ENGINE_NO_UPLOAD;
@@ -222,7 +223,7 @@ static void answer_news(
 		    x->bad_body == 408 ? "the request's body did not come in time"
 				       : "the request's body is malformed or broke off");
 	} else if (changed == FLIGHT_FAILED) {
-		x->close = x->framing != MESSAGE_NO_BODY;
+		x->close = x->framing != FRAMING_NO_BODY;
 		synthetic_failure(x, a, why_forwarded(x));
 	} else {
 		x->close = true;
@@ -247,7 +248,7 @@ void forward_respond(struct exchange *x)
 	struct flight_response a;
 	struct buf fields;
 	if (x->decision.offline) {
-		x->close = x->framing != MESSAGE_NO_BODY;
+		x->close = x->framing != FRAMING_NO_BODY;
 		synthetic_offline(x);
 		return;
 	}

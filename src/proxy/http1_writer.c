@@ -9,7 +9,8 @@
 #include "proxy/http1_writer.h"
 
 #include "base/stats.h"
-#include "http/policy.h"
+#include "http/field.h"
+#include "http/status.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -84,9 +85,9 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 	struct head h;
 	message_init(&h);
 	if (message_parse_fields(&h, fields) == 0) {
-		buf_addf(&a->out, "HTTP/1.1 %d %s\r\n", status, message_reason(status));
+		buf_addf(&a->out, "HTTP/1.1 %d %s\r\n", status, status_reason(status));
 		for (size_t i = 0; i < h.count; i++) {
-			if (!message_is_end_to_end(&h.fields[i]) || policy_is_cookie(h.fields[i].name) ||
+			if (!message_is_end_to_end(&h.fields[i]) || field_is_cookie(h.fields[i].name) ||
 			    response_head_is_framing(h.fields[i].name))
 				continue;
 			buf_addspan(&a->out, h.fields[i].name);

@@ -5,6 +5,9 @@
  */
 #include "proxy/range_handler.h"
 
+#include "http/conditions.h"
+#include "http/policy_use.h"
+#include "http/vary.h"
 #include "proxy/browser.h"
 #include "proxy/deliver.h"
 #include "proxy/forward.h"
@@ -19,7 +22,7 @@ enum { NEAR = 1 << 20 }; /* bytes that are rather waited for than asked for agai
 
 static bool wanted(const void *request, const char *vary)
 {
-	return key_vary_matches(vary, request);
+	return vary_matches(vary, request);
 }
 
 void range_handler_find(struct exchange *x, struct index_parts *parts)
@@ -88,7 +91,7 @@ bool range_handler_stream(
 	enum range_verdict verdict = RANGE_IGNORE;
 	message_init(&head);
 	if (a->status == 200 && a->body_bytes >= 0 && range.at != NULL && message_parse_fields(&head, a->fields) == 0 &&
-	    policy_range_applies(x->request, &head, x->now))
+	    conditions_range_applies(x->request, &head, x->now))
 		verdict = range_resolve(range, a->body_bytes, ranges, &count);
 	message_fini(&head);
 	if (verdict == RANGE_UNSATISFIABLE) {

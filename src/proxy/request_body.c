@@ -1,15 +1,17 @@
 #include "proxy/request_body.h"
 
+#include "http/framing.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-void request_body_init(struct request_body *in, struct conn *c, size_t head_bytes, enum message_framing framing,
-    int64_t length, double timeout_s)
+void request_body_init(
+    struct request_body *in, struct conn *c, size_t head_bytes, enum framing framing, int64_t length, double timeout_s)
 {
 	in->conn = c;
 	in->framing = framing;
-	in->left = framing == MESSAGE_LENGTH ? length : 0;
+	in->left = framing == FRAMING_LENGTH ? length : 0;
 	in->timeout_s = timeout_s;
 	in->stop_fd = -1;
 	in->ready = span_from(buf_span(&c->in), head_bytes);
@@ -24,7 +26,7 @@ void request_body_fini(struct request_body *in)
 
 bool request_body_is_here(const struct request_body *in)
 {
-	return in->framing == MESSAGE_NO_BODY || (in->framing == MESSAGE_LENGTH && (uint64_t)in->left <= in->ready.len);
+	return in->framing == FRAMING_NO_BODY || (in->framing == FRAMING_LENGTH && (uint64_t)in->left <= in->ready.len);
 }
 
 static bool from_page(const struct request_body *in)
@@ -64,7 +66,7 @@ static void take(struct request_body *in, size_t n)
 
 static enum request_body_step finish(struct request_body *in)
 {
-	in->framing = MESSAGE_NO_BODY;
+	in->framing = FRAMING_NO_BODY;
 	return REQUEST_BODY_END;
 }
 
@@ -96,9 +98,9 @@ static enum request_body_step next_chunk(struct request_body *in, struct span *d
 
 enum request_body_step request_body_next(struct request_body *in, struct span *data)
 {
-	if (in->framing == MESSAGE_CHUNKED)
+	if (in->framing == FRAMING_CHUNKED)
 		return next_chunk(in, data);
-	if (in->framing == MESSAGE_NO_BODY || in->left == 0)
+	if (in->framing == FRAMING_NO_BODY || in->left == 0)
 		return finish(in);
 	enum request_body_step got = in->ready.len == 0 ? receive(in) : REQUEST_BODY_DATA;
 	if (got != REQUEST_BODY_DATA)

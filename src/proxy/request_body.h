@@ -8,12 +8,13 @@
 #define CURLEW_PROXY_REQUEST_BODY_H
 
 #include "http/chunked.h"
+#include "http/framing.h"
 #include "http/message.h"
 #include "net/conn.h"
 
 struct request_body {
 	struct conn *conn;
-	enum message_framing framing;
+	enum framing framing;
 	int64_t left;
 	struct chunked chunks;
 	double timeout_s;
@@ -32,7 +33,7 @@ enum request_body_step {
 
 /* head_bytes: length of the head at the front of conn->in. */
 void request_body_init(
-    struct request_body *, struct conn *, size_t head_bytes, enum message_framing, int64_t length, double timeout_s);
+    struct request_body *, struct conn *, size_t head_bytes, enum framing, int64_t length, double timeout_s);
 void request_body_fini(struct request_body *);
 /* True when the whole body stands in memory already, so that reading it cannot wait. */
 bool request_body_is_here(const struct request_body *);

@@ -1,6 +1,9 @@
 #include "proxy/selection.h"
 
+#include "http/conditions.h"
 #include "http/key.h"
+#include "http/policy_use.h"
+#include "http/vary.h"
 
 void selection_init(struct selection *l)
 {
@@ -19,10 +22,10 @@ bool selection_matches(const struct entry *e, const struct head *request, enum s
 {
 	struct head head;
 	if (way == SELECTION_EXACTLY)
-		return key_vary_matches(e->vary, request);
+		return vary_matches(e->vary, request);
 	message_init(&head);
 	bool matches = message_parse_fields(&head, span_of(e->headers)) == 0 &&
-		       (way == SELECTION_AS_GOOD ? key_vary_suits : key_vary_coding_suits)(e->vary, &head, request);
+		       (way == SELECTION_AS_GOOD ? vary_suits : vary_coding_suits)(e->vary, &head, request);
 	message_fini(&head);
 	return matches;
 }
@@ -85,7 +88,7 @@ void selection_judge(struct selection *l, const struct policy *policy, const str
 	    .edited = e->edited,
 	    .rule_id = e->rule_id,
 	    .decision = decision};
-	policy_judge_use(policy, demand, &stored, now, &l->use);
+	policy_use_judge(policy, demand, &stored, now, &l->use);
 }
 
 bool selection_is_for_origin(const struct head *request)
@@ -102,7 +105,7 @@ static bool find_span(const struct index_parts *parts, const struct head *head, 
 	struct span range = message_find(request, "Range");
 	*first = 0;
 	*last = parts->whole_bytes - 1;
-	if (range.at != NULL && policy_range_applies(request, head, now)) {
+	if (range.at != NULL && conditions_range_applies(request, head, now)) {
 		enum range_verdict verdict = range_resolve(range, parts->whole_bytes, ranges, &count);
 		if (verdict == RANGE_UNSATISFIABLE || (verdict == RANGE_SOME && count > 1))
 			return false;
@@ -130,7 +133,7 @@ bool selection_covered(const struct index_parts *parts, const struct policy *pol
 		    .initial_age_s = parts->of->initial_age_s,
 		    .fresh_until = parts->of->fresh_until,
 		    .decision = decision};
-		policy_judge_use(policy, demand, &stored, now, use);
+		policy_use_judge(policy, demand, &stored, now, use);
 		covered = use->verdict == POLICY_HIT && find_span(parts, &head, request, now, first, last);
 	}
 	message_fini(&head);

@@ -8,7 +8,7 @@
 #define CURLEW_PROXY_SELECTION_H
 
 #include "http/message.h"
-#include "http/policy.h"
+#include "http/policy_use.h"
 #include "http/range.h"
 #include "store/store.h"
 
@@ -32,8 +32,8 @@ void selection_judge(struct selection *l, const struct policy *, const struct re
     const struct rule_decision *, int64_t now);
 enum selection_way {
 	SELECTION_EXACTLY, /* by its Vary fields (RFC 9111 4.1) */
-	SELECTION_AS_GOOD, /* key_vary_suits() */
-	SELECTION_CODING   /* key_vary_coding_suits() */
+	SELECTION_AS_GOOD, /* vary_suits() */
+	SELECTION_CODING   /* vary_coding_suits() */
 };
 bool selection_matches(const struct entry *, const struct head *request, enum selection_way);
 

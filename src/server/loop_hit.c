@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
-#include "http/policy.h"
+#include "http/policy_freshness.h"
 #include "http/response_head.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
@@ -46,7 +46,7 @@ static bool host_is_good(struct loop *l, const struct conn *c, const struct requ
 /* An entry that was fetched in the future is not used: the clock has gone back since, and its age is unknown. */
 static bool is_fresh(const struct loop *l, const struct entry *e)
 {
-	return l->now < e->ready_until && !policy_is_dated_ahead(e->fetched_at, l->now);
+	return l->now < e->ready_until && !policy_freshness_is_dated_ahead(e->fetched_at, l->now);
 }
 
 /* True when the entry's row still says what the entry says. */

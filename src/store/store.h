@@ -136,7 +136,7 @@ void store_put(struct store *, struct store_put *);
 /* A 304 has freshened the row `was`: writes headers, validators, times and reason of `now`, by id and only if
  * fetched_at, fresh_until, stale_until and body_file are still those of `was` (invariant 8). The struct and what it
  * points to stay the caller's; done() is called once, on the writer thread, after the commit or in its stead. now NULL:
- * the origin has withdrawn `was`, and nothing but its stale use ends (policy_withdraws). */
+ * the origin has withdrawn `was`, and nothing but its stale use ends (policy_storing_withdraws). */
 struct store_refresh {
 	const struct entry *was, *now;
 	void (*done)(struct store_refresh *);

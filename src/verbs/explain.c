@@ -2,6 +2,8 @@
  * curlew explain URL: what the next request would find, by the server's own selection and policy, in words. Lines
  * "name: text", or one JSON object of the same names.
  */
+#include "http/policy_use.h"
+#include "http/vary.h"
 #include "verbs/verbs.h"
 
 #include "base/log.h"
@@ -200,7 +202,7 @@ static void say_spellings(struct page *p, const struct url_argument *a)
 
 static bool wanted(const void *request, const char *vary)
 {
-	return key_vary_matches(vary, request);
+	return vary_matches(vary, request);
 }
 
 static void say_absence(struct page *p, struct url_argument *a)

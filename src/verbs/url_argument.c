@@ -2,6 +2,8 @@
 
 #include "base/log.h"
 #include "http/key.h"
+#include "http/policy.h"
+#include "http/request_directives.h"
 #include "http/site.h"
 #include "proxy/exchange.h"
 #include "verbs/fields.h"

@@ -6,6 +6,8 @@
 #define CURLEW_VERBS_URL_ARGUMENT_H
 
 #include "base/conf.h"
+#include "http/policy.h"
+#include "http/request_directives.h"
 #include "proxy/selection.h"
 #include "store/inspect.h"
 

@@ -3,9 +3,12 @@
  * normalised stays as it is when normalised again, a path of ours never names a host, and a request always matches the
  * variant it made. Fields also pass through every verdict.
  */
+#include "http/conditions.h"
 #include "http/glob.h"
 #include "http/key.h"
-#include "http/policy.h"
+#include "http/policy_storing.h"
+#include "http/stored_fields.h"
+#include "http/vary.h"
 
 #include <stdlib.h>
 
@@ -85,13 +88,13 @@ static void fuzz_fields(struct span input)
 	if (message_parse_fields(&head, input) == 0) {
 		head.method = span_of("GET");
 		head.status = 200;
-		if (key_vary(&head, &head, &out) == 0 && !key_vary_matches(buf_str(&out), &head))
+		if (vary_text(&head, &head, &out) == 0 && !vary_matches(buf_str(&out), &head))
 			abort();
 		struct policy_exchange x = {
 		    .request = &head, .response = &head, .asked_at = 1000, .answered_at = 1001, .freshened_by = &head};
-		policy_judge_storing(&policy, &x, &storing);
-		policy_judge_condition(&head, &head, 1000);
-		policy_update_fields(&head, &head, true, &out);
+		policy_storing_judge(&policy, &x, &storing);
+		conditions_judge(&head, &head, 1000);
+		stored_fields_update(&head, &head, true, &out);
 	}
 	buf_fini(&out);
 	message_fini(&head);

@@ -3,6 +3,7 @@
  * and a head that was taken is taken again when it is written out anew.
  */
 #include "http/chunked.h"
+#include "http/framing.h"
 #include "http/message.h"
 
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static void fuzz_request(struct span input)
 	struct head head, again;
 	struct fault fault;
 	struct buf out;
-	enum message_framing framing;
+	enum framing framing;
 	int64_t length;
 	message_init(&head);
 	message_init(&again);
@@ -39,11 +40,11 @@ static void fuzz_request(struct span input)
 		if (head.bytes > input.len || message_parse_request(&again, buf_span(&out), &fault) != MESSAGE_WHOLE ||
 		    again.count != head.count || again.bytes != out.len)
 			abort();
-		message_request_framing(&head, &framing, &length, &fault);
+		framing_of_request(&head, &framing, &length, &fault);
 		message_keeps_alive(&head);
 	}
 	if (message_parse_fields(&head, input) == 0)
-		message_response_framing(&head, span_of("GET"), &framing, &length, &fault);
+		framing_of_response(&head, span_of("GET"), &framing, &length, &fault);
 	buf_fini(&out);
 	message_fini(&head);
 	message_fini(&again);

@@ -1,5 +1,6 @@
 /* What requests are called: URLs in one spelling, targets in five ways, variants. */
 #include "http/key.h"
+#include "http/vary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -553,9 +554,9 @@ static char *variant_of(const char *response_fields, const char *request_fields)
 	buf_init(&out, BUF_VARY);
 	assert_int_equal(message_parse_fields(&request, span_of(request_fields)), 0);
 	assert_int_equal(message_parse_fields(&response, span_of(response_fields)), 0);
-	char *text = key_vary(&response, &request, &out) == 0 ? buf_take(&out) : NULL;
+	char *text = vary_text(&response, &request, &out) == 0 ? buf_take(&out) : NULL;
 	if (text != NULL)
-		assert_true(key_vary_matches(text, &request));
+		assert_true(vary_matches(text, &request));
 	buf_fini(&out);
 	message_fini(&request);
 	message_fini(&response);
@@ -650,7 +651,7 @@ static void a_request_matches_only_the_variant_it_would_make(void **state)
 		struct head request;
 		message_init(&request);
 		assert_int_equal(message_parse_fields(&request, span_of(rows[i].request)), 0);
-		bool matches = key_vary_matches(rows[i].variant, &request);
+		bool matches = vary_matches(rows[i].variant, &request);
 		message_fini(&request);
 		if (matches != rows[i].matches)
 			fail_msg("9111 4.1: <%s> and <%s>: %s", rows[i].variant, rows[i].request, rows[i].reason);
@@ -721,7 +722,7 @@ static void a_variant_that_is_as_good_suits(void **state)
 		message_init(&response);
 		assert_int_equal(message_parse_fields(&request, span_of(rows[i].request)), 0);
 		assert_int_equal(message_parse_fields(&response, span_of(rows[i].response)), 0);
-		bool suits = key_vary_suits(rows[i].variant, &response, &request);
+		bool suits = vary_suits(rows[i].variant, &response, &request);
 		message_fini(&request);
 		message_fini(&response);
 		if (suits != rows[i].suits)
@@ -744,14 +745,14 @@ static void a_variant_beyond_the_ceiling_is_never_made(void **state)
 		buf_addc(&fields, 'x');
 	assert_int_equal(message_parse_fields(&request, buf_span(&fields)), 0);
 	assert_int_equal(message_parse_fields(&response, span_of("Vary: Foo\n")), 0);
-	assert_int_equal(key_vary(&response, &request, &out), -1);
+	assert_int_equal(vary_text(&response, &request, &out), -1);
 	struct buf many;
 	buf_init(&many, BUF_HEAD);
 	buf_adds(&many, "Vary: ");
 	for (int i = 0; i < 1000; i++)
 		buf_addf(&many, "n%d,", i);
 	assert_int_equal(message_parse_fields(&response, buf_span(&many)), 0);
-	assert_int_equal(key_vary(&response, &request, &out), -1);
+	assert_int_equal(vary_text(&response, &request, &out), -1);
 	buf_fini(&many);
 	buf_fini(&fields);
 	buf_fini(&out);

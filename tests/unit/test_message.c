@@ -1,5 +1,7 @@
 /* Heads and framing (RFC 9112): what is taken, what is refused and with which status. */
+#include "http/framing.h"
 #include "http/message.h"
+#include "http/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -233,7 +235,7 @@ static void field_lines_are_limited_in_bytes_and_not_in_number(void **state)
 
 struct framed {
 	const char *section, *fields;
-	enum message_framing framing;
+	enum framing framing;
 	int64_t length;
 	int status; /* of the fault; 0: none */
 	const char *reason;
@@ -243,12 +245,12 @@ static void a_request_body_is_framed_in_one_way_or_refused(void **state)
 {
 	(void)state;
 	static const struct framed rows[] = {
-	    {"9112 6.3", "", MESSAGE_NO_BODY, 0, 0, "neither field"},
-	    {"9112 6.3", "Content-Length: 0\r\n", MESSAGE_LENGTH, 0, 0, "length 0"},
-	    {"9112 6.3", "Content-Length: 42\r\n", MESSAGE_LENGTH, 42, 0, "a length"},
-	    {"9110 8.6", "Content-Length: 42, 42\r\n", MESSAGE_LENGTH, 42, 0, "the same twice"},
-	    {"9112 6.1", "Transfer-Encoding: Chunked\r\n", MESSAGE_CHUNKED, 0, 0, "chunked"},
-	    {"9112 6.1", "Transfer-Encoding: ,chunked\r\n", MESSAGE_CHUNKED, 0, 0, "in a list"},
+	    {"9112 6.3", "", FRAMING_NO_BODY, 0, 0, "neither field"},
+	    {"9112 6.3", "Content-Length: 0\r\n", FRAMING_LENGTH, 0, 0, "length 0"},
+	    {"9112 6.3", "Content-Length: 42\r\n", FRAMING_LENGTH, 42, 0, "a length"},
+	    {"9110 8.6", "Content-Length: 42, 42\r\n", FRAMING_LENGTH, 42, 0, "the same twice"},
+	    {"9112 6.1", "Transfer-Encoding: Chunked\r\n", FRAMING_CHUNKED, 0, 0, "chunked"},
+	    {"9112 6.1", "Transfer-Encoding: ,chunked\r\n", FRAMING_CHUNKED, 0, 0, "in a list"},
 	    {"9112 6.3", "Content-Length: 1\r\nContent-Length: 2\r\n", 0, 0, 400, "two lengths"},
 	    {"9112 6.3", "Content-Length: 1, 2\r\n", 0, 0, 400, "two lengths in one line"},
 	    {"9112 6.3", "Content-Length: -1\r\n", 0, 0, 400, "a sign"},
@@ -257,7 +259,7 @@ static void a_request_body_is_framed_in_one_way_or_refused(void **state)
 	    {"9112 6.3", "Content-Length: 0x1\r\n", 0, 0, 400, "hex"},
 	    {"9112 6.3", "Content-Length:\r\n", 0, 0, 400, "empty"},
 	    {"9112 6.3", "Content-Length: 9223372036854775808\r\n", 0, 0, 400, "2^63"},
-	    {"9112 6.3", "Content-Length: 9223372036854775807\r\n", MESSAGE_LENGTH, INT64_MAX, 0, "2^63 - 1"},
+	    {"9112 6.3", "Content-Length: 9223372036854775807\r\n", FRAMING_LENGTH, INT64_MAX, 0, "2^63 - 1"},
 	    {"9112 6.1", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 0, 0, 400, "both"},
 	    {"9112 6.1", "Transfer-Encoding: chunked, chunked\r\n", 0, 0, 400, "chunked twice"},
 	    {"9112 6.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 0, 0, 400,
@@ -271,11 +273,11 @@ static void a_request_body_is_framed_in_one_way_or_refused(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char text[256];
-		enum message_framing framing = MESSAGE_NO_BODY;
+		enum framing framing = FRAMING_NO_BODY;
 		int64_t length = 0;
 		snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "%s\r\n", rows[i].fields);
 		assert_int_equal(parse(text), MESSAGE_WHOLE);
-		int result = message_request_framing(&head, &framing, &length, &fault);
+		int result = framing_of_request(&head, &framing, &length, &fault);
 		bool right = rows[i].status != 0
 				 ? result == -1 && fault.status == rows[i].status
 				 : result == 0 && framing == rows[i].framing && length == rows[i].length;
@@ -283,10 +285,10 @@ static void a_request_body_is_framed_in_one_way_or_refused(void **state)
 			fail_msg("%s: %s: result %d, framing %d, length %lld, status %d", rows[i].section,
 			    rows[i].reason, result, framing, (long long)length, fault.status);
 	}
-	enum message_framing framing;
+	enum framing framing;
 	int64_t length;
 	assert_int_equal(parse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), MESSAGE_WHOLE);
-	assert_int_equal(message_request_framing(&head, &framing, &length, &fault), -1);
+	assert_int_equal(framing_of_request(&head, &framing, &length, &fault), -1);
 	assert_int_equal(fault.status, 400); /* RFC 9112 6.1 */
 }
 
@@ -297,22 +299,22 @@ static void a_response_body_is_framed_by_method_and_status_first(void **state)
 		const char *section, *method;
 		int status;
 		const char *fields;
-		enum message_framing framing;
+		enum framing framing;
 		int64_t length;
 		int fault;
 		const char *reason;
 	} rows[] = {
-	    {"9112 6.3", "GET", 200, "Content-Length: 5\n", MESSAGE_LENGTH, 5, 0, "a length"},
-	    {"9112 6.3", "GET", 200, "", MESSAGE_UNTIL_CLOSE, 0, 0, "neither"},
-	    {"9112 6.3", "HEAD", 200, "Content-Length: 5\n", MESSAGE_NO_BODY, 0, 0, "HEAD"},
-	    {"9112 6.3", "GET", 204, "Content-Length: 5\n", MESSAGE_NO_BODY, 0, 0, "204"},
-	    {"9112 6.3", "GET", 304, "Transfer-Encoding: chunked\n", MESSAGE_NO_BODY, 0, 0, "304"},
-	    {"9112 6.3", "GET", 103, "", MESSAGE_NO_BODY, 0, 0, "1xx"},
-	    {"9112 6.3", "CONNECT", 200, "", MESSAGE_NO_BODY, 0, 0, "a tunnel"},
-	    {"9112 6.3", "CONNECT", 403, "Content-Length: 5\n", MESSAGE_LENGTH, 5, 0, "no tunnel"},
-	    {"9112 6.3", "GET", 200, "Content-Length: 5\nTransfer-Encoding: chunked\n", MESSAGE_CHUNKED, 0, 0,
+	    {"9112 6.3", "GET", 200, "Content-Length: 5\n", FRAMING_LENGTH, 5, 0, "a length"},
+	    {"9112 6.3", "GET", 200, "", FRAMING_UNTIL_CLOSE, 0, 0, "neither"},
+	    {"9112 6.3", "HEAD", 200, "Content-Length: 5\n", FRAMING_NO_BODY, 0, 0, "HEAD"},
+	    {"9112 6.3", "GET", 204, "Content-Length: 5\n", FRAMING_NO_BODY, 0, 0, "204"},
+	    {"9112 6.3", "GET", 304, "Transfer-Encoding: chunked\n", FRAMING_NO_BODY, 0, 0, "304"},
+	    {"9112 6.3", "GET", 103, "", FRAMING_NO_BODY, 0, 0, "1xx"},
+	    {"9112 6.3", "CONNECT", 200, "", FRAMING_NO_BODY, 0, 0, "a tunnel"},
+	    {"9112 6.3", "CONNECT", 403, "Content-Length: 5\n", FRAMING_LENGTH, 5, 0, "no tunnel"},
+	    {"9112 6.3", "GET", 200, "Content-Length: 5\nTransfer-Encoding: chunked\n", FRAMING_CHUNKED, 0, 0,
 		"chunked overrides a length"},
-	    {"9112 6.3", "GET", 200, "Content-Length: 5\nContent-Length: 5\n", MESSAGE_LENGTH, 5, 0,
+	    {"9112 6.3", "GET", 200, "Content-Length: 5\nContent-Length: 5\n", FRAMING_LENGTH, 5, 0,
 		"identical lengths are one"},
 	    {"9112 6.3", "GET", 200, "Content-Length: 5\nContent-Length: 6\n", 0, 0, 502, "differing"},
 	    {"9112 7.2", "GET", 200, "Transfer-Encoding: gzip, chunked\n", 0, 0, 502, "compressed"},
@@ -331,19 +333,19 @@ static void a_response_body_is_framed_by_method_and_status_first(void **state)
 	    {"9112 7", "GET", 200, "Transfer-Encoding: x, chunked\n", 0, 0, 502, "unknown, then chunked"},
 	    {"9112 7", "GET", 200, "Transfer-Encoding: identity, x\n", 0, 0, 502, "unknown, after identity"},
 	    {"9112 7", "GET", 200, "Transfer-Encoding: \n", 0, 0, 502, "empty"},
-	    {"9112 6.3", "HEAD", 200, "Transfer-Encoding: x\n", MESSAGE_NO_BODY, 0, 0, "HEAD has no body to decode"},
-	    {"9112 6.3", "GET", 304, "Transfer-Encoding: x\n", MESSAGE_NO_BODY, 0, 0, "nor has 304"},
-	    {"7230 A.2", "GET", 200, "Transfer-Encoding: identity\nContent-Length: 5\n", MESSAGE_LENGTH, 5, 0,
+	    {"9112 6.3", "HEAD", 200, "Transfer-Encoding: x\n", FRAMING_NO_BODY, 0, 0, "HEAD has no body to decode"},
+	    {"9112 6.3", "GET", 304, "Transfer-Encoding: x\n", FRAMING_NO_BODY, 0, 0, "nor has 304"},
+	    {"7230 A.2", "GET", 200, "Transfer-Encoding: identity\nContent-Length: 5\n", FRAMING_LENGTH, 5, 0,
 		"identity once was a coding"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct head response;
-		enum message_framing framing = MESSAGE_NO_BODY;
+		enum framing framing = FRAMING_NO_BODY;
 		int64_t length = 0;
 		message_init(&response);
 		assert_int_equal(message_parse_fields(&response, span_of(rows[i].fields)), 0);
 		response.status = rows[i].status;
-		int result = message_response_framing(&response, span_of(rows[i].method), &framing, &length, &fault);
+		int result = framing_of_response(&response, span_of(rows[i].method), &framing, &length, &fault);
 		bool right = rows[i].fault != 0 ? result == -1 && fault.status == rows[i].fault
 						: result == 0 && framing == rows[i].framing && length == rows[i].length;
 		message_fini(&response);
@@ -451,10 +453,10 @@ static void the_version_and_connection_decide_what_stays_open(void **state)
 static void known_statuses_have_a_reason_phrase(void **state)
 {
 	(void)state;
-	assert_string_equal(message_reason(200), "OK");
-	assert_string_equal(message_reason(508), "Loop Detected");
-	assert_string_equal(message_reason(299), "");
-	assert_string_equal(message_reason(-1), "");
+	assert_string_equal(status_reason(200), "OK");
+	assert_string_equal(status_reason(508), "Loop Detected");
+	assert_string_equal(status_reason(299), "");
+	assert_string_equal(status_reason(-1), "");
 }
 
 static int start(void **state)

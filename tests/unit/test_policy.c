@@ -3,7 +3,8 @@
  * was asked and answered, and what must follow. Where a row has no Date, the response came without
  * one. Reuse is in test_policy_use.c.
  */
-#include "http/policy.h"
+
+#include "http/policy_storing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,7 +59,7 @@ static void check_storing(const struct policy *policy, const struct storing *row
 		struct policy_storing got;
 		read_heads(rows[i].request, rows[i].status, rows[i].response);
 		struct policy_exchange x = exchange(NOW, NULL);
-		policy_judge_storing(policy, &x, &got);
+		policy_storing_judge(policy, &x, &got);
 		bool stored = rows[i].fresh_for_s != NOT_STORED;
 		bool right = stored ? got.store && got.fresh_for_s == rows[i].fresh_for_s &&
 					  got.stale_for_s == rows[i].stale_for_s
@@ -160,7 +161,7 @@ static void what_may_not_be_stored_is_not(void **state)
 		struct policy_storing got;
 		request.method = span_of(methods[i]);
 		struct policy_exchange x = exchange(NOW, NULL);
-		policy_judge_storing(&shared, &x, &got);
+		policy_storing_judge(&shared, &x, &got);
 		assert_false(got.store);
 	}
 }
@@ -312,7 +313,7 @@ static void age_on_arrival_is_counted(void **state)
 		snprintf(fields, sizeof fields, "Cache-Control: max-age=3600\n%s", rows[i].response);
 		read_heads("", 200, fields);
 		struct policy_exchange x = exchange(NOW - rows[i].delay_s, NULL);
-		policy_judge_storing(&shared, &x, &got);
+		policy_storing_judge(&shared, &x, &got);
 		if (!got.store || got.initial_age_s != rows[i].age_s || got.fresh_for_s != 3600 - rows[i].age_s)
 			fail_msg("%s: %s: age %lld: %s", rows[i].section, rows[i].response,
 			    (long long)got.initial_age_s, rows[i].reason);
@@ -326,7 +327,7 @@ static void after_a_304_its_age_and_date_count(void **state)
 	read_heads("", 200, "Date: " DAYS_AGO_20 "\nCache-Control: max-age=3600\nETag: \"a\"\n");
 	assert_int_equal(message_parse_fields(&update, span_of("Age: 10\n")), 0);
 	struct policy_exchange x = exchange(NOW, &update);
-	policy_judge_storing(&shared, &x, &got);
+	policy_storing_judge(&shared, &x, &got);
 	assert_true(got.store);
 	assert_int_equal(got.initial_age_s, 10);
 	assert_int_equal(got.fresh_for_s, 3590);
@@ -360,7 +361,7 @@ static void an_answer_to_post_is_stored_when_it_says_that_it_is_the_target(void 
 		    .asked_at = NOW,
 		    .answered_at = NOW,
 		    .represents_target = rows[i].represents_target};
-		policy_judge_storing(&shared, &x, &got);
+		policy_storing_judge(&shared, &x, &got);
 		if (got.store != rows[i].stored)
 			fail_msg("%s: %s: %s: %s", rows[i].section, rows[i].method, got.reason, rows[i].reason);
 	}
@@ -372,10 +373,10 @@ static void a_part_is_judged_as_its_whole(void **state)
 	read_heads("Range: bytes=0-1\n", 206, "ETag: \"a\"\nCache-Control: max-age=60\n");
 	struct policy_exchange x = {.request = &request, .response = &response, .asked_at = NOW, .answered_at = NOW};
 	struct policy_storing got;
-	policy_judge_storing(&shared, &x, &got);
+	policy_storing_judge(&shared, &x, &got);
 	assert_false(got.store);
 	x.part = true;
-	policy_judge_storing(&shared, &x, &got);
+	policy_storing_judge(&shared, &x, &got);
 	assert_true(got.store);
 	assert_int_equal(got.fresh_for_s, 60);
 }
@@ -403,7 +404,7 @@ static void a_reason_is_a_sentence_with_its_section(void **state)
 		struct policy_storing got;
 		read_heads("", 200, rows[i].response);
 		struct policy_exchange x = exchange(NOW, NULL);
-		policy_judge_storing(&shared, &x, &got);
+		policy_storing_judge(&shared, &x, &got);
 		assert_string_equal(got.reason, rows[i].reason);
 	}
 }
@@ -442,20 +443,20 @@ static void what_the_origin_withdraws_is_told_from_what_a_client_provokes(void *
 		struct policy_storing verdict;
 		read_heads(rows[i].request, rows[i].status, rows[i].response);
 		struct policy_exchange x = exchange(NOW, NULL);
-		policy_judge_storing(&shared, &x, &verdict);
-		if (policy_withdraws(&shared, &x, &verdict) != rows[i].withdraws)
+		policy_storing_judge(&shared, &x, &verdict);
+		if (policy_storing_withdraws(&shared, &x, &verdict) != rows[i].withdraws)
 			fail_msg("%s%d %s: %s", rows[i].request, rows[i].status, rows[i].response, rows[i].reason);
 	}
 	read_heads("Authorization: x\n", 404, "");
 	struct policy_storing verdict = {.store = false};
 	struct policy_exchange x = exchange(NOW, NULL);
-	assert_true(policy_withdraws(&private, &x, &verdict)); /* all requests are one user's */
+	assert_true(policy_storing_withdraws(&private, &x, &verdict)); /* all requests are one user's */
 	read_heads("", 200, "");
 	verdict.rule_id = 3;
-	assert_false(policy_withdraws(&shared, &x, &verdict)); /* a rule forbids it, not the origin */
+	assert_false(policy_storing_withdraws(&shared, &x, &verdict)); /* a rule forbids it, not the origin */
 	request.method = span_of("HEAD");
 	response.status = 404;
-	assert_false(policy_withdraws(&shared, &x, &verdict));
+	assert_false(policy_storing_withdraws(&shared, &x, &verdict));
 }
 
 static int start(void **state)

@@ -1,6 +1,7 @@
 /* When what is stored may be used (RFC 9111 4, 5.2.1; RFC 5861; RFC 8246). Storing is in
  * test_policy.c. */
-#include "http/policy.h"
+
+#include "http/policy_use.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +54,7 @@ static void check_use(const struct policy *policy, const struct use *rows, size_
 		request_directives_read(&request, &demand);
 		struct policy_stored stored =
 		    stored_row(NOW - 100, 50, NOW + rows[i].ttl_s, NOW + rows[i].ttl_s + rows[i].buffer);
-		policy_judge_use(policy, &demand, &stored, NOW, &got);
+		policy_use_judge(policy, &demand, &stored, NOW, &got);
 		if (got.verdict != rows[i].verdict || got.stale_if_unreachable != rows[i].unreachable ||
 		    got.stale_if_5xx != rows[i].on_5xx || strcmp(got.fwd, rows[i].fwd) != 0 || got.age_s != 150 ||
 		    got.ttl_s != rows[i].ttl_s || got.reason[0] == '\0')
@@ -187,7 +188,7 @@ static void what_is_no_whole_response_is_a_miss(void **state)
 		read_heads("", statuses[i], "");
 		request_directives_read(&request, &demand);
 		struct policy_stored stored = stored_row(NOW, 0, NOW + 100, NOW + 200);
-		policy_judge_use(&shared, &demand, &stored, NOW, &got);
+		policy_use_judge(&shared, &demand, &stored, NOW, &got);
 		assert_int_equal(got.verdict, POLICY_MISS);
 		assert_false(got.stale_if_unreachable);
 	}
@@ -206,7 +207,7 @@ static void columns_may_hold_anything(void **state)
 			for (size_t c = 0; c < 5; c++) {
 				struct policy_stored stored =
 				    stored_row(extremes[a], extremes[b], extremes[c], extremes[(a + b + c) % 5]);
-				policy_judge_use(&shared, &demand, &stored, NOW, &got);
+				policy_use_judge(&shared, &demand, &stored, NOW, &got);
 				assert_true(got.age_s >= 0);
 			}
 }

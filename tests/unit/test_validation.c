@@ -1,6 +1,10 @@
 /* Conditions (RFC 9110 13), and fields as they are stored and freshened (RFC 9111 3.1, 3.2, 4.3.4).
  */
-#include "http/policy.h"
+
+#include "http/conditions.h"
+#include "http/content_coding.h"
+#include "http/freshening.h"
+#include "http/stored_fields.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,8 +73,8 @@ static void a_condition_is_judged_against_what_is_stored(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].request, 200, rows[i].response);
-		enum policy_condition want = rows[i].not_modified ? POLICY_NOT_MODIFIED : POLICY_GO_ON;
-		if (policy_judge_condition(&request, &response, NOW) != want)
+		enum conditions_verdict want = rows[i].not_modified ? CONDITIONS_NOT_MODIFIED : CONDITIONS_GO_ON;
+		if (conditions_judge(&request, &response, NOW) != want)
 			fail_msg("%s: %s/ %s: %s", rows[i].section, rows[i].request, rows[i].response, rows[i].reason);
 	}
 }
@@ -79,12 +83,12 @@ static void only_a_get_or_head_of_a_200_is_conditional(void **state)
 {
 	(void)state;
 	read_heads("If-None-Match: *\n", 404, "ETag: \"a\"\n");
-	assert_int_equal(policy_judge_condition(&request, &response, NOW), POLICY_GO_ON);
+	assert_int_equal(conditions_judge(&request, &response, NOW), CONDITIONS_GO_ON);
 	response.status = 200;
 	request.method = span_of("HEAD");
-	assert_int_equal(policy_judge_condition(&request, &response, NOW), POLICY_NOT_MODIFIED);
+	assert_int_equal(conditions_judge(&request, &response, NOW), CONDITIONS_NOT_MODIFIED);
 	request.method = span_of("POST");
-	assert_int_equal(policy_judge_condition(&request, &response, NOW), POLICY_GO_ON);
+	assert_int_equal(conditions_judge(&request, &response, NOW), CONDITIONS_GO_ON);
 }
 
 static void a_range_is_taken_only_of_what_if_range_names(void **state)
@@ -112,7 +116,7 @@ static void a_range_is_taken_only_of_what_if_range_names(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].request, 200, rows[i].response);
-		if (policy_range_applies(&request, &response, NOW) != rows[i].applies)
+		if (conditions_range_applies(&request, &response, NOW) != rows[i].applies)
 			fail_msg("%s: %s/ %s: %s", rows[i].section, rows[i].request, rows[i].response, rows[i].reason);
 	}
 }
@@ -142,7 +146,7 @@ static void fields_are_stored_end_to_end_and_in_order(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads("", 200, rows[i].received);
-		assert_int_equal(policy_stored_fields(&response, NOW, &out), 0);
+		assert_int_equal(stored_fields_make(&response, NOW, &out), 0);
 		if (strcmp(buf_str(&out), rows[i].stored) != 0)
 			fail_msg("%s: gave\n%s: %s", rows[i].section, buf_str(&out), rows[i].reason);
 	}
@@ -175,7 +179,7 @@ static void a_304_replaces_fields_of_the_same_name(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].update, 200, rows[i].stored);
-		assert_int_equal(policy_update_fields(&response, &request, true, &out), 0);
+		assert_int_equal(stored_fields_update(&response, &request, true, &out), 0);
 		if (strcmp(buf_str(&out), rows[i].result) != 0)
 			fail_msg("9111 %s: gave\n%s: %s", rows[i].section, buf_str(&out), rows[i].reason);
 	}
@@ -200,8 +204,8 @@ static void codings_are_compared_by_name_and_order(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].a, 200, rows[i].b);
-		if (policy_same_coding(&request, &response) != rows[i].same ||
-		    policy_same_coding(&response, &request) != rows[i].same)
+		if (content_coding_is_same(&request, &response) != rows[i].same ||
+		    content_coding_is_same(&response, &request) != rows[i].same)
 			fail_msg("%s and %s: %s", rows[i].a, rows[i].b, rows[i].reason);
 	}
 }
@@ -228,7 +232,7 @@ static void fields_that_directives_name_are_not_kept(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct policy policy = {rows[i].private_cache, NULL, 0};
 		read_heads("", 200, rows[i].response);
-		assert_int_equal(policy_kept_fields(&policy, NULL, &response, &out), 0);
+		assert_int_equal(stored_fields_kept(&policy, NULL, &response, &out), 0);
 		if (strcmp(buf_str(&out), rows[i].kept) != 0)
 			fail_msg(
 			    "%s: %s: kept %s: %s", rows[i].section, rows[i].response, buf_str(&out), rows[i].reason);
@@ -256,7 +260,7 @@ static void a_head_freshens_what_it_agrees_with(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].head, 200, rows[i].stored);
-		if (policy_head_freshens(&request, &response, 5) != rows[i].freshens)
+		if (freshening_head_applies(&request, &response, 5) != rows[i].freshens)
 			fail_msg("4.3.5: %s / %s: %s", rows[i].head, rows[i].stored, rows[i].reason);
 	}
 }
@@ -283,7 +287,7 @@ static void a_304_with_another_validator_freshens_nothing(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		read_heads(rows[i].update, 200, rows[i].stored);
-		if (policy_freshens(&request, &response) != rows[i].freshens)
+		if (freshening_applies(&request, &response) != rows[i].freshens)
 			fail_msg("9111 4.3.4: %s/ %s: %s", rows[i].update, rows[i].stored, rows[i].reason);
 	}
 }
@@ -294,8 +298,8 @@ static void fields_beyond_the_ceiling_are_an_error(void **state)
 	struct buf small;
 	buf_init(&small, 10);
 	read_heads("B: 1\n", 200, "Name: a longer value\n");
-	assert_int_equal(policy_stored_fields(&response, NOW, &small), -1);
-	assert_int_equal(policy_update_fields(&response, &request, true, &small), -1);
+	assert_int_equal(stored_fields_make(&response, NOW, &small), -1);
+	assert_int_equal(stored_fields_update(&response, &request, true, &small), -1);
 	buf_fini(&small);
 }
 

@@ -172,17 +172,20 @@ static void set_target(const struct transfer_context *t, struct fetch *f)
 		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, "*");
 }
 
-/* Credentials that authenticate the connection, not the request (RFC 4559; MS-NLMP). */
+/* Credentials that authenticate the connection, not the request (RFC 4559; MS-NLMP). In a list of
+ * credentials each member counts. */
 static bool binds_connection(const char *line)
 {
 	static const char *const schemes[] = {"NTLM", "Negotiate", "Kerberos", "Nego2"};
 	if (strncasecmp(line, "Authorization:", 14) != 0)
 		return false;
-	line += 14 + strspn(line + 14, " \t");
-	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-		size_t n = strlen(schemes[i]);
-		if (strncasecmp(line, schemes[i], n) == 0 && strchr(" \t", line[n]) != NULL)
-			return true;
+	for (const char *at = line + 14; at != NULL; at = strchr(at, ',')) {
+		at += strspn(at, ", \t");
+		for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+			size_t n = strlen(schemes[i]);
+			if (strncasecmp(at, schemes[i], n) == 0 && strchr(", \t", at[n]) != NULL)
+				return true;
+		}
 	}
 	return false;
 }
@@ -314,7 +317,8 @@ static bool is_proxys_fault(const char *proxy, CURL *easy, CURLcode code)
 	case CURLE_OPERATION_TIMEDOUT:
 		return connected_us <= 0;
 	case CURLE_RECV_ERROR:
-		return answer >= 300 || (answer == 0 && ready_us <= 0); /* it refused CONNECT, or ended without a word */
+		return answer >= 300 || (answer == 0 && ready_us <= 0); /* it refused CONNECT, or ended without a word
+									 */
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return strncasecmp(proxy, "https:", 6) == 0 && answer == 0;

@@ -127,8 +127,8 @@ void browser_end(struct exchange *x)
 
 /* --- the response --- */
 
-/* HTML, XHTML, XML and SVG, and what a browser may take for one of them: no type, or one that asks for sniffing (MIME
- * Sniffing 7). */
+/* HTML, XHTML, XML and SVG, and what a browser may take for one of them: no type, one that asks for sniffing, or one
+ * that breaks the grammar, which counts as none (MIME Sniffing 4.4 and 7). */
 static bool is_document_type(struct span type)
 {
 	static const char *const names[] = {
@@ -137,7 +137,9 @@ static bool is_document_type(struct span type)
 	if (semicolon != NULL)
 		type.len = (size_t)(semicolon - type.at);
 	type = span_trim(type);
-	if (memchr(type.at, '/', type.len) == NULL ||
+	const char *slash = memchr(type.at, '/', type.len);
+	size_t before = slash != NULL ? (size_t)(slash - type.at) : 0;
+	if (!message_is_token(span_make(type.at, before)) || !message_is_token(span_from(type, before + 1)) ||
 	    (type.len > 4 && span_is_nocase(span_from(type, type.len - 4), "+xml")))
 		return true;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

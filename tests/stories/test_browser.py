@@ -150,7 +150,8 @@ def test_rules_hold_on_the_host_of_a_site(curlew, origin):
 # --- what cannot be moved is sandboxed ---
 
 DOCUMENTS = ["text/html", "TEXT/HTML; charset=utf-8", "application/xhtml+xml", "text/xml", "application/xml", "image/svg+xml", "application/atom+xml",
-             "text/plain, text/html", "unknown/unknown", "*/*", "nonsense", "", None]
+             "text/plain, text/html", "unknown/unknown", "*/*", "nonsense", "text/", "/html", "text/html\x0c",
+             "text/pl ain", "text/plain/html", "", None]
 OTHERS = ["text/plain", "application/pdf", "image/png", "application/json", "text/css", "text/javascript", "application/octet-stream"]
 
 

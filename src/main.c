@@ -1,4 +1,5 @@
 /* curlew: a caching fetch proxy whose cache can be opened with the sqlite3 shell. Here only the verb is found. */
+#include "base/log.h"
 #include "base/output.h"
 #include "fetch/engine.h"
 #include "verbs/verbs.h"
@@ -51,7 +52,7 @@ static int finish(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	fprintf(stderr, "curlew: standard output: %s\n", strerror(errno));
+	log_say("standard output: %s", strerror(errno));
 	return status == 0 ? 1 : status;
 }
 
@@ -60,7 +61,7 @@ static int run_verb(int argc, char **argv)
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(argv[0], verbs[i].name) == 0)
 			return verbs[i].run(argc, argv);
-	fprintf(stderr, "curlew: %s: %s (see `curlew --help`)\n", argv[0],
+	log_say("%s: %s (see `curlew --help`)", argv[0],
 	    argv[0][0] == '-' ? "options come after the verb" : "no such verb");
 	return 2;
 }

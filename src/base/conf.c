@@ -5,6 +5,7 @@
  */
 #include "base/conf_internal.h"
 
+#include "base/log.h"
 #include "base/units.h"
 
 #include <assert.h>
@@ -262,11 +263,11 @@ int conf_set(struct conf *c, size_t i, const char *text, const char *source, con
 	struct conf_value fresh = {.source = source};
 	const char *form = find_fault(row, text, &fresh);
 	if (form != NULL) {
-		fprintf(stderr, "curlew: %s: '%s' is not understood (give %s)\n", called, text, form);
+		log_say("%s: '%s' is not understood (give %s)", called, text, form);
 		return -1;
 	}
 	if (row->type == ONCE && v->source == source && strcmp(v->texts[0], text) != 0) {
-		fprintf(stderr, "curlew: %s: given twice, '%s' and '%s' (give one)\n", called, v->texts[0], text);
+		log_say("%s: given twice, '%s' and '%s' (give one)", called, v->texts[0], text);
 		return -1;
 	}
 	/* A list adds up within one source; a later source replaces it whole. */
@@ -278,7 +279,7 @@ int conf_set(struct conf *c, size_t i, const char *text, const char *source, con
 		free(copy);
 		if (texts != NULL)
 			v->texts = texts;
-		fprintf(stderr, "curlew: %s: out of memory\n", called);
+		log_say("%s: out of memory", called);
 		return -1;
 	}
 	texts[v->count] = copy;
@@ -344,7 +345,7 @@ static int find_cache_dir(struct conf *c)
 	else if ((home = home_dir()) != NULL)
 		buf_addf(&path, "%s/.cache/curlew", home);
 	else
-		fprintf(stderr, "curlew: cache: neither $HOME nor $CURLEW_CACHE is set (give --cache DIR)\n");
+		log_say("cache: neither $HOME nor $CURLEW_CACHE is set (give --cache DIR)");
 	if (path.len > 0)
 		c->cache_dir = buf_take(&path);
 	buf_fini(&path);

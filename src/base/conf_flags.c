@@ -1,6 +1,8 @@
 /* The command line, by getopt_long(3). */
 #include "base/conf_internal.h"
 
+#include "base/log.h"
+
 #include <getopt.h>
 #include <stdio.h>
 
@@ -80,7 +82,7 @@ static void report_mistake(const struct conf *c, int code, int which, const char
 		snprintf(called, sizeof called, "an option that is not ASCII");
 	if (which == 0 && count_of(longs, called + 2, strlen(called + 2)) > 1)
 		why = "may mean several options";
-	fprintf(stderr, "curlew: %s: %s: %s (see `curlew %s --help`)\n", c->verb->name, called, why, c->verb->name);
+	log_say("%s: %s: %s (see `curlew %s --help`)", c->verb->name, called, why, c->verb->name);
 }
 
 enum conf_parsed conf_read_flags(struct conf *c, int argc, char **argv, bool apply, const char **config)

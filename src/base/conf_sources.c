@@ -1,6 +1,8 @@
 /* The environment and the configuration file. */
 #include "base/conf_internal.h"
 
+#include "base/log.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -38,8 +40,7 @@ static void report_unknown_variables(void)
 			known = is_setting(i) && strlen(name) == n && strncmp(*variable, name, n) == 0;
 		}
 		if (!known)
-			fprintf(stderr, "curlew: %.*s: no such setting, ignored (`curlew config` lists them)\n", (int)n,
-			    *variable);
+			log_say("%.*s: no such setting, ignored (`curlew config` lists them)", (int)n, *variable);
 	}
 }
 
@@ -80,11 +81,11 @@ static int read_line(struct conf *c, const char *path, unsigned number, char *li
 	snprintf(called, sizeof called, "%s:%u: %s", path, number, name);
 	size_t i = conf_find(name);
 	if (i == conf_rows || !is_setting(i)) {
-		fprintf(stderr, "curlew: %s: no such setting (`curlew config` lists them)\n", called);
+		log_say("%s: no such setting (`curlew config` lists them)", called);
 		return -1;
 	}
 	if (*value == '\0' && conf_table[i].type != FLAG) {
-		fprintf(stderr, "curlew: %s: no value (write `%s %s`)\n", called, name, conf_table[i].argument);
+		log_say("%s: no value (write `%s %s`)", called, name, conf_table[i].argument);
 		return -1;
 	}
 	return conf_set(c, i, value, c->file_source, called);
@@ -103,13 +104,13 @@ static int read_lines(struct conf *c, const char *path, FILE *f)
 		if (strlen(line) == (size_t)n) {
 			rc = read_line(c, path, number, line + (marked ? strlen(mark) : 0));
 		} else {
-			fprintf(stderr, "curlew: %s:%u: a NUL byte (save the file as UTF-8 text)\n", path, number);
+			log_say("%s:%u: a NUL byte (save the file as UTF-8 text)", path, number);
 			rc = -1;
 		}
 	}
 	free(line);
 	if (rc == 0 && ferror(f)) {
-		fprintf(stderr, "curlew: %s: %s (check --config)\n", path, strerror(errno));
+		log_say("%s: %s (check --config)", path, strerror(errno));
 		rc = -1;
 	}
 	return rc;
@@ -121,7 +122,7 @@ static int read_file(struct conf *c, const char *path, bool must_exist)
 	if (f == NULL) {
 		if (!must_exist && (errno == ENOENT || errno == ENOTDIR))
 			return 0;
-		fprintf(stderr, "curlew: %s: %s (check --config)\n", path, strerror(errno));
+		log_say("%s: %s (check --config)", path, strerror(errno));
 		return -1;
 	}
 	free(c->file_source);

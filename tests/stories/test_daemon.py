@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from curlew import BINARY, clean_environment, run
-from wire import Truncated, eventually
+from wire import PATIENCE, Truncated, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
 
@@ -278,6 +278,20 @@ def test_control_bytes_are_escaped_on_stderr(tmp_path):
     name = b"a\x1bb\x9bc\x7f\xc2\x9bd\ne-b\xc3\xbccher"
     done = run("serve", "--listen", "127.0.0.1:0", "--cache", tmp_path / "cache", "--root", os.fsdecode(bytes(tmp_path) + b"/" + name))
     assert rb"a\x1Bb\x9Bc\x7F\xC2\x9Bd\x0Ae-b" + b"\xc3\xbccher: No such file" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[b"get", b"--\x9b31m"], [b"\x9b31m"], [b"get", b"--size", b"\x9b31m", b"http://a/"],
+                                   [b"get", b"--config", b"/\x9b31m", b"http://a/"]])
+def test_a_word_of_the_command_line_moves_no_cursor(words):
+    done = subprocess.run([BINARY, *words], capture_output=True, env=clean_environment(), timeout=PATIENCE)
+    assert done.returncode != 0 and rb"\x9B" in done.stderr and b"\x9b" not in done.stderr
+
+
+@pytest.mark.parametrize("setting", [b"size \x9b31m", b"\x9b31m 1"])
+def test_a_setting_moves_no_cursor(tmp_path, setting):
+    (tmp_path / "settings").write_bytes(setting + b"\n")
+    done = run("config", "--config", tmp_path / "settings")
+    assert done.returncode == 2 and rb"\x9B" in done.stderr and b"\x9b" not in done.stderr
     assert done.stderr.count(b"\n") == 1
 
 

@@ -383,6 +383,18 @@ static bool is_of_hosts(const char *typed)
 	       memchr(typed, '?', n) == NULL;
 }
 
+/* Could a URL begin with this text, as with "htt", or this text with "http://"? */
+static bool may_begin_url(struct span text)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		size_t n = strlen(schemes[i]);
+		if (strncmp(text.at, schemes[i], text.len < n ? text.len : n) == 0)
+			return true;
+	}
+	return false;
+}
+
 int glob_read(const char *typed, const char *scheme, struct buf *out, const char **why)
 {
 	struct span text = span_trim(span_of(typed));
@@ -403,8 +415,8 @@ int glob_read(const char *typed, const char *scheme, struct buf *out, const char
 		buf_addf(out, "%s://", said);
 		return add_location(span_from(text, n + 3), http && https ? NULL : https ? "https" : "http", out, why);
 	}
-	size_t wild = url_until(text, "*");
-	if (mark != NULL ? wild > n : wild == text.len)
+	size_t wild = url_until(text, "*"), literal = url_until(text, "*?[");
+	if (mark != NULL ? wild > n : wild == text.len || !may_begin_url(span_make(text.at, literal)))
 		return refuse(why, "only http and https URLs are in the cache");
 	return add_text(text, out, why);
 }

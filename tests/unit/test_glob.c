@@ -80,6 +80,8 @@ static void a_glob_is_brought_to_the_form_of_normal_urls(void **state)
 	    {"http://a/x[*", "http://a/x[[]*", "one that is not closed"},
 	    {"http://a/x]*", "http://a/x]*", "one that is not opened"},
 	    {"ftp://a/*", NULL, "another scheme"},
+	    {"http:/a/*", NULL, "one slash"},
+	    {"https:a/*", NULL, "no slash"},
 	    {"httpx://a/*", NULL, "nearly one"},
 	    {"http://a/x#y*", NULL, "a fragment"},
 	    {"*#*", NULL, "a fragment anywhere"},

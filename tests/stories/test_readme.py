@@ -261,3 +261,10 @@ def test_files_named_in_passing_exist():
     for document in DOCUMENTS:
         for name in re.findall(r"`(?:[\w/]+/)?(\w+\.(?:[ch]|sql|py))`", document.read_text()):
             assert name in there | {"sqlite3.h", "curl.h"}, f"{document.name}: {name}"
+
+
+def test_functions_named_in_passing_exist():
+    code = "\n".join(path.read_text() for path in (TOP / "src").rglob("*.[ch]"))
+    for document in DOCUMENTS:
+        for name in re.findall(r"`(\w+)\(\)`", document.read_text()):
+            assert re.search(rf"\b{name}\(", code), f"{document.name}: {name}()"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* How long conn_linger() waits for more bytes, and in all: a client that never stops must not hold a thread. */
 enum { LINGER_MS = 500, LINGER_IN_ALL_MS = 2000 };
 
 struct conn *conn_of_work(struct work *work)
@@ -19,6 +20,7 @@ struct conn *conn_of_work(struct work *work)
 
 void conn_waits(struct conn *c, enum min_rate_wait what, bool waits)
 {
+	/* Relaxed: the first loop reads the bits once a second, and a value that is a moment old does no harm. */
 	if (waits)
 		atomic_fetch_or_explicit(&c->waits, what, memory_order_relaxed);
 	else
@@ -32,7 +34,7 @@ int conn_send_rest(struct conn *c)
 		ssize_t n = send(c->fd, c->rest + done, c->rest_bytes - done, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n <= 0) /* EAGAIN too: the send timeout is over, and the client has taken nothing */
 			break;
 		done += (size_t)n;
 	}
@@ -47,7 +49,7 @@ void conn_linger(struct conn *c)
 	char page[16 << 10];
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
 	int64_t until = clock_ms() + LINGER_IN_ALL_MS;
-	if (c->reset) {
+	if (c->reset) { /* with l_linger 0, close() sends a reset instead of an end that would look orderly */
 		struct linger hard = {.l_onoff = 1, .l_linger = 0};
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 		return;

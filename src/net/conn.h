@@ -1,7 +1,10 @@
 /*
- * conn: one client connection. It belongs either to its loop's thread (waiting for a request) or to one worker (being
- * answered), never to both; the hand-over is `busy`, changed under the loop's lock. A worker knows no loop: it gives
- * the connection back by release().
+ * conn: one client connection.
+ *
+ * It has one owner at a time: the thread of its event loop while it waits for a request, and a pool thread while a
+ * request is served. `busy` says which; it changes under the loop's lock only (server/loop_state.h). The owner may use
+ * every member of the first group without a lock. A pool thread knows no loop: it gives the connection back by calling
+ * release().
  */
 #ifndef CURLEW_NET_CONN_H
 #define CURLEW_NET_CONN_H
@@ -21,45 +24,58 @@ struct context;
 enum { CONN_PEER = 46 }; /* bytes of an address as text, its NUL included */
 
 struct conn {
-	int fd; /* blocking; its send timeout is set */
+	/* the owner's */
+	int fd; /* a blocking socket with a send timeout; nobody closes it but the owner, under the loop's lock */
 	const struct context *context;
-	struct buf in; /* received and not yet consumed; no memory while idle */
-	char *rest;    /* the end of an answer that the loop could not send without waiting, or NULL */
+	struct buf in; /* received and not yet consumed; holds no memory while the connection is idle */
+	char *rest;    /* the end of a response that the loop could not send without blocking; NULL: none */
 	size_t rest_bytes;
-	bool reset;                  /* end it with a reset: an answer whose end is the connection's broke off */
-	bool local;                  /* the peer is on this machine: a loopback address or a unix socket */
-	bool admin;                  /* it came by --admin-listen: curlew's own pages and nothing else */
-	int family;                  /* of the peer, which the socket does not tell any more once it is broken */
-	struct in6_addr peer;        /* an IPv4 address in its first four bytes */
-	const atomic_bool *draining; /* answers should say Connection: close */
-	/* A worker is done: keep to wait for the next request, else to end. The conn is not the worker's any more. */
-	void (*release)(struct conn *, bool keep);
-	struct work work;  /* its place in the threadpool' queue; its client: the peer's address */
-	atomic_uint waits; /* min_rate_wait bits: what its request waits for; by those who wait */
+	bool reset;           /* close it with a reset: a response whose end is the end of the connection broke off */
+	bool local;           /* the peer is on this machine: a loopback address or a unix socket */
+	bool admin;           /* it arrived at --admin-listen: only curlew's own pages are served */
+	int family;           /* of the peer; noted at the start, because a broken socket does not tell it any more */
+	struct in6_addr peer; /* an IPv4 address is in its first four bytes */
+	const atomic_bool *draining; /* responses should say Connection: close */
 
-	/* the loop's */
+	/* The pool thread is done with it. keep: it may carry another request; else it is to be closed. The caller does
+	 * not own it afterwards. */
+	void (*release)(struct conn *, bool keep);
+
+	struct work work;  /* its place in the pool's queue; the queue's client is the peer's address */
+	atomic_uint waits; /* what its request waits for now, as bits of min_rate_wait; see conn_waits() */
+
+	/* the loops': see server/loop_state.h */
 	struct loop *loop;
-	bool busy;    /* a worker has it */
-	bool lingers; /* all has been sent: what still comes is thrown away until the client ends its side */
-	struct min_rate_meter meter; /* these three are the first loop's, under the lock of the connection's loop */
+	bool busy;        /* a pool thread owns it; under the loop's lock */
+	bool lingers;     /* everything has been sent: what still arrives is discarded until the client ends its side */
+	int64_t since_ms; /* monotonic: when it became idle, or when the first byte of a head arrived */
+	struct conn *next, **link; /* the loop's list; under the loop's lock */
+
+	/* the measurement of its rate: the first loop's thread only, under the lock of the connection's loop */
+	struct min_rate_meter meter;
 	struct min_rate_slow rate;
 	bool slow;
-	int64_t since_ms; /* monotonic: when it became idle, or its head's first byte came */
-	struct conn *next, **link;
 };
 
-/* The connection of a piece of work. */
+/* The connection that a piece of work is a member of. */
 struct conn *conn_of_work(struct work *);
-/* The request waits, or no longer waits, for this. */
+
+/* The request begins (true) or ends (false) to wait for this. Any thread that serves the request: a request whose body
+ * is relayed is served by two. */
 void conn_waits(struct conn *, enum min_rate_wait, bool);
-/* Sends what the loop left over, waiting. 0, or -1: the client is gone. */
+
+/* Sends what the loop left over. Blocks. 0, or -1: the client is gone. The owner only, like the next two. */
 int conn_send_rest(struct conn *);
-/* Ends our side and reads what the client still sends for a moment, so that it gets the answer instead of a reset (RFC
- * 9112 9.6). */
+
+/* Ends our side, then reads and discards for a moment what the client still sends. Bytes that were not read would make
+ * the kernel reset the connection, and the client could lose the response (RFC 9112 9.6). Blocks for 2 seconds at most.
+ */
 void conn_linger(struct conn *);
+
 /* Notes the peer of a new connection. */
 void conn_set_peer(struct conn *, const struct sockaddr_storage *);
-/* The peer's address, "unix:" of a unix socket. */
+
+/* The peer's address as text; "unix:" for a unix socket. */
 void conn_peer(const struct conn *, char text[CONN_PEER]);
 
 #endif

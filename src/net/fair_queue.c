@@ -1,15 +1,19 @@
 /*
- * A client is represented by the first of its items: that one stands in the line of turns and in a hash bucket. When it
- * is taken, the next one of the client takes its place in the bucket and goes to the end of the line.
+ * The first item of a client stands for the client: it is in the line of turns and in a hash bucket, and the client's
+ * other items hang on it by `next`. When it is taken, the client's next item takes its place in the bucket and goes to
+ * the end of the line.
+ *
+ * Push and pop take constant time while there are few clients in a bucket.
  */
 #include "net/fair_queue.h"
 
 static struct fair_item **bucket_of(struct fair_queue *q, uint64_t client)
 {
-	uint64_t mixed = client * 0x9e3779b97f4a7c15u;
+	uint64_t mixed = client * 0x9e3779b97f4a7c15u; /* addresses of one network differ in few bits */
 	return &q->buckets[mixed >> 56];
 }
 
+/* Puts a client's first item at the end of the line of turns. */
 static void line_up(struct fair_queue *q, struct fair_item *i)
 {
 	i->turn_before = q->last;
@@ -28,7 +32,7 @@ void fair_push(struct fair_queue *q, struct fair_item *i)
 	q->count++;
 	while (first != NULL && first->client != i->client)
 		first = first->bucket_next;
-	if (first != NULL) {
+	if (first != NULL) { /* the client has its turn already: the item waits after its others */
 		first->last->next = i;
 		first->last = i;
 		return;
@@ -39,7 +43,7 @@ void fair_push(struct fair_queue *q, struct fair_item *i)
 	line_up(q, i);
 }
 
-/* Takes the first item of a client. */
+/* Removes an item that is the first of its client. */
 static void take(struct fair_queue *q, struct fair_item *i)
 {
 	struct fair_item **at = bucket_of(q, i->client);
@@ -54,7 +58,7 @@ static void take(struct fair_queue *q, struct fair_item *i)
 	else
 		q->last = i->turn_before;
 	q->count--;
-	struct fair_item *next = i->next;
+	struct fair_item *next = i->next; /* of the same client: it stands for the client from now on */
 	*at = next != NULL ? next : i->bucket_next;
 	if (next != NULL) {
 		next->last = i->last;
@@ -76,7 +80,9 @@ struct fair_item *fair_pop_old(struct fair_queue *q, int64_t until_ms)
 {
 	struct fair_item *old = NULL, *next;
 	size_t before;
-	do { /* each round takes at most one item of each client */
+	/* Only first items are looked at. A client's items are in order of time, so each round finds the oldest of
+	 * every client; the rounds go on until one of them finds nothing. */
+	do {
 		before = q->count;
 		for (struct fair_item *i = q->first; i != NULL; i = next) {
 			next = i->turn_next;

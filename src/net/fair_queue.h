@@ -1,9 +1,10 @@
 /*
- * fair_queue: work that waits for a thread. Clients are served in turn: each turn takes the oldest work of one client,
- * then the next client has its turn. A client with one request waits for as many turns as there are clients, however
- * much the others have asked for.
+ * fair_queue: a queue that serves its clients in turn. Each turn takes the oldest item of one client; then it is the
+ * next client's turn. So a client with one request waits for as many turns as there are clients, however many requests
+ * the others have in the queue.
  *
- * Pure and without a lock: the caller has one. Items are the caller's; the queue only links them.
+ * Pure, without a lock: the caller has one. The items are the caller's memory; the queue only links them, and an item
+ * must stay where it is until it is taken.
  */
 #ifndef CURLEW_NET_FAIR_QUEUE_H
 #define CURLEW_NET_FAIR_QUEUE_H
@@ -12,12 +13,14 @@
 #include <stdint.h>
 
 struct fair_item {
-	uint64_t client;  /* whose it is */
-	int64_t since_ms; /* when it came; must not fall from one push of a client to the next */
+	/* the caller's */
+	uint64_t client;  /* any number that tells clients apart */
+	int64_t since_ms; /* when it arrived; a client's items must be pushed in this order */
 
 	/* the queue's */
 	struct fair_item *next; /* of the same client */
-	struct fair_item *last; /* of the same client; valid in its first item only, as is what follows */
+	/* valid only in the first item of a client */
+	struct fair_item *last;                    /* the last item of the same client */
 	struct fair_item *turn_before, *turn_next; /* the first items of other clients */
 	struct fair_item *bucket_next;
 };
@@ -30,11 +33,11 @@ struct fair_queue {
 	size_t count; /* items in all */
 };
 
-/* A queue of zeros is empty. */
+/* Adds an item. A queue of zeros is empty. */
 void fair_push(struct fair_queue *, struct fair_item *);
-/* The item whose turn it is, or NULL: none waits. */
+/* Takes the item whose turn it is. NULL: the queue is empty. */
 struct fair_item *fair_pop(struct fair_queue *);
-/* Takes all items that came at `until_ms` or before; linked by next. NULL: none. */
+/* Takes all items whose since_ms is until_ms or earlier, and returns them linked by next. NULL: none. */
 struct fair_item *fair_pop_old(struct fair_queue *, int64_t until_ms);
 
 #endif

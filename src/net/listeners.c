@@ -1,3 +1,7 @@
+/*
+ * All options of accepted sockets are set here, on the listener, because the kernel copies them at accept(): a loop
+ * then needs one system call for each new connection.
+ */
 #include "net/listeners.h"
 
 #include "base/conf.h"
@@ -24,7 +28,7 @@ static const char *socket_path(const char *address)
 	return strncmp(address, unix_scheme, sizeof unix_scheme - 1) == 0 ? address + sizeof unix_scheme - 1 : NULL;
 }
 
-/* "ADDR:PORT" or "[ADDR]:PORT" into host and port. The address must be said: a bare port would listen to the world. */
+/* Splits "ADDR:PORT" or "[ADDR]:PORT". The address is required: a bare port would listen on all interfaces. */
 static int split_address(const char *at, char host[256], char port[16])
 {
 	const char *colon = strrchr(at, ':');
@@ -47,28 +51,31 @@ int listeners_check(const struct conf *conf)
 	char host[256], port[16];
 	const char *address;
 	struct sockaddr_un un;
-	for (size_t i = 0; (address = conf_item(conf, "listen", i)) != NULL; i++)
-		if (i == LISTENERS_MOST || split_address(address, host, port) != 0) {
-			log_say("--listen %s: %s", address,
-			    i == LISTENERS_MOST ? "too many addresses"
-						: "not understood (give ADDR:PORT, like 127.0.0.1:8899 or [::1]:8899)");
+	for (size_t i = 0; (address = conf_item(conf, "listen", i)) != NULL; i++) {
+		if (i == LISTENERS_MOST) {
+			log_say("--listen %s: too many addresses (%d at most)", address, LISTENERS_MOST);
+			return -1;
+		} else if (split_address(address, host, port) != 0) {
+			log_say("--listen %s: not an address (give ADDR:PORT, such as 127.0.0.1:8899 or [::1]:8899)",
+			    address);
 			return -1;
 		}
+	}
 	address = conf_text(conf, "admin-listen");
 	const char *path = address != NULL ? socket_path(address) : NULL;
 	if (path != NULL && (path[0] == '\0' || strlen(path) >= sizeof un.sun_path)) {
-		log_say("--admin-listen %s: a socket's path has 1 to %zu bytes (give a shorter one)", address,
-		    sizeof un.sun_path - 1);
+		log_say("--admin-listen %s: the path of a socket must have 1 to %zu bytes (choose another path)",
+		    address, sizeof un.sun_path - 1);
 		return -1;
 	}
 	if (address != NULL && path == NULL && split_address(address, host, port) != 0) {
-		log_say("--admin-listen %s: not understood (give ADDR:PORT or unix:PATH)", address);
+		log_say("--admin-listen %s: not an address (give ADDR:PORT or unix:PATH)", address);
 		return -1;
 	}
 	return 0;
 }
 
-/* Closes fd and keeps errno. */
+/* Closes fd and keeps errno, which tells why it is of no use. Returns -1. */
 static int give_up(int fd)
 {
 	int saved = errno;
@@ -77,7 +84,8 @@ static int give_up(int fd)
 	return -1;
 }
 
-/* Accepted sockets inherit it. */
+/* A send() that makes no progress for so long fails: a client that reads nothing must not hold a thread for ever.
+ * Accepted sockets inherit the option from the listener. */
 static void set_send_timeout(int fd, double seconds)
 {
 	struct timeval tv = {(time_t)seconds, (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)};
@@ -92,12 +100,14 @@ static int listen_on(const struct addrinfo *ai, double send_timeout_s)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* inherited too */
+	/* A response leaves in one or two sends, so nothing is gained by waiting for more. Inherited too. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	set_send_timeout(fd, send_timeout_s);
 	return bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0 ? fd : give_up(fd);
 }
 
-/* A socket file that nobody listens on any more is removed. */
+/* Removes a socket file that a server left when it was killed. If a server still listens there, connect() succeeds, and
+ * bind() will report the address as in use. */
 static void remove_stale(const struct sockaddr_un *at)
 {
 	struct stat st;
@@ -109,7 +119,7 @@ static void remove_stale(const struct sockaddr_un *at)
 		close(fd);
 }
 
-/* Open to the user and the group. Nobody can connect before listen(), so the mode is in time. */
+/* Only the user and the group may connect. Between bind() and listen() nobody can, so chmod() comes in time. */
 static int listen_at(const char *path, double send_timeout_s)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -143,10 +153,11 @@ static int open_one(struct listeners *l, const char *option, const char *address
 		freeaddrinfo(found);
 	}
 	if (fd < 0) {
-		const char *help = errno == EADDRINUSE ? "another server has it: stop that one or choose another one"
-				   : path != NULL      ? "give a path in a directory that can be written"
-				   : errno == EACCES   ? "ports below 1024 need root: choose another port"
-						       : "give an address of this machine";
+		const char *help = errno == EADDRINUSE
+				       ? "another server listens there: stop it, or choose another address"
+				   : path != NULL    ? "choose a path in a directory that you may write to"
+				   : errno == EACCES ? "only root may listen on ports below 1024: choose another port"
+						     : "give an address of this machine";
 		log_say("--%s %s: %s (%s)", option, address, strerror(errno), help);
 		return -1;
 	}
@@ -198,7 +209,7 @@ int listeners_name(const struct listeners *l, int fd, char name[LISTENERS_NAME])
 	return 0;
 }
 
-void listeners_say(const struct listeners *l)
+void listeners_announce(const struct listeners *l)
 {
 	char name[LISTENERS_NAME];
 	for (size_t i = 0; i < l->count; i++)
@@ -238,8 +249,8 @@ static in_port_t port_of(const struct sockaddr_storage *at)
 					: ((const struct sockaddr_in6 *)(const void *)at)->sin6_port;
 }
 
-/* A peer at an address of this machine has our address too: the system connects to it from there, or from a loopback
- * address. */
+/* A listener on all interfaces has no address to compare with. But if the peer is an address of this machine, the
+ * system connects from that same address, or both ends are on loopback. */
 bool listeners_have_peer(const struct listeners *l, int fd)
 {
 	struct sockaddr_storage peer, here, at;

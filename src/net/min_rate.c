@@ -5,11 +5,12 @@
 int64_t min_rate_measure(
     struct min_rate_meter *m, int64_t round, unsigned waits, int64_t bytes, int64_t now_ms, int64_t least)
 {
+	/* A connection that waits for several things at once has bytes due, if one of them has. */
 	bool stream = (waits & ~(unsigned)MIN_RATE_STREAM) == 0;
 	bool goes_on = waits != 0 && m->round != 0 && m->round == round - 1 && m->stream == stream;
 	m->round = waits != 0 ? round : 0;
 	m->stream = stream;
-	if (!goes_on) {
+	if (!goes_on) { /* it did not wait in the round before, or for another kind of bytes */
 		m->since_ms = now_ms;
 		m->bytes = bytes;
 		return MIN_RATE_UNKNOWN;
@@ -44,12 +45,13 @@ static int compare(const void *a, const void *b)
 
 size_t min_rate_choose(const struct min_rate_load *load, struct min_rate_slow *slow, size_t count)
 {
-	size_t due = 0;
+	size_t due = 0; /* slow connections with bytes due; they are sorted before the streams */
 	if (!min_rate_is_short(load))
 		return 0;
 	qsort(slow, count, sizeof *slow, compare);
 	while (due < count && !slow[due].stream)
 		due++;
+	/* First those with bytes due, down to half of the threads. Streams only to make room for requests that wait. */
 	size_t excess = load->busy - load->most / 2;
 	if (due >= excess)
 		return excess;

@@ -1,8 +1,15 @@
 /*
- * One lock. Work of requests waits in a fair queue and is counted against the ceiling while it is at work; work that a
- * request itself waits for has a line of its own and goes first. A thread is started when there is more work that may
- * run than threads waiting for it; a thread that finds no work for IDLE_S seconds ends. Threads are detached; `alive`
- * counts them.
+ * One lock protects everything but `most`, which is fixed. It is held for queue operations and for starting a thread,
+ * never while work runs.
+ *
+ * Work of requests waits in a fair queue, and is counted in `busy` while it runs, up to `most`. Urgent work, which a
+ * request itself waits for, has a queue of its own, goes first and is not counted.
+ *
+ * A thread is started when more work may run than threads are idle. A thread that finds no work for IDLE_S seconds
+ * ends. Threads are detached, because nobody knows in advance which of them ends when; `alive` counts them.
+ *
+ * Invariant: if `busy < most` and the queue is not empty, a thread is idle, or on its way to next_work(), or could not
+ * be started.
  */
 #include "net/threadpool.h"
 
@@ -15,6 +22,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* The stack is small, because there may be hundreds of threads: the large buffers are on the heap. */
 enum { IDLE_S = 10, STACK_BYTES = 512 << 10 };
 
 struct threadpool {
@@ -22,12 +30,12 @@ struct threadpool {
 	pthread_cond_t work_came;
 	pthread_cond_t thread_left;
 	struct fair_queue queue;
-	struct fair_queue urgent; /* of one client: in the order they came */
+	struct fair_queue urgent; /* one client: in the order of arrival */
 	size_t most;
-	size_t busy; /* pieces of work from the queue, being run */
-	size_t idle;
-	size_t alive;
-	bool refused; /* the system gave no thread when one was last asked for */
+	size_t busy;  /* pieces of work from `queue` that run now */
+	size_t idle;  /* threads that wait for work_came */
+	size_t alive; /* all threads */
+	bool refused; /* the system did not start a thread when the pool last wanted one */
 	bool ending;
 };
 
@@ -36,126 +44,133 @@ static struct work *work_of(struct fair_item *i)
 	return i != NULL ? (struct work *)(void *)((char *)i - offsetof(struct work, item)) : NULL;
 }
 
-/* How much work could be run now, had it threads. Under the lock. */
-static size_t runnable(const struct threadpool *w)
+/* How many pieces of work may run now, if there are threads. Under the lock. */
+static size_t runnable(const struct threadpool *pool)
 {
-	size_t room = w->most - w->busy;
-	return w->urgent.count + (w->queue.count < room ? w->queue.count : room);
+	size_t room = pool->most - pool->busy;
+	return pool->urgent.count + (pool->queue.count < room ? pool->queue.count : room);
 }
 
-/* The next piece of work, or NULL when the thread should end. Under the lock. */
-static struct work *next_work(struct threadpool *w, bool *counted)
+/* Waits for the next piece of work. NULL: the thread should end. counted: the work counts as busy, and the caller takes
+ * it off the count afterwards. Under the lock. */
+static struct work *next_work(struct threadpool *pool, bool *counted)
 {
 	struct timespec until = clock_after_us(IDLE_S * 1000000L);
-	while (runnable(w) == 0) {
-		if (w->ending && w->queue.count == 0)
+	while (runnable(pool) == 0) {
+		if (pool->ending && pool->queue.count == 0)
 			return NULL;
-		w->idle++;
-		int timed_out = pthread_cond_timedwait(&w->work_came, &w->lock, &until);
-		w->idle--;
-		if (timed_out && runnable(w) == 0)
+		pool->idle++;
+		int timed_out = pthread_cond_timedwait(&pool->work_came, &pool->lock, &until);
+		pool->idle--;
+		/* Work may have been added between the timeout and the lock; its wake-up was meant for this thread. */
+		if (timed_out && runnable(pool) == 0)
 			return NULL;
 	}
-	*counted = w->urgent.count == 0;
-	w->busy += *counted ? 1 : 0;
-	return work_of(fair_pop(*counted ? &w->queue : &w->urgent));
+	*counted = pool->urgent.count == 0;
+	pool->busy += *counted ? 1 : 0;
+	return work_of(fair_pop(*counted ? &pool->queue : &pool->urgent));
 }
 
 static void *pool_thread_main(void *arg)
 {
-	struct threadpool *w = arg;
+	struct threadpool *pool = arg;
 	struct work *work;
 	bool counted;
-	pthread_mutex_lock(&w->lock);
-	while ((work = next_work(w, &counted)) != NULL) {
-		pthread_mutex_unlock(&w->lock);
+	pthread_mutex_lock(&pool->lock);
+	while ((work = next_work(pool, &counted)) != NULL) {
+		pthread_mutex_unlock(&pool->lock);
 		work->run(work);
-		pthread_mutex_lock(&w->lock);
-		w->busy -= counted ? 1 : 0;
+		pthread_mutex_lock(&pool->lock);
+		pool->busy -= counted ? 1 : 0;
 	}
-	w->alive--;
+	pool->alive--;
 	stats_add(STATS_WORKERS, -1);
-	pthread_cond_broadcast(&w->thread_left);
-	pthread_mutex_unlock(&w->lock);
+	pthread_cond_broadcast(&pool->thread_left);
+	pthread_mutex_unlock(&pool->lock);
 	return NULL;
 }
 
 struct threadpool *threadpool_new(unsigned most)
 {
-	struct threadpool *w = calloc(1, sizeof *w);
-	if (w == NULL)
+	struct threadpool *pool = calloc(1, sizeof *pool);
+	if (pool == NULL)
 		return NULL;
-	pthread_mutex_init(&w->lock, NULL);
-	thread_cond_init(&w->work_came);
-	thread_cond_init(&w->thread_left);
-	w->most = most;
-	return w;
+	pthread_mutex_init(&pool->lock, NULL);
+	thread_cond_init(&pool->work_came);
+	thread_cond_init(&pool->thread_left);
+	pool->most = most;
+	return pool;
 }
 
-static int start_thread(struct threadpool *w)
+static int start_thread(struct threadpool *pool)
 {
-	if (thread_start_detached("pool", STACK_BYTES, pool_thread_main, w) != 0)
+	if (thread_start_detached("pool", STACK_BYTES, pool_thread_main, pool) != 0)
 		return -1;
-	w->alive++;
+	pool->alive++;
 	stats_add(STATS_WORKERS, 1);
 	return 0;
 }
 
-static bool run_work(struct threadpool *w, struct work *work, bool urgent)
+static bool run_work(struct threadpool *pool, struct work *work, bool urgent)
 {
 	bool taken = true, wake = false;
 	work->item.since_ms = clock_ms();
-	pthread_mutex_lock(&w->lock);
-	struct fair_queue *queue = urgent ? &w->urgent : &w->queue;
-	bool waits = !urgent && w->busy + w->queue.count >= w->most;
-	if (!waits && runnable(w) >= w->idle) {
-		w->refused = start_thread(w) != 0;
-		taken = !w->refused || (!urgent && w->alive > 0);
+	pthread_mutex_lock(&pool->lock);
+	struct fair_queue *queue = urgent ? &pool->urgent : &pool->queue;
+	/* A request beyond the limit needs no thread: one of the busy ones will take it. */
+	bool waits = !urgent && pool->busy + pool->queue.count >= pool->most;
+	if (!waits && runnable(pool) >= pool->idle) {
+		pool->refused = start_thread(pool) != 0;
+		/* Without a new thread, a request can wait for one of those alive. Urgent work cannot: all of them may
+		 * wait for it. */
+		taken = !pool->refused || (!urgent && pool->alive > 0);
 	}
 	if (taken) {
 		fair_push(queue, &work->item);
-		wake = w->idle > 0;
+		wake = pool->idle > 0;
 	}
-	bool refused = w->refused;
-	size_t busy = w->busy;
-	pthread_mutex_unlock(&w->lock);
+	bool refused = pool->refused;
+	size_t busy = pool->busy;
+	pthread_mutex_unlock(&pool->lock);
 	if (wake)
-		pthread_cond_signal(&w->work_came); /* without the lock: the thread that wakes takes it first of all */
+		pthread_cond_signal(&pool->work_came); /* unlocked: the woken thread needs the lock */
 	if (waits)
-		log_trouble("workers", "all %zu threads are busy: requests wait (raise --threads)", w->most);
+		log_trouble("threadpool", "all %zu threads are busy: requests wait (raise --threads)", pool->most);
 	else if (refused)
-		log_trouble("workers",
-		    "the system gives no more threads: requests wait (%zu at work; raise the limit of processes)",
+		log_trouble("threadpool",
+		    "the system starts no more threads: requests wait for the %zu that are busy (raise the limit of "
+		    "processes: ulimit -u)",
 		    busy);
 	return taken;
 }
 
-bool threadpool_run(struct threadpool *w, struct work *work)
+bool threadpool_run(struct threadpool *pool, struct work *work)
 {
-	return run_work(w, work, false);
+	return run_work(pool, work, false);
 }
 
-bool threadpool_run_now(struct threadpool *w, struct work *work)
+bool threadpool_run_now(struct threadpool *pool, struct work *work)
 {
 	work->item.client = 0;
-	return run_work(w, work, true);
+	return run_work(pool, work, true);
 }
 
-struct min_rate_load threadpool_load(struct threadpool *w)
+struct min_rate_load threadpool_load(struct threadpool *pool)
 {
-	pthread_mutex_lock(&w->lock);
-	struct min_rate_load load = {
-	    .busy = w->busy, .most = w->refused && w->alive < w->most ? w->alive : w->most, .waiting = w->queue.count};
-	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_lock(&pool->lock);
+	struct min_rate_load load = {.busy = pool->busy,
+	    .most = pool->refused && pool->alive < pool->most ? pool->alive : pool->most,
+	    .waiting = pool->queue.count};
+	pthread_mutex_unlock(&pool->lock);
 	return load;
 }
 
-struct work *threadpool_take_late(struct threadpool *w, int64_t waited_ms)
+struct work *threadpool_take_late(struct threadpool *pool, int64_t waited_ms)
 {
 	int64_t until_ms = clock_ms() - waited_ms;
-	pthread_mutex_lock(&w->lock);
-	struct fair_item *late = fair_pop_old(&w->queue, until_ms);
-	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_lock(&pool->lock);
+	struct fair_item *late = fair_pop_old(&pool->queue, until_ms);
+	pthread_mutex_unlock(&pool->lock);
 	return work_of(late);
 }
 
@@ -164,24 +179,24 @@ struct work *threadpool_next_late(const struct work *work)
 	return work_of(work->item.next);
 }
 
-bool threadpool_end(struct threadpool *w, double seconds)
+bool threadpool_end(struct threadpool *pool, double seconds)
 {
-	if (w == NULL)
+	if (pool == NULL)
 		return true;
 	struct timespec until = clock_after_us((int64_t)(seconds * 1e6));
-	pthread_mutex_lock(&w->lock);
-	w->ending = true;
-	pthread_cond_broadcast(&w->work_came);
+	pthread_mutex_lock(&pool->lock);
+	pool->ending = true;
+	pthread_cond_broadcast(&pool->work_came);
 	int timed_out = 0;
-	while (w->alive > 0 && !timed_out)
-		timed_out = pthread_cond_timedwait(&w->thread_left, &w->lock, &until);
-	bool all = w->alive == 0;
-	pthread_mutex_unlock(&w->lock);
+	while (pool->alive > 0 && !timed_out)
+		timed_out = pthread_cond_timedwait(&pool->thread_left, &pool->lock, &until);
+	bool all = pool->alive == 0;
+	pthread_mutex_unlock(&pool->lock);
 	if (all) {
-		pthread_cond_destroy(&w->work_came);
-		pthread_cond_destroy(&w->thread_left);
-		pthread_mutex_destroy(&w->lock);
-		free(w);
+		pthread_cond_destroy(&pool->work_came);
+		pthread_cond_destroy(&pool->thread_left);
+		pthread_mutex_destroy(&pool->lock);
+		free(pool);
 	}
 	return all;
 }

@@ -55,7 +55,7 @@ static bool is_slow(struct loop_set *set, struct conn *c, struct min_rate_slow *
 	int64_t bytes = c->busy ? moved_bytes(c->fd, &unsent) : -1;
 	if (bytes < 0)
 		return false;
-	unsigned waits = atomic_load_explicit(&c->waits, memory_order_relaxed) | (unsent ? MIN_RATE_READER : 0);
+	unsigned waits = atomic_load_explicit(&c->waits, memory_order_relaxed) | (unsent ? MIN_RATE_CLIENT : 0);
 	slow->rate = min_rate_measure(&c->meter, set->round, waits, bytes, set->loops[0].now_ms, set->config.min_rate);
 	slow->stream = c->meter.stream;
 	c->slow = slow->rate >= 0 && slow->rate < set->config.min_rate;

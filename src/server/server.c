@@ -161,7 +161,7 @@ int server_run(const struct conf *conf)
 		return status;
 	}
 	note_settings(&s);
-	listeners_say(&s.listeners);
+	listeners_announce(&s.listeners);
 	for (;;) {
 		int sig = 0;
 		sigwait(&signals, &sig);

@@ -30,7 +30,7 @@ static int64_t rate_after(const struct look *looks, size_t count)
 static void a_rate_is_known_once_bytes_have_been_due_for_the_whole_window(void **state)
 {
 	(void)state;
-	enum { B = MIN_RATE_BODY, R = MIN_RATE_READER, O = MIN_RATE_ORIGIN, S = MIN_RATE_STREAM };
+	enum { B = MIN_RATE_BODY, R = MIN_RATE_CLIENT, O = MIN_RATE_ORIGIN, S = MIN_RATE_STREAM };
 	static const struct {
 		const char *what;
 		struct look looks[16];
@@ -61,10 +61,10 @@ static void a_quiet_time_between_two_looks_starts_the_count_again(void **state)
 {
 	(void)state;
 	struct min_rate_meter m = {0};
-	assert_int_equal(min_rate_measure(&m, 1, MIN_RATE_READER, 0, 0, LEAST), MIN_RATE_UNKNOWN);
+	assert_int_equal(min_rate_measure(&m, 1, MIN_RATE_CLIENT, 0, 0, LEAST), MIN_RATE_UNKNOWN);
 	/* Paused for an hour while there were threads enough, and nobody looked. */
-	assert_int_equal(min_rate_measure(&m, 3600, MIN_RATE_READER, 0, 3600000, LEAST), MIN_RATE_UNKNOWN);
-	assert_int_equal(min_rate_measure(&m, 3601, MIN_RATE_READER, 0, 3601000, LEAST), MIN_RATE_UNKNOWN);
+	assert_int_equal(min_rate_measure(&m, 3600, MIN_RATE_CLIENT, 0, 3600000, LEAST), MIN_RATE_UNKNOWN);
+	assert_int_equal(min_rate_measure(&m, 3601, MIN_RATE_CLIENT, 0, 3601000, LEAST), MIN_RATE_UNKNOWN);
 }
 
 /* d: bytes are due, s: a stream. The rate of each is the digit after it. */

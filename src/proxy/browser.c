@@ -37,7 +37,7 @@ int browser_read_target(struct exchange *x, struct fault *fault)
 	buf_init(&url, BUF_HEAD);
 	int rc = site_origin(label, &url);
 	if (rc != 0) {
-		*fault = (struct fault){421, "this host names no site (ask for http://localhost/HOST/PATH)"};
+		*fault = (struct fault){421, "this host names no site (use http://localhost/HOST/PATH)"};
 	} else {
 		buf_addspan(&url, target);
 		rc = key_of_target(&s->ways, method, buf_span(&url), &x->target, fault);
@@ -48,7 +48,7 @@ int browser_read_target(struct exchange *x, struct fault *fault)
 	return rc;
 }
 
-/* True when Origin is the one this request was sent to. TLS may have ended in front of us. */
+/* True when Origin names the host of this request. Its scheme may be https: another server may terminate TLS for us. */
 static bool is_own_origin(struct span origin, struct span host)
 {
 	if (span_starts_nocase(origin, "http://"))
@@ -67,7 +67,7 @@ bool browser_refuses(struct exchange *x)
 	if (x->target.way == KEY_REVERSE || x->target.way == KEY_ABSOLUTE || x->target.way == KEY_TUNNEL)
 		return false;
 	bool foreign = origin.at != NULL && !is_own_origin(origin, host_of(x));
-	/* A page that sends no referrer sends "null" to its own site too. */
+	/* A page with the policy no-referrer sends Origin: null, even to its own site. */
 	if (foreign && span_is(origin, "null") && span_is(site, "same-origin"))
 		foreign = false;
 	bool plain = (span_is(h->method, "GET") || span_is(h->method, "HEAD")) && origin.at == NULL &&
@@ -76,12 +76,13 @@ bool browser_refuses(struct exchange *x)
 		return false;
 	x->verdict = "refused";
 	synthetic_text(x, 403, NULL,
-	    "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are answered",
+	    "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are allowed",
 	    (int)(origin.len > 200 ? 200 : origin.len), origin.at != NULL ? origin.at : "");
 	return true;
 }
 
-/* Names the real site in the first field of that name. Returns the text it points to. */
+/* Makes the first field of that name refer to the real site. Returns its new value, for the caller to free; NULL: it
+ * was left as it is. */
 static char *reveal(struct head *head, const char *name, struct span port)
 {
 	for (size_t i = 0; i < head->count; i++) {
@@ -96,9 +97,9 @@ static char *reveal(struct head *head, const char *name, struct span port)
 	return NULL;
 }
 
-/* By prefix, cookies pass to a program on this machine. A browser there sends Sec-Fetch-Site with every request to a
- * loopback host (Fetch Metadata 2.3), and one elsewhere does not ask for a loopback host; to a browser all sites would
- * be one. */
+/* By prefix, cookies pass only to programs on this machine that are not browsers, because to a browser all sites would
+ * share them. A browser on this machine sends Sec-Fetch-Site with every request to a loopback host (Fetch
+ * Metadata 2.3), and a browser on another machine does not use a loopback host. */
 static bool cookies_pass(const struct exchange *x)
 {
 	if (x->target.way != KEY_PREFIX || x->context->prefix_cookies)
@@ -127,8 +128,8 @@ void browser_end(struct exchange *x)
 
 /* --- the response --- */
 
-/* HTML, XHTML, XML and SVG, and what a browser may take for one of them: no type, one that asks for sniffing, or one
- * that breaks the grammar, which counts as none (MIME Sniffing 4.4 and 7). */
+/* True of HTML, XHTML, XML and SVG, and of types that a browser may interpret as one of these: a missing type, one that
+ * makes it look at the content, or one that breaks the grammar, which counts as missing (MIME Sniffing 4.4 and 7). */
 static bool is_document_type(struct span type)
 {
 	static const char *const names[] = {

@@ -1,4 +1,7 @@
-/* Answers from a complete representation at hand, stored or local: RFC 9110 13.2.2 gives the order of the questions. */
+/*
+ * The order of evaluation is that of RFC 9110 13.2.2: the conditions first, then If-Range and Range. A request for
+ * several ranges gets multipart/byteranges.
+ */
 #include "proxy/deliver.h"
 
 #include "http/conditions.h"
@@ -52,7 +55,7 @@ static void not_modified_fields(struct buf *out, struct span fields)
 	}
 }
 
-static struct response_head make_reply(const struct exchange *x, const struct representation *rep)
+static struct response_head make_head(const struct exchange *x, const struct representation *rep)
 {
 	struct response_head r = {
 	    .status = rep->status,
@@ -64,7 +67,7 @@ static struct response_head make_reply(const struct exchange *x, const struct re
 	    .via = rep->cache != NULL ? x->context->via : NULL,
 	};
 	if (r.reused)
-		r.cookies = rep->cookies; /* else they are among the fields */
+		r.cookies = rep->cookies; /* if it is not reused, they are among its fields */
 	if (rep->cache != NULL) {
 		browser_guard(x, rep->fields, &r);
 		response_head_say(&r, "%s", rep->cache);
@@ -73,10 +76,10 @@ static struct response_head make_reply(const struct exchange *x, const struct re
 	return r;
 }
 
-/* 304, 206 and 416 where the request's fields ask for them. True when answered. */
-static bool answer_part(struct exchange *x, const struct representation *rep, const struct head *head, int *rc)
+/* Sends 304, 206 or 416, if the request's conditions and ranges lead to one of them. False: nothing was sent. */
+static bool respond_in_part(struct exchange *x, const struct representation *rep, const struct head *head, int *rc)
 {
-	struct response_head r = make_reply(x, rep);
+	struct response_head r = make_head(x, rep);
 	struct buf fields, extra;
 	struct range ranges[RANGE_MAX];
 	size_t count = 0;
@@ -137,16 +140,15 @@ int deliver_respond(struct exchange *x, const struct representation *rep)
 		bool answered = false;
 		if (message_parse_fields(&head, rep->fields) == 0) {
 			head.status = rep->status;
-			answered = answer_part(x, rep, &head, &rc);
+			answered = respond_in_part(x, rep, &head, &rc);
 		}
 		message_fini(&head);
 		if (answered)
 			return rc;
 	}
-	struct response_head r = make_reply(x, rep);
-	char *location = rep->cache != NULL ? deliver_location(x, rep->status, rep->fields) : NULL; /* a file of ours
-												       says it as it is
-												     */
+	struct response_head r = make_head(x, rep);
+	/* The Location of a local file's redirect is right as it is. */
+	char *location = rep->cache != NULL ? deliver_location(x, rep->status, rep->fields) : NULL;
 	r.location = location;
 	x->status = rep->status;
 	rc = x->sink->begin(x->sink, &r);

@@ -1,5 +1,8 @@
 /*
- * exchange: one request and its answer on their way through the rooms of serve. Belongs to the thread that answers.
+ * exchange: one request and its response, as the handlers pass it from one to the next.
+ *
+ * It belongs to the thread that serves the request. One member is shared: while a request body is relayed, a second
+ * thread reads `body` and sets `bad_body` (body_relay.h).
  */
 #ifndef CURLEW_PROXY_EXCHANGE_H
 #define CURLEW_PROXY_EXCHANGE_H
@@ -15,30 +18,38 @@
 struct request_body;
 
 struct exchange {
+	/* the request */
 	const struct context *context;
-	const struct head *request;
-	struct key_target target;
-	struct sink *sink;
-	const struct store_rules *rules; /* that hold for this request; from dispatch_route() on */
-	struct rule_decision decision;   /* what they say of target.url */
-	char *fetch_url; /* asked of the origin where target.url, the key, leaves query parameters out; else NULL */
-	char *site_origin, *site_referer; /* browser.c: what these two request fields say to the real site, or NULL */
-	int64_t key_rule;                 /* the rule that left them out */
-	struct request_directives demand; /* cache_handler.c */
+	const struct head *request; /* NULL: the head was malformed */
+	struct key_target target;   /* target.url is the key of the cache, from dispatch_route() on */
+	struct sink *sink;          /* receives the response */
 	enum framing framing;
 	int64_t length;            /* of the request body, with FRAMING_LENGTH */
 	struct request_body *body; /* NULL in `get` */
-	int bad_body;              /* 400 or 408: why the request body was no good; 0: it was, so far */
-	bool admin;                /* it came by --admin-listen */
-	int64_t now;               /* Unix seconds at its beginning */
+	int bad_body;              /* 400 or 408: what is wrong with the request body; 0: nothing so far */
+	bool admin;                /* it arrived at --admin-listen */
+	int64_t now;               /* Unix seconds when it began */
+
+	/* set by dispatch_route() */
+	const struct store_rules *rules; /* the rules that hold for this request */
+	struct rule_decision decision;   /* what they decide for target.url */
+	char *fetch_url;  /* what to request from the origin, if the key leaves out query parameters; else NULL */
+	int64_t key_rule; /* the rule that leaves them out */
+
+	/* set by browser_rewrite(): the values of these two fields for the real site, or NULL */
+	char *site_origin, *site_referer;
+
+	/* set by the cache handler */
+	struct request_directives demand;
 
 	/* the outcome */
 	int status;
 	const char *verdict;         /* for the access log: hit, miss, ... */
-	bool close;                  /* the connection is of no use after it */
+	bool close;                  /* the connection cannot be used again */
 	enum engine_outcome outcome; /* of a failed fetch, for `get` */
 	int curl_code;
-	struct entry *ramcache; /* a plain fresh hit that may be kept ready; taken by dispatch.c. NULL otherwise */
+	struct entry *ramcache; /* a plain fresh hit that may be kept in memory, for dispatch.c to take; else NULL
+				 */
 };
 
 #endif

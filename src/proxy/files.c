@@ -1,4 +1,3 @@
-/* --root: local files as responses. Which files may be served is for root.h to say. */
 #include "proxy/files.h"
 
 #include "base/stats.h"
@@ -51,9 +50,9 @@ static const char *type_of(const char *path)
 	return "application/octet-stream";
 }
 
-/* A page's relative links are read from where its URL ends: a directory's begins with its slash. True when sent there.
- */
-static bool send_into(struct exchange *x)
+/* Redirects a request for a directory to the same URL with a slash at the end: the relative links of its page would
+ * otherwise lead to its parent. True: the redirect was sent. */
+static bool redirect_to_slash(struct exchange *x)
 {
 	struct span target = x->request->target;
 	const char *query = memchr(target.at, '?', target.len);
@@ -76,7 +75,7 @@ static bool send_into(struct exchange *x)
 	return true;
 }
 
-static void answer_file(struct exchange *x, int fd, const struct stat *st, bool index)
+static void send_file(struct exchange *x, int fd, const struct stat *st, bool index)
 {
 	struct buf fields;
 	struct head head;
@@ -93,8 +92,8 @@ static void answer_file(struct exchange *x, int fd, const struct stat *st, bool 
 	message_init(&head);
 	if (message_parse_fields(&head, buf_span(&fields)) == 0 &&
 	    conditions_precondition_fails(x->request, &head, x->now))
-		synthetic_text(
-		    x, 412, NULL, "/%s is no longer what If-Match or If-Unmodified-Since says", x->target.path);
+		synthetic_text(x, 412, NULL,
+		    "/%s has changed: If-Match or If-Unmodified-Since does not hold (fetch it again)", x->target.path);
 	else
 		deliver_respond(x, &rep);
 	message_fini(&head);
@@ -111,9 +110,9 @@ bool files_respond(struct exchange *x)
 	x->verdict = "file";
 	stats_add(STATS_FILES, 1);
 	if (!span_is(x->request->method, "GET") && !span_is(x->request->method, "HEAD"))
-		synthetic_text(x, 405, NULL, "/%s is a local file: only GET and HEAD", x->target.path);
-	else if (!index || !send_into(x))
-		answer_file(x, fd, &st, index);
+		synthetic_text(x, 405, NULL, "/%s is a local file (use GET or HEAD)", x->target.path);
+	else if (!index || !redirect_to_slash(x))
+		send_file(x, fd, &st, index);
 	close(fd);
 	return true;
 }

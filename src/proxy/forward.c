@@ -1,6 +1,6 @@
 /*
- * To the origin and back: what goes along of a request (RFC 9110 7.6), its body upwards, its answer downwards. Requests
- * a cache cannot answer pass here whole; cache_handler.c uses the pieces.
+ * The thread that serves the request waits for the origin here. If the request has a body that is not in memory yet, a
+ * second thread sends it meanwhile (body_relay.h), because an origin may respond before it has read the body.
  */
 #include "proxy/forward.h"
 
@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { VARIANTS_ASKED = 16 }; /* tags sent with one request */
+enum { TAGS_MOST = 16 }; /* entity tags in one If-None-Match */
 
 static bool is_condition(struct span name)
 {
@@ -29,9 +29,9 @@ static bool is_condition(struct span name)
 	return false;
 }
 
-/* Ours to write or to answer: the engine makes Host and framing; Expect is passed on by forward_respond alone. Proxy
- * means nothing in HTTP, but CGI turns it into the variable HTTP_PROXY, which programs behind the origin obey
- * ("httpoxy"). */
+/* Fields that are not copied. The engine writes Host and the framing; forward_respond() alone passes Expect on. Proxy
+ * has no meaning in HTTP, but CGI turns it into the variable HTTP_PROXY, which programs at the origin obey ("httpoxy").
+ */
 static bool is_ours(struct span name)
 {
 	static const char *const names[] = {"Host", "Content-Length", "Expect", "Proxy"};
@@ -46,17 +46,17 @@ static bool counts_hops(struct span method)
 	return span_is(method, "OPTIONS") || span_is(method, "TRACE"); /* RFC 9110 7.6.2 */
 }
 
-/* Whoever writes rows may write anything into them. */
+/* A row may hold anything, because users edit rows; a line end in a field would split the request. */
 static bool is_one_line(const char *text)
 {
 	return text != NULL && strpbrk(text, "\r\n") == NULL;
 }
 
-/* RFC 9111 4.3.1: of one response or of all variants there are. */
+/* If-None-Match with the entity tags of the stored response, or of all stored variants (RFC 9111 4.3.1). */
 static void add_tags(struct buf *out, const struct index_rows *stored)
 {
 	size_t tags = 0;
-	for (size_t i = 0; i < stored->count && tags < VARIANTS_ASKED; i++)
+	for (size_t i = 0; i < stored->count && tags < TAGS_MOST; i++)
 		if (is_one_line(stored->entries[i]->etag))
 			buf_addf(out, "%s%s", tags++ == 0 ? "If-None-Match: " : ", ", stored->entries[i]->etag);
 	if (tags > 0)
@@ -98,7 +98,8 @@ enum flight_wait_result forward_wait(struct exchange *x, struct flight_reader *r
 	return changed;
 }
 
-/* The next piece of the body, however long it takes. A client's slowness is seen elsewhere; this is the origin's. */
+/* Waits for the next piece of the body, and lets min_rate see that it is the origin we wait for. (A slow client is seen
+ * by its socket: bytes that it has not acknowledged.) */
 static enum flight_read wait_for_piece(
     struct exchange *x, struct flight_reader *reader, bool known, struct flight_piece *p)
 {
@@ -112,7 +113,7 @@ static enum flight_read wait_for_piece(
 	return got;
 }
 
-/* What was begun is flushed before every wait, so that the client has all we have. */
+/* The sink is flushed before every wait: the client gets at once all that we have. */
 void forward_body(struct exchange *x, struct flight_reader *reader, bool known, int64_t bytes)
 {
 	struct sink *s = x->sink;
@@ -184,8 +185,8 @@ void forward_stream(
 
 static int64_t upload_size(const struct exchange *x)
 {
-	/* libcurl sends no body with HEAD; a framing without one would make the next request on that connection its
-	 * body. */
+	/* libcurl sends no body with HEAD. With Content-Length but no body, the origin would take the next request on
+	 * the connection for the body. */
 	if (span_is(x->request->method, "HEAD"))
 		return ENGINE_NO_UPLOAD;
 	switch (x->framing) {
@@ -200,14 +201,15 @@ static int64_t upload_size(const struct exchange *x)
 	return ENGINE_NO_UPLOAD;
 }
 
-/* RFC 9211 2.2. */
+/* Why the request was forwarded, for Cache-Status (RFC 9211 2.2). */
 static const char *why_forwarded(const struct exchange *x)
 {
 	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
 	return cacheable ? "fwd=bypass" : "fwd=method";
 }
 
-static void answer_news(
+/* Sends what the fetch came to. */
+static void send_outcome(
     struct exchange *x, struct flight_reader *reader, enum flight_wait_result changed, const struct flight_response *a)
 {
 	char cache[RESPONSE_HEAD_STATUS];
@@ -220,8 +222,8 @@ static void answer_news(
 	} else if (changed == FLIGHT_FAILED && x->bad_body != 0) {
 		x->close = true;
 		synthetic_text(x, x->bad_body, why_forwarded(x), "%s",
-		    x->bad_body == 408 ? "the request's body did not come in time"
-				       : "the request's body is malformed or broke off");
+		    x->bad_body == 408 ? "the request body did not arrive in time (see --body-timeout)"
+				       : "the request body is malformed or incomplete");
 	} else if (changed == FLIGHT_FAILED) {
 		x->close = x->framing != FRAMING_NO_BODY;
 		synthetic_failure(x, a, why_forwarded(x));
@@ -261,7 +263,7 @@ void forward_respond(struct exchange *x)
 		struct body_relay *upload =
 		    ask.upload_bytes != ENGINE_NO_UPLOAD ? body_relay_begin(x, reader, expects) : NULL;
 		enum flight_wait_result changed = forward_wait(x, reader, &a);
-		answer_news(x, reader, changed, &a);
+		send_outcome(x, reader, changed, &a);
 		body_relay_end(upload);
 	} else {
 		synthetic_text(x, 503, why_forwarded(x), "out of memory: try again later");

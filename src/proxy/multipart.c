@@ -1,5 +1,4 @@
-/* Several ranges in one answer: multipart/byteranges (RFC 9110 14.6). The length is counted first, so that the answer
- * keeps its framing. */
+/* The length of all parts is computed before the first byte is sent, so that the response has a Content-Length. */
 #include "proxy/multipart.h"
 
 #include <inttypes.h>
@@ -12,7 +11,7 @@ static void make_boundary(char out[BOUNDARY])
 {
 	unsigned char random[16] = {0};
 	if (getrandom(random, sizeof random, 0) < 0)
-		random[0] = 1; /* a weak boundary is still one that no part's head contains */
+		random[0] = 1; /* a boundary that can be guessed still separates the parts */
 	for (size_t i = 0; i < sizeof random; i++)
 		snprintf(out + 2 * i, 3, "%02x", random[i]);
 }
@@ -26,7 +25,7 @@ static void part_head(struct buf *out, const char *boundary, struct span type, s
 	    out, "Content-Range: bytes %" PRId64 "-%" PRId64 "/%" PRId64 "\r\n\r\n", range.first, range.last, whole);
 }
 
-/* The representation's fields but its Content-Type, which each part has. */
+/* Copies the fields without Content-Type: each part has its own. */
 static void without_type(struct buf *out, struct span fields)
 {
 	struct span line;
@@ -45,7 +44,7 @@ int multipart_respond(struct exchange *x, const struct representation *rep, stru
 	struct buf fields, text;
 	struct sink *s = x->sink;
 	buf_init(&fields, BUF_HEAD);
-	buf_init(&text, 2 * BUF_HEAD); /* one part's head at a time: a type no longer than a head, and our lines */
+	buf_init(&text, 2 * BUF_HEAD); /* the head of one part: a Content-Type of at most BUF_HEAD, and our own lines */
 	make_boundary(boundary);
 	r->body_bytes = 0;
 	for (size_t i = 0; i < count; i++) {

@@ -1,4 +1,3 @@
-/* /.curlew/: curlew's own pages. Nothing here changes anything. */
 #include "proxy/pages.h"
 
 #include "base/stats.h"
@@ -47,7 +46,9 @@ static void status(struct exchange *x, struct buf *page)
 	synthetic_page(x, 200, "text/html; charset=utf-8", buf_span(page));
 }
 
-/* A browser that uses this file sends http through curlew and tunnels https. */
+/* A browser that uses this file sends its requests for http to curlew, and opens tunnels through it for https. The
+ * proxy's name is that of the request, because it is one under which this client can reach us; it is checked, because
+ * it becomes part of a script. */
 static void proxy_pac(struct exchange *x, struct buf *page)
 {
 	struct span host =
@@ -63,7 +64,7 @@ static void proxy_pac(struct exchange *x, struct buf *page)
 
 static const struct {
 	const char *path;
-	void (*answer)(struct exchange *, struct buf *);
+	void (*respond)(struct exchange *, struct buf *);
 } pages[] = {{"/health", health}, {"/metrics", metrics}, {"/proxy.pac", proxy_pac}, {"/", status}, {"", status}};
 
 void pages_respond(struct exchange *x)
@@ -71,16 +72,16 @@ void pages_respond(struct exchange *x)
 	struct buf page;
 	x->verdict = "own";
 	if (!span_is(x->request->method, "GET") && !span_is(x->request->method, "HEAD")) {
-		synthetic_text(x, 405, NULL, "pages of curlew's own answer to GET and HEAD only");
+		synthetic_text(x, 405, NULL, "curlew's own pages only support GET and HEAD");
 		return;
 	}
 	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
 		if (strcmp(x->target.path, pages[i].path) != 0)
 			continue;
 		buf_init(&page, BUF_PAGE);
-		pages[i].answer(x, &page);
+		pages[i].respond(x, &page);
 		buf_fini(&page);
 		return;
 	}
-	synthetic_text(x, 404, NULL, "no such page of curlew's own (try /.curlew/)");
+	synthetic_text(x, 404, NULL, "curlew has no such page (start at /.curlew/)");
 }

@@ -8,11 +8,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static int answer(struct exchange *x, int status, const char *type, struct span page, const char *cache)
+static int respond(struct exchange *x, int status, const char *type, struct span page, const char *cache)
 {
 	struct buf fields;
 	char date[DATE_BYTES];
-	if (!x->close && x->body != NULL && !request_body_is_here(x->body)) /* nobody reads on to its end */
+	/* Nobody will read the request body to its end, so the next request could not be found. */
+	if (!x->close && x->body != NULL && !request_body_is_here(x->body))
 		x->close = true;
 	buf_init(&fields, BUF_HEAD);
 	date_format(x->now, date);
@@ -24,7 +25,7 @@ static int answer(struct exchange *x, int status, const char *type, struct span 
 		    span_is(x->request->method, "CONNECT") ? ", POST, PUT, PATCH, DELETE, OPTIONS, TRACE" : "");
 	if (cache == NULL)
 		buf_adds(&fields, "Cache-Control: no-store\n");
-	if (status == 503) /* what we are short of is free again soon */
+	if (status == 503) /* memory or threads may be free again in a moment */
 		buf_adds(&fields, "Retry-After: 1\n");
 	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
 	struct response_head r = {.status = status,
@@ -56,7 +57,8 @@ int synthetic_text(struct exchange *x, int status, const char *cache, const char
 	int n = vsnprintf(text, sizeof text - 1, format, ap);
 	va_end(ap);
 	size_t len = n < 0 ? 0 : (size_t)n < sizeof text - 1 ? (size_t)n : sizeof text - 2;
-	for (size_t i = 0, bytes; i < len; i += bytes) { /* one line that moves no cursor, whatever was put into it */
+	for (size_t i = 0, bytes; i < len; i += bytes) { /* one line without control characters, whatever the request
+							    contained */
 		bytes = printable_bytes(span_make(text + i, len - i));
 		if (bytes == 0) {
 			text[i] = ' ';
@@ -67,12 +69,12 @@ int synthetic_text(struct exchange *x, int status, const char *cache, const char
 	stats_add(STATS_ERRORS, 1);
 	if (x->verdict == NULL)
 		x->verdict = "error";
-	return answer(x, status, "text/plain; charset=utf-8", span_make(text, len), cache);
+	return respond(x, status, "text/plain; charset=utf-8", span_make(text, len), cache);
 }
 
 int synthetic_page(struct exchange *x, int status, const char *type, struct span page)
 {
-	return answer(x, status, type, page, NULL);
+	return respond(x, status, type, page, NULL);
 }
 
 /* A proxy's URL without user and password. */
@@ -96,11 +98,13 @@ int synthetic_failure(struct exchange *x, const struct flight_response *a, const
 	switch (a->outcome) {
 	case ENGINE_NO_HOST:
 		if (x->target.way == KEY_PREFIX)
-			return synthetic_text(x, 502, cache, "%s: neither a local file%s nor a host name that resolves",
-			    host, x->context->root.fd < 0 ? " (there is no --root)" : "");
-		return synthetic_text(x, 502, cache, "%s: the host name does not resolve", host);
+			return synthetic_text(x, 502, cache,
+			    "%s is neither a local file%s nor a host name that resolves (check the spelling)", host,
+			    x->context->root.fd < 0 ? " (there is no --root)" : "");
+		return synthetic_text(x, 502, cache, "%s: the host name does not resolve (check the spelling)", host);
 	case ENGINE_UNREACHABLE:
-		return synthetic_text(x, 502, cache, "%s:%d: cannot connect: %s", host, x->target.port, a->message);
+		return synthetic_text(
+		    x, 502, cache, "%s:%d: cannot connect to the origin: %s", host, x->target.port, a->message);
 	case ENGINE_PROXY:
 		return synthetic_text(x, 502, cache, "%s:%d: the proxy %s cannot be used: %s (check --proxy)", host,
 		    x->target.port, without_user(conf_text(x->context->conf, "proxy")), a->message);
@@ -110,17 +114,19 @@ int synthetic_failure(struct exchange *x, const struct flight_response *a, const
 		    "--allow-to)",
 		    host, x->target.port);
 	case ENGINE_TIMEOUT:
-		return synthetic_text(x, 504, cache, "%s:%d: timed out: %s", host, x->target.port, a->message);
+		return synthetic_text(
+		    x, 504, cache, "%s:%d: the origin did not respond in time: %s", host, x->target.port, a->message);
 	case ENGINE_TLS:
-		return synthetic_text(x, 502, cache, "%s:%d: TLS failed: %s", host, x->target.port, a->message);
+		return synthetic_text(
+		    x, 502, cache, "%s:%d: no secure connection (TLS): %s", host, x->target.port, a->message);
 	case ENGINE_BROKEN:
 		return synthetic_text(
-		    x, 502, cache, "%s:%d: the origin broke off: %s", host, x->target.port, a->message);
+		    x, 502, cache, "%s:%d: the response of the origin broke off: %s", host, x->target.port, a->message);
 	case ENGINE_BAD:
-		return synthetic_text(
-		    x, 502, cache, "%s:%d: the origin's answer is not HTTP: %s", host, x->target.port, a->message);
+		return synthetic_text(x, 502, cache, "%s:%d: the origin's response is not valid HTTP: %s", host,
+		    x->target.port, a->message);
 	case ENGINE_OFFLINE:
-		return synthetic_text(x, 504, cache, "%s is not stored, and --offline is set",
+		return synthetic_text(x, 504, cache, "%s is not stored, and --offline forbids to fetch it",
 		    x->target.url != NULL ? x->target.url : host);
 	case ENGINE_BUSY:
 	case ENGINE_CANCELLED:
@@ -128,7 +134,8 @@ int synthetic_failure(struct exchange *x, const struct flight_response *a, const
 	case ENGINE_OK:
 		break;
 	}
-	return synthetic_text(x, 503, cache, "%s:%d: the fetch was given up: %s", host, x->target.port, a->message);
+	return synthetic_text(
+	    x, 503, cache, "%s:%d: the fetch was abandoned: %s (try again later)", host, x->target.port, a->message);
 }
 
 int synthetic_offline(struct exchange *x)

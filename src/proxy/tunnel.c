@@ -1,4 +1,7 @@
-/* CONNECT (RFC 9110 9.3.6): a blind tunnel of bytes between two sockets, on one worker. */
+/*
+ * One thread relays both directions. It never blocks on one socket while the other has something to do: it waits for
+ * both with poll(), and each direction has a buffer of its own.
+ */
 #include "proxy/tunnel.h"
 
 #include "base/stats.h"
@@ -14,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAGE_BYTES = 64 << 10 };
+enum { BUFFER_BYTES = 64 << 10 };
 
 static bool port_allowed(const char *ports, int port)
 {
@@ -29,7 +32,7 @@ static bool port_allowed(const char *ports, int port)
 	return false;
 }
 
-/* The origin's socket is libcurl's and does not block: then we wait for room. */
+/* libcurl made the origin's socket non-blocking, so we wait for room ourselves. */
 static int send_all(int fd, const char *bytes, size_t n, int idle_ms)
 {
 	struct pollfd room = {.fd = fd, .events = POLLOUT};
@@ -47,54 +50,55 @@ static int send_all(int fd, const char *bytes, size_t n, int idle_ms)
 	return 0;
 }
 
-/* One of the two ways. Each has its own bytes under way, so that a side that takes nothing does not stop the other way.
+/* One of the two directions. Each has a buffer, so that a side that accepts nothing does not stop the other direction.
  */
-struct way {
+struct direction {
 	int from, to;
-	bool ended;   /* the side it comes from */
-	size_t at, n; /* of page: what is still to be sent */
+	bool ended;   /* the sender has sent everything */
+	size_t at, n; /* of `buffer`: what is still to be sent */
 	int64_t sent; /* in all */
-	char page[PAGE_BYTES];
+	char buffer[BUFFER_BYTES];
 };
 
-/* Takes what has come and sends what there is room for. -1: broken. */
-static int move(struct way *w)
+/* Receives what has arrived, if the buffer is empty, and sends what the other side accepts. -1: the connection broke.
+ */
+static int move(struct direction *d)
 {
-	if (w->n == 0 && !w->ended) {
-		ssize_t got = recv(w->from, w->page, PAGE_BYTES, MSG_DONTWAIT);
+	if (d->n == 0 && !d->ended) {
+		ssize_t got = recv(d->from, d->buffer, BUFFER_BYTES, MSG_DONTWAIT);
 		if (got < 0)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
-		w->at = 0;
-		w->n = (size_t)got;
-		w->ended = got == 0;
-		if (w->ended)
-			shutdown(w->to, SHUT_WR);
+		d->at = 0;
+		d->n = (size_t)got;
+		d->ended = got == 0;
+		if (d->ended)
+			shutdown(d->to, SHUT_WR);
 	}
-	if (w->n == 0)
+	if (d->n == 0)
 		return 0;
-	ssize_t sent = send(w->to, w->page + w->at, w->n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent = send(d->to, d->buffer + d->at, d->n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	stats_add(STATS_BYTES_SENT, sent);
-	w->at += (size_t)sent;
-	w->sent += sent;
-	w->n -= (size_t)sent;
+	d->at += (size_t)sent;
+	d->sent += sent;
+	d->n -= (size_t)sent;
 	return 0;
 }
 
-/* Both ways until both sides have ended, one broke, or nothing moved for the idle time. Returns the bytes sent to the
- * client. */
+/* Relays until both sides have ended, one broke, or nothing moved for idle_ms. Returns how many bytes the client got.
+ */
 static int64_t relay(struct exchange *x, int client, int origin, int idle_ms)
 {
-	struct way *ways = calloc(2, sizeof *ways);
-	if (ways == NULL)
+	struct direction *both = calloc(2, sizeof *both);
+	if (both == NULL)
 		return 0;
-	ways[0].from = ways[1].to = client;
-	ways[0].to = ways[1].from = origin;
-	while (!ways[0].ended || !ways[1].ended || ways[0].n > 0 || ways[1].n > 0) {
+	both[0].from = both[1].to = client;
+	both[0].to = both[1].from = origin;
+	while (!both[0].ended || !both[1].ended || both[0].n > 0 || both[1].n > 0) {
 		struct pollfd p[2] = {{.fd = client}, {.fd = origin}};
 		for (int i = 0; i < 2; i++) {
-			bool reads = ways[i].n == 0 && !ways[i].ended, sends = ways[1 - i].n > 0;
+			bool reads = both[i].n == 0 && !both[i].ended, sends = both[1 - i].n > 0;
 			p[i].events = (short)((reads ? POLLIN : 0) | (sends ? POLLOUT : 0));
 			if (p[i].events == 0)
 				p[i].fd = -1;
@@ -104,16 +108,16 @@ static int64_t relay(struct exchange *x, int client, int origin, int idle_ms)
 		conn_waits(x->body->conn, MIN_RATE_STREAM, false);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0 || move(&ways[0]) != 0 || move(&ways[1]) != 0)
+		if (n <= 0 || move(&both[0]) != 0 || move(&both[1]) != 0)
 			break;
 	}
-	int64_t sent = ways[1].sent;
-	free(ways);
+	int64_t sent = both[1].sent;
+	free(both);
 	return sent;
 }
 
-/* What passes through a tunnel nobody sees, only where it goes: what rules say of https://host/ holds for it. True: it
- * was refused. */
+/* Only the host of a tunnel is known, not what passes through it. So the rules for https://HOST/ decide. True: a rule
+ * forbids the tunnel, and a response was sent. */
 static bool is_ruled_out(struct exchange *x)
 {
 	struct buf url;
@@ -130,11 +134,11 @@ static bool is_ruled_out(struct exchange *x)
 	snprintf(cache, sizeof cache, "detail=\"rule %lld: %s\"", (long long)(r->deny ? r->deny_rule : r->offline_rule),
 	    r->deny ? "deny" : "offline");
 	if (r->deny)
-		synthetic_text(x, 403, cache, "a tunnel to %s: denied by rule %lld (see `curlew rule ls`)",
+		synthetic_text(x, 403, cache, "a tunnel to %s is denied by rule %lld (see `curlew rule ls`)",
 		    buf_str(&url), (long long)r->deny_rule);
 	else if (r->offline)
 		synthetic_text(x, 504, cache,
-		    "a tunnel to %s: rule %lld keeps it off the network (see `curlew rule ls`)", buf_str(&url),
+		    "a tunnel to %s is forbidden by rule %lld: offline (see `curlew rule ls`)", buf_str(&url),
 		    (long long)r->offline_rule);
 	buf_fini(&url);
 	return r->deny || r->offline;
@@ -147,7 +151,8 @@ int64_t tunnel_respond(struct exchange *x, int client_fd, struct span early)
 	char message[256];
 	x->verdict = "tunnel";
 	if (!port_allowed(conf_text(x->context->conf, "connect-ports"), port)) {
-		synthetic_text(x, 403, NULL, "CONNECT to port %d is not allowed (allow it with --connect-ports)", port);
+		synthetic_text(
+		    x, 403, NULL, "a tunnel to port %d is not allowed (allow it with --connect-ports)", port);
 		return 0;
 	}
 	if (is_ruled_out(x))
@@ -160,7 +165,7 @@ int64_t tunnel_respond(struct exchange *x, int client_fd, struct span early)
 	}
 	if (listeners_have_peer(x->context->listeners, fd)) {
 		close(fd);
-		synthetic_text(x, 508, NULL, "a tunnel to this server itself");
+		synthetic_text(x, 508, NULL, "the tunnel would lead back to this server");
 		return 0;
 	}
 	stats_add(STATS_TUNNELS, 1);

@@ -1,3 +1,10 @@
+/*
+ * The lock protects `over` and `whole`. The second thread sets them once, as its last action, and body_relay_end()
+ * frees the struct after that: so the struct may be used by the second thread until it unlocks, and never afterwards.
+ *
+ * The second thread may wait for three things, and body_relay_end() ends each wait: for the client (stop_fd becomes
+ * readable), for room in the flight's pipe, and for the origin to want the body (both by flight_upload_stop()).
+ */
 #include "proxy/body_relay.h"
 
 #include "net/threadpool.h"
@@ -16,10 +23,10 @@ struct body_relay {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	bool over;
-	bool whole; /* the body was read to its end: the connection may go on */
+	bool whole; /* the body was read to its end, so the next request follows on the connection */
 };
 
-/* Reads the body through. True when it was whole. */
+/* Passes the body on, to its end. True when it was complete. */
 static bool pump(struct exchange *x, struct flight_reader *reader)
 {
 	struct span data;
@@ -35,8 +42,8 @@ static bool pump(struct exchange *x, struct flight_reader *reader)
 			return true;
 		case REQUEST_BODY_BAD:
 		case REQUEST_BODY_LATE:
-			x->bad_body = step == REQUEST_BODY_LATE ? 408 : 400; /* before the flight fails, so that who
-										waits for it sees this */
+			/* Set before the flight fails: the thread that waits for the flight reads it then. */
+			x->bad_body = step == REQUEST_BODY_LATE ? 408 : 400;
 			flight_upload_end(reader, false);
 			return false;
 		}
@@ -81,6 +88,7 @@ struct body_relay *body_relay_begin(struct exchange *x, struct flight_reader *re
 		pthread_cond_destroy(&u->done);
 		free(u);
 	}
+	/* No memory or no thread: the upload fails, and so does the request. */
 	flight_upload_end(reader, false);
 	x->close = true;
 	return NULL;
@@ -91,9 +99,10 @@ void body_relay_end(struct body_relay *u)
 	if (u == NULL)
 		return;
 	pthread_mutex_lock(&u->lock);
-	if (!u->over) { /* answered before the body was through: nobody wants the rest */
+	if (!u->over) { /* the origin has responded before the body ended: nobody wants the rest */
 		flight_upload_stop(u->reader);
-		eventfd_write(u->x->body->stop_fd, 1); /* not shutdown(): what still comes would reset our answer */
+		/* Not shutdown(): bytes that arrive after it would reset the connection, and with it our response. */
+		eventfd_write(u->x->body->stop_fd, 1);
 	}
 	while (!u->over)
 		pthread_cond_wait(&u->done, &u->lock);

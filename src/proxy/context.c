@@ -1,3 +1,7 @@
+/*
+ * Things are opened in the order in which they need each other, and closed in the reverse order. context_close() works
+ * on a context that was opened in part: every member is NULL, -1 or zero until it is opened.
+ */
 #include "proxy/context.h"
 
 #include "base/log.h"
@@ -30,7 +34,8 @@ static int read_origin(struct context *s, struct buf *why)
 		return 0;
 	s->origin = key_normalise(origin, "http");
 	if (s->origin == NULL) {
-		buf_addf(why, "--origin: '%s' is no http or https URL (give one like http://127.0.0.1:8080)", origin);
+		buf_addf(
+		    why, "--origin: '%s' is not an http or https URL (give one such as http://127.0.0.1:8080)", origin);
 		return -1;
 	}
 	size_t n = strlen(s->origin);
@@ -39,8 +44,8 @@ static int read_origin(struct context *s, struct buf *why)
 	return 0;
 }
 
-/* The targeted fields looked at, the first wins (RFC 9213 2.2): our own, those named, and before an origin the one all
- * CDNs share. */
+/* The targeted fields in order of priority (RFC 9213 2.2): our own, those of --targets, and, with --origin, the one
+ * that all CDNs share. */
 static int read_targets(struct context *s, struct buf *why)
 {
 	static const char own[] = "Curlew-Cache-Control", cdn[] = "CDN-Cache-Control";
@@ -61,7 +66,8 @@ static int read_targets(struct context *s, struct buf *why)
 	return 0;
 }
 
-/* How the cache is filled; it is recorded in it. */
+/* The settings that decide what the cache may contain. They are recorded in the cache, and a server with other settings
+ * refuses to use it. */
 static void describe_mode(const struct context *s, struct buf *mode)
 {
 	const char *name;
@@ -72,8 +78,8 @@ static void describe_mode(const struct context *s, struct buf *mode)
 		buf_addf(mode, " --origin %s", s->origin);
 }
 
-/* Where `get` has no place for its cache (a read-only home), it goes on with one that is empty and goes with it. NULL:
- * not there either. */
+/* `get` without a usable cache directory (a read-only home) works with an empty temporary one. NULL: that cannot be
+ * made either. */
 static char *make_spare_dir(const char *dir, int problem)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -84,7 +90,8 @@ static char *make_spare_dir(const char *dir, int problem)
 		free(spare);
 		return NULL;
 	}
-	log_say("%s: cannot be used as a cache directory: %s (going on without a cache; --cache DIR names another)",
+	log_say("%s: cannot be used as a cache directory: %s (continuing without a cache; choose another directory "
+		"with --cache DIR)",
 	    dir, strerror(problem));
 	return spare;
 }
@@ -181,7 +188,7 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 void context_close(struct context *s)
 {
 	if (s->store != NULL)
-		store_hurry(s->store); /* flight_table_free() waits for the writer */
+		store_hurry(s->store); /* flight_table_free() waits for the writer, which must not pause now */
 	flight_table_free(s->flights);
 	if (s->store != NULL)
 		store_close(s->store);

@@ -1,6 +1,9 @@
 /*
- * service: what answering needs besides a client: settings, store, flights, hot answers. One a process, made by `serve`
- * and `get` alike, so that both follow one path. Read-only once open.
+ * context: what all handlers share: the settings, the store, the flights, the cache in memory. `serve` and `get` each
+ * make one, so that a request takes the same path in both.
+ *
+ * The main thread opens it before other threads start and closes it after they have ended. In between the struct is
+ * only read; the objects it points to have locks of their own.
  */
 #ifndef CURLEW_PROXY_CONTEXT_H
 #define CURLEW_PROXY_CONTEXT_H
@@ -22,7 +25,7 @@ enum { CONTEXT_TARGETS = 16 };
 struct context {
 	const struct conf *conf;
 	struct store *store;
-	char *spare_dir; /* of a cache that goes with the process; NULL: it is where conf says */
+	char *spare_dir; /* a temporary cache directory, removed at the end; NULL: the cache is where conf says */
 	struct flight_table *flights;
 	struct ramcache *ramcache;         /* NULL in `get` */
 	struct threadpool *threadpool;     /* NULL in `get` */
@@ -32,16 +35,17 @@ struct context {
 	struct policy policy;
 	const char *targets[CONTEXT_TARGETS]; /* policy.targets */
 	char *origin;                         /* normalised, no trailing slash; NULL unless --origin */
-	char via[32];     /* our name in Via; unlike any other curlew's, so that a loop is known by it */
+	char via[32];     /* our name in Via; random, so that a request that comes back to us can be recognised */
 	struct root root; /* --root */
 	bool offline;
-	bool prefix_cookies; /* cookies pass by prefix too */
-	bool prefix_sandbox; /* documents by prefix are sandboxed */
+	bool prefix_cookies; /* cookies pass in requests by prefix too */
+	bool prefix_sandbox; /* documents requested by prefix are sandboxed (browser.h) */
 };
 
-/* Opens what conf names. 0, or with a sentence in why the exit status that fits: 1 trouble, 2 a value that makes no
- * sense. */
+/* Opens everything that conf names; conf must outlive the context. 0, or an exit status with a sentence in why: 1: an
+ * error; 2: an option has an invalid value. After a failure the context is empty. */
 int context_open(struct context *, const struct conf *, struct buf *why);
+/* Waits for the writer and closes everything. All readers of flights must have been left. */
 void context_close(struct context *);
 
 #endif

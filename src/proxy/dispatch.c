@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* --- who answers --- */
+/* --- the handler of a request --- */
 
 static bool must_forward(const struct exchange *x)
 {
@@ -31,14 +31,15 @@ static bool must_forward(const struct exchange *x)
 	       (x->framing == FRAMING_LENGTH && x->length > 0);
 }
 
-/* OPTIONS and TRACE count hops (RFC 9110 7.6.2). True when we are the last. */
+/* True when Max-Forwards of OPTIONS or TRACE makes this server the last recipient (RFC 9110 7.6.2). */
 static bool is_last_hop(const struct exchange *x)
 {
 	bool counts = span_is(x->request->method, "OPTIONS") || span_is(x->request->method, "TRACE");
 	return counts && span_is(message_find(x->request, "Max-Forwards"), "0");
 }
 
-/* From here on target.url is the key. */
+/* Takes the rules that hold for this request; they stay the same until its end, whatever is edited meanwhile. From here
+ * on target.url is the key. */
 static void take_rules(struct exchange *x)
 {
 	x->rules = store_rules_take(x->context->store);
@@ -59,7 +60,7 @@ static void route(struct exchange *x)
 		synthetic_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
 	} else if (x->decision.deny) {
 		snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->decision.deny_rule);
-		synthetic_text(x, 403, cache, "%s: denied by rule %lld (see `curlew rule ls`)", x->target.url,
+		synthetic_text(x, 403, cache, "%s is denied by rule %lld (see `curlew rule ls`)", x->target.url,
 		    (long long)x->decision.deny_rule);
 	} else if (cacheable && !must_forward(x)) {
 		cache_handler_respond(x);
@@ -85,7 +86,7 @@ static bool is_for_us(const struct exchange *x, const struct conn *c)
 	return host.at == NULL || server_name_is_ours(x->context->conf, host, c->fd);
 }
 
-/* False: the request is for another server, and was refused. */
+/* False: Host names another server, and 421 was sent. */
 static bool is_named(struct exchange *x, const struct conn *c)
 {
 	struct span host = message_find(x->request, "Host");
@@ -106,7 +107,7 @@ static void refuse(struct exchange *x, const struct fault *fault)
 	synthetic_text(x, fault->status, NULL, "%s", fault->why);
 }
 
-/* A body nobody asked for must be read away before the next request. */
+/* A request body that the handler did not read must be read before the next request, which follows it. */
 static void skip_body(struct exchange *x)
 {
 	struct span data;
@@ -120,7 +121,7 @@ static void skip_body(struct exchange *x)
 		;
 }
 
-/* Our name in Via: the request has been here before. True when it was refused. */
+/* True: our name is in Via, so the request has been here before, and 508 was sent. */
 static bool refuses_loop(struct exchange *x)
 {
 	for (size_t i = 0; i < x->request->count; i++) {
@@ -129,43 +130,46 @@ static bool refuses_loop(struct exchange *x)
 		    !memmem(f->value.at, f->value.len, x->context->via, strlen(x->context->via)))
 			continue;
 		x->close = true;
-		synthetic_text(x, 508, NULL, "this request has been here before: a loop of proxies");
+		synthetic_text(x, 508, NULL,
+		    "this request has passed through this server before: a loop of proxies (check --proxy and "
+		    "--origin)");
 		return true;
 	}
 	return false;
 }
 
-/* /.curlew/ is for this machine, or for whoever can connect to --admin-listen. A request that came through a proxy
- * speaks for somebody else. */
-static void answer_own(struct exchange *x, const struct conn *c)
+/* Serves /.curlew/ to clients on this machine, and to those that can connect to --admin-listen. A request that came
+ * through a proxy may have been made on another machine. */
+static void serve_pages(struct exchange *x, const struct conn *c)
 {
 	if (browser_came_through_proxy(x->request))
-		synthetic_text(x, 403, NULL,
-		    "/.curlew/ does not answer to requests that came through a proxy (see --admin-listen)");
+		synthetic_text(x, 403, NULL, "/.curlew/ cannot be requested through a proxy (use --admin-listen)");
 	else if (!c->local && !c->admin)
-		synthetic_text(x, 403, NULL, "/.curlew/ answers to this machine only (see --admin-listen)");
+		synthetic_text(
+		    x, 403, NULL, "/.curlew/ can only be requested on the machine of the server (use --admin-listen)");
 	else
 		pages_respond(x);
 }
 
-static void answer_admin(struct exchange *x, const struct conn *c)
+static void serve_admin(struct exchange *x, const struct conn *c)
 {
 	static const struct key_ways ways = {.default_scheme = "http"};
 	struct fault fault;
 	if (key_of_target(&ways, x->request->method, x->request->target, &x->target, &fault) != 0 ||
 	    x->target.way != KEY_OWN)
-		synthetic_text(x, 404, NULL, "only /.curlew/ is served here");
+		synthetic_text(x, 404, NULL, "only /.curlew/ is served at this address");
 	else if ((c->family == AF_UNIX || is_named(x, c)) && !browser_refuses(x))
-		answer_own(x, c);
+		serve_pages(x, c);
 }
 
-static bool answer_from_root(struct exchange *x, const struct conn *c, bool bad)
+static bool serve_from_root(struct exchange *x, const struct conn *c, bool bad)
 {
 	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->context->root.fd >= 0 &&
 	       (!bad || is_for_us(x, c)) && files_respond(x);
 }
 
-/* By prefix and for our own pages, Host must name us; with --origin any host may. */
+/* Host must name this server in requests by prefix and for our own pages. With --origin, any name may be that of the
+ * site. */
 static bool must_be_named(const struct exchange *x)
 {
 	return x->target.way == KEY_PREFIX || (x->target.way == KEY_OWN && x->context->origin == NULL);
@@ -177,13 +181,13 @@ static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a,
 	if (refuses_loop(x))
 		return;
 	if (c->admin) {
-		answer_admin(x, c);
+		serve_admin(x, c);
 		return;
 	}
 	bool bad = browser_read_target(x, &fault) != 0;
 	if (!bad && must_be_named(x) && !is_named(x, c))
 		return;
-	if (browser_refuses(x) || answer_from_root(x, c, bad))
+	if (browser_refuses(x) || serve_from_root(x, c, bad))
 		return;
 	if (bad) {
 		refuse(x, &fault);
@@ -192,12 +196,12 @@ static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a,
 	browser_rewrite(x, head);
 	if (message_has(x->request, "Expect") && !span_is_nocase(message_find(x->request, "Expect"), "100-continue")) {
 		x->close = true;
-		synthetic_text(x, 417, NULL, "only Expect: 100-continue is understood");
+		synthetic_text(x, 417, NULL, "Expect must be 100-continue");
 		return;
 	}
 	switch (x->target.way) {
 	case KEY_OWN:
-		answer_own(x, c);
+		serve_pages(x, c);
 		break;
 	case KEY_SERVER:
 		synthetic_options(x);
@@ -242,8 +246,8 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 	log_access(&entry, x->now);
 }
 
-/* Answers the request whose head is parsed (NULL: bad) and takes it off conn->in. True when the connection may go on.
- */
+/* Serves one request and removes it from conn->in. head: parsed; NULL: malformed, with the fault in bad. True: the
+ * connection may carry another request. */
 static bool exchange_run(struct conn *c, struct head *head, const struct fault *bad)
 {
 	const struct context *context = c->context;
@@ -279,7 +283,7 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 	browser_end(&x);
 	keep = a.keep && !a.failed && !x.close;
 	c->reset = a.cut && a.until_close;
-	if (keep) { /* only now: the head borrows the buffer */
+	if (keep) { /* not earlier: the head and the body point into the buffer */
 		buf_consume(&c->in, head->bytes + body->consumed);
 		keep = buf_addspan(&c->in, request_body_beyond(body)) == 0;
 	}
@@ -305,5 +309,5 @@ void dispatch_run(struct work *work)
 		keep = exchange_run(c, parsed == MESSAGE_WHOLE ? &head : NULL, &fault);
 	}
 	message_fini(&head);
-	c->release(c, keep);
+	c->release(c, keep); /* from here on another thread may own the connection */
 }

@@ -1,6 +1,6 @@
 /*
- * request: one request's story on a worker, from its head to the end of its answer, and on to the next one that already
- * stands in the connection's buffer.
+ * dispatch: serves the requests of a connection on a pool thread: parses each head, chooses the handler, logs the
+ * result, and continues with the next request if it is in the connection's buffer already.
  */
 #ifndef CURLEW_PROXY_DISPATCH_H
 #define CURLEW_PROXY_DISPATCH_H
@@ -8,10 +8,12 @@
 #include "net/conn.h"
 #include "proxy/exchange.h"
 
-/* The work of a conn whose buffer holds a whole head or a malformed one. Gives the conn back. */
+/* conn->work.run: serves a connection whose buffer has a complete or a malformed head, and releases it. Runs on a pool
+ * thread, and blocks. */
 void dispatch_run(struct work *);
 
-/* Decides who answers x, and lets it: for requests by socket and by `get` alike. target must be made. */
+/* Serves one request whose target is known, from the cache or from the origin. `serve` and `get` both come here.
+ * Blocks. */
 void dispatch_route(struct exchange *);
 
 #endif

@@ -1,10 +1,11 @@
 /*
- * Small writes are saved up in `out` (a head, a chunk's size line) and leave together with the bytes that follow them,
- * or at flush().
+ * Heads and the size lines of chunks are buffered in `out`, and sent together with the bytes that follow, or by
+ * flush().
  *
- * Files leave by sendfile(), which spares a copy, but not to a client on this machine: that copies every page itself,
- * and does so half as fast again when the bytes have just passed through the processor's cache. So a large file goes to
- * it through a buffer. The buffers are few, since a client may be slow.
+ * Files are sent with sendfile(), which saves a copy. A client on this machine is the exception: its recv() copies the
+ * pages, and that is one and a half times as fast if the bytes have just been in the processor's cache. So a large file
+ * is read into a buffer and sent from there. The number of these buffers is limited, because a slow client holds one
+ * for long.
  */
 #include "proxy/http1_writer.h"
 
@@ -24,9 +25,9 @@
 #include <unistd.h>
 
 enum {
-	COPIED_FROM = 512 << 10, /* bytes from which a copy pays */
+	COPIED_FROM = 512 << 10, /* the smallest file that is faster through a buffer */
 	COPY_BYTES = 1 << 20,
-	COPIES = 16 /* at a time */
+	COPIES = 16 /* buffers in use at a time */
 };
 
 static atomic_int copies;
@@ -43,8 +44,8 @@ static int fail(struct http1_writer *a)
 	return -1;
 }
 
-/* Writes all of two runs. A send that times out without any progress has found a client that takes nothing: it is gone.
- */
+/* Sends two runs of bytes completely. If a send times out without progress (the socket has a send timeout), the client
+ * is given up. */
 static int send_all(struct http1_writer *a, struct span first, struct span second, int flags)
 {
 	while (first.len + second.len > 0) {
@@ -80,7 +81,7 @@ static int sink_flush(struct sink *s)
 static int sink_interim(struct sink *s, int status, struct span fields)
 {
 	struct http1_writer *a = of(s);
-	if (a->client_minor == 0) /* RFC 9110 15.2: never to HTTP/1.0 */
+	if (a->client_minor == 0) /* an HTTP/1.0 client knows no 1xx (RFC 9110 15.2) */
 		return 0;
 	struct head h;
 	message_init(&h);
@@ -104,6 +105,7 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 static void sink_go_on(struct sink *s)
 {
 	struct http1_writer *a = of(s);
+	/* The lock is held while sending: a final head that begins meanwhile must follow the 100, not split it. */
 	pthread_mutex_lock(&a->lock);
 	if (!a->begun && a->client_minor > 0)
 		send_all(a, span_of("HTTP/1.1 100 Continue\r\n\r\n"), span_make(NULL, 0), 0);
@@ -120,7 +122,7 @@ static int sink_begin(struct sink *s, const struct response_head *r)
 	a->keep = a->keep && !r->close;
 	a->bodiless = r->no_body || response_head_is_bodiless(r->status);
 	a->chunked = !a->bodiless && r->body_bytes < 0 && a->client_minor > 0;
-	a->until_close = !a->bodiless && r->body_bytes < 0 && !a->chunked; /* HTTP/1.0 */
+	a->until_close = !a->bodiless && r->body_bytes < 0 && !a->chunked; /* HTTP/1.0 has no chunks */
 	a->keep = a->keep && !a->until_close;
 	response_head_write(&a->out, r);
 	if (r->body_bytes >= 0 && !response_head_is_bodiless(r->status))
@@ -151,7 +153,7 @@ static int sink_bytes(struct sink *s, const char *bytes, size_t n)
 	return 0;
 }
 
-/* The two ways of a file's bytes: how many have been sent, 0 at its end, -1 with errno. */
+/* Two ways to send a file's bytes. Each returns how many were sent, 0 at the end of the file, or -1 with errno. */
 
 static ssize_t send_pages(struct http1_writer *a, int fd, int64_t at, int64_t n)
 {
@@ -170,7 +172,7 @@ static ssize_t send_copy(struct http1_writer *a, int fd, int64_t at, int64_t n, 
 	return got > 0 ? send(a->fd, buffer, (size_t)got, MSG_NOSIGNAL | (n > got ? MSG_MORE : 0)) : got;
 }
 
-/* The buffer for a copy, to be given back to end_copy(); NULL where there is to be none. */
+/* A buffer to send a file through, to be given to end_copy(). NULL: use sendfile(). */
 static char *begin_copy(const struct http1_writer *a, int64_t n)
 {
 	if (!a->local || n < COPIED_FROM)
@@ -202,7 +204,7 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 		ssize_t sent = buffer != NULL ? send_copy(a, fd, at, n, buffer) : send_pages(a, fd, at, n);
 		if (sent < 0 && errno == EINTR)
 			continue;
-		if (sent <= 0) /* 0: the file is shorter than its row says; the body must not look whole */
+		if (sent <= 0) /* 0: the file is shorter than its row says; the response must not look complete */
 			break;
 		at += sent;
 		n -= sent;
@@ -217,7 +219,8 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 	return 0;
 }
 
-/* A field line that may stand behind a body: nothing about framing, routing or this connection (RFC 9110 6.5.1). */
+/* True of a field line that may follow a body: it must not concern framing, routing or this connection (RFC
+ * 9110 6.5.1). */
 static bool is_trailer(struct span line)
 {
 	static const char *const never[] = {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Host",

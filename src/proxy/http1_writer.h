@@ -1,8 +1,9 @@
 /*
- * answer: the sink that is a client's socket: an answer in HTTP/1.1 framing (RFC 9112 6, 7), written with blocking
+ * http1_writer: the sink for a client's socket: writes one response in HTTP/1.1 framing (RFC 9112 6, 7), with blocking
  * calls.
  *
- * Belongs to the worker that answers. 100 (Continue) may come from the thread that reads the request body.
+ * It belongs to the thread that serves the request, except for sink.go_on(): the thread that reads the request body may
+ * call it, at any time before http1_writer_fini().
  */
 #ifndef CURLEW_PROXY_HTTP1_WRITER_H
 #define CURLEW_PROXY_HTTP1_WRITER_H
@@ -16,19 +17,20 @@ struct http1_writer {
 	int fd;
 	bool local;       /* the client is on this machine */
 	int client_minor; /* HTTP/1.minor of the client */
-	bool keep;        /* the connection may go on after this answer; read it again after end() */
-	bool failed;      /* the client is gone or an answer broke off: close */
-	bool chunked;
+	bool keep;        /* the connection may carry another request; final after end() */
+	bool failed;      /* the client is gone, or the response broke off: close the connection */
+	bool chunked;     /* the body is framed in chunks */
 	bool until_close; /* the end of the connection is the end of the body */
-	bool cut;         /* it broke off */
-	bool bodiless;
-	int status; /* of the head begun; 0 before */
+	bool cut;         /* the response broke off */
+	bool bodiless;    /* the response has no body, whatever the sink is given */
+	int status;       /* of the final head; 0: not begun */
 	int64_t body_sent;
-	pthread_mutex_t lock; /* begun: between go_on() and begin() */
+	pthread_mutex_t lock; /* protects `begun`: go_on() must not send 100 after begin() */
 	bool begun;
-	struct buf out; /* begun and not yet written: heads and chunk framing */
+	struct buf out; /* not yet sent: heads and chunk framing */
 };
 
+/* keep: the request allows the connection to persist. fd stays the caller's. */
 void http1_writer_init(struct http1_writer *, int fd, bool local, int client_minor, bool keep);
 void http1_writer_fini(struct http1_writer *);
 

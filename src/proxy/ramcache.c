@@ -1,6 +1,10 @@
 /*
- * Shards by hash, a lock each, held for a few pointer moves. Each shard keeps its objects within a share of BYTES_MOST
- * by CLOCK: the hand passes over objects used since its last visit and takes the first that was not.
+ * The entries are spread over shards by their hash. Each shard has a lock, which is held for a few pointer moves, and a
+ * share of BYTES_MOST. It stays within its share by CLOCK: the entries are in a queue, and the hand is at its front. An
+ * entry that was used since the hand last passed goes to the end of the queue; any other is evicted.
+ *
+ * A find marks an entry as used without moving it, so two loops that send the same entry share a cache line, but never
+ * wait for each other beyond the look-up.
  */
 #include "proxy/ramcache.h"
 
@@ -17,7 +21,7 @@ enum { SHARDS = 16, SLOTS = 4096, BYTES_MOST = 48 << 20 };
 struct shard {
 	pthread_mutex_t lock;
 	struct ramcache_entry *slots[SLOTS];
-	struct ramcache_entry *first, **last; /* in the order of the hand */
+	struct ramcache_entry *first, **last; /* the queue of the hand */
 	size_t bytes;
 };
 
@@ -42,12 +46,13 @@ static uint64_t hash_of(struct span s)
 	return h ^ h >> 32;
 }
 
+/* Memory used: headers twice, because the row's are kept next to the text (change_counter_confirm() compares them). */
 static size_t cost(const struct ramcache_entry *o)
 {
 	return sizeof *o + sizeof *o->entry + o->target_bytes + 2 * o->head_bytes + o->body_bytes;
 }
 
-static void object_free(struct ramcache_entry *o)
+static void free_entry(struct ramcache_entry *o)
 {
 	entry_free(o->entry);
 	free(o->target);
@@ -58,7 +63,7 @@ static void object_free(struct ramcache_entry *o)
 void ramcache_drop(struct ramcache_entry *o)
 {
 	if (o != NULL && atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1)
-		object_free(o);
+		free_entry(o);
 }
 
 struct ramcache *ramcache_new(void)
@@ -81,7 +86,8 @@ static struct ramcache_entry **slot_of(struct shard *s, uint64_t hash)
 	return &s->slots[hash / SHARDS % SLOTS];
 }
 
-/* Under the shard's lock; the set's reference is the caller's to drop. */
+/* Removes an entry from its shard. The reference of the set becomes the caller's, to be dropped after the lock: freeing
+ * may take longer than the lock should be held. Under the lock. */
 static void take_out(struct shard *s, struct ramcache_entry *o)
 {
 	struct ramcache_entry **at = slot_of(s, o->hash);
@@ -105,13 +111,13 @@ static void append(struct shard *s, struct ramcache_entry *o)
 	s->last = &o->next;
 }
 
-/* Moves the hand until there is room. Under the lock. */
+/* Moves the hand until there is room for `need` bytes. Under the lock. */
 static void make_room(struct shard *s, size_t need)
 {
 	while (s->first != NULL && s->bytes + need > BYTES_MOST / SHARDS) {
 		struct ramcache_entry *o = s->first;
 		if (atomic_exchange_explicit(&o->referenced, false, memory_order_relaxed)) {
-			s->first = o->next; /* to the end of the queue */
+			s->first = o->next; /* it was used: to the end of the queue */
 			if (s->first != NULL)
 				s->first->link = &s->first;
 			else
@@ -141,6 +147,7 @@ struct ramcache_entry *ramcache_find(struct ramcache *h, struct span target)
 	if (o != NULL)
 		atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&s->lock);
+	/* Written only if it changes: a store on every hit would move the cache line between cores. */
 	if (o != NULL && !atomic_load_explicit(&o->referenced, memory_order_relaxed))
 		atomic_store_explicit(&o->referenced, true, memory_order_relaxed);
 	return o;
@@ -158,7 +165,7 @@ void ramcache_remove(struct ramcache *h, struct ramcache_entry *o)
 		ramcache_drop(o);
 }
 
-/* The answer's text up to where Age belongs, and the body behind it. 0, or -1. */
+/* Writes the head up to the place of Age, and the body after it. 0, or -1: it cannot be kept in memory. */
 static int compose(struct ramcache_entry *o, const struct exchange *x)
 {
 	const struct entry *e = o->entry;
@@ -210,7 +217,7 @@ void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *
 	o->entry = e;
 	o->target = malloc(target.len);
 	if (e->body_bytes > RAMCACHE_BODY || o->target == NULL || compose(o, x) != 0) {
-		object_free(o);
+		free_entry(o);
 		return;
 	}
 	memcpy(o->target, target.at, target.len);

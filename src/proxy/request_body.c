@@ -34,7 +34,7 @@ static bool from_page(const struct request_body *in)
 	return in->ready.at >= in->page && in->ready.at <= in->page + sizeof in->page;
 }
 
-/* REQUEST_BODY_DATA when something came. */
+/* Waits for more bytes. REQUEST_BODY_DATA: they are in `ready`. */
 static enum request_body_step receive(struct request_body *in)
 {
 	struct pollfd p[2] = {{.fd = in->conn->fd, .events = POLLIN}, {.fd = in->stop_fd, .events = POLLIN}};
@@ -55,8 +55,8 @@ static enum request_body_step receive(struct request_body *in)
 	return REQUEST_BODY_DATA;
 }
 
-/* Takes n bytes of what is ready; those from conn->in are counted, those behind them in the page are kept for the next
- * request. */
+/* Takes n bytes of `ready`. Those from conn->in are counted, so that the caller can consume them there together with
+ * the head; `page` is only ours. */
 static void take(struct request_body *in, size_t n)
 {
 	if (!from_page(in))

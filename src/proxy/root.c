@@ -1,10 +1,10 @@
 /*
- * A file is found without being opened (O_PATH), judged by its real path and by its identity (device and inode), and
- * only then opened. Reading and closing index.db here would drop SQLite's locks on it (invariant 9); a descriptor that
- * is only a path drops none.
+ * A file is first found without being opened (O_PATH). Its real path and its identity (device and inode) then decide
+ * whether it is opened. The order matters: opening and closing index.db here would drop SQLite's locks on it in the
+ * whole process (invariant 9), and an O_PATH descriptor drops none.
  *
- * The real path comes from /proc/self/fd: it is free of symbolic links, and its directories are compared with the
- * cache's by identity, so that bind mounts and file systems without letter case are seen through.
+ * The real path is read from /proc/self/fd, so it contains no symbolic links. Its directories are compared with those
+ * of the cache by identity, which bind mounts and file systems without letter case cannot deceive.
  */
 #include "proxy/root.h"
 
@@ -24,7 +24,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* The cache directory itself, its parts, or a file that SQLite or a lock needs. */
+/* True of the cache directory, its subdirectories, and the files that belong to SQLite or to a lock. */
 static bool is_of_cache(const struct root *r, const struct stat *st)
 {
 	static const char *const names[] = {
@@ -37,7 +37,7 @@ static bool is_of_cache(const struct root *r, const struct stat *st)
 	return false;
 }
 
-/* True when the directory or one above it is part of the cache. */
+/* True when the directory of --root, or one above it, belongs to the cache. */
 static bool lies_in_cache(const struct root *r)
 {
 	struct stat st, above;
@@ -77,7 +77,7 @@ int root_open(struct root *r, const char *dir, const char *cache_dir, struct buf
 		return 0;
 	r->fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->fd < 0) {
-		buf_addf(why, "--root %s: %s (give a directory)", dir, strerror(errno));
+		buf_addf(why, "--root %s: %s (name a directory that exists)", dir, strerror(errno));
 		return -1;
 	}
 	if (real_path(r->fd, path) != 0) {
@@ -86,7 +86,7 @@ int root_open(struct root *r, const char *dir, const char *cache_dir, struct buf
 	}
 	r->cache_fd = open(cache_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->cache_fd < 0) {
-		buf_addf(why, "--cache %s: %s (give a directory)", cache_dir, strerror(errno));
+		buf_addf(why, "--cache %s: %s (name a directory that exists)", cache_dir, strerror(errno));
 		return -1;
 	}
 	if (lies_in_cache(r)) {
@@ -105,7 +105,7 @@ void root_close(struct root *r)
 	*r = (struct root){.fd = -1, .cache_fd = -1};
 }
 
-/* True when a segment starts with a dot and is not ".well-known" (RFC 8615). */
+/* True when a segment of the path starts with a dot and is not ".well-known" (RFC 8615). */
 static bool has_dot_name(const char *path)
 {
 	while (*path != '\0') {
@@ -117,7 +117,7 @@ static bool has_dot_name(const char *path)
 	return false;
 }
 
-/* Judges what an O_PATH descriptor stands for. */
+/* Decides for a file that was found: fd is its O_PATH descriptor. */
 static bool may_serve(const struct root *r, int fd, const struct stat *st)
 {
 	char root[PATH_MAX], path[PATH_MAX];
@@ -145,7 +145,7 @@ static int find_beneath(int dir, const char *path, uint64_t resolve)
 	return (int)syscall(SYS_openat2, dir, path[0] != '\0' ? path : ".", &how, sizeof how);
 }
 
-/* Takes an O_PATH descriptor and returns one to read from, or -1. */
+/* Opens for reading what an O_PATH descriptor stands for, and closes that one. -1: it cannot be opened. */
 static int open_found(int found)
 {
 	char link[40];

@@ -1,12 +1,12 @@
 /*
- * root: the files beneath --root that may be served, and no others.
+ * root: opens the files below --root that may be served, and no others.
  *
- * A request reaches only regular files beneath the directory, whatever symbolic links and dots say. It reaches no name
- * that starts with a dot, except ".well-known": neither in the path of the request nor in the real path of the file. It
- * reaches nothing of the cache directory, by whatever path (a symbolic link, another mount, another spelling of the
- * name, a hard link to the index).
+ * Only regular files below the directory can be opened, whatever symbolic links and dots a path contains. A name that
+ * starts with a dot is refused (except ".well-known"), in the path of the request and in the real path of the file.
+ * Nothing of the cache directory can be opened, whatever the path (a symbolic link, another mount, another spelling of
+ * the name, a hard link to the index).
  *
- * Read-only once open; any thread may ask.
+ * Read-only once open; any thread may call root_open_file().
  */
 #ifndef CURLEW_PROXY_ROOT_H
 #define CURLEW_PROXY_ROOT_H

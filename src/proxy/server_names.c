@@ -1,3 +1,7 @@
+/*
+ * Besides the configured names, those are ours that only we can be reached by: loopback names, the address at which
+ * this connection arrived, and the host name of the machine. A name that an attacker controls is none of them.
+ */
 #include "proxy/server_names.h"
 
 #include "base/conf.h"
@@ -10,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The host, an address without its brackets; empty when there is none, or the text is no authority. */
+/* The host of an authority; an IPv6 address loses its brackets. Empty: it has none, or is malformed. */
 static struct span host_in(struct span text)
 {
 	struct authority a;
@@ -106,8 +110,8 @@ int server_name_check(const struct conf *conf)
 		if (authority_split(span_of(name), &a) == 0 && a.host.len > 0 && a.port == AUTHORITY_NO_PORT &&
 		    name[strlen(name) - 1] != ':')
 			continue;
-		log_say("--server-name %s: not the name of a host (give it as it stands in Host, without a port; an "
-			"internationalised name as xn--...)",
+		log_say("--server-name %s: not a host name (write it as in Host, without a port; an internationalised "
+			"name as xn--...)",
 		    name);
 		return -1;
 	}

@@ -1,6 +1,9 @@
 /*
- * names: the names this server goes by. A request by prefix whose Host is another one may come from a web page that
- * rebound its own name to our address in order to read the user's network through us: it is refused with 421.
+ * server_names: the names of this server, as they may appear in Host.
+ *
+ * A request by prefix with another Host may come from a web page that made its own name resolve to our address (DNS
+ * rebinding), in order to read the user's network through us. It is refused with 421. Pure but for getsockname() and
+ * gethostname(); any thread.
  */
 #ifndef CURLEW_PROXY_SERVER_NAMES_H
 #define CURLEW_PROXY_SERVER_NAMES_H
@@ -11,17 +14,19 @@
 
 struct conf;
 
-/* Are the names of --server-name names of hosts? 0, or -1 after a line that says which is not. */
+/* Checks that --server-name gives host names. 0, or -1 with the error on stderr. */
 int server_name_check(const struct conf *);
 
-/* host: a Host value, with or without port. local_fd: the connection, whose own local address is a name of ours too. */
+/* True when a Host value, with or without a port, names this server. local_fd: the connection; its local address is a
+ * name of this server too. -1: none. */
 bool server_name_is_ours(const struct conf *, struct span host, int local_fd);
 
 /* True of localhost and of loopback addresses, with or without a port. */
 bool server_name_is_loopback(struct span host);
-/* LABEL of the Host value "LABEL.localhost", with or without a port, unless that is a name of ours; else {NULL, 0}. */
+/* The LABEL of a Host value "LABEL.localhost", with or without a port. {NULL, 0}: it has another form, or was
+ * configured as a name of this server. */
 struct span server_name_site(const struct conf *, struct span host);
-/* The port of a Host value with its colon, ":8899"; empty when there is none. */
+/* The port of a Host value with its colon, such as ":8899"; empty: it has none. */
 struct span server_name_port(struct span host);
 
 #endif

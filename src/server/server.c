@@ -1,3 +1,16 @@
+/*
+ * The main thread opens everything, then waits for signals, then closes everything. It serves nobody.
+ *
+ * The order of the end matters:
+ * 1. Drain: no new connections; requests in progress may finish within --drain seconds. Then the sockets of those that
+ * are left are shut down, so that blocked pool threads wake up.
+ * 2. Stop the loops: no more requests are given to the pool.
+ * 3. End the pool: its threads still give connections back to the loops, which must exist until then.
+ * 4. Free the loops with the remaining connections, then all that requests have used: listeners, context, log.
+ *
+ * If a pool thread does not end (it blocks in a call that nothing interrupts), nothing that it uses may be freed. Then
+ * the queued writes and the log are flushed, and the process exits without closing the rest.
+ */
 #include "server/server.h"
 
 #include "base/clock.h"
@@ -20,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+/* BREAK_S: how long pool threads may take to end after their sockets were shut down. */
 enum { POLL_MS = 20, BREAK_S = 2 };
 
 struct server {
@@ -30,6 +44,8 @@ struct server {
 
 /* --- start and end --- */
 
+/* Every connection takes a descriptor, and a request may take three more; the usual soft limit of 1,024 is soon
+ * reached. */
 static void raise_file_limit(void)
 {
 	struct rlimit limit;
@@ -39,7 +55,7 @@ static void raise_file_limit(void)
 	}
 }
 
-/* 0, or the exit status; what went wrong has been said. */
+/* 0, or the exit status after the error was reported. Call server_close() in both cases. */
 static int server_open(struct server *s, const struct conf *conf)
 {
 	struct buf why;
@@ -85,14 +101,14 @@ out:
 static void add_setting(void *ctx, const char *name, const char *value, const char *source)
 {
 	(void)source;
-	/* Who reads it stands elsewhere. */
+	/* The reader may have another working directory. */
 	char *place = strcmp(name, "root") == 0 ? realpath(value, NULL) : NULL;
 	if (value[0] != '\0' && strcmp(name, "listen") != 0)
 		buf_addf(ctx, "%s %s\n", name, place != NULL ? place : value);
 	free(place);
 }
 
-/* For who looks into the cache (`curlew explain`): what is served here, and how. */
+/* Records the addresses and settings of this server in the cache, for programs that look into it (`curlew explain`). */
 static void note_settings(const struct server *s)
 {
 	struct buf settings;
@@ -112,7 +128,7 @@ static void server_close(struct server *s)
 	if (s->loops != NULL)
 		loop_set_stop(s->loops);
 	bool quiet = threadpool_end(s->context.threadpool, BREAK_S);
-	if (!quiet) { /* a thread hangs in a call we cannot end: keep what is queued and go */
+	if (!quiet) { /* a thread still runs: see above */
 		store_hurry(s->context.store);
 		store_flush(s->context.store);
 		log_access_close();
@@ -126,14 +142,15 @@ static void server_close(struct server *s)
 	log_access_close();
 }
 
-/* Lets running answers finish for a while; a second signal ends the patience. */
+/* Lets requests in progress finish, for --drain seconds or until a second signal. */
 static void drain(struct server *s, const sigset_t *signals)
 {
 	double until = clock_s() + conf_seconds(s->context.conf, "drain");
 	struct timespec tick = {0, POLL_MS * 1000000L};
 	loop_set_drain(s->loops);
-	for (size_t i = 0; i < s->listeners.count; i++) /* refused at once; the numbers stay ours until the loops are
-							   through */
+	/* New connections are refused at once. The descriptors stay open until the loops have ended: a loop may be
+	 * about to accept, and the number must not become another file's. */
+	for (size_t i = 0; i < s->listeners.count; i++)
 		shutdown(s->listeners.fds[i], SHUT_RDWR);
 	while (loop_conns_count(s->loops) > 0 && clock_s() < until) {
 		int sig = sigtimedwait(signals, NULL, &tick);
@@ -152,8 +169,9 @@ int server_run(const struct conf *conf)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
-	signal(SIGPIPE, SIG_IGN);
+	/* Before the first thread starts: all inherit the mask, so signals only arrive at sigwait() below. */
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN); /* libcurl and OpenSSL write to sockets without MSG_NOSIGNAL */
 	raise_file_limit();
 	int status = server_open(&s, conf);
 	if (status != 0) {

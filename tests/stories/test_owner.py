@@ -164,5 +164,5 @@ def test_get_goes_on_without_a_cache_where_none_can_be(place, origin, cache):
     done = subprocess.run([place / "curlew", "get", "--cache", cache.format(place=place), "--allow-to", "loopback", url], user=NOBODY,
                           group=NOBODY, extra_groups=[], capture_output=True, env=clean_environment(TMPDIR=str(place / "tmp")), timeout=PATIENCE * 2)
     assert done.returncode == 0 and done.stdout == b"x" * 100000
-    assert b"going on without a cache" in done.stderr
+    assert b"continuing without a cache" in done.stderr
     assert not list((place / "tmp").iterdir()) and not list((place / "roots").iterdir())

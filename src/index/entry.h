@@ -39,7 +39,7 @@ struct entry {
 	int64_t rules;       /* serve/hot: the generation of the rules under which it is kept ready, */
 	int64_t ready_until; /* until when it is fresh by them, */
 	int64_t ready_rule;  /* and the rule that says so; 0: none */
-	bool suspect; /* its body may be torn by a power cut: store_open_body() verifies it first (invariant 7) */
+	bool unsynced; /* its body may be torn by a power cut: store_open_body() verifies it first (invariant 7) */
 };
 
 struct entry *entry_new(void);

@@ -67,7 +67,7 @@ static void offer_to_hot(struct exchange *x, const struct selection *l)
 	if (x->fetch_url != NULL) /* each signature would be an answer of its own */
 		return;
 	bool plain = l->use.verdict == POLICY_HIT && e->body_bytes <= RAMCACHE_BODY &&
-		     span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->suspect;
+		     span_is(x->request->method, "GET") && l->rows.count == 1 && e->vary[0] == '\0' && !e->unsynced;
 	if (x->context->ramcache != NULL && plain && x->ramcache == NULL)
 		x->ramcache = entry_copy(e);
 	if (x->ramcache == NULL)

@@ -1,10 +1,9 @@
-/* Noticing edits: what a loop asks before it answers from memory. */
-#include "store/store_internal.h"
+#include "store/change_counter.h"
 
 #include "base/log.h"
 #include "index/counters.h"
 #include "index/entry_read.h"
-#include "index/index.h"
+#include "store/store_struct.h"
 
 #include <stdlib.h>
 
@@ -65,5 +64,5 @@ int64_t change_counter_rules(const struct change_counter *w)
 
 enum index_result change_counter_confirm(struct change_counter *w, const struct entry *e)
 {
-	return store_has_tombstone(w->store, e->url) ? INDEX_ABSENT : index_confirm(w->ix, e);
+	return tombstones_has(w->store->tombstones, e->url) ? INDEX_ABSENT : index_confirm(w->ix, e);
 }

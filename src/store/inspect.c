@@ -6,6 +6,7 @@
 #include "index/entry_read.h"
 #include "index/index.h"
 #include "index/part_read.h"
+#include "index/query.h"
 #include "index/rules.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static int keep_text(void *ctx, const struct index_column *c, size_t count)
 static char *url_argument_text(const char *dir, const char *sql, const char *param, struct buf *why)
 {
 	char *text = NULL;
-	store_query(dir, sql, &param, param != NULL ? 1 : 0, keep_text, &text, why);
+	index_query(dir, sql, &param, param != NULL ? 1 : 0, keep_text, &text, why);
 	return text;
 }
 
@@ -53,7 +54,7 @@ static void read_servers(const char *dir, struct inspect *g, struct buf *why)
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct living l = {g, dir_fd >= 0 ? file_lock_open_to_read(dir_fd) : NULL};
 	if (l.lock != NULL)
-		store_query(dir, "SELECT substr(name, 8), value FROM setting WHERE name GLOB 'server *' ORDER BY name",
+		index_query(dir, "SELECT substr(name, 8), value FROM setting WHERE name GLOB 'server *' ORDER BY name",
 		    NULL, 0, keep_living, &l, why);
 	file_lock_close(l.lock);
 	if (dir_fd >= 0)

@@ -1,13 +1,13 @@
 /*
- * Sweeping what the dead left. A crash leaves files between body_begin() and the commit of their row; the lease they
- * were named from is still in the index, and nobody holds its owner's lock any more. Every name of such a lease is
- * looked at: unlinked when no row owns it (invariant 3), verified when a power cut may have torn it (invariant 7). So
- * the work is bounded by what was in flight, however many files there are.
+ * A crash leaves files between body_begin() and the commit of their row. The lease of their names is still in the
+ * index, and nobody holds the lock of its owner any more. Each name of such a lease is checked: the file is unlinked
+ * when no row owns it (invariant 3), and verified when a power cut may have torn it (invariant 7). So the work is
+ * bounded by what was in flight, however many files there are.
  *
- * Only an index begun anew in an old directory makes it necessary to list files; then those of our shape go that this
- * index never named.
+ * Files are listed only after a new index was made in an old directory. Then those files are removed that have a name
+ * of curlew's form and were not named by this index.
  */
-#include "store/maintenance_internal.h"
+#include "store/orphans.h"
 
 #include "base/clock.h"
 #include "base/stats.h"
@@ -20,6 +20,8 @@
 #include "index/leases.h"
 #include "index/part_write.h"
 #include "index/settings.h"
+#include "store/maintenance_state.h"
+#include "store/maintenance_struct.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -28,6 +30,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ORPHANS_LEASES 64    /* looked at in one go */
 #define SWEEP_PIECE 64       /* names between two pauses */
 #define SWEEP_ROUND_US 50000 /* of directories in a round; one at least */
 

@@ -1,12 +1,14 @@
 /*
- * Within bounds. Each row stored above --size or --max-entries evicts up to four (quota_make_room); what that leaves,
- * and what the disk wants (--min-free), one eviction of at most 100 rows in the writer's queue at a time. Who goes is
- * index_evict()'s to say.
+ * Each row that is stored above --size or --max-entries evicts up to four rows (quota_make_room). The rest, and what
+ * --min-free demands, goes in evictions of at most 100 rows, one at a time in the writer's queue. index_evict() chooses
+ * the rows.
  *
- * Bodies in flight count before they are rows. Their length is reserved when it becomes known, or as they grow
- * (quota_reserve); rows are evicted for it at once, and what would not fit when all that may go has gone is not stored.
- * Other processes are known by their files in spool/.
+ * Bodies in flight count before they have rows. Their length is reserved when it becomes known, or as they grow
+ * (quota_reserve). Rows are evicted for it at once. A body that would not fit even if all evictable rows went is not
+ * stored. Bodies of other processes are known by their files in spool/.
  */
+#include "store/quota.h"
+
 #include "base/log.h"
 #include "base/stats.h"
 #include "body/body.h"
@@ -14,7 +16,8 @@
 #include "index/ballast.h"
 #include "index/counters.h"
 #include "index/evict.h"
-#include "store/maintenance_internal.h"
+#include "store/maintenance_state.h"
+#include "store/maintenance_struct.h"
 
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -80,8 +83,6 @@ static int64_t wanted_free(const struct maintenance *k, int64_t *free_bytes)
 	return k->at.min_free_bytes > 0 ? k->at.min_free_bytes : (int64_t)((double)all / 100 * k->at.min_free_percent);
 }
 
-/* --- bodies in flight --- */
-
 /* Bytes of them that are not on the disk yet. */
 static int64_t still_to_come(const struct maintenance *k)
 {
@@ -134,8 +135,6 @@ void quota_release(struct maintenance *k, int64_t bytes)
 {
 	atomic_fetch_sub(&k->reserved, bytes);
 }
-
-/* --- what must go --- */
 
 /* What all bodies may take now: --size, and less while the disk is short. Files of evicted rows are still on the disk
  * while they are in the trash, so nothing more goes for the disk's sake until that is empty; and when nothing is left

@@ -1,26 +1,23 @@
-/* Parts joined to their files: the half of store.h about bodies that are not complete. Order as in store_find(). */
-#include "store/store_internal.h"
+/* The order of look-ups is the one of store_find(). */
+#include "store/store_parts.h"
 
 #include "base/log.h"
 #include "base/stats.h"
-#include "body/body_files.h"
-#include "body/checksum.h"
 #include "body/folders.h"
-#include "index/body_name.h"
 #include "index/part_read.h"
 #include "index/part_write.h"
 #include "index/query.h"
+#include "store/store_find.h"
+#include "store/store_struct.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum index_result store_find_parts(struct store *s, const char *url, bool (*wanted)(const void *ctx, const char *vary),
     const void *ctx, struct index_parts *parts)
 {
 	*parts = (struct index_parts){.whole_bytes = -1};
-	if (store_has_tombstone(s, url))
+	if (tombstones_has(s->tombstones, url))
 		return INDEX_ABSENT;
 	struct index *ix = reader_pool_take(s->pool);
 	if (ix == NULL)
@@ -102,21 +99,10 @@ void store_drop_parts(struct store *s, const char *url)
 
 int store_open_part(struct store *s, const struct part *part)
 {
-	int fd = bodies_open_file(s->bodies, part->body_file, part->body_bytes);
-	int64_t number = body_number(part->body_file);
-	if (fd == -2) {
-		stats_add(STATS_STORE_TROUBLE, 1);
-		log_trouble("body", "%s/%s: %s", s->dir, part->body_file, strerror(errno));
+	int fd =
+	    store_open_verified(s, part->body_file, part->body_bytes, false, part->has_sha256 ? part->sha256 : NULL);
+	if (fd == -2)
 		return -1;
-	}
-	if (fd >= 0 && unsynced_has(s->unsynced, number)) {
-		if (part->has_sha256 && checksum_matches(fd, part->sha256, NULL)) {
-			unsynced_clear(s->unsynced, number);
-		} else {
-			close(fd);
-			fd = -1;
-		}
-	}
 	if (fd < 0 && bodies_present(s->bodies)) {
 		stats_add(STATS_BROKEN_ROWS, 1);
 		drop(s, part->body_file, true);

@@ -44,7 +44,7 @@ static bool still_owns(struct walk *w, const char *table, const struct index_bod
 	snprintf(sql, sizeof sql, "SELECT 1 FROM %s WHERE id = CAST(?1 AS INTEGER) AND body_file = ?2", table);
 	snprintf(id, sizeof id, "%lld", (long long)row->id);
 	const char *params[] = {id, row->file};
-	return store_query(w->dir, sql, params, 2, note_there, &there, w->why) == 0 && there;
+	return index_query(w->dir, sql, params, 2, note_there, &there, w->why) == 0 && there;
 }
 
 static bool has_sum(struct walk *w, int fd, const unsigned char sha256[32])
@@ -129,7 +129,7 @@ static bool is_taken(struct walk *w, struct file_lock *lock, const char *file)
 	struct names n = {.lock = lock, .number = body_number(file)};
 	snprintf(number, sizeof number, "%lld", (long long)n.number);
 	const char *param = number;
-	int rc = store_query(w->dir,
+	int rc = index_query(w->dir,
 	    "SELECT owner FROM lease WHERE owner <> 0 AND first <= CAST(?1 AS INTEGER) AND CAST(?1 AS INTEGER) < "
 	    "behind",
 	    &param, 1, note_alive, &n, w->why);
@@ -139,7 +139,7 @@ static bool is_taken(struct walk *w, struct file_lock *lock, const char *file)
 static bool is_owned(struct walk *w, const char *file)
 {
 	bool owned = false;
-	int rc = store_query(w->dir,
+	int rc = index_query(w->dir,
 	    "SELECT 1 FROM entry WHERE body_file = ?1 UNION ALL SELECT 1 FROM part WHERE body_file = ?1 "
 	    "UNION ALL SELECT 1 FROM trash WHERE file = ?1",
 	    &file, 1, note_there, &owned, w->why);

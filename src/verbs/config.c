@@ -3,6 +3,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "index/column.h"
 
 #include <stdio.h>
 #include <unistd.h>

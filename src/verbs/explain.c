@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "http/key.h"
+#include "index/query.h"
 #include "verbs/tables.h"
 #include "verbs/url_argument.h"
 
@@ -193,7 +194,7 @@ static void say_spellings(struct page *p, const struct url_argument *a)
 	struct spellings s = {.page = p};
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	if (store_query(a->glimpse.dir,
+	if (index_query(a->glimpse.dir,
 		"SELECT id, url FROM entry WHERE (url = ?1 OR normal_url = ?1) AND url <> ?2 ORDER BY url, id LIMIT 20",
 		params, 2, say_spelling, &s, &why) != 0)
 		log_say("explain: %s", buf_str(&why));

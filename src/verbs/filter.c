@@ -5,6 +5,7 @@
 #include "http/key.h"
 #include "http/rule.h"
 #include "http/url.h"
+#include "index/query.h"
 #include "store/inspect.h"
 #include "verbs/tables.h"
 
@@ -263,7 +264,7 @@ int filter_ids(const struct filter *s, const char *dir, struct selected *out, st
 	buf_init(&sql, BUF_PAGE);
 	*out = (struct selected){0};
 	buf_addf(&sql, "SELECT id, body_bytes " FILTER_FROM "%s ORDER BY id", buf_str(&s->where));
-	int rc = store_query(dir, buf_str(&sql), s->params, s->param_count, keep_id, out, why);
+	int rc = index_query(dir, buf_str(&sql), s->params, s->param_count, keep_id, out, why);
 	buf_fini(&sql);
 	return rc;
 }

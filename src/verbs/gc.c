@@ -5,6 +5,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "index/query.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -21,7 +22,7 @@ static int keep_number(void *ctx, const struct index_column *c, size_t count)
 
 static int url_argument_number(const char *dir, const char *sql, int64_t *n, struct buf *why)
 {
-	return store_query(dir, sql, NULL, 0, keep_number, n, why);
+	return index_query(dir, sql, NULL, 0, keep_number, n, why);
 }
 
 #define PAUSE_MS 20

@@ -2,6 +2,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "index/query.h"
 #include "verbs/filter.h"
 #include "verbs/tables.h"
 
@@ -52,7 +53,7 @@ static int list(const struct conf *conf, const struct filter *s, const char *ord
 	buf_init(&sql, BUF_PAGE);
 	buf_addf(&sql, QUESTION "%s ORDER BY %s", buf_str(&s->where), order);
 	table_begin(&t, stdout, table_style_for(conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
-	int rc = store_query(conf_cache_dir(conf), buf_str(&sql), s->params, s->param_count, table_row, &t, &why);
+	int rc = index_query(conf_cache_dir(conf), buf_str(&sql), s->params, s->param_count, table_row, &t, &why);
 	long rows = table_end(&t);
 	if (rc != 0)
 		log_say("ls: %s", buf_str(&why));

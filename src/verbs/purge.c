@@ -3,6 +3,8 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "index/edit.h"
+#include "index/query.h"
 #include "verbs/filter.h"
 #include "verbs/tables.h"
 
@@ -42,7 +44,7 @@ static int forbid_landing(const char *dir, const struct filter *s, struct buf *w
 	int rc = 0;
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
 		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, s->host};
-		rc = store_change(dir, "INSERT INTO purge (url_glob, host) VALUES (?1, ?2)", params, 2, NULL, why);
+		rc = index_change(dir, "INSERT INTO purge (url_glob, host) VALUES (?1, ?2)", params, 2, NULL, why);
 	}
 	return rc;
 }
@@ -70,10 +72,10 @@ static int purge_parts(const char *dir, const struct filter *s, bool dry, struct
 	int rc = s->host != NULL && host == NULL ? -1 : 0;
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
 		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, host};
-		rc = store_query(dir, "SELECT count(*), CAST(total(body_bytes) AS INTEGER)" MATCHES, params, 2,
+		rc = index_query(dir, "SELECT count(*), CAST(total(body_bytes) AS INTEGER)" MATCHES, params, 2,
 		    add_parts, parts, why);
 		if (rc == 0 && !dry)
-			rc = store_change(dir, "DELETE" MATCHES, params, 2, NULL, why);
+			rc = index_change(dir, "DELETE" MATCHES, params, 2, NULL, why);
 	}
 	free(host);
 	return rc;
@@ -113,7 +115,7 @@ static int do_it(const struct deed *deed, const struct conf *conf, const struct 
 	if (rc == 0)
 		rc = filter_ids(s, dir, &rows, &why);
 	if (rc == 0 && rows.count > 0 && !dry)
-		rc = store_change_each(dir, deed->sql, rows.ids, rows.count,
+		rc = index_change_each(dir, deed->sql, rows.ids, rows.count,
 		    isatty(STDERR_FILENO) && rows.count > 10000 ? show_progress : NULL, NULL, &changed, &why);
 	if (rc != 0)
 		log_say("%s: %s", deed->verb, buf_str(&why));

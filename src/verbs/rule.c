@@ -6,6 +6,8 @@
 #include "base/units.h"
 #include "http/glob.h"
 #include "http/key.h"
+#include "index/edit.h"
+#include "index/query.h"
 #include "store/store.h"
 #include "verbs/filter.h"
 #include "verbs/tables.h"
@@ -49,7 +51,7 @@ static int list(const struct conf *conf)
 	}
 	buf_init(&why, BUF_LINE);
 	table_start(&t, conf);
-	int rc = store_query(conf_cache_dir(conf), "SELECT " SHOWN " FROM rule ORDER BY priority DESC, id", NULL, 0,
+	int rc = index_query(conf_cache_dir(conf), "SELECT " SHOWN " FROM rule ORDER BY priority DESC, id", NULL, 0,
 	    table_row, &t, &why);
 	long rows = table_end(&t);
 	if (rc != 0)
@@ -128,7 +130,7 @@ static bool is_stored(const struct conf *conf, const char *url)
 	bool found = false;
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	store_query(conf_cache_dir(conf),
+	index_query(conf_cache_dir(conf),
 	    "SELECT 1 FROM entry WHERE url = ?1 UNION ALL SELECT 1 FROM part WHERE url = ?1 LIMIT 1", &url, 1, note_row,
 	    &found, &why);
 	buf_fini(&why);
@@ -214,7 +216,7 @@ static int change(const struct conf *conf, const char *sql, const char *const *p
 {
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	int rc = store_change_rows(
+	int rc = index_change_rows(
 	    conf_cache_dir(conf), sql, params, count, !conf_flag(conf, "dry-run"), table_row, t, &why);
 	if (rc != 0)
 		log_say("rule: %s", buf_str(&why));
@@ -295,7 +297,7 @@ static int keep_glob(void *ctx, const struct index_column *c, size_t count)
 static char *find_glob(const struct conf *conf, const char *what, struct buf *why)
 {
 	char *glob = NULL;
-	int rc = store_query(conf_cache_dir(conf), "SELECT url_glob FROM rule WHERE id = CAST(?1 AS INTEGER)", &what, 1,
+	int rc = index_query(conf_cache_dir(conf), "SELECT url_glob FROM rule WHERE id = CAST(?1 AS INTEGER)", &what, 1,
 	    keep_glob, &glob, why);
 	if (rc == 0 && glob == NULL)
 		log_say("rule: %s: no such rule (curlew rule ls)", what);
@@ -320,7 +322,7 @@ static int test(const struct conf *conf)
 	int rc = -1, status = is_id(what) ? VERB_NOTHING : VERB_USAGE;
 	if (glob != NULL) {
 		table_begin(&t, stdout, table_style_for(conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
-		rc = store_query(conf_cache_dir(conf),
+		rc = index_query(conf_cache_dir(conf),
 		    "SELECT status, body_bytes, url FROM entry WHERE coalesce(normal_url, url) GLOB ?1 ORDER BY url",
 		    &param, 1, table_row, &t, &why);
 		status = table_end(&t) > 0 ? VERB_DONE : VERB_NOTHING;

@@ -2,6 +2,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "index/query.h"
 #include "verbs/filter.h"
 #include "verbs/tables.h"
 #include "verbs/url_argument.h"
@@ -121,8 +122,8 @@ static int say_refusal(void *ctx, const struct index_column *v, size_t count)
 	*(bool *)ctx = true;
 	const char *times = column_text(&v[4]);
 	bool once = strcmp(times, "1") == 0;
-	log_say("show: %s: not stored: %s (status %s, %s%s%s)", column_text(&v[0]), column_text(&v[1]), column_text(&v[2]),
-	    column_text(&v[3]), once ? "" : ", times: ", once ? "" : times);
+	log_say("show: %s: not stored: %s (status %s, %s%s%s)", column_text(&v[0]), column_text(&v[1]),
+	    column_text(&v[2]), column_text(&v[3]), once ? "" : ", times: ", once ? "" : times);
 	return 0;
 }
 
@@ -139,12 +140,12 @@ static int say_parts(void *ctx, const struct index_column *v, size_t count)
 static int explain_absence(const char *dir, const char *url, struct buf *why)
 {
 	bool refused = false;
-	int rc = store_query(dir,
+	int rc = index_query(dir,
 	    "SELECT url, reason, status, datetime(at, 'unixepoch', 'localtime'), times FROM refusal WHERE url = ?1",
 	    &url, 1, say_refusal, &refused, why);
 	bool in_parts = false;
 	if (rc == 0)
-		rc = store_query(dir,
+		rc = index_query(dir,
 		    "SELECT ?1, count(*), CAST(total(added) AS INTEGER), coalesce(' of ' || max(whole_bytes), '') FROM "
 		    "("
 		    "SELECT whole_bytes, max(0, first_byte + body_bytes - max(first_byte, coalesce(max(first_byte + "
@@ -167,7 +168,7 @@ static int show(const char *dir, const struct url_argument *ask, const char *id,
 	buf_init(&why, BUF_LINE);
 	if (json)
 		putchar('[');
-	int rc = store_query(dir, question, params, 3, put_row, &s, &why);
+	int rc = index_query(dir, question, params, 3, put_row, &s, &why);
 	if (json)
 		puts("]");
 	if (rc == 0 && s.rows == 0)

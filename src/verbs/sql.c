@@ -5,6 +5,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "index/query.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -110,7 +111,7 @@ static int open_shell(const struct conf *conf)
 	buf_init(&path, BUF_LINE);
 	buf_init(&why, BUF_LINE);
 	buf_addf(&path, "%s/index.db", conf_cache_dir(conf));
-	if (store_query(conf_cache_dir(conf), "SELECT 1", NULL, 0, ignore_row, NULL, &why) != 0) {
+	if (index_query(conf_cache_dir(conf), "SELECT 1", NULL, 0, ignore_row, NULL, &why) != 0) {
 		log_say("sql: %s", buf_str(&why));
 	} else {
 		make_command(conf, buf_str(&path), argv);

@@ -2,6 +2,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "index/query.h"
 #include "verbs/tables.h"
 
 #include <stdio.h>
@@ -96,11 +97,11 @@ static int sum_up(const char *dir, bool json)
 	struct table t;
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	int rc = store_query(dir, totals_question, NULL, 0, put_totals, &style, &why);
+	int rc = index_query(dir, totals_question, NULL, 0, put_totals, &style, &why);
 	if (rc == 0) {
 		fputs(json ? ", \"by_host\": " : style == TABLE_PEOPLE ? "\n" : "", stdout);
 		table_begin(&t, stdout, style, hosts, sizeof hosts / sizeof hosts[0]);
-		rc = store_query(dir, hosts_question, NULL, 0, style == TABLE_PLAIN ? put_host : table_row, &t, &why);
+		rc = index_query(dir, hosts_question, NULL, 0, style == TABLE_PLAIN ? put_host : table_row, &t, &why);
 		table_end(&t);
 		if (json)
 			puts("}");
@@ -138,7 +139,7 @@ static int show_traffic(const char *dir, const char *question, bool json)
 	struct buf why;
 	buf_init(&why, BUF_LINE);
 	table_begin(&t, stdout, table_style_for(json), traffic, sizeof traffic / sizeof traffic[0]);
-	int rc = store_query(dir, question, NULL, 0, table_row, &t, &why);
+	int rc = index_query(dir, question, NULL, 0, table_row, &t, &why);
 	long rows = table_end(&t);
 	if (rc != 0)
 		log_say("stats: %s", buf_str(&why));

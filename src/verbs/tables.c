@@ -1,6 +1,7 @@
 #include "verbs/tables.h"
 
 #include "base/printable.h"
+#include "index/column.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 #ifndef CURLEW_VERBS_TABLES_H
 #define CURLEW_VERBS_TABLES_H
 
+#include "index/column.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -44,7 +45,7 @@ struct table {
 enum table_style table_style_for(bool json);
 
 void table_begin(struct table *, FILE *out, enum table_style, const struct table_column *, size_t column_count);
-/* For store_query(), with the table as ctx. Always 0. */
+/* For index_query(), with the table as ctx. Always 0. */
 int table_row(void *table, const struct index_column *, size_t count);
 /* Writes what is still to be written; the number of rows. */
 long table_end(struct table *);

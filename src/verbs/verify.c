@@ -2,6 +2,7 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "index/edit.h"
 #include "store/verify.h"
 #include "verbs/tables.h"
 
@@ -42,7 +43,7 @@ static void repair(struct found *f, enum verify_fault fault, const char *table, 
 		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id = %" PRId64, table, id);
 	else
 		snprintf(sql, sizeof sql, "DELETE FROM %s WHERE id = %" PRId64 " AND body_file = ?1", table, id);
-	if (store_change(f->dir, sql, params, fault == VERIFY_INVALID ? 0 : 1, &changed, &f->why) == 0)
+	if (index_change(f->dir, sql, params, fault == VERIFY_INVALID ? 0 : 1, &changed, &f->why) == 0)
 		f->repaired += changed > 0;
 }
 

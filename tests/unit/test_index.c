@@ -2,6 +2,7 @@
 #include "unit/store_fixture.h"
 
 #include "verbs/tables.h"
+#include "index/query.h"
 
 #define SAMPLE                                                                                                         \
 	"INSERT INTO entry (id, url, status, fetched_at, fresh_until, used_at, body_file, body_bytes) VALUES "         \
@@ -365,19 +366,19 @@ static void a_question_says_what_is_wrong(void **state)
 {
 	struct house *h = *state;
 	int rows = 0;
-	assert_int_equal(store_query(h->dir, "SELECT 1", NULL, 0, ignore_row, &rows, &h->why), -1);
+	assert_int_equal(index_query(h->dir, "SELECT 1", NULL, 0, ignore_row, &rows, &h->why), -1);
 	assert_non_null(strstr(buf_str(&h->why), "no cache in"));
 	assert_false(exists(h, "index.db"));
 
 	assert_non_null(open_store(h, 0));
 	buf_clear(&h->why);
-	assert_int_equal(store_query(h->dir, "SELECT nowhere FROM entry", NULL, 0, ignore_row, &rows, &h->why), -1);
+	assert_int_equal(index_query(h->dir, "SELECT nowhere FROM entry", NULL, 0, ignore_row, &rows, &h->why), -1);
 	if (strstr(buf_str(&h->why), "no such column: nowhere") == NULL)
 		fail_msg("%s", buf_str(&h->why));
 	buf_clear(&h->why);
-	assert_int_equal(store_query(h->dir, "DELETE FROM entry", NULL, 0, ignore_row, &rows, &h->why), -1);
+	assert_int_equal(index_query(h->dir, "DELETE FROM entry", NULL, 0, ignore_row, &rows, &h->why), -1);
 	assert_int_equal(rows, 0);
-	assert_int_equal(store_query(h->dir, "SELECT * FROM counter", NULL, 0, ignore_row, &rows, &h->why), 0);
+	assert_int_equal(index_query(h->dir, "SELECT * FROM counter", NULL, 0, ignore_row, &rows, &h->why), 0);
 	assert_int_equal(rows, 1);
 }
 

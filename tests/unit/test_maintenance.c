@@ -217,7 +217,7 @@ static void a_crash_leaves_only_what_was_stored(void **state)
 	assert_non_null(open_store(h, 0));
 	EVENTUALLY(count_files(h, "body") == 1 && count_files(h, "spool") == 0);
 	struct entry *e = find(h->store, "http://crashed/1");
-	assert_false(e->suspect); /* no power was cut */
+	assert_false(e->unsynced); /* no power was cut */
 	assert_true(body_is(h->store, e, "stored"));
 	entry_free(e);
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM lease WHERE owner <> 0") == 0);
@@ -331,7 +331,7 @@ static void nothing_torn_is_served_after_a_power_cut(void **state)
 	/* All of it looked into, nothing is suspect any more. */
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM lease WHERE boot = 'an earlier one'") == 0);
 	e = find(h->store, "http://a/sound");
-	assert_false(e->suspect);
+	assert_false(e->unsynced);
 	assert_true(body_is(h->store, e, "sound"));
 	entry_free(e);
 	EVENTUALLY(count_files(h, "body") == 1);
@@ -348,7 +348,7 @@ static void what_was_synced_before_a_power_cut_is_trusted(void **state)
 	sql(h, "UPDATE lease SET boot = 'an earlier one', synced = behind; UPDATE entry SET sha256 = NULL");
 	assert_non_null(open_store(h, 0));
 	struct entry *e = find(h->store, "http://a/1");
-	assert_false(e->suspect);
+	assert_false(e->unsynced);
 	assert_true(body_is(h->store, e, "one"));
 	entry_free(e);
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM lease WHERE boot = 'an earlier one'") == 0);

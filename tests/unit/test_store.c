@@ -38,7 +38,7 @@ static void what_was_put_is_found_with_all_its_columns(void **state)
 	assert_string_equal(f->reason, e->reason);
 	assert_true(f->dns_ms > 1.4 && f->dns_ms < 1.6 && f->connect_ms < 0);
 	assert_null(f->tag);
-	assert_false(f->suspect);
+	assert_false(f->unsynced);
 	assert_int_equal(f->edits, e->edits);
 	assert_true(body_is(h->store, f, "a body"));
 	entry_free(f);
@@ -564,7 +564,7 @@ static void what_was_put_is_there_after_a_restart(void **state)
 	reopen(h, 0);
 	struct entry *e = find(h->store, "http://a/1");
 	assert_true(body_is(h->store, e, "one"));
-	assert_false(e->suspect);
+	assert_false(e->unsynced);
 	entry_free(e);
 	e = find(h->store, "http://a/2");
 	assert_true(body_is(h->store, e, "two!"));

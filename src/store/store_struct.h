@@ -1,6 +1,12 @@
-/* store_private: struct store, for store.c, parts.c and change_counter.c. */
-#ifndef CURLEW_STORE_STORE_INTERNAL_H
-#define CURLEW_STORE_STORE_INTERNAL_H
+/*
+ * store_struct: struct store. Only the files of this folder see it.
+ *
+ * store_open() makes all parts before another thread can see the store, and store_close() ends them after every other
+ * thread has left it. In between the pointers do not change, and each part has its own locks. `bumps` is atomic.
+ * `noted` belongs to the thread that opens and closes the store.
+ */
+#ifndef CURLEW_STORE_STORE_STRUCT_H
+#define CURLEW_STORE_STORE_STRUCT_H
 
 #include "body/bodies.h"
 #include "body/disk.h"
@@ -10,7 +16,6 @@
 #include "index/writer.h"
 #include "store/maintenance.h"
 #include "store/ruleset.h"
-#include "store/store.h"
 #include "store/tombstones.h"
 #include "store/unsynced.h"
 #include "store/usage.h"
@@ -37,8 +42,5 @@ struct store {
 	atomic_llong bumps;
 	struct tombstones *tombstones;
 };
-
-/* True while the rows of an invalidated URL wait for their deletion. */
-bool store_has_tombstone(struct store *, const char *url);
 
 #endif

@@ -1,14 +1,17 @@
-/* keep_internal: what maintenance.c, quota.c and orphans.c share. */
-#ifndef CURLEW_STORE_MAINTENANCE_INTERNAL_H
-#define CURLEW_STORE_MAINTENANCE_INTERNAL_H
+/*
+ * maintenance_struct: struct maintenance. Only maintenance.c and the chores see it.
+ *
+ * `config` does not change. Atomic members may be used by any thread. The mutex guards `stopping` and `kicked`. `ix`
+ * and the members at the end belong to the maintenance thread.
+ */
+#ifndef CURLEW_STORE_MAINTENANCE_STRUCT_H
+#define CURLEW_STORE_MAINTENANCE_STRUCT_H
 
 #include "store/maintenance.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
-
-#define ORPHANS_LEASES 64 /* looked at in one go */
 
 struct maintenance {
 	struct maintenance_config at;
@@ -33,7 +36,7 @@ struct maintenance {
 	pthread_cond_t wake;
 	bool stopping, kicked; /* guarded by mutex */
 
-	/* the thread's own */
+	/* only the maintenance thread */
 	int64_t version, trash_after;
 	bool trash_left;
 	int outside;      /* the next directory to sweep for an earlier index's bodies; 256: done */
@@ -42,18 +45,5 @@ struct maintenance {
 	char avoided[2048]; /* folders beneath body/ that cannot be written, as noted last */
 	char reader[256];   /* who keeps the log from being emptied */
 };
-
-bool maintenance_is_stopping(struct maintenance *);
-void maintenance_kick(struct maintenance *); /* a round at once */
-/* done() of an operation that is nobody's after it. */
-void maintenance_op_free(struct writer_op *, bool committed);
-
-/* Asks for an eviction when there is more than there may be. */
-void quota_keep(struct maintenance *);
-/* Sweeps leases whose owner is dead. */
-void orphans_sweep_leases(struct maintenance *);
-/* Removes bodies that an earlier index in this directory left, a directory or a few in a round. True while there is
- * more to do. */
-bool orphans_sweep_outside(struct maintenance *);
 
 #endif

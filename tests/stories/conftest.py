@@ -1,4 +1,5 @@
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from origin import Authority, Origin, Refuser  # noqa: E402
 
 
 def pytest_sessionstart(session):
+    # A shell starts jobs in the background with SIGINT ignored, and what is ignored stays so in the programs that stories interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not Path(BINARY).is_file():
         pytest.exit(f"no curlew at {BINARY}: build it first (./bootstrap), or say where with CURLEW=FILE", returncode=1)
     for tool, package in (("sqlite3", "sqlite3"), ("openssl", "openssl")):

@@ -25,10 +25,9 @@
 
 /* --- the handler of a request --- */
 
-static bool must_forward(const struct exchange *x)
+static bool has_content(const struct exchange *x)
 {
-	return selection_is_for_origin(x->request) || x->framing == FRAMING_CHUNKED ||
-	       (x->framing == FRAMING_LENGTH && x->length > 0);
+	return x->framing == FRAMING_CHUNKED || (x->framing == FRAMING_LENGTH && x->length > 0);
 }
 
 /* True when Max-Forwards of OPTIONS or TRACE makes this server the last recipient (RFC 9110 7.6.2). */
@@ -53,19 +52,18 @@ static void take_rules(struct exchange *x)
 
 static void route(struct exchange *x)
 {
-	char cache[48];
-	bool cacheable = span_is(x->request->method, "GET") || span_is(x->request->method, "HEAD");
+	struct selection_request ask = {
+	    .head = x->request, .rules = &x->decision, .has_content = has_content(x), .offline = x->context->offline};
+	struct selection_plan plan;
 	if (is_last_hop(x)) {
 		x->verdict = "own";
 		synthetic_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
-	} else if (x->decision.deny) {
-		snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->decision.deny_rule);
-		synthetic_text(x, 403, cache, "%s is denied by rule %lld (see `curlew rule ls`)", x->target.url,
-		    (long long)x->decision.deny_rule);
-	} else if (cacheable && !must_forward(x)) {
+	} else if (!selection_decide_unstored(&ask, &plan)) {
 		cache_handler_respond(x);
+	} else if (plan.action == SELECTION_DENY) {
+		synthetic_denied(x);
 	} else {
-		forward_respond(x);
+		forward_respond(x); /* PASS, or OFFLINE, which it refuses */
 	}
 }
 

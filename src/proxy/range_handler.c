@@ -1,7 +1,7 @@
 /*
- * Ranges of what is not stored whole (RFC 9111 3.3, 3.4; RFC 9110 14). Parts that are stored answer what lies within
- * them. A range near the beginning, or near what is arriving anyway, is cut from a fetch of the whole, which others
- * share and the store keeps; one that lies far ahead is asked for by itself, beside it, and its 206 is kept as a part.
+ * Stored parts serve the ranges that lie within them. A range near the bytes at hand is cut from a fetch of the whole
+ * body, which other requests share and the store keeps. A range far ahead is fetched alone, and its 206 is stored as a
+ * part. selection decides which of these happens.
  */
 #include "proxy/range_handler.h"
 
@@ -11,14 +11,11 @@
 #include "proxy/browser.h"
 #include "proxy/deliver.h"
 #include "proxy/forward.h"
-#include "proxy/selection.h"
 
 #include "base/stats.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-enum { NEAR = 1 << 20 }; /* bytes that are rather waited for than asked for again */
 
 static bool wanted(const void *request, const char *vary)
 {
@@ -32,52 +29,28 @@ void range_handler_find(struct exchange *x, struct index_parts *parts)
 		store_find_parts(x->context->store, x->target.url, wanted, x->request, parts);
 }
 
-static void answer_from(struct exchange *x, const struct index_parts *parts, const struct partial_body *pieces,
-    const struct policy_use *use)
+bool range_handler_respond(struct exchange *x, const struct index_parts *parts, const struct selection_plan *plan)
 {
 	char cache[64];
-	snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, use->ttl_s);
+	struct partial_body *pieces = partial_body_of_range(x->context->store, parts, plan->first, plan->last);
+	if (pieces == NULL)
+		return false;
+	snprintf(cache, sizeof cache, "hit; ttl=%" PRId64, plan->use.ttl_s);
 	struct representation rep = {.status = 200,
 	    .fields = span_of(parts->of->headers),
 	    .reused = true,
 	    .bytes = parts->whole_bytes,
 	    .fd = -1,
 	    .pieces = pieces,
-	    .age_s = use->age_s,
+	    .age_s = plan->use.age_s,
 	    .cache = cache};
 	for (size_t i = 0; i < parts->count; i++)
 		store_used_part(x->context->store, parts->parts[i].id, x->now);
 	x->verdict = "hit";
 	stats_add(STATS_HITS, 1);
 	deliver_respond(x, &rep);
-}
-
-bool range_handler_respond(struct exchange *x, const struct index_parts *parts)
-{
-	struct policy_use use;
-	int64_t first, last;
-	if (!selection_covered(
-		parts, &x->context->policy, &x->demand, &x->decision, x->request, x->now, &use, &first, &last))
-		return false;
-	struct partial_body *pieces = partial_body_of_range(x->context->store, parts, first, last);
-	if (pieces == NULL)
-		return false;
-	answer_from(x, parts, pieces, &use);
 	partial_body_free(pieces);
 	return true;
-}
-
-bool range_handler_wants_whole(const struct exchange *x)
-{
-	struct range ranges[RANGE_MAX];
-	size_t count;
-	int64_t body_bytes, arrived = flight_table_arrived(x->context->flights, x->target.url, &body_bytes);
-	struct span range = message_find(x->request, "Range");
-	int64_t first = range_first(range);
-	if (first < 0 && body_bytes >= 0 && range_resolve(range, body_bytes, ranges, &count) == RANGE_SOME &&
-	    count == 1)
-		first = ranges[0].first;
-	return first >= 0 && first - arrived <= NEAR && !flight_table_passes(x->context->flights, x->target.url);
 }
 
 bool range_handler_stream(

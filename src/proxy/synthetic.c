@@ -151,3 +151,11 @@ int synthetic_offline(struct exchange *x)
 	    "%s: not stored, and rule %lld keeps it off the network (see `curlew rule ls`)", x->target.url,
 	    (long long)x->decision.offline_rule);
 }
+
+int synthetic_denied(struct exchange *x)
+{
+	char cache[48];
+	snprintf(cache, sizeof cache, "detail=\"rule %lld: deny\"", (long long)x->decision.deny_rule);
+	return synthetic_text(x, 403, cache, "%s is denied by rule %lld (see `curlew rule ls`)", x->target.url,
+	    (long long)x->decision.deny_rule);
+}

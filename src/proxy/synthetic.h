@@ -22,6 +22,9 @@ int synthetic_options(struct exchange *);
 /* 504: a rule keeps this URL off the network, and nothing is stored for it. */
 int synthetic_offline(struct exchange *);
 
+/* 403: a rule denies this URL. */
+int synthetic_denied(struct exchange *);
+
 /* A failed fetch, as the client sees it: 502, 503, 504 or 403, with the cause. */
 int synthetic_failure(struct exchange *, const struct flight_response *, const char *cache);
 

@@ -62,7 +62,7 @@ int verb_cat(int argc, char **argv)
 	if (status == VERB_DONE)
 		status = url_argument_url(&ask, conf, "cat");
 	if (status == VERB_DONE)
-		url_argument_judge(&ask);
+		url_argument_choose(&ask);
 	if (status == VERB_DONE && ask.lookup.entry != NULL) {
 		status = print_body(conf_cache_dir(conf), ask.lookup.entry);
 	} else if (status == VERB_DONE) {

@@ -1,14 +1,15 @@
 /*
- * curlew explain URL: what the next request would find, by the server's own selection and policy, in words. Lines
- * "name: text", or one JSON object of the same names.
+ * curlew explain URL: what the next request for the URL would do, and why. Lines "name: text", or one JSON object of
+ * the same names.
+ *
+ * It gathers what is stored, as the server does, and prints the plan that selection_decide() makes of it. Fetches in
+ * progress in a running server are not known here.
  */
-#include "http/policy_use.h"
-#include "http/vary.h"
 #include "verbs/verbs.h"
 
 #include "base/log.h"
 #include "base/units.h"
-#include "http/key.h"
+#include "http/vary.h"
 #include "index/query.h"
 #include "verbs/tables.h"
 #include "verbs/url_argument.h"
@@ -132,21 +133,19 @@ static void say_variants(struct page *p, const struct url_argument *a)
 
 /* --- arithmetic and verdict --- */
 
-static const char *whose_lifetime(const struct url_argument *a)
+static const char *whose_lifetime(const struct url_argument *a, const struct policy_use *u)
 {
 	const struct entry *e = a->lookup.entry;
 	if (e->edited)
 		return ", written by hand";
 	if (a->decision.fresh_rule != 0)
 		return ", by a rule";
-	return a->lookup.use.fresh_until != e->fresh_until ? ", by the origin's word: the rule that decided is gone"
-							   : "";
+	return u->fresh_until != e->fresh_until ? ", by the origin's word: the rule that decided is gone" : "";
 }
 
-static void say_arithmetic(struct page *p, const struct url_argument *a)
+static void say_arithmetic(struct page *p, const struct url_argument *a, const struct policy_use *u)
 {
 	const struct entry *e = a->lookup.entry;
-	const struct policy_use *u = &a->lookup.use;
 	char at[WHEN];
 	say(p, "entry", "%" PRId64 ", status %d, %" PRId64 " bytes%s", e->id, e->status, e->body_bytes,
 	    e->pinned ? ", pinned" : "");
@@ -162,7 +161,7 @@ static void say_arithmetic(struct page *p, const struct url_argument *a)
 			      : "never: what the origin forbids to keep, and the rule that kept it is gone");
 	} else {
 		say(p, "fresh_until", "%s, %" PRId64 " s after it was stored%s", when(u->fresh_until, at),
-		    u->fresh_until - e->fetched_at, whose_lifetime(a));
+		    u->fresh_until - e->fetched_at, whose_lifetime(a, u));
 		say(p, "freshness", "%s %" PRId64 " s, RFC 9111 4.2", u->ttl_s > 0 ? "fresh for" : "stale for",
 		    u->ttl_s > 0 ? u->ttl_s : -u->ttl_s);
 	}
@@ -201,134 +200,152 @@ static void say_spellings(struct page *p, const struct url_argument *a)
 	buf_fini(&why);
 }
 
-static bool wanted(const void *request, const char *vary)
-{
-	return vary_matches(vary, request);
-}
-
 static void say_absence(struct page *p, struct url_argument *a)
 {
 	struct buf why;
-	struct index_parts *parts = &a->lookup.parts;
+	const struct index_parts *parts = &a->lookup.parts;
 	buf_init(&why, BUF_LINE);
 	char *refusal = inspect_refusal(&a->glimpse, a->key, &why);
 	if (refusal != NULL)
 		say(p, "not_stored", "%s", refusal);
-	*parts = (struct index_parts){.whole_bytes = -1};
-	if (inspect_parts(&a->glimpse, a->key, wanted, &a->request, parts) == INDEX_FOUND)
+	if (parts->of != NULL)
 		say(p, "parts", "%zu, of which %" PRId64 " bytes from the beginning", parts->count,
 		    index_parts_cover(parts, 0));
 	free(refusal);
 	buf_fini(&why);
 }
 
-/* --- what the next request would do: the turns are those of dispatch.c and cache_handler.c --- */
+/* --- what the next request would do --- */
 
-/* What keeps it off the network, in words; false: nothing does. */
-static bool is_offline(const struct url_argument *a, char why[64])
+static bool wanted(const void *request, const char *vary)
 {
-	char *set = url_argument_server(a, "offline");
-	bool offline = a->decision.offline || (set != NULL && strcmp(set, "yes") == 0);
-	if (a->decision.offline)
-		snprintf(why, 64, "rule %" PRId64 " keeps it off the network", a->decision.offline_rule);
-	else
-		snprintf(why, 64, "the server runs with --offline");
-	free(set);
-	return offline;
+	return vary_matches(vary, request);
 }
 
-static bool has_body(const struct url_argument *a)
+static void gather(struct url_argument *a)
 {
-	return inspect_body(&a->glimpse, a->lookup.entry->body_file, a->lookup.entry->body_bytes);
+	url_argument_choose(a);
+	a->lookup.parts = (struct index_parts){.whole_bytes = -1};
+	if (a->lookup.entry == NULL)
+		inspect_parts(&a->glimpse, a->key, wanted, &a->request, &a->lookup.parts);
 }
 
-/* Answered from a row at once. */
-static bool say_hit(struct page *p, const struct url_argument *a)
+static bool lost_parts(const struct url_argument *a, const struct selection_plan *plan)
 {
-	const struct policy_use *u = &a->lookup.use;
-	switch (u->verdict) {
-	case POLICY_HIT:
-		say(p, "next", "a hit: %s", u->reason);
-		return true;
-	case POLICY_STALE:
-		say(p, "next", "a hit, stale: %s", u->reason);
-		return true;
-	case POLICY_REFRESH:
-		say(p, "next", "a hit, stale, and the origin is asked in the background: %s", u->reason);
-		return true;
-	case POLICY_REVALIDATE:
-	case POLICY_MISS:
+	const struct index_parts *parts = &a->lookup.parts;
+	for (size_t i = 0; i < parts->count; i++) {
+		const struct part *part = &parts->parts[i];
+		bool used = part->first_byte <= plan->last && part->first_byte + part->body_bytes > plan->first;
+		if (used && !inspect_body(&a->glimpse, part->body_file, part->body_bytes))
+			return true;
+	}
+	return false;
+}
+
+/* Would the server miss a body file of this plan? Then it is marked in the selection, as the server would do. */
+static bool finds_loss(struct url_argument *a, const struct selection_plan *plan)
+{
+	switch (plan->action) {
+	case SELECTION_HIT:
+	case SELECTION_STALE:
+	case SELECTION_STALE_AND_REFRESH:
+	case SELECTION_OFFLINE_STALE:
+		a->lookup.lost_body = !inspect_body(&a->glimpse, plan->entry->body_file, plan->entry->body_bytes);
+		return a->lookup.lost_body;
+	case SELECTION_PARTS:
+		a->lookup.lost_parts = lost_parts(a, plan);
+		return a->lookup.lost_parts;
+	case SELECTION_VALIDATE:
+	case SELECTION_FETCH:
+	case SELECTION_FETCH_RANGE:
+	case SELECTION_PASS:
+	case SELECTION_OFFLINE:
+	case SELECTION_ONLY_IF_CACHED:
+	case SELECTION_DENY:
 		break;
 	}
 	return false;
 }
 
-/* Answered from parts of a body that is not stored whole. */
-static bool say_hit_in_parts(struct page *p, const struct url_argument *a)
+static void decide(struct url_argument *a, struct selection_plan *plan)
 {
-	struct policy_use use;
-	int64_t first, last;
-	const struct index_parts *parts = &a->lookup.parts;
-	if (!selection_covered(parts, &a->policy, &a->demand, &a->decision, &a->request, a->now, &use, &first, &last))
-		return false;
-	for (size_t i = 0; i < parts->count; i++) {
-		const struct part *part = &parts->parts[i];
-		bool used = part->first_byte <= last && part->first_byte + part->body_bytes > first;
-		if (used && !inspect_body(&a->glimpse, part->body_file, part->body_bytes))
-			return false;
-	}
-	say(p, "next", "a hit: bytes %" PRId64 " to %" PRId64 " are stored in parts, %s", first, last, use.reason);
-	return true;
+	char *offline = url_argument_server(a, "offline");
+	struct selection_request ask = {.head = &a->request,
+	    .directives = &a->demand,
+	    .policy = &a->policy,
+	    .rules = &a->decision,
+	    .offline = offline != NULL && strcmp(offline, "yes") == 0,
+	    .body_bytes = -1};
+	do
+		selection_decide(&a->lookup, &ask, a->now, plan);
+	while (finds_loss(a, plan));
+	free(offline);
 }
 
-/* Nothing that is stored answers it. True: it is answered all the same, from what is stale. */
-static bool say_asking(struct page *p, const struct url_argument *a, bool body)
+/* What keeps the request off the network. */
+static const char *why_offline(const struct selection_plan *plan, char why[64])
 {
-	const struct selection *l = &a->lookup;
+	if (plan->rule_id != 0)
+		snprintf(why, 64, "rule %" PRId64 " keeps it off the network", plan->rule_id);
+	else
+		snprintf(why, 64, "the server runs with --offline");
+	return why;
+}
+
+/* True: the request would be served from the cache. */
+static bool say_next(struct page *p, const struct selection_plan *plan)
+{
 	char why[64];
-	const char *not_stored = l->entry != NULL    ? l->use.reason
-				 : l->rows.count > 0 ? "no variant is for this request"
-						     : "nothing is stored";
-	if (l->entry != NULL && !body)
-		not_stored = "its body file is missing or of another size, and the row goes";
-	if (a->demand.only_if_cached) {
-		say(p, "next", "504: %s, and the request says only-if-cached, RFC 9111 5.2.1.7", not_stored);
-	} else if (is_offline(a, why)) {
-		bool stale = l->entry != NULL && body && l->use.stale_if_unreachable;
-		say(p, "next", stale ? "a hit, stale: %s" : "504: %s; %s", stale ? why : not_stored, why);
-		return stale;
-	} else if (l->entry == NULL || !body) {
-		say(p, "next", "a miss: %s, so the origin is asked", not_stored);
-	} else {
-		bool validates =
-		    l->use.verdict == POLICY_REVALIDATE && (l->entry->etag != NULL || l->entry->last_modified != NULL);
-		say(p, "next", "the origin is asked%s: %s", validates ? " whether it still holds" : " anew",
-		    not_stored);
+	const char *reason = plan->reason;
+	switch (plan->action) {
+	case SELECTION_HIT:
+		say(p, "next", "a hit: %s", reason);
+		return true;
+	case SELECTION_STALE:
+		say(p, "next", "a hit, stale: %s", reason);
+		return true;
+	case SELECTION_STALE_AND_REFRESH:
+		say(p, "next", "a hit, stale, and the origin is asked in the background: %s", reason);
+		return true;
+	case SELECTION_PARTS:
+		say(p, "next", "a hit: bytes %" PRId64 " to %" PRId64 " are stored in parts, %s", plan->first,
+		    plan->last, reason);
+		return true;
+	case SELECTION_OFFLINE_STALE:
+		say(p, "next", "a hit, stale: %s", why_offline(plan, why));
+		return true;
+	case SELECTION_VALIDATE:
+		if (plan->entry != NULL)
+			say(p, "next", "the origin is asked whether it still holds: %s", reason);
+		else
+			say(p, "next", "a miss: %s, so the origin is asked, with the tags of those stored", reason);
+		break;
+	case SELECTION_FETCH:
+		if (plan->entry != NULL)
+			say(p, "next", "the origin is asked again: %s", reason);
+		else
+			say(p, "next", "a miss: %s, so the origin is asked", reason);
+		break;
+	case SELECTION_FETCH_RANGE:
+		say(p, "next", "a miss: %s, so the origin is asked for the range alone", reason);
+		break;
+	case SELECTION_PASS:
+		say(p, "next", "the origin is asked: %s", reason);
+		break;
+	case SELECTION_OFFLINE:
+		say(p, "next", "504: %s; %s", reason, why_offline(plan, why));
+		break;
+	case SELECTION_ONLY_IF_CACHED:
+		say(p, "next", "504: %s, and the request says only-if-cached, RFC 9111 5.2.1.7", reason);
+		break;
+	case SELECTION_DENY:
+		say(p, "next", "403: %s", reason);
+		break;
 	}
 	return false;
 }
 
-/* True: it would hit. */
-static bool say_next(struct page *p, const struct url_argument *a)
-{
-	static const char conditions[] = "If-Match and If-Unmodified-Since are the origin's to answer, RFC 9110 13.1.1";
-	char why[64];
-	if (a->decision.deny) {
-		say(p, "next", "403: denied by rule %" PRId64, a->decision.deny_rule);
-		return false;
-	}
-	if (selection_is_for_origin(&a->request)) {
-		if (is_offline(a, why))
-			say(p, "next", "504: %s; %s", conditions, why);
-		else
-			say(p, "next", "the origin is asked: %s", conditions);
-		return false;
-	}
-	bool body = a->lookup.entry != NULL && has_body(a);
-	if (body ? say_hit(p, a) : a->lookup.entry == NULL && say_hit_in_parts(p, a))
-		return true;
-	return say_asking(p, a, body);
-}
+/* --- the command line --- */
 
 /* True when mktime() found the moment as it was written: it takes 30 February, or an hour that summer time leaves out,
  * for another. */
@@ -375,6 +392,22 @@ static void say_cache(struct page *p, const struct url_argument *a, const struct
 	free(listen);
 }
 
+/* True: the request would be served from the cache. */
+static bool explain_url(struct page *p, struct url_argument *a)
+{
+	struct selection_plan plan;
+	gather(a);
+	decide(a, &plan);
+	say_rules(p, a);
+	say_variants(p, a);
+	say_spellings(p, a);
+	if (a->lookup.entry != NULL)
+		say_arithmetic(p, a, &plan.use);
+	else
+		say_absence(p, a);
+	return say_next(p, &plan);
+}
+
 static int explain(struct url_argument *a, const struct conf *conf)
 {
 	struct page p = {.json = conf_flag(conf, "json"), .people = isatty(STDOUT_FILENO)};
@@ -398,15 +431,7 @@ static int explain(struct url_argument *a, const struct conf *conf)
 	if (file) {
 		say(&p, "next", "the local file of that name (--root), which goes before every host");
 	} else {
-		url_argument_judge(a);
-		say_rules(&p, a);
-		say_variants(&p, a);
-		say_spellings(&p, a);
-		if (a->lookup.entry != NULL)
-			say_arithmetic(&p, a);
-		else
-			say_absence(&p, a);
-		hit = say_next(&p, a);
+		hit = explain_url(&p, a);
 	}
 	if (p.json)
 		puts("}");

@@ -192,7 +192,7 @@ int verb_show(int argc, char **argv)
 		status = url_argument_url(&ask, conf, "show");
 	bool select = status == VERB_DONE && conf_item(conf, "header", 0) != NULL && ask.lookup.rows.count > 0;
 	if (select)
-		url_argument_judge(&ask);
+		url_argument_choose(&ask);
 	if (select && ask.lookup.entry == NULL) {
 		log_say("show: %s: none of its variants is for such a request", ask.key);
 		status = VERB_NOTHING;

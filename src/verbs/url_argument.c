@@ -205,9 +205,9 @@ int url_argument_url(struct url_argument *a, const struct conf *conf, const char
 	return VERB_DONE;
 }
 
-void url_argument_judge(struct url_argument *a)
+void url_argument_choose(struct url_argument *a)
 {
-	selection_choose(&a->lookup, &a->policy, &a->demand, &a->decision, &a->request, a->now);
+	selection_choose(&a->lookup, &a->request);
 }
 
 void url_argument_end(struct url_argument *a)

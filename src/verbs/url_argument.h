@@ -39,8 +39,8 @@ void url_argument_end(struct url_argument *);
 int url_argument_url(struct url_argument *, const struct conf *, const char *verb);
 /* True when the --root of the running server holds what is asked for: then that is the answer, whatever is stored. */
 bool url_argument_is_file(const struct url_argument *, const struct conf *);
-/* Selects the variant and judges it as of a->now. Once. */
-void url_argument_judge(struct url_argument *);
+/* Selects the variant for the request, into lookup.entry. Once. */
+void url_argument_choose(struct url_argument *);
 /* One setting of the server that is running; NULL: none is, or it has no such. The caller's to free. */
 char *url_argument_server(const struct url_argument *, const char *name);
 

@@ -1,4 +1,4 @@
-/* curlew: a caching fetch proxy whose cache can be opened with the sqlite3 shell. Here only the verb is found. */
+/* curlew: a caching HTTP proxy whose cache opens with the sqlite3 shell. This file only finds the verb. */
 #include "base/log.h"
 #include "base/output.h"
 #include "fetch/engine.h"
@@ -18,36 +18,36 @@ static const struct {
 } verbs[] = {
     {"serve", verb_serve, "serve the cache over HTTP"},
     {"get", verb_get, "get a URL through the cache"},
-    {"ls", verb_ls, "list what is stored"},
-    {"show", verb_show, "show all about a stored URL"},
-    {"cat", verb_cat, "print a stored body"},
-    {"explain", verb_explain, "say what the next request for a URL would find, and why"},
-    {"purge", verb_purge, "remove responses"},
-    {"pin", verb_pin, "keep responses from being evicted"},
-    {"unpin", verb_unpin, "let them be evicted again"},
-    {"rule", verb_rule, "policy: list, add, remove and test rules"},
-    {"stats", verb_stats, "sum up what is stored and what it saved"},
+    {"ls", verb_ls, "list stored responses"},
+    {"show", verb_show, "show all that is known about a stored URL"},
+    {"cat", verb_cat, "print the stored body of a URL"},
+    {"explain", verb_explain, "explain what the next request for a URL would do"},
+    {"purge", verb_purge, "remove stored responses"},
+    {"pin", verb_pin, "protect stored responses from eviction"},
+    {"unpin", verb_unpin, "undo pin"},
+    {"rule", verb_rule, "list, add, remove and test rules"},
+    {"stats", verb_stats, "sum up what is stored, and what the cache saved"},
     {"sql", verb_sql, "open the index with the sqlite3 shell"},
-    {"gc", verb_gc, "reclaim what deleted rows left"},
+    {"gc", verb_gc, "remove files without a row"},
     {"verify", verb_verify, "check every row and every file"},
-    {"backup", verb_backup, "copy the cache as it stands"},
+    {"backup", verb_backup, "copy the cache"},
     {"restore", verb_restore, "fill an empty cache from a backup"},
-    {"config", verb_config, "print the settings and where they come from"},
+    {"config", verb_config, "print the settings and where each came from"},
 };
 
 static void print_help(FILE *to)
 {
-	fprintf(to, "Usage: curlew VERB [OPTIONS]\n\nA caching fetch proxy. The cache is a SQLite index and plain "
+	fprintf(to, "Usage: curlew VERB [OPTIONS]\n\nA caching HTTP proxy. The cache is a SQLite index and plain "
 		    "files.\n\nVerbs:\n");
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-	fprintf(to, "\n`curlew VERB --help` tells more.\n\nExamples:\n"
+	fprintf(to, "\n`curlew VERB --help` describes one verb.\n\nExamples:\n"
 		    "  curlew serve &\n"
 		    "  curl localhost:8899/example.com/\n"
 		    "  sqlite3 ~/.cache/curlew/index.db 'select * from v_entry'\n");
 }
 
-/* What was printed must have arrived: a full disk is no success. */
+/* Output that was not written, for example to a full disk, is an error. */
 static int finish(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
@@ -86,12 +86,12 @@ static int run(int argc, char **argv)
 	return run_verb(argc - 1, argv + 1);
 }
 
-/* Descriptors 0 to 2 that are closed would be given to files of the cache, and what is printed would go into them. */
+/* If a descriptor from 0 to 2 is closed, the next file to be opened gets its number, and output would be written into a
+ * file of the cache. So these numbers are taken, by a descriptor whose use fails. */
 static int hold_standard_descriptors(void)
 {
 	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) /* so that using
-													 them fails */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
 			return -1;
 	return 0;
 }
@@ -100,8 +100,7 @@ int main(int argc, char **argv)
 {
 	if (hold_standard_descriptors() < 0 || output_open_streams() != 0)
 		return 1;
-	/* A limit on the size of files (ulimit -f) is then an error of one write, EFBIG, like a full disk, and not the
-	 * end of the process. */
+	/* A write beyond the limit on file sizes (ulimit -f) then fails with EFBIG, and does not end the process. */
 	signal(SIGXFSZ, SIG_IGN);
 	return finish(run(argc, argv));
 }

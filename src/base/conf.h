@@ -1,9 +1,9 @@
 /*
- * conf: every option of every verb, from one table: one row makes the parser, the default, the environment variable,
- * the line in the configuration file and the help.
+ * conf: every option of every verb. One row of conf_table makes the parser, the default, the environment variable, the
+ * line of the configuration file and the help.
  *
- * Precedence: flag, CURLEW_* variable, configuration file, default. Filled once at start by one thread, read by all
- * afterwards.
+ * Precedence: command line, CURLEW_* variable, configuration file, default. A conf is filled by one thread at start.
+ * Any thread may read it afterwards.
  */
 #ifndef CURLEW_BASE_CONF_H
 #define CURLEW_BASE_CONF_H
@@ -36,25 +36,25 @@ enum conf_verb {
 };
 
 /* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. NULL: the
- * process ends with *status, 0 after --help (printed) or 2 after a mistake (said on stderr). */
+ * process should exit with *status, which is 0 after --help (printed), or 2 after an error (reported on stderr). */
 struct conf *conf_parse(enum conf_verb, int argc, char **argv, int *status);
 void conf_free(struct conf *);
-/* True when it was read for that verb. */
+/* True when the conf was read for that verb. */
 bool conf_is(const struct conf *, enum conf_verb);
 
-/* Values by option name ("cache", "listen"). Asking for a name or type the table does not have is a bug of ours
- * (asserted). Texts are conf's; NULL when unset. */
+/* Values by option name ("cache", "listen"). A name or type that the table does not have is a bug (asserted). Texts
+ * belong to the conf; NULL when unset. */
 const char *conf_text(const struct conf *, const char *name);
 int64_t conf_number(const struct conf *, const char *name); /* bytes, counts; 0 for a share given in percent */
 double conf_percent(const struct conf *, const char *name); /* of a share; 0 when it is given in bytes */
 double conf_span(const struct conf *, const char *name);    /* a time of days or hours, in seconds */
 double conf_seconds(const struct conf *, const char *name);
 bool conf_flag(const struct conf *, const char *name);
-/* True when it has a value, from wherever. */
+/* True when it has a value from any source, the default included. */
 bool conf_given(const struct conf *, const char *name);
-/* Repeatable options: the i-th value, NULL behind the last. */
+/* Repeatable options: the i-th value; NULL after the last. */
 const char *conf_item(const struct conf *, const char *name, size_t i);
-/* Operands left over on the command line. */
+/* The words of the command line that are not options. */
 size_t conf_operands(const struct conf *);
 const char *conf_operand(const struct conf *, size_t i);
 

@@ -1,5 +1,8 @@
-/* The command line, by getopt_long(3). */
-#include "base/conf_internal.h"
+/*
+ * The command line is read twice. The first pass only looks for --config and --help, because a file is read before the
+ * options that override it, and because --help must work whatever else is wrong.
+ */
+#include "base/conf_flags.h"
 
 #include "base/log.h"
 
@@ -12,7 +15,7 @@ static bool may_stand_alone(const struct conf_row *row)
 	return strcmp(row->name, "targets") == 0;
 }
 
-/* Its value: the next word, if that can be the name of a field and no host, path or option. */
+/* Its value: the next word, unless that looks like a host, a path or an option. */
 static const char *value_or_standard(int argc, char **argv)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
@@ -27,7 +30,7 @@ static void make_getopt(const struct conf *c, struct option *longs, char *shorts
 {
 	size_t n = 0, s = 0;
 	shorts[s++] = ':';
-	for (size_t i = 0; i < conf_rows; i++) {
+	for (size_t i = 0; i < conf_table_rows; i++) {
 		if (!(conf_table[i].verbs & (int)c->verb->verb))
 			continue;
 		int has = may_stand_alone(&conf_table[i])  ? optional_argument
@@ -50,13 +53,13 @@ static size_t row_of(int code)
 {
 	if (code >= 256)
 		return (size_t)code - 256;
-	for (size_t i = 0; i < conf_rows; i++)
+	for (size_t i = 0; i < conf_table_rows; i++)
 		if (conf_table[i].letter == (char)code)
 			return i;
-	return conf_rows;
+	return conf_table_rows;
 }
 
-/* How many options begin like that. */
+/* The number of options that begin with those n bytes. */
 static int count_of(const struct option *longs, const char *word, size_t n)
 {
 	int count = 0;
@@ -65,9 +68,8 @@ static int count_of(const struct option *longs, const char *word, size_t n)
 	return count;
 }
 
-/* code: '?', or ':' when a value is missing. which: optopt, the option it is about, as a letter (it may stand in a
- * cluster, of which getopt tells no more) or as a long one's number; 0: last, the word just read, names none or
- * several. */
+/* code: '?', or ':' when a value is missing. which: optopt, the option in error: a letter (perhaps one of several in a
+ * word), or the number of a long option; 0: `last`, the word just read, names no option or several. */
 static void report_mistake(const struct conf *c, int code, int which, const char *last, const struct option *longs)
 {
 	char called[128];
@@ -81,26 +83,26 @@ static void report_mistake(const struct conf *c, int code, int which, const char
 	else
 		snprintf(called, sizeof called, "an option that is not ASCII");
 	if (which == 0 && count_of(longs, called + 2, strlen(called + 2)) > 1)
-		why = "may mean several options";
+		why = "abbreviates several options";
 	log_say("%s: %s: %s (see `curlew %s --help`)", c->verb->name, called, why, c->verb->name);
 }
 
-enum conf_parsed conf_read_flags(struct conf *c, int argc, char **argv, bool apply, const char **config)
+enum conf_flags_result conf_flags_read(struct conf *c, int argc, char **argv, bool apply, const char **config)
 {
-	struct option longs[conf_rows + 2];
-	char shorts[2 * conf_rows + 3];
+	struct option longs[conf_table_rows + 2];
+	char shorts[2 * conf_table_rows + 3];
 	make_getopt(c, longs, shorts);
-	optind = 0; /* GNU: start anew */
+	optind = 0; /* GNU: start again */
 	opterr = 0;
 	for (;;) {
 		int code = getopt_long(argc, argv, shorts, longs, NULL);
 		if (code == -1)
 			break;
 		if (code == 'h')
-			return HELP_WANTED;
+			return CONF_FLAGS_HELP;
 		if (code == '?' || code == ':') {
 			report_mistake(c, code, optopt, argv[optind - 1], longs);
-			return MISTAKE;
+			return CONF_FLAGS_WRONG;
 		}
 		size_t i = row_of(code);
 		char called[64];
@@ -110,10 +112,10 @@ enum conf_parsed conf_read_flags(struct conf *c, int argc, char **argv, bool app
 		snprintf(called, sizeof called, "--%s", conf_table[i].name);
 		if (strcmp(conf_table[i].name, "config") == 0)
 			*config = optarg;
-		if (apply && conf_set(c, i, value, "flag", called) != 0)
-			return MISTAKE;
+		if (apply && conf_values_set(c, i, value, "flag", called) != 0)
+			return CONF_FLAGS_WRONG;
 	}
 	c->operands = argv + optind;
 	c->operand_count = (size_t)(argc - optind);
-	return PARSED;
+	return CONF_FLAGS_READ;
 }

@@ -1,5 +1,4 @@
-/* The environment and the configuration file. */
-#include "base/conf_internal.h"
+#include "base/conf_sources.h"
 
 #include "base/log.h"
 
@@ -9,9 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { VARIABLE = 64 }; /* bytes of the name of an environment variable of ours */
+enum { VARIABLE = 64 }; /* bytes of the name of a CURLEW_ variable */
 
-/* A setting may also stand in the environment and in the configuration file. */
+/* Settings are the options that may also stand in the environment and in the configuration file. */
 static bool is_setting(size_t i)
 {
 	return (conf_table[i].verbs & CONF_CONFIG) != 0 && strcmp(conf_table[i].name, "config") != 0 &&
@@ -26,15 +25,15 @@ static void make_variable(const char *setting, char *name, size_t size)
 	name[n] = '\0';
 }
 
-/* A name with our beginning that is none of ours is probably misspelt. It is no error: a container platform sets
- * CURLEW_PORT and the like for a service of that name. */
+/* An unknown name with our prefix is probably misspelt. It is not an error: a container platform sets CURLEW_PORT and
+ * the like for a service called curlew. */
 static void report_unknown_variables(void)
 {
 	for (char **variable = environ; *variable != NULL; variable++) {
 		size_t n = strcspn(*variable, "=");
 		bool known =
 		    strncmp(*variable, "CURLEW_", 7) != 0 || (n == 13 && strncmp(*variable, "CURLEW_CONFIG", n) == 0);
-		for (size_t i = 0; i < conf_rows && !known; i++) {
+		for (size_t i = 0; i < conf_table_rows && !known; i++) {
 			char name[VARIABLE];
 			make_variable(conf_table[i].name, name, sizeof name);
 			known = is_setting(i) && strlen(name) == n && strncmp(*variable, name, n) == 0;
@@ -44,15 +43,15 @@ static void report_unknown_variables(void)
 	}
 }
 
-int conf_read_environment(struct conf *c)
+int conf_sources_environment(struct conf *c)
 {
-	for (size_t i = 0; i < conf_rows; i++) {
+	for (size_t i = 0; i < conf_table_rows; i++) {
 		if (!is_setting(i))
 			continue;
 		char name[VARIABLE];
 		make_variable(conf_table[i].name, name, sizeof name);
 		const char *value = getenv(name);
-		if (value != NULL && value[0] != '\0' && conf_set(c, i, value, "environment", name) != 0)
+		if (value != NULL && value[0] != '\0' && conf_values_set(c, i, value, "environment", name) != 0)
 			return -1;
 	}
 	report_unknown_variables();
@@ -70,8 +69,8 @@ static int read_line(struct conf *c, const char *path, unsigned number, char *li
 	if (*value != '\0')
 		*value++ = '\0';
 	value += strspn(value, " \t=");
-	for (char *mark = value; (mark = strchr(mark, '#')) != NULL; mark++) /* a remark, where white space comes before
-										it */
+	/* A # after white space begins a comment. */
+	for (char *mark = value; (mark = strchr(mark, '#')) != NULL; mark++)
 		if (mark == value || mark[-1] == ' ' || mark[-1] == '\t') {
 			*mark = '\0';
 			break;
@@ -79,8 +78,8 @@ static int read_line(struct conf *c, const char *path, unsigned number, char *li
 	for (size_t n = strlen(value); n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'); n--)
 		value[n - 1] = '\0';
 	snprintf(called, sizeof called, "%s:%u: %s", path, number, name);
-	size_t i = conf_find(name);
-	if (i == conf_rows || !is_setting(i)) {
+	size_t i = conf_table_find(name);
+	if (i == conf_table_rows || !is_setting(i)) {
 		log_say("%s: no such setting (`curlew config` lists them)", called);
 		return -1;
 	}
@@ -88,7 +87,7 @@ static int read_line(struct conf *c, const char *path, unsigned number, char *li
 		log_say("%s: no value (write `%s %s`)", called, name, conf_table[i].argument);
 		return -1;
 	}
-	return conf_set(c, i, value, c->file_source, called);
+	return conf_values_set(c, i, value, c->file_source, called);
 }
 
 /* The lines of an open file. */
@@ -132,7 +131,7 @@ static int read_file(struct conf *c, const char *path, bool must_exist)
 	return rc;
 }
 
-int conf_read_files(struct conf *c, const char *named)
+int conf_sources_file(struct conf *c, const char *named)
 {
 	if (named == NULL)
 		named = getenv("CURLEW_CONFIG");

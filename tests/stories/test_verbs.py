@@ -130,7 +130,7 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
     (["backup"], "one DIR is wanted"),
     (["get", "-XPOST", "http://h/"], "get: -X: no such option"),
     (["get", "-sXi", "http://h/"], "get: -X: no such option"),
-    (["get", "--max=3", "http://h/"], "get: --max: may mean several options"),
+    (["get", "--max=3", "http://h/"], "get: --max: abbreviates several options"),
     (["get", "--silent=yes", "http://h/"], "get: --silent: takes no value"),
     (["get", "--nope=1", "http://h/"], "get: --nope: no such option"),
     (["get", "-iä", "http://h/"], "get: an option that is not ASCII: no such option"),

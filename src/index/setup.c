@@ -252,7 +252,7 @@ static int make(const char *dir, const char *mode, struct buf *why)
 	sqlite3_finalize(st);
 	sqlite3_close(db);
 	free(body);
-	return rc == SQLITE_OK ? 0 : -1;
+	return rc == SQLITE_OK ? 0 : INDEX_UNREACHABLE;
 }
 
 /* "a\nb" on one line. */
@@ -345,10 +345,10 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 		    "directory with "
 		    "--cache)",
 		    dir, network);
-		return -1;
+		return INDEX_UNREACHABLE;
 	}
 
-	int result = -1;
+	int result = INDEX_REFUSED;
 	struct buf what;
 	buf_init(&what, BUF_LINE);
 	int version = INDEX_VERSION;
@@ -390,6 +390,7 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 		break;
 	case FOUND_TROUBLE:
 		buf_addf(why, "%s/index.db: cannot be opened: %s", dir, buf_str(&what));
+		result = INDEX_UNREACHABLE;
 		break;
 	}
 	buf_fini(&what);

@@ -78,9 +78,9 @@ static void describe_mode(const struct context *s, struct buf *mode)
 		buf_addf(mode, " --origin %s", s->origin);
 }
 
-/* `get` without a usable cache directory (a read-only home) works with an empty temporary one. NULL: that cannot be
- * made either. */
-static char *make_spare_dir(const char *dir, int problem)
+/* `get` without a usable cache directory (a read-only home, a full disk) works with an empty temporary one. NULL: that
+ * cannot be made either. */
+static char *make_spare_dir(void)
 {
 	const char *tmp = getenv("TMPDIR");
 	char *spare = NULL;
@@ -90,9 +90,6 @@ static char *make_spare_dir(const char *dir, int problem)
 		free(spare);
 		return NULL;
 	}
-	log_say("%s: cannot be used as a cache directory: %s (continuing without a cache; choose another directory "
-		"with --cache DIR)",
-	    dir, strerror(problem));
 	return spare;
 }
 
@@ -106,20 +103,33 @@ static int remove_one(const char *path, const struct stat *s, int kind, struct F
 
 static int open_store(struct context *s, bool serving, struct buf *why)
 {
-	if (!serving && store_can_be_in(conf_cache_dir(s->conf)) < 0)
-		s->spare_dir = make_spare_dir(conf_cache_dir(s->conf), errno);
+	bool unreachable = false;
 	struct buf mode;
 	buf_init(&mode, BUF_LINE);
 	describe_mode(s, &mode);
 	struct store_config config = {
-	    .dir = s->spare_dir != NULL ? s->spare_dir : conf_cache_dir(s->conf),
+	    .dir = conf_cache_dir(s->conf),
 	    .size_bytes = conf_number(s->conf, "size"),
 	    .max_entries = conf_number(s->conf, "max-entries"),
 	    .min_free_bytes = conf_number(s->conf, "min-free"),
 	    .min_free_percent = conf_percent(s->conf, "min-free"),
 	    .mode = buf_str(&mode),
+	    .unreachable = &unreachable,
 	};
-	s->store = store_open(&config, why);
+	if (!serving && store_can_be_in(config.dir) < 0) {
+		unreachable = true;
+		buf_addf(why, "%s: cannot be used as a cache directory: %s (--cache DIR names another)", config.dir,
+		    strerror(errno));
+	} else {
+		s->store = store_open(&config, why);
+	}
+	if (!serving && unreachable && (s->spare_dir = make_spare_dir()) != NULL) {
+		log_say("%s", buf_str(why));
+		log_say("get: continuing without a cache");
+		buf_clear(why);
+		config.dir = s->spare_dir;
+		s->store = store_open(&config, why);
+	}
 	buf_fini(&mode);
 	return s->store == NULL ? -1 : 0;
 }

@@ -118,6 +118,12 @@ static void forget_the_dead(struct index *ix)
 		index_abort(ix);
 }
 
+static void set_unreachable(const struct store_config *config)
+{
+	if (config->unreachable != NULL)
+		*config->unreachable = true;
+}
+
 /* Everything from the directory up to the threads; what there is of it is undone by store_close(). */
 static int start(struct store *s, const struct store_config *config, struct buf *why)
 {
@@ -131,6 +137,7 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	    (s->lock = file_lock_open(s->dir_fd)) == NULL) {
 		buf_addf(why, "%s: cannot be used as a cache directory: %s (--cache DIR names another)", s->dir,
 		    strerror(errno));
+		set_unreachable(config);
 		return -1;
 	}
 	if (file_lock_setup_begin(s->lock) < 0) {
@@ -141,8 +148,11 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	ballast_drop(s->dir_fd); /* SQLite wants some room to begin with */
 	struct index *ix = NULL;
 	bool alone = file_lock_join(s->lock);
-	if (index_setup(s->dir, config->mode, alone, why) == 0)
+	int rc = index_setup(s->dir, config->mode, alone, why);
+	if (rc == 0)
 		ix = index_open(s->dir, INDEX_WRITER, why);
+	else if (rc == INDEX_UNREACHABLE)
+		set_unreachable(config);
 	if (ix != NULL && alone)
 		forget_the_dead(ix);
 	file_lock_setup_end(s->lock);

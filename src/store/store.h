@@ -38,6 +38,7 @@ struct store_config {
 	/* How the cache is filled, one word a line: "shared", for example, or "origin http://...". It is recorded in a
 	 * new cache; a cache with another value is refused with a clear message. NULL: nothing will be stored. */
 	const char *mode;
+	bool *unreachable; /* set where the disk or the permissions allow no cache; may be NULL */
 };
 
 /* Can the directory be a cache: is it there, or can it be made, and can it be written? 0, or -1 with errno. */

@@ -166,3 +166,24 @@ def test_get_goes_on_without_a_cache_where_none_can_be(place, origin, cache):
     assert done.returncode == 0 and done.stdout == b"x" * 100000
     assert b"continuing without a cache" in done.stderr
     assert not list((place / "tmp").iterdir()) and not list((place / "roots").iterdir())
+
+
+@pytest.mark.parametrize("name", ["index.db", "lock"])
+def test_get_goes_on_without_a_cache_that_it_may_not_open(place, origin, name):
+    url = origin.at("/x", "hello", FRESH)
+    get(place, url)
+    os.chown(place / "cache" / name, 0, 0)
+    (place / "cache" / name).chmod(0o600)
+    done = as_nobody(place, "get", "--cache", place / "cache", "--allow-to", "loopback", url)
+    assert done.returncode == 0 and done.stdout == b"hello", done.stderr
+    assert b"continuing without a cache" in done.stderr
+    assert Cache(place / "cache").row(url)["body_bytes"] == 5
+
+
+def test_get_goes_on_without_a_cache_where_an_index_cannot_be_made(tmp_path, origin):
+    """index.db is a directory: SQLite fails as it does on a disk that is full."""
+    url = origin.at("/x", "hello", FRESH)
+    (tmp_path / "cache" / "index.db").mkdir(parents=True)
+    done = run("get", "--cache", tmp_path / "cache", "--allow-to", "loopback", url)
+    assert done.returncode == 0 and done.stdout == b"hello", done.stderr
+    assert b"continuing without a cache" in done.stderr

@@ -87,7 +87,7 @@ static bool respond_in_part(struct exchange *x, const struct representation *rep
 	buf_init(&extra, BUF_LINE);
 	struct span range = message_find(x->request, "Range");
 	enum range_verdict verdict = RANGE_IGNORE;
-	bool answered = true;
+	bool sent = true;
 	if (conditions_judge(x->request, head, x->now) == CONDITIONS_NOT_MODIFIED) {
 		not_modified_fields(&fields, rep->fields);
 		r.status = 304;
@@ -123,12 +123,12 @@ static bool respond_in_part(struct exchange *x, const struct representation *rep
 	} else if (verdict == RANGE_SOME) {
 		*rc = multipart_respond(x, rep, &r, message_find(head, "Content-Type"), ranges, count);
 	} else {
-		answered = false;
+		sent = false;
 	}
 out:
 	buf_fini(&fields);
 	buf_fini(&extra);
-	return answered;
+	return sent;
 }
 
 int deliver_respond(struct exchange *x, const struct representation *rep)
@@ -137,13 +137,13 @@ int deliver_respond(struct exchange *x, const struct representation *rep)
 	if (rep->status == 200) {
 		struct head head;
 		message_init(&head);
-		bool answered = false;
+		bool sent = false;
 		if (message_parse_fields(&head, rep->fields) == 0) {
 			head.status = rep->status;
-			answered = respond_in_part(x, rep, &head, &rc);
+			sent = respond_in_part(x, rep, &head, &rc);
 		}
 		message_fini(&head);
-		if (answered)
+		if (sent)
 			return rc;
 	}
 	struct response_head r = make_head(x, rep);

@@ -1,3 +1,9 @@
+/*
+ * The sockets block, because pool threads use them with plain calls; loops pass MSG_DONTWAIT instead. A send() blocks
+ * for
+ * --send-timeout at most without progress (net/listeners.c sets it), so a client that reads nothing cannot hold a
+ * thread for ever.
+ */
 #include "net/conn.h"
 
 #include "base/clock.h"
@@ -54,7 +60,7 @@ void conn_linger(struct conn *c)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 		return;
 	}
-	if (shutdown(c->fd, SHUT_WR) != 0)
+	if (shutdown(c->fd, SHUT_WR) != 0) /* the client is gone already */
 		return;
 	while (clock_ms() < until && poll(&p, 1, LINGER_MS) > 0) {
 		ssize_t n = recv(c->fd, page, sizeof page, MSG_DONTWAIT);
@@ -70,7 +76,7 @@ void conn_set_peer(struct conn *c, const struct sockaddr_storage *at)
 	if (at->ss_family == AF_INET) {
 		const struct in_addr *v4 = &((const struct sockaddr_in *)(const void *)at)->sin_addr;
 		memcpy(&c->peer, v4, sizeof *v4);
-		c->local = ntohl(v4->s_addr) >> 24 == 127;
+		c->local = ntohl(v4->s_addr) >> 24 == 127; /* all of 127.0.0.0/8 is loopback */
 	} else if (at->ss_family == AF_INET6) {
 		c->peer = ((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
 		c->local =

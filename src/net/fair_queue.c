@@ -1,4 +1,12 @@
 /*
+ * Three clients A, B and C, with three, one and two items:
+ *
+ *     first -> A1 <-> B1 <-> C1 <- last      the line of turns
+ *              |             |
+ *              A2            C2              the other items of each client, by `next`
+ *              |
+ *              A3
+ *
  * The first item of a client stands for the client: it is in the line of turns and in a hash bucket, and the client's
  * other items hang on it by `next`. When it is taken, the client's next item takes its place in the bucket and goes to
  * the end of the line.

@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Connections that the kernel keeps for us while the loops are busy; it takes less if net.core.somaxconn is less. */
 enum { BACKLOG = 4096 };
 
 static const char unix_scheme[] = "unix:";
@@ -97,7 +98,9 @@ static int listen_on(const struct addrinfo *ai, double send_timeout_s)
 	int on = 1, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;
+	/* A server that restarts may bind the port although old connections are in TIME-WAIT. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	/* "[::]:8899" is IPv6 only on every system, so that it can be given together with "0.0.0.0:8899". */
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
 	/* A response leaves in one or two sends, so nothing is gained by waiting for more. Inherited too. */
@@ -149,7 +152,7 @@ static int open_one(struct listeners *l, const char *option, const char *address
 			log_say("--%s %s: %s (give an address of this machine)", option, address, gai_strerror(rc));
 			return -1;
 		}
-		fd = listen_on(found, send_timeout_s);
+		fd = listen_on(found, send_timeout_s); /* the first address, if a name has several */
 		freeaddrinfo(found);
 	}
 	if (fd < 0) {
@@ -176,6 +179,7 @@ int listeners_open(struct listeners *l, const struct conf *conf)
 	if (admin == NULL)
 		return 0;
 	l->admin = open_one(l, "admin-listen", admin, send_timeout_s);
+	/* Only now, when the socket is ours: listeners_close() must not remove the file of another server. */
 	if (l->admin >= 0 && socket_path(admin) != NULL)
 		l->path = strdup(socket_path(admin));
 	return l->admin >= 0 ? 0 : -1;

@@ -1,3 +1,12 @@
+/*
+ * Why these rules. A slow client is not an enemy: while threads are free, it may take all the time it wants. Only when
+ * they become scarce does a request have to earn its thread, by moving bytes. Half of the threads stay free for new
+ * requests, so an attacker with many slow connections can hold at most the other half.
+ *
+ * A request that waits for an event stream or a tunnel moves nothing for a good reason, so its rate says nothing about
+ * it. It is cut last. A request that waits for the origin's head is not measured at all: --origin-timeout bounds that
+ * wait.
+ */
 #include "net/min_rate.h"
 
 #include <stdlib.h>
@@ -19,6 +28,8 @@ int64_t min_rate_measure(
 	if (took_ms < MIN_RATE_WINDOW_MS)
 		return MIN_RATE_UNKNOWN;
 	int64_t rate = (bytes - m->bytes) * 1000 / took_ms;
+	/* Fast enough: the next window begins here. Too slow: the window grows, so a connection that is still slow in
+	 * the next round is measured over a longer time. */
 	if (rate >= least) {
 		m->since_ms = now_ms;
 		m->bytes = bytes;

@@ -44,7 +44,8 @@ static struct work *work_of(struct fair_item *i)
 	return i != NULL ? (struct work *)(void *)((char *)i - offsetof(struct work, item)) : NULL;
 }
 
-/* How many pieces of work may run now, if there are threads. Under the lock. */
+/* How many pieces of work may run now, if there are threads. Each of them needs an idle thread or a new one; run_work()
+ * and the end of each piece of work see to that. Under the lock. */
 static size_t runnable(const struct threadpool *pool)
 {
 	size_t room = pool->most - pool->busy;
@@ -62,10 +63,13 @@ static struct work *next_work(struct threadpool *pool, bool *counted)
 		pool->idle++;
 		int timed_out = pthread_cond_timedwait(&pool->work_came, &pool->lock, &until);
 		pool->idle--;
-		/* Work may have been added between the timeout and the lock; its wake-up was meant for this thread. */
+		/* The work is looked at even after a timeout: it may have been added between the timeout and the lock,
+		 * and its signal may have been meant for this thread. Else it would wait until the next thread looks.
+		 */
 		if (timed_out && runnable(pool) == 0)
 			return NULL;
 	}
+	/* Urgent work first: a busy thread waits for it. */
 	*counted = pool->urgent.count == 0;
 	pool->busy += *counted ? 1 : 0;
 	return work_of(fair_pop(*counted ? &pool->queue : &pool->urgent));
@@ -83,6 +87,8 @@ static void *pool_thread_main(void *arg)
 		pthread_mutex_lock(&pool->lock);
 		pool->busy -= counted ? 1 : 0;
 	}
+	/* Under the lock, and the last that this thread does: threadpool_end() frees the pool when the last one has
+	 * unlocked it. */
 	pool->alive--;
 	stats_add(STATS_WORKERS, -1);
 	pthread_cond_broadcast(&pool->thread_left);
@@ -119,6 +125,8 @@ static bool run_work(struct threadpool *pool, struct work *work, bool urgent)
 	struct fair_queue *queue = urgent ? &pool->urgent : &pool->queue;
 	/* A request beyond the limit needs no thread: one of the busy ones will take it. */
 	bool waits = !urgent && pool->busy + pool->queue.count >= pool->most;
+	/* runnable() does not count this piece yet: if all idle threads have work coming, it needs a thread of its own.
+	 */
 	if (!waits && runnable(pool) >= pool->idle) {
 		pool->refused = start_thread(pool) != 0;
 		/* Without a new thread, a request can wait for one of those alive. Urgent work cannot: all of them may
@@ -185,12 +193,13 @@ bool threadpool_end(struct threadpool *pool, double seconds)
 		return true;
 	struct timespec until = clock_after_us((int64_t)(seconds * 1e6));
 	pthread_mutex_lock(&pool->lock);
+	/* Threads end only when the queue is empty, so that every connection in it is released by its own work. */
 	pool->ending = true;
 	pthread_cond_broadcast(&pool->work_came);
 	int timed_out = 0;
 	while (pool->alive > 0 && !timed_out)
 		timed_out = pthread_cond_timedwait(&pool->thread_left, &pool->lock, &until);
-	bool all = pool->alive == 0;
+	bool all = pool->alive == 0; /* else a thread still uses the pool, and it is never freed */
 	pthread_mutex_unlock(&pool->lock);
 	if (all) {
 		pthread_cond_destroy(&pool->work_came);

@@ -85,6 +85,7 @@ void loop_accept_ready(struct loop *l, int listener)
 	for (int i = 0; i < ACCEPTS_MOST; i++) {
 		struct sockaddr_storage at;
 		socklen_t n = sizeof at;
+		/* Not SOCK_NONBLOCK, which Linux does not inherit from the listener: pool threads want it to block. */
 		int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE) {

@@ -50,6 +50,8 @@ int conn_send_rest(struct conn *c)
 	return rc;
 }
 
+/* The client may go on sending for a long time, or stay silent without closing. Two bounds end the wait: none of it may
+ * hold a pool thread that others wait for. */
 void conn_linger(struct conn *c)
 {
 	char page[16 << 10];
@@ -69,6 +71,7 @@ void conn_linger(struct conn *c)
 	}
 }
 
+/* "Local" decides who may see curlew's own pages. The address is the kernel's, so no client can choose it. */
 void conn_set_peer(struct conn *c, const struct sockaddr_storage *at)
 {
 	c->family = at->ss_family;

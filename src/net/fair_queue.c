@@ -84,6 +84,7 @@ struct fair_item *fair_pop(struct fair_queue *q)
 	return i;
 }
 
+/* For requests that have waited too long. The order of the result does not matter: all of them are refused. */
 struct fair_item *fair_pop_old(struct fair_queue *q, int64_t until_ms)
 {
 	struct fair_item *old = NULL, *next;

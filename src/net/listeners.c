@@ -137,6 +137,8 @@ static int listen_at(const char *path, double send_timeout_s)
 	return chmod(path, 0660) == 0 && listen(fd, BACKLOG) == 0 ? fd : give_up(fd);
 }
 
+/* Opens one address and adds it to l->fds. Returns the descriptor, or -1 after the error was reported: each cause comes
+ * with what to do about it. */
 static int open_one(struct listeners *l, const char *option, const char *address, double send_timeout_s)
 {
 	char host[256], port[16];
@@ -231,6 +233,7 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
 				       : IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
 }
 
+/* True of 0.0.0.0 and [::], which stand for all addresses of the machine. */
 static bool is_any(const struct sockaddr_storage *at)
 {
 	const struct sockaddr_in *v4 = (const void *)at;

@@ -27,8 +27,8 @@ enum { IDLE_S = 10, STACK_BYTES = 512 << 10 };
 
 struct threadpool {
 	pthread_mutex_t lock;
-	pthread_cond_t work_came;
-	pthread_cond_t thread_left;
+	pthread_cond_t work_came;   /* one piece of work, one signal; or the pool ends: a broadcast */
+	pthread_cond_t thread_left; /* a thread has ended: for threadpool_end() alone */
 	struct fair_queue queue;
 	struct fair_queue urgent; /* one client: in the order of arrival */
 	size_t most;
@@ -108,6 +108,7 @@ struct threadpool *threadpool_new(unsigned most)
 	return pool;
 }
 
+/* Under the lock: else two callers could both start a thread for one piece of work, or exceed the limit together. */
 static int start_thread(struct threadpool *pool)
 {
 	if (thread_start_detached("pool", STACK_BYTES, pool_thread_main, pool) != 0)

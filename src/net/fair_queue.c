@@ -33,7 +33,7 @@ static void line_up(struct fair_queue *q, struct fair_item *i)
 	q->last = i;
 }
 
-void fair_push(struct fair_queue *q, struct fair_item *i)
+void fair_queue_push(struct fair_queue *q, struct fair_item *i)
 {
 	struct fair_item **bucket = bucket_of(q, i->client), *first = *bucket;
 	i->next = NULL;
@@ -76,7 +76,7 @@ static void take(struct fair_queue *q, struct fair_item *i)
 	i->next = NULL;
 }
 
-struct fair_item *fair_pop(struct fair_queue *q)
+struct fair_item *fair_queue_pop(struct fair_queue *q)
 {
 	struct fair_item *i = q->first;
 	if (i != NULL)
@@ -85,7 +85,7 @@ struct fair_item *fair_pop(struct fair_queue *q)
 }
 
 /* For requests that have waited too long. The order of the result does not matter: all of them are refused. */
-struct fair_item *fair_pop_old(struct fair_queue *q, int64_t until_ms)
+struct fair_item *fair_queue_pop_old(struct fair_queue *q, int64_t until_ms)
 {
 	struct fair_item *old = NULL, *next;
 	size_t before;

@@ -34,10 +34,10 @@ struct fair_queue {
 };
 
 /* Adds an item. A queue of zeros is empty. */
-void fair_push(struct fair_queue *, struct fair_item *);
+void fair_queue_push(struct fair_queue *, struct fair_item *);
 /* Takes the item whose turn it is. NULL: the queue is empty. */
-struct fair_item *fair_pop(struct fair_queue *);
+struct fair_item *fair_queue_pop(struct fair_queue *);
 /* Takes all items whose since_ms is until_ms or earlier, and returns them linked by next. NULL: none. */
-struct fair_item *fair_pop_old(struct fair_queue *, int64_t until_ms);
+struct fair_item *fair_queue_pop_old(struct fair_queue *, int64_t until_ms);
 
 #endif

@@ -72,7 +72,7 @@ static struct work *next_work(struct threadpool *pool, bool *counted)
 	/* Urgent work first: a busy thread waits for it. */
 	*counted = pool->urgent.count == 0;
 	pool->busy += *counted ? 1 : 0;
-	return work_of(fair_pop(*counted ? &pool->queue : &pool->urgent));
+	return work_of(fair_queue_pop(*counted ? &pool->queue : &pool->urgent));
 }
 
 static void *pool_thread_main(void *arg)
@@ -135,7 +135,7 @@ static bool run_work(struct threadpool *pool, struct work *work, bool urgent)
 		taken = !pool->refused || (!urgent && pool->alive > 0);
 	}
 	if (taken) {
-		fair_push(queue, &work->item);
+		fair_queue_push(queue, &work->item);
 		wake = pool->idle > 0;
 	}
 	bool refused = pool->refused;
@@ -178,7 +178,7 @@ struct work *threadpool_take_late(struct threadpool *pool, int64_t waited_ms)
 {
 	int64_t until_ms = clock_ms() - waited_ms;
 	pthread_mutex_lock(&pool->lock);
-	struct fair_item *late = fair_pop_old(&pool->queue, until_ms);
+	struct fair_item *late = fair_queue_pop_old(&pool->queue, until_ms);
 	pthread_mutex_unlock(&pool->lock);
 	return work_of(late);
 }

@@ -30,7 +30,7 @@ int browser_read_target(struct exchange *x, struct fault *fault)
 {
 	const struct context *s = x->context;
 	struct span method = x->request->method, target = x->request->target;
-	struct span label = server_name_site(s->conf, host_of(x));
+	struct span label = server_names_site(s->conf, host_of(x));
 	struct buf url;
 	if (s->origin != NULL || label.at == NULL || !span_starts(target, "/") || span_is(method, "CONNECT"))
 		return key_of_target(&s->ways, method, target, &x->target, fault);
@@ -104,13 +104,13 @@ static bool cookies_pass(const struct exchange *x)
 {
 	if (x->target.way != KEY_PREFIX || x->context->prefix_cookies)
 		return true;
-	return server_name_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") &&
+	return server_names_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") &&
 	       !browser_came_through_proxy(x->request);
 }
 
 void browser_rewrite(struct exchange *x, struct head *head)
 {
-	struct span port = server_name_port(host_of(x));
+	struct span port = server_names_port(host_of(x));
 	if (!cookies_pass(x))
 		message_leave_out(head, "Cookie");
 	if (x->target.way != KEY_SITE)
@@ -195,5 +195,5 @@ void browser_guard(const struct exchange *x, struct span fields, struct response
 
 char *browser_location(const struct exchange *x, struct span location)
 {
-	return site_location(x->target.url, location, server_name_port(host_of(x)));
+	return site_location(x->target.url, location, server_names_port(host_of(x)));
 }

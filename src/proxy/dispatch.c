@@ -1,3 +1,12 @@
+/*
+ * Two ways lead to dispatch_route(). A request from a socket passes dispatch() first, which decides by the kind of its
+ * target: curlew's own pages, a local file, a tunnel, or a URL. `get` has a URL from the start. The checks of
+ * dispatch() stand in the order of their weight: a loop, the listener, the name in Host, the page that made the
+ * request.
+ *
+ * The head, and the body as far as it has arrived, stay in conn->in until the response has been sent: the request, its
+ * fields and its body are spans of that buffer.
+ */
 #include "proxy/dispatch.h"
 
 #include "base/clock.h"
@@ -81,7 +90,7 @@ void dispatch_route(struct exchange *x)
 static bool is_for_us(const struct exchange *x, const struct conn *c)
 {
 	struct span host = message_find(x->request, "Host");
-	return host.at == NULL || server_name_is_ours(x->context->conf, host, c->fd);
+	return host.at == NULL || server_names_include(x->context->conf, host, c->fd);
 }
 
 /* False: Host names another server, and 421 was sent. */

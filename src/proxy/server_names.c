@@ -54,7 +54,7 @@ static bool is_loopback(struct span host)
 	return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-bool server_name_is_loopback(struct span host)
+bool server_names_is_loopback(struct span host)
 {
 	return is_loopback(host_in(span_trim(host)));
 }
@@ -71,7 +71,7 @@ static bool is_configured(const struct conf *conf, struct span host)
 	return false;
 }
 
-bool server_name_is_ours(const struct conf *conf, struct span host, int local_fd)
+bool server_names_include(const struct conf *conf, struct span host, int local_fd)
 {
 	char machine[256] = "";
 	host = host_in(span_trim(host));
@@ -82,7 +82,7 @@ bool server_name_is_ours(const struct conf *conf, struct span host, int local_fd
 	return gethostname(machine, sizeof machine - 1) == 0 && span_is_nocase(host, machine);
 }
 
-struct span server_name_site(const struct conf *conf, struct span host)
+struct span server_names_site(const struct conf *conf, struct span host)
 {
 	static const char zone[] = ".localhost";
 	struct span name = host_in(span_trim(host)), none = {NULL, 0};
@@ -95,14 +95,14 @@ struct span server_name_site(const struct conf *conf, struct span host)
 	return memchr(label.at, '.', label.len) == NULL && !is_configured(conf, name) ? label : none;
 }
 
-struct span server_name_port(struct span host)
+struct span server_names_port(struct span host)
 {
 	struct authority a;
 	host = span_trim(host);
 	return authority_split(host, &a) == 0 ? span_from(host, a.host.len) : span_make("", 0);
 }
 
-int server_name_check(const struct conf *conf)
+int server_names_check(const struct conf *conf)
 {
 	const char *name;
 	for (size_t i = 0; (name = conf_item(conf, "server-name", i)) != NULL; i++) {

@@ -14,8 +14,8 @@ static bool is_navigation(const struct head *h)
 bool site_redirect_respond(struct exchange *x)
 {
 	char label[SITE_LABEL];
-	struct span host = message_find(x->request, "Host"), port = server_name_port(host);
-	if (x->target.way != KEY_PREFIX || !is_navigation(x->request) || !server_name_is_loopback(host) ||
+	struct span host = message_find(x->request, "Host"), port = server_names_port(host);
+	if (x->target.way != KEY_PREFIX || !is_navigation(x->request) || !server_names_is_loopback(host) ||
 	    browser_came_through_proxy(x->request) ||
 	    site_label(x->target.secure, x->target.host, x->target.port, label) != 0)
 		return false;

@@ -3,9 +3,9 @@
  *
  * - Loop to pool: the descriptor leaves the epoll set first, so that no later wake-up can return the connection while a
  *   pool thread owns it. epoll reports a descriptor once in a wake-up, so this wake-up does not return it again either.
- * - Pool to loop: `busy` is cleared and the descriptor is added under one hold of the lock. As soon as the descriptor
- * is in the epoll set, the loop's thread may receive from the connection, answer it and wait for the lock to close it.
- *   The pool thread touches the connection no more after it unlocks.
+ * - Pool to loop: `busy` is cleared and the descriptor is added under one hold of the lock. Once the descriptor is in
+ *   the epoll set, the loop's thread may receive from the connection, respond, and wait for the lock to close it. The
+ *   pool thread touches the connection no more after it unlocks.
  */
 #include "server/loop_handover.h"
 

@@ -62,7 +62,7 @@ static int server_open(struct server *s, const struct conf *conf)
 	const char *access = conf_text(conf, "access-log");
 	buf_init(&why, BUF_LINE);
 	int status =
-	    listeners_check(conf) != 0 || server_name_check(conf) != 0 ? 2 : context_open(&s->context, conf, &why);
+	    listeners_check(conf) != 0 || server_names_check(conf) != 0 ? 2 : context_open(&s->context, conf, &why);
 	if (status != 0)
 		goto out;
 	status = 1;

@@ -14,7 +14,7 @@ static void push_all(struct fair_queue *q, struct fair_item *items, const char *
 {
 	for (size_t i = 0; clients[i] != '\0'; i++) {
 		items[i] = (struct fair_item){.client = (uint64_t)clients[i], .since_ms = (int64_t)i};
-		fair_push(q, &items[i]);
+		fair_queue_push(q, &items[i]);
 	}
 }
 
@@ -22,7 +22,7 @@ static void push_all(struct fair_queue *q, struct fair_item *items, const char *
 static void pop_all(struct fair_queue *q, char *out)
 {
 	struct fair_item *i;
-	while ((i = fair_pop(q)) != NULL)
+	while ((i = fair_queue_pop(q)) != NULL)
 		*out++ = (char)i->client;
 	*out = '\0';
 }
@@ -61,7 +61,7 @@ static void a_clients_own_requests_stay_in_order(void **state)
 	int64_t last[128];
 	memset(last, -1, sizeof last);
 	push_all(&q, items, "abababaa");
-	while ((i = fair_pop(&q)) != NULL) {
+	while ((i = fair_queue_pop(&q)) != NULL) {
 		assert_true(i->since_ms > last[i->client]);
 		last[i->client] = i->since_ms;
 	}
@@ -74,8 +74,8 @@ static void one_who_comes_back_goes_to_the_end_of_the_line(void **state)
 	struct fair_item items[3], again = {.client = 'a'};
 	char served[8];
 	push_all(&q, items, "abc");
-	assert_int_equal(fair_pop(&q)->client, 'a');
-	fair_push(&q, &again);
+	assert_int_equal(fair_queue_pop(&q)->client, 'a');
+	fair_queue_push(&q, &again);
 	pop_all(&q, served);
 	assert_string_equal(served, "bca");
 }
@@ -88,13 +88,13 @@ static void what_has_waited_too_long_is_taken_out_whoever_it_belongs_to(void **s
 	char served[16];
 	size_t taken = 0;
 	push_all(&q, items, "aababcaab");
-	for (old = fair_pop_old(&q, 5); old != NULL; old = old->next, taken++)
+	for (old = fair_queue_pop_old(&q, 5); old != NULL; old = old->next, taken++)
 		assert_true(old->since_ms <= 5);
 	assert_int_equal(taken, 6);
 	assert_int_equal(q.count, 3);
 	pop_all(&q, served);
 	assert_int_equal(strlen(served), 3);
-	assert_null(fair_pop_old(&q, 100));
+	assert_null(fair_queue_pop_old(&q, 100));
 }
 
 static void many_clients_do_not_mix(void **state)
@@ -105,11 +105,11 @@ static void many_clients_do_not_mix(void **state)
 	struct fair_queue q = {0};
 	for (size_t i = 0; i < 2 * CLIENTS; i++) {
 		items[i] = (struct fair_item){.client = i % CLIENTS, .since_ms = (int64_t)i};
-		fair_push(&q, &items[i]);
+		fair_queue_push(&q, &items[i]);
 	}
 	for (size_t i = 0; i < 2 * CLIENTS; i++)
-		assert_ptr_equal(fair_pop(&q), &items[i]);
-	assert_null(fair_pop(&q));
+		assert_ptr_equal(fair_queue_pop(&q), &items[i]);
+	assert_null(fair_queue_pop(&q));
 }
 
 int main(void)

@@ -49,8 +49,8 @@ static int create(struct bodies *b, const char *name)
 	return fd;
 }
 
-/* Where it will stay (invariant 1: it was asked to be written in one go, and no row points at it before it is sealed).
- */
+/* Makes the file in its final place. The body is written in one go, and no row points at it before it is sealed
+ * (invariant 1). */
 static int begin_in_place(struct body *body)
 {
 	while (body_take_name(body) == 0) {
@@ -75,8 +75,8 @@ static int begin_in_spool(struct body *body)
 	body->fd = owner_open(&b->owner, b->dir_fd, body->spool, O_RDWR | O_CREAT | O_EXCL, b->owner.file);
 	if (body->fd >= 0)
 		return 0;
-	if (errno == EACCES || errno == EPERM || errno == ENOENT) { /* spool/ is somebody else's, or gone: body/ may do
-								     */
+	if (errno == EACCES || errno == EPERM || errno == ENOENT) { /* spool/ is gone or belongs to another user: try
+								       body/ */
 		body->spool[0] = '\0';
 		return begin_in_place(body);
 	}
@@ -114,7 +114,7 @@ int body_write(struct body *body, const void *bytes, size_t n)
 		}
 		at += put;
 		left -= (size_t)put;
-		/* At once, because readers of the growing body look at it. */
+		/* At once, because readers of the growing body read this. */
 		atomic_fetch_add(&body->bytes, put);
 		atomic_fetch_add(&body->bodies->in_flight, put);
 	}
@@ -133,7 +133,7 @@ int64_t body_bytes(const struct body *body)
 	return atomic_load(&body->bytes);
 }
 
-/* Never over another file: RENAME_NOREPLACE, or link and unlink where the file system does not know it. */
+/* Never overwrites a file: RENAME_NOREPLACE, or link and unlink where the file system does not support it. */
 static int move(struct bodies *b, const char *from, const char *to)
 {
 	if (renameat2(b->dir_fd, from, b->dir_fd, to, RENAME_NOREPLACE) == 0)

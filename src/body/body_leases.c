@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #define LEASE_NAMES_MAX 65536
-#define LEASE_QUICK_US 2000000 /* a lease used up this fast is followed by a larger one */
+#define LEASE_QUICK_US 2000000 /* if a lease is used up this fast, the next one is larger */
 #define FIRST_LEASE_WAIT_MS 1000
 
 void body_boot(char *boot, size_t size)
@@ -44,7 +44,7 @@ void body_boot(char *boot, size_t size)
 
 static void request_lease(struct bodies *b);
 
-/* All its names are given. */
+/* All names of the current lease are taken. */
 static void spend_current(struct bodies *b)
 {
 	struct lease *l = b->current;
@@ -54,7 +54,7 @@ static void spend_current(struct bodies *b)
 	b->ahead = NULL;
 }
 
-/* Names whose folder cannot be written are passed over, up to the first that can be. With the mutex held. */
+/* Skips names whose folder cannot be written. The caller holds the mutex. */
 static void pass_over(struct bodies *b)
 {
 	for (struct lease *l; (l = b->current) != NULL && body_avoids(b, l->next_name);) {
@@ -131,7 +131,7 @@ void body_resolve_name(struct body *body)
 	pthread_mutex_unlock(&b->mutex);
 }
 
-/* A file stands where our name should go (see above). */
+/* A file that has the name we were about to use (see the head of this file). */
 struct stray {
 	struct writer_op op;
 	char name[BODY_NAME_SIZE];
@@ -205,7 +205,7 @@ static void request_done(struct writer_op *op, bool committed)
 	free(a);
 }
 
-/* With the mutex held. */
+/* The caller holds the mutex. */
 static void request_lease(struct bodies *b)
 {
 	struct lease_request *a = calloc(1, sizeof *a);
@@ -241,11 +241,11 @@ static int closing_run(struct writer_op *op, struct index *ix)
 
 static void closing_done(struct writer_op *op, bool committed)
 {
-	(void)committed; /* if not, the lease is swept when we are dead */
+	(void)committed; /* after an error the lease is swept when this process is dead */
 	free(op);
 }
 
-/* Ends a lease that is on no list any more. */
+/* Closes a lease that is on no list any more. */
 static void close_lease(struct bodies *b, struct lease *l)
 {
 	struct closing *s = calloc(1, sizeof *s);

@@ -1,6 +1,6 @@
 /*
- * Bytes of the lock file: 0 setting up (exclusive), 1 using (shared), 2 reclaiming (exclusive), and from OWNERS on one
- * byte for each living store. No byte exists: a lock may lie behind the end of a file.
+ * Bytes of the lock file: 0 is held while setting up (exclusive), 1 while using the cache (shared), 2 while reclaiming
+ * (exclusive). From OWNERS on, each living store holds one byte. The file is empty: a lock may lie after its end.
  */
 #include "body/file_lock.h"
 
@@ -39,7 +39,7 @@ struct file_lock *file_lock_open(int dir_fd)
 	l->fd = owner_open(&owner, dir_fd, "lock", O_RDWR | O_CREAT, owner.secret);
 	if (l->fd < 0)
 		goto out;
-	/* A number somebody else holds is as good as impossible, and then simply not taken. */
+	/* It is as good as impossible that another store has the same number; if so, another number is tried. */
 	for (int tries = 0; tries < 8; tries++) {
 		uint64_t r;
 		if (getrandom(&r, sizeof r, 0) != (ssize_t)sizeof r)
@@ -78,7 +78,7 @@ void file_lock_close(struct file_lock *l)
 
 int file_lock_setup_begin(struct file_lock *l)
 {
-	/* No F_OFD_SETLKW: a process stopped in the middle of its setup must not stop every other one for ever. */
+	/* Not F_OFD_SETLKW: a process that was stopped during its setup must not stop all others for ever. */
 	for (int waited_ms = 0;; waited_ms += 5) {
 		if (lock_byte(l, F_WRLCK, SETUP) == 0)
 			return 0;

@@ -37,7 +37,8 @@ bool body_marked(int dir_fd)
 	return is_folder(dir_fd, MARK, &s);
 }
 
-/* Up to `rows` of the rows that have files: is the file of any of them there, or is there no such row? */
+/* Looks at some of the rows that have files. Is one of the files there? *any_row: is there such a row, as far as
+ * known? */
 static bool any_file_is_there(int dir_fd, struct index *ix, bool parts, bool *any_row)
 {
 	struct index_body rows[ROWS_ASKED];
@@ -78,7 +79,7 @@ int bodies_make_folders(struct bodies *b, struct index *ix)
 		return -1;
 	if (!body_marked(b->dir_fd) && body_is_the_one(b->dir_fd, ix))
 		owner_make_folder(&b->owner, b->dir_fd, MARK);
-	/* What cannot be renamed from one to the other is written where it stays. */
+	/* A file cannot be renamed from one disk to the other, so bodies are then written in their final place. */
 	b->separate_disk =
 	    is_folder(b->dir_fd, "body", &body) && is_folder(b->dir_fd, "spool", &spool) && body.st_dev != spool.st_dev;
 	return 0;
@@ -104,7 +105,7 @@ int body_make_folder(struct bodies *b, const char *name)
 	char folder[BODY_FIRST_DIGIT];
 	memcpy(folder, name, BODY_FIRST_DIGIT - 1);
 	folder[BODY_FIRST_DIGIT - 1] = '\0';
-	if (!bodies_present(b)) { /* else the bodies would lie beneath the place where a disk belongs */
+	if (!bodies_present(b)) { /* else the bodies would be written below the mount point of an absent disk */
 		errno = ENODEV;
 		return -1;
 	}
@@ -116,7 +117,7 @@ bool body_avoids(const struct bodies *b, int64_t number)
 	return atomic_load(&b->avoid[folder_of(number)]);
 }
 
-/* Can files be made in that folder, as far as permissions tell? Where it is missing, body/ decides. */
+/* Do the permissions allow files in that folder? Where it is missing, those of body/ count. */
 static bool is_writable(const struct bodies *b, unsigned ab)
 {
 	char folder[16];
@@ -126,7 +127,7 @@ static bool is_writable(const struct bodies *b, unsigned ab)
 	return errno == ENOENT && faccessat(b->dir_fd, "body", W_OK | X_OK, AT_EACCESS) == 0;
 }
 
-/* Looks at all folders. How many cannot be written; said where there were none before. */
+/* Checks all folders. How many cannot be written; logged if there were none before. */
 static int look_at_folders(struct bodies *b)
 {
 	int avoided = 0;

@@ -15,7 +15,7 @@ void spool_name(struct bodies *b, char name[SPOOL_NAME_SIZE])
 	    (unsigned long long)atomic_fetch_add(&b->spooled, 1));
 }
 
-/* The process that a file in spool/ belongs to; 0: it is none of ours, and nobody's to judge. */
+/* The number of the process that a file in spool/ belongs to; 0: it is not a file of curlew. */
 static int64_t spooler(const char *name)
 {
 	unsigned long long owner, count;

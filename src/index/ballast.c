@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 enum {
-	SIZE = 4 << 20,      /* some thousand pages of the log */
-	PLENTY = 16,         /* times its size: then it is no loss */
+	SIZE = 4 << 20,      /* some thousand pages of the WAL */
+	PLENTY = 16,         /* free space of this many times its size: then it is not missed */
 	FULL_BELOW = 1 << 20 /* free bytes */
 };
 
@@ -29,7 +29,7 @@ void ballast_fill(int dir_fd)
 	int fd = owner_open(&owner, dir_fd, "ballast", O_WRONLY | O_CREAT, owner.secret);
 	if (fd < 0)
 		return;
-	if (fallocate(fd, 0, 0, size) != 0) /* where the file system cannot, there is none */
+	if (fallocate(fd, 0, 0, size) != 0) /* where the file system does not support it, there is no ballast */
 		unlinkat(dir_fd, "ballast", 0);
 	close(fd);
 }

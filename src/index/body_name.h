@@ -1,6 +1,6 @@
 /*
- * bodyname: what the file of a body is called: "body/ab/" and twelve hex digits of a number. ab are the digits that
- * change every 65,536 names, so that neighbours in time are neighbours on the disk and in entry_by_body.
+ * body_name: the name of a body's file: "body/ab/" and a number as twelve hex digits. ab are the digits that change
+ * every 65,536 names, so bodies stored at about the same time are close to each other on the disk and in entry_by_body.
  */
 #ifndef CURLEW_INDEX_BODY_NAME_H
 #define CURLEW_INDEX_BODY_NAME_H
@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 #define BODY_NAME_SIZE 24
-#define BODY_FIRST_DIGIT 8 /* of the number within a name: "body/ab/" */
+#define BODY_FIRST_DIGIT 8 /* where the number begins in a name, after "body/ab/" */
 
 void body_name(int64_t number, char name[BODY_NAME_SIZE]);
-/* The number of a name of exactly this shape; -1 for anything else. */
+/* The number of a name of exactly this form; -1 for any other text. */
 int64_t body_number(const char *name);
 
 #endif

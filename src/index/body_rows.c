@@ -15,7 +15,7 @@ enum index_result index_owner(struct index *ix, const char *body_file, struct in
 	if (found == INDEX_FOUND) {
 		struct index_row r = index_row_begin(st);
 		o->entry_id = index_row_id(&r);
-		o->body_bytes = index_row_number(&r, "", 0, ROW_BYTES_MAX); /* -1 is the size of no file */
+		o->body_bytes = index_row_number(&r, "", 0, ROW_BYTES_MAX); /* no file has the size -1 */
 		o->has_sha256 = index_row_sha256(&r, "", o->sha256);
 		if (r.wrong != NULL)
 			o->body_bytes = -1;

@@ -34,7 +34,8 @@ void index_reset(struct index *ix, enum statement s)
 	sqlite3_clear_bindings(ix->statements[s]);
 }
 
-/* Some errors make SQLite roll the whole transaction back; what comes behind must not be done outside of any. */
+/* After some errors SQLite rolls the whole transaction back. The statements that follow must then not run outside of
+ * a transaction. */
 static bool has_lost_its_transaction(const struct index *ix, enum statement s)
 {
 	return ix->who != NULL && s != COMMIT && s != ROLLBACK && sqlite3_get_autocommit(ix->db) != 0;

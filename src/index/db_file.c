@@ -16,7 +16,7 @@
 
 static void configure_sqlite(void)
 {
-	/* SQLite's books on memory are one lock for all threads, and nobody reads them. */
+	/* SQLite's memory statistics take one lock for all threads, and nobody reads them. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
 	sqlite3_initialize();
@@ -28,12 +28,12 @@ char *index_path(const char *dir, const char *name)
 	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
 }
 
-/* As a URI, so that the path may hold anything and parameters can follow. */
 static char *uri_of(const char *path, const char *parameters)
 {
 	struct buf b;
 	buf_init(&b, BUF_LINE);
-	buf_adds(&b, path[0] == '/' ? "file://" : "file:"); /* with an empty authority: "//x" alone would name one */
+	buf_adds(&b, path[0] == '/' ? "file://" : "file:"); /* with an empty authority, because "//x" alone would name
+							       one */
 	for (const char *p = path; *p != '\0'; p++) {
 		if (*p == '%' || *p == '?' || *p == '#')
 			buf_addf(&b, "%%%02X", (unsigned)*p);
@@ -60,7 +60,8 @@ int index_connect(const char *dir, int flags, bool immutable, sqlite3 **db)
 	rc = sqlite3_open_v2(uri, db, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	if (rc != SQLITE_OK)
 		goto out;
-	/* -wal and -shm stay when the last connection closes: who may not write can still read a stopped cache. */
+	/* -wal and -shm stay when the last connection closes, so that a stopped cache can be read without write
+	 * permission. */
 	int one = 1;
 	sqlite3_file_control(*db, "main", SQLITE_FCNTL_PERSIST_WAL, &one);
 	sqlite3_busy_timeout(*db, 1000);
@@ -70,8 +71,8 @@ out:
 	return rc;
 }
 
-/* A stopped cache that we may not write, whose -shm is gone, opens only as an immutable file: nobody else can be at it.
- */
+/* Without write permission, a stopped cache whose -shm is gone opens only as an immutable file. Nobody else can be
+ * using it. */
 int index_connect_to_read(const char *dir, sqlite3 **db)
 {
 	int rc = index_connect(dir, SQLITE_OPEN_READONLY, false, db);

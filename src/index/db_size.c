@@ -26,8 +26,8 @@ int index_checkpoint(struct index *ix, int *log, int *done)
 	int rc = sqlite3_wal_checkpoint_v2(ix->db, "main", SQLITE_CHECKPOINT_PASSIVE, log, done);
 	if (rc == SQLITE_OK)
 		return 0;
-	if ((rc & 0xff) == SQLITE_BUSY) /* somebody else is checkpointing, which is as good; the numbers say nothing
-					   then */
+	if ((rc & 0xff) == SQLITE_BUSY) /* another process is making a checkpoint, which is as good; log and done mean
+					   nothing then */
 		return -1;
 	return index_error(ix, "checkpoint");
 }

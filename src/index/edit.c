@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH_ROWS 100 /* a millisecond */
+#define BATCH_ROWS 100 /* they take about a millisecond */
 #define GAP_LEAST_US 500
 #define GAP_MOST_US 4000
 #define PATIENCE_MS 5000
@@ -27,7 +27,7 @@
 #define WAL_PRESS 16384
 #define WAL_PATIENCE_MS 50
 
-/* On a full disk nothing could be deleted, and so nothing be freed. */
+/* On a full disk nothing could be deleted, because deleting a row writes to the WAL. */
 static void make_room(const char *dir)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -111,14 +111,14 @@ int index_change_rows(const char *dir, const char *sql, const char *const *param
 		rc = index_give_rows(st, row, ctx);
 	int result = rc == SQLITE_DONE ? 0 : trouble(db, dir, why);
 	sqlite3_finalize(st);
-	/* What is not committed goes with the connection. */
+	/* Closing the connection rolls back what is not committed. */
 	if (result == 0 && keep && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		result = trouble(db, dir, why);
 	sqlite3_close(db);
 	return result;
 }
 
-/* Ids from *at on. */
+/* Runs the statement for a batch of ids, from *at on. */
 static int change_batch(sqlite3 *db, sqlite3_stmt *st, const int64_t *ids, size_t count, size_t *at, int64_t *changed)
 {
 	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -139,13 +139,13 @@ static int note_frames(void *frames, sqlite3 *db, const char *name, int count)
 	return SQLITE_OK;
 }
 
-/* Two writers that never rest keep a checkpoint from ever being complete: a server that evicts meanwhile, and this one.
- * So from some size on nobody may write during it; that a reader does not finish is waited for only a moment. At:
- * frames at the last one. */
+/* A checkpoint is never complete while two writers never rest: a server that evicts, and this process. So above some
+ * size, the checkpoint keeps other writers out; it waits only a moment for readers. *at: frames at the last
+ * checkpoint. */
 static void keep_wal_small(sqlite3 *db, int frames, int *at)
 {
 	if (frames < *at)
-		*at = 0; /* it has begun anew */
+		*at = 0; /* SQLite has started the WAL again */
 	if (frames - *at < WAL_CHECKPOINT)
 		return;
 	*at = frames;

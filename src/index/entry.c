@@ -37,7 +37,7 @@ void entry_free(struct entry *e)
 	free(e);
 }
 
-/* A copy of text into *to; true when there is none to copy or it worked. */
+/* Copies text into *to. True: it worked, or there is none to copy. */
 static bool copied(char **to, const char *text)
 {
 	*to = text != NULL ? strdup(text) : NULL;
@@ -85,7 +85,7 @@ static bool is_url(const char *url)
 	return host != NULL && host[0] != '/' && strchr(host, '/') != NULL && !has_byte_below(url, '!');
 }
 
-/* The bytes that would end a line early. */
+/* Has it a byte that would end a header line early? */
 static bool splits(const char *value)
 {
 	return value != NULL && strpbrk(value, "\r\n") != NULL;

@@ -1,7 +1,7 @@
 /*
- * entry: one row of the index as the program holds it.
+ * entry: one row of the table entry, as the program holds it.
  *
- * An entry owns its texts. It belongs to one thread at a time unless nobody changes it any more (then many may read).
+ * An entry owns its texts. One thread at a time uses it, until it no longer changes; then many may read it.
  */
 #ifndef CURLEW_INDEX_ENTRY_H
 #define CURLEW_INDEX_ENTRY_H
@@ -24,7 +24,7 @@ struct entry {
 	int64_t fetched_at; /* Unix seconds, like the three below */
 	int64_t initial_age_s;
 	int64_t fresh_until;
-	bool edited; /* a user wrote fresh_until: it goes before every rule */
+	bool edited; /* a user wrote fresh_until, which overrides every rule */
 	int64_t stale_until;
 	int64_t used_at;
 	int64_t hits;
@@ -35,8 +35,8 @@ struct entry {
 	char *reason;                                 /* why it is stored and for how long */
 	double dns_ms, connect_ms, ttfb_ms, total_ms; /* libcurl's timings; negative: not known */
 
-	int64_t edits;       /* the edit counter (change_counter) in the snapshot the row was read in */
-	int64_t rules;       /* serve/hot: the generation of the rules under which it is kept ready, */
+	int64_t edits;       /* counter.edits (change_counter.h) in the snapshot in which the row was read */
+	int64_t rules;       /* ramcache: the generation of the rules under which it is kept in memory,  */
 	int64_t ready_until; /* until when it is fresh by them, */
 	int64_t ready_rule;  /* and the rule that says so; 0: none */
 	bool unsynced; /* its body may be torn by a power cut: store_open_body() verifies it first (invariant 7) */
@@ -46,12 +46,13 @@ struct entry *entry_new(void);
 void entry_free(struct entry *);
 struct entry *entry_copy(const struct entry *); /* NULL: no memory */
 
-/* What makes an entry, as it was read from a row, unfit for any use, as a literal; NULL: nothing. Its url must be
- * absolute, its status final and one that is stored whole, its body_file a name that curlew gives or absent with 0
- * bytes, its times and sizes possible. Neither its headers nor a validator may hold what would split a message (RFC
- * 9112 11.1). */
+/*
+ * Why an entry that was read from a row must not be used, as a literal; NULL: it may be. Its url must be absolute, its
+ * status final and storable as a whole, and its body_file a name that curlew gives, or absent with 0 bytes. Times and
+ * sizes must be possible. Neither headers nor a validator may hold a byte that would split a message (RFC 9112 11.1).
+ */
 const char *entry_fault(const struct entry *);
-/* The same for field lines, "Name: value\n" each. */
+/* Is the text lines of the form "Name: value\n"? */
 bool entry_lines_are_fields(const char *headers);
 
 #endif

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* When the response was made, as far as we know; between equals the one that came last. */
+/* Compares when the responses were generated, as far as that is known; of equals, the one fetched last is more
+ * recent. */
 static bool more_recent(const struct entry *a, const struct entry *b)
 {
 	int64_t made_a = a->fetched_at - a->initial_age_s, made_b = b->fetched_at - b->initial_age_s;
 	return made_a != made_b ? made_a > made_b : a->fetched_at > b->fetched_at;
 }
 
-/* Into its place by recency. Variants are few, so insertion will do. */
+/* Inserts the entry by recency. Variants are few, so an insertion sort is enough. */
 static int add_row(struct index_rows *rows, struct entry *e)
 {
 	if ((rows->count & (rows->count - 1)) == 0) {
@@ -30,7 +31,7 @@ static int add_row(struct index_rows *rows, struct entry *e)
 	return 0;
 }
 
-/* 0, also where the row is not to be used: then it is as if it were not there. -1: no memory, logged. */
+/* 0, also where the row is not used: an invalid row counts as absent. -1: no memory, logged. */
 static int take_row(const struct index *ix, sqlite3_stmt *st, const char *url, struct index_rows *rows)
 {
 	enum index_row_is is;
@@ -88,7 +89,7 @@ static bool same_number(sqlite3_stmt *st, int c, int64_t n)
 	return index_row_time(&r, "") == n && r.wrong == NULL;
 }
 
-/* The columns an answer depends on; keep in step with the trigger entry_edited. */
+/* The columns that a response depends on. Keep them as in the trigger entry_edited. */
 static bool same_answer(sqlite3_stmt *st, const struct entry *e)
 {
 	return sqlite3_column_int64(st, 0) == e->id && same_text(st, 1, e->url) && same_text(st, 2, e->vary) &&

@@ -33,7 +33,6 @@ static void read_entry(struct entry *e, struct index_row *r)
 	e->edits = sqlite3_column_int64(r->st, r->next++);
 }
 
-/* The row FIND or ENTRIES stands on. *is says why there is no entry where there is none. */
 struct entry *index_entry(const struct index *ix, sqlite3_stmt *st, enum index_row_is *is)
 {
 	struct index_row r = index_row_begin(st);

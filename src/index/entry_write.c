@@ -12,7 +12,7 @@
 
 #include <assert.h>
 
-#define VARIANTS_MAX 64 /* of one URL; what is pinned stays and counts */
+#define VARIANTS_MAX 64 /* of one URL; pinned rows stay, and count */
 
 static void bind_ms(sqlite3_stmt *st, int at, double ms)
 {
@@ -20,7 +20,7 @@ static void bind_ms(sqlite3_stmt *st, int at, double ms)
 		sqlite3_bind_double(st, at, ms);
 }
 
-/* What INSERT and OVERWRITE have in common: parameters 3 to 20. */
+/* Binds the parameters 3 to 20, which INSERT and OVERWRITE share. */
 static void bind_response(sqlite3_stmt *st, const struct entry *e)
 {
 	sqlite3_bind_int(st, 3, e->status);
@@ -67,8 +67,7 @@ static int insert(struct index *ix, struct entry *e)
 	return 0;
 }
 
-/* Would the row keep its constraints with the columns that an overwriting leaves alone? Those of a damaged row may not.
- */
+/* OVERWRITE leaves some columns as they are. Do they still satisfy the constraints? In a damaged row they may not. */
 static bool is_overwritable(struct index *ix, int64_t id)
 {
 	sqlite3_stmt *st = ix->statements[LEFT_ALONE];
@@ -79,7 +78,7 @@ static bool is_overwritable(struct index *ix, int64_t id)
 	return is;
 }
 
-/* In place: id, hits, pinned, tag and note stay (invariant 8). */
+/* Overwrites the row in place: id, hits, pinned, tag and note stay (invariant 8). */
 static int overwrite(struct index *ix, struct entry *e, int64_t id)
 {
 	sqlite3_stmt *st = ix->statements[OVERWRITE];
@@ -97,7 +96,7 @@ static int overwrite(struct index *ix, struct entry *e, int64_t id)
 	return 0;
 }
 
-/* The row of the same URL and variant; *id is its. */
+/* Finds the row of the same URL and variant; *id is its id. */
 static enum index_result find_same(struct index *ix, const struct entry *e, int64_t *id)
 {
 	index_bind_text(ix->statements[HAS_KEY], 1, e->url);
@@ -109,7 +108,7 @@ static enum index_result find_same(struct index *ix, const struct entry *e, int6
 	return found;
 }
 
-/* Whoever varies on what each client says anew must not fill the cache with one page. */
+/* An origin that varies on a field with a new value in each request must not fill the cache with one page. */
 static int trim_variants(struct index *ix, const char *url)
 {
 	index_bind_text(ix->statements[VARIANTS_TRIM], 1, url);
@@ -200,7 +199,7 @@ int index_drop(struct index *ix, int64_t id, const char *body_file)
 int index_used(struct index *ix, int64_t id, int64_t hits, int64_t used_at)
 {
 	assert(ix->who != NULL);
-	if (id < 0) { /* a part's (store_used_part) */
+	if (id < 0) { /* a part (store_used_part) */
 		sqlite3_bind_int64(ix->statements[PART_USED], 1, -id);
 		sqlite3_bind_int64(ix->statements[PART_USED], 2, used_at);
 		return index_run(ix, PART_USED, "noting the use of a part");

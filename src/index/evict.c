@@ -1,14 +1,15 @@
 /*
- * The order of eviction (docs/EVICTION.md): S3-FIFO (Yang and others, SOSP 2023) with a word about sizes, carried by
- *three columns of entry and the table ghost, so that it outlives the process and can be read in SQL (v_evict_next).
+ * The order of eviction (docs/EVICTION.md) is S3-FIFO (Yang and others, SOSP 2023), extended by sizes. Three columns of
+ * entry and the table ghost hold it, so it outlives the process and can be read in SQL (v_evict_next).
  *
- *	new    what comes stands here, in order of id. While more than a tenth of all bytes does, room is made here: who
- *was visited often enough for its size goes on to main, who was not is evicted and leaves a ghost main   in order of
- *place. Who was visited since its last turn gets another, with one visit less; who was not is evicted ghost  who comes
- *back while its ghost is there begins in main
+ *	new     New rows stand here, in order of id. When they take more than a tenth of all bytes, the first row
+ *	        leaves: to main if it had enough visits for its size; else it is evicted and leaves a ghost.
+ *	main    In order of place. A row that was visited since its last turn gets another turn, with one visit
+ *	        less; else it is evicted.
+ *	ghost   A response that comes back while its ghost exists begins in main.
  *
- * A hit writes nothing here: visits are counted with the usage, in batches. Parts of bodies are dropped by use when
- *they take more than a tenth, or when nothing else is left.
+ * A hit writes nothing here: visits are counted with the usage, in batches. Parts of bodies are evicted by their time
+ * of use, when they take more than a tenth of all bytes or when nothing else is left.
  */
 #include "index/evict.h"
 
@@ -20,7 +21,7 @@
 
 #define NEW_SHARE 10 /* a tenth of the bytes may be new */
 #define PART_SHARE 10
-#define TURNS 64 /* rows looked at for one evicted, at most */
+#define TURNS 64 /* at most so many rows are examined to evict one */
 
 struct limits {
 	int64_t bytes, entries, new_bytes, part_bytes, ghosts;
@@ -30,7 +31,7 @@ struct candidate {
 	int64_t id, body_bytes, visits;
 	int64_t ghost;
 	bool pinned;  /* by a rule */
-	bool invalid; /* its row can only be deleted */
+	bool invalid; /* the row is invalid and can only be deleted */
 };
 
 static int read_limits(struct index *ix, struct limits *l)
@@ -44,7 +45,7 @@ static int read_limits(struct index *ix, struct limits *l)
 	return found == INDEX_FOUND ? 0 : -1;
 }
 
-/* Two responses of one number share a ghost, which costs a better place, nothing else. */
+/* Two responses may have the same number and so share a ghost. The only cost is that one begins in main too early. */
 static int64_t ghost_of(const char *url, const char *vary)
 {
 	return (int64_t)hash_text(hash_text(hash_text(HASH_BEGIN, url), "\n"), vary);
@@ -106,7 +107,7 @@ static enum index_result next_candidate(struct index *ix, const char *queue, str
 	return found;
 }
 
-/* A large body must have proved itself more often than a small one to be kept in its stead. As in v_evict_next. */
+/* A large body needs more visits than a small one, because it takes the room of many. As in v_evict_next. */
 static int visits_wanted(const struct limits *l, const struct candidate *c, bool is_new)
 {
 	int64_t average = (l->bytes - l->part_bytes) / (l->entries > 0 ? l->entries : 1);
@@ -140,13 +141,12 @@ static int evict(struct index *ix, const struct limits *l, const struct candidat
 	return l->ghosts < l->entries ? 0 : index_run(ix, GHOST_TRIM, "forgetting what was evicted");
 }
 
-/* One row out of the queues. 1: evicted; 0: nothing that may be; -1. */
+/* Evicts one row. 1: evicted; 0: no row may be evicted; -1: an error. */
 static int evict_one(struct index *ix, struct limits *l)
 {
 	struct candidate c;
 	int64_t share = l->bytes / NEW_SHARE;
-	bool other = false; /* behind a row that a rule keeps, the other queue is asked: one queue may hold nothing else
-			     */
+	bool other = false; /* after a row that a rule pins, try the other queue: this one may hold nothing else */
 	for (int turn = 0; turn < TURNS; turn++) {
 		bool is_new = (l->new_bytes > share) != other;
 		enum index_result found = next_candidate(ix, is_new ? "new" : "main", &c);
@@ -166,7 +166,7 @@ static int evict_one(struct index *ix, struct limits *l)
 			l->new_bytes -= c.body_bytes;
 		other = c.pinned && !other;
 	}
-	/* Visited all of them, or pinned: the last one looked at stands for the rest, unless a rule keeps it. */
+	/* All rows were visited or pinned. The last one is evicted for all of them, unless a rule pins it. */
 	return c.pinned ? 0 : evict(ix, l, &c, false) < 0 ? -1 : 1;
 }
 
@@ -188,6 +188,6 @@ int index_evict(struct index *ix, int64_t size_bytes, int64_t max_entries, int m
 		if (evicted == 0 && l.part_bytes > 0 && too_large)
 			evicted = index_run(ix, PART_EVICT, "evicting a part") < 0 ? -1 : sqlite3_changes(ix->db) > 0;
 		if (evicted <= 0)
-			return evicted < 0 ? -1 : n; /* only what is pinned is left */
+			return evicted < 0 ? -1 : n; /* only pinned rows are left */
 	}
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Someone else's transaction is waited for in small steps, 50 ms in all: the writer has other things to see to. */
+/* Waits for another process's transaction in small steps, for 50 ms in total: the writer has other work. */
 static int wait_for_lock(void *unused, int tries)
 {
 	(void)unused;
@@ -38,7 +38,7 @@ static int set_manners(struct index *ix)
 	    [INDEX_GUEST] = "PRAGMA query_only = ON;",
 	    [INDEX_MAINTENANCE] =
 		"PRAGMA cache_size = -1000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;",
-	    /* secure_delete, Debian's default, would write zeros over all that is deleted. */
+	    /* secure_delete, which Debian turns on, would overwrite everything deleted with zeros. */
 	    [INDEX_WRITER] =
 		("PRAGMA cache_size = -16000; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; "
 		 "PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"),
@@ -46,7 +46,7 @@ static int set_manners(struct index *ix)
 	int rc = sqlite3_exec(ix->db, manners[ix->role], NULL, NULL, NULL);
 	if (rc == SQLITE_OK && ix->role == INDEX_WRITER) {
 		rc = sqlite3_busy_handler(ix->db, wait_for_lock, NULL);
-		sqlite3_wal_hook(ix->db, count_frames, ix); /* in place of SQLite's own checkpoints */
+		sqlite3_wal_hook(ix->db, count_frames, ix); /* replaces SQLite's own checkpoints */
 	}
 	return rc;
 }

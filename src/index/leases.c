@@ -74,14 +74,14 @@ int index_lease_synced(struct index *ix, int64_t id, int64_t synced)
 int index_lease_close(struct index *ix, int64_t id, int64_t end)
 {
 	assert(ix->who != NULL);
-	sqlite3_bind_int64(ix->statements[LEASE_SETTLE], 1, id);
-	sqlite3_bind_int64(ix->statements[LEASE_SETTLE], 2, end);
-	return index_run(ix, LEASE_SETTLE, "settling names of bodies");
+	sqlite3_bind_int64(ix->statements[LEASE_CLOSE], 1, id);
+	sqlite3_bind_int64(ix->statements[LEASE_CLOSE], 2, end);
+	return index_run(ix, LEASE_CLOSE, "closing a lease");
 }
 
 int index_lease_remove(struct index *ix, int64_t id)
 {
 	assert(ix->who != NULL);
 	sqlite3_bind_int64(ix->statements[LEASE_REMOVE], 1, id);
-	return index_run(ix, LEASE_REMOVE, "giving names back");
+	return index_run(ix, LEASE_REMOVE, "returning names");
 }

@@ -1,8 +1,7 @@
 /*
- * Carrying an older index along. sql/migrate/N.sql holds what leads from version N - 1 to N and cannot be made by
- * running schema.sql: columns, and what goes into them. Triggers, views and indexes hold no data, so all are dropped
- * and made anew from schema.sql, as are tables that are missing. All of it is one transaction: a crash in the middle
- * leaves the older index.
+ * sql/migrate/N.sql migrates from version N - 1 to N. It holds what schema.sql cannot add: columns, and their contents.
+ * Triggers, views and indexes hold no data, so all of them are dropped and made again from schema.sql. Missing tables
+ * are made from it, too. Everything is one transaction: after a crash in the middle, the index is as before.
  */
 #include "index/migrate.h"
 
@@ -16,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* migrations[i] leads from version i + 1 on. */
+/* migrations[i] migrates from version i + 1 */
 static const char *const migrations[] = {migrate_2_sql, migrate_3_sql, migrate_4_sql};
 _Static_assert(sizeof migrations / sizeof migrations[0] == INDEX_VERSION - 1, "a version without its migration");
 
-/* Everything but tables, by statements that sqlite_schema itself writes. */
+/* Drops everything but tables, by statements that are built from sqlite_schema. */
 static int drop_the_rest(sqlite3 *db)
 {
 	sqlite3_stmt *st = NULL;
@@ -39,7 +38,7 @@ static int drop_the_rest(sqlite3 *db)
 	return rc;
 }
 
-/* Is it "CREATE TABLE name" of a table that is there? The statement begins behind comments and white space. */
+/* Is it "CREATE TABLE name" of an existing table? Comments and white space may precede the statement. */
 static bool is_there(sqlite3 *db, const char *sql)
 {
 	char name[64] = "";
@@ -54,7 +53,7 @@ static bool is_there(sqlite3 *db, const char *sql)
 	return sqlite3_table_column_metadata(db, NULL, name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-/* The first row of counters is data: it is there. */
+/* The row of counters exists already. */
 static bool is_data(sqlite3_stmt *st)
 {
 	const char *sql = sqlite3_sql(st);
@@ -67,8 +66,8 @@ static int make_the_rest(sqlite3 *db)
 	for (const char *sql = schema_sql, *tail; rc == SQLITE_OK && *sql != '\0'; sql = tail) {
 		sqlite3_stmt *st = NULL;
 		if (is_there(db, sql)) {
-			/* Not even prepared: "already exists" is an error there. Its end is the first "STRICT" with a
-			 * semicolon. */
+			/* It is not even prepared, because an existing table would be an error. It ends at the first
+			 * "STRICT" with a semicolon. */
 			tail = strstr(sql, ") STRICT");
 			tail = tail != NULL ? strchr(tail, ';') : NULL;
 			if (tail == NULL)
@@ -94,7 +93,7 @@ int index_migrate(const char *dir, int from, struct buf *why)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
-		rc = drop_the_rest(db); /* first: triggers must not count what a migration writes */
+		rc = drop_the_rest(db); /* first, because the triggers must not count what a migration writes */
 	for (int v = from; v < INDEX_VERSION && rc == SQLITE_OK; v++)
 		rc = sqlite3_exec(db, migrations[v - 1], NULL, NULL, NULL);
 	if (rc == SQLITE_OK)

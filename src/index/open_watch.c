@@ -1,4 +1,4 @@
-/* A path is watched, not a descriptor: nobody but SQLite may open the file (invariant 9). */
+/* The watch is on the path, because only SQLite may open the file (invariant 9). */
 #include "index/open_watch.h"
 
 #include <stdio.h>
@@ -16,7 +16,8 @@ int open_watch_begin(const char *dir)
 	if (snprintf(path, sizeof path, "%s/index.db", dir) >= (int)sizeof path)
 		return -1;
 	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	/* Who opened it only to read closes it unseen: a shell does that once more, before it opens it in earnest. */
+	/* IN_CLOSE_WRITE is not sent when a process that opened the file for reading closes it. A shell opens it once
+	 * for reading before it opens it for writing. */
 	if (watch >= 0 && inotify_add_watch(watch, path, IN_OPEN | IN_CLOSE_WRITE) < 0) {
 		close(watch);
 		return -1;
@@ -36,7 +37,7 @@ bool open_watch_came(int watch)
 	return watch >= 0 && ioctl(watch, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
-/* What happened last, 0 if nothing did. Events of a watched file carry no name: all are of one size. */
+/* The last event, 0 if there was none. The events of a watched file carry no name, so all have the same size. */
 static uint32_t last_event(int watch)
 {
 	struct inotify_event events[64];

@@ -1,8 +1,11 @@
 /*
- * visitors: has another process just opened index.db? A shell needs about a millisecond from there to the first lock it
- * asks for, and without .timeout it asks only once: whoever writes much can be out of its way by then.
+ * open_watch: has another process just opened index.db?
  *
- * A watch is a descriptor of inotify(7), or -1 where none could be had: then nobody ever comes.
+ * A shell needs about a millisecond from opening the index to the first lock, and without .timeout it tries only once.
+ * A process that writes much can yield to it in that time.
+ *
+ * A watch is a descriptor of inotify(7), or -1 where there is none: then no opening is noticed. One thread uses a
+ * watch.
  */
 #ifndef CURLEW_INDEX_OPEN_WATCH_H
 #define CURLEW_INDEX_OPEN_WATCH_H
@@ -10,15 +13,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The watch, for open_watch_end(). From here on every opening of dir/index.db is noticed, our own too. */
+/* A watch, for open_watch_end(). From now on, every opening of dir/index.db is noticed, also by this process. */
 int open_watch_begin(const char *dir);
 void open_watch_end(int watch);
 
-/* Is there news since the last open_watch_let_pass()? A system call, of some 0.15 µs. */
+/* Was the index opened since the last open_watch_let_pass()? The cost is a system call of about 0.15 µs. */
 bool open_watch_came(int watch);
-/* To be called without SQLite's lock. Has pause() sleep, a millisecond (us) at a time, until who came has closed the
- * index again or has been there for ten, which a shell on a busy machine may need; not at all when nobody came, and
- * never for more than fifty. */
+/* Yields to a process that has opened the index. Call it without a lock of SQLite. It calls pause() for a
+ * millisecond (us) at a time, until that process has closed the index or has had it open for ten, which a shell on a
+ * busy machine may need; for fifty at most, and not at all when nobody came. */
 void open_watch_let_pass(int watch, void (*pause)(void *ctx, int64_t us), void *ctx);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * part: stored byte ranges of a body that is not complete (RFC 9111 3.3, 3.4), as the program holds them.
+ * part: stored byte ranges of an incomplete body (RFC 9111 3.3, 3.4), as the program holds them. One thread at a time
+ * uses them.
  */
 #ifndef CURLEW_INDEX_PART_H
 #define CURLEW_INDEX_PART_H
@@ -8,7 +9,7 @@
 
 #include <stddef.h>
 
-/* Where a range stands in the whole, and what lets it be joined with others. */
+/* Where a range is in the whole body, and what allows it to be joined with others. */
 struct part_place {
 	int64_t first_byte;
 	int64_t whole_bytes; /* -1: not known */
@@ -28,7 +29,7 @@ struct part {
 	unsigned char sha256[32];
 };
 
-/* The ranges there are of one response, in order of their first byte; none lies within another. */
+/* The stored ranges of one response, in order of their first byte. No range lies within another. */
 struct index_parts {
 	struct entry *of; /* what they are parts of: its fields and times, as of the latest response; no body of its
 			     own, id 0 */
@@ -38,7 +39,7 @@ struct index_parts {
 };
 void index_parts_free(struct index_parts *);
 
-/* How many of the bytes from `first` on are there without a gap. */
+/* How many bytes from `first` on are there without a gap. */
 int64_t index_parts_cover(const struct index_parts *, int64_t first);
 
 #endif

@@ -34,7 +34,7 @@ static bool belongs(const struct index_parts *p, const struct index_part_row *ro
 	return index_parts_cover(p, row->part.first_byte) < row->part.body_bytes;
 }
 
-/* Into its place by first byte; takes the part. 0, or -1: memory. */
+/* Inserts the part by its first byte, and takes it over. 0, or -1: no memory. */
 static int add_part(struct index_parts *p, struct index_part_row *row)
 {
 	struct part *more = realloc(p->parts, (p->count + 1) * sizeof *more);
@@ -51,7 +51,7 @@ static int add_part(struct index_parts *p, struct index_part_row *row)
 	return 0;
 }
 
-/* 0, also where the row is passed over; or -1: memory. */
+/* 0, also where the row is skipped; or -1: no memory. */
 static int take_row(struct index_parts *p, struct index_part_row *row, const char *url,
     bool (*wanted)(const void *ctx, const char *vary), const void *ctx)
 {

@@ -43,7 +43,7 @@ enum index_stored index_joinable(struct index *ix, const struct entry *e, const 
 	return newer == INDEX_ABSENT ? INDEX_STORED : newer == INDEX_FOUND ? INDEX_CHANGED : INDEX_UNSTORED;
 }
 
-/* url and vary. */
+/* Binds url and vary. */
 static sqlite3_stmt *of_response(struct index *ix, enum statement s, const struct entry *e)
 {
 	index_bind_text(ix->statements[s], 1, e->url);
@@ -51,7 +51,7 @@ static sqlite3_stmt *of_response(struct index *ix, enum statement s, const struc
 	return ix->statements[s];
 }
 
-/* Are the ranges that are here in the same content codings? Also when there are none. */
+/* Have the stored ranges the same content codings? Yes, too, where there are none. */
 static bool is_in_their_coding(struct index *ix, const struct entry *e)
 {
 	struct head stored, changed;
@@ -81,8 +81,7 @@ static int drop_others(struct index *ix, const struct entry *e, const struct par
 	return index_run(ix, PARTS_DROP_OTHERS, "dropping parts of another response");
 }
 
-/* The fields of the ranges that are here, updated by those of the new one, are the fields of all (RFC 9111 3.4, 3.2).
- */
+/* The fields of all ranges are those of the stored ones, updated by those of the new one (RFC 9111 3.4, 3.2). */
 static int update_fields(struct index *ix, const struct entry *e, char **headers)
 {
 	struct head stored, changed;
@@ -107,7 +106,7 @@ static int update_fields(struct index *ix, const struct entry *e, char **headers
 	return rc;
 }
 
-/* What the latest answer said is true of all ranges it may be joined with (RFC 9111 3.4). */
+/* The fields and times of the latest response hold for all ranges that it may be joined with (RFC 9111 3.4). */
 static int freshen_parts(struct index *ix, const struct entry *e)
 {
 	sqlite3_stmt *st = of_response(ix, PARTS_FRESHEN, e);
@@ -144,24 +143,24 @@ static int insert_part(struct index *ix, const struct entry *e, const struct par
 
 static enum index_stored put_part(struct index *ix, const struct entry *e, const struct part_place *place)
 {
-	int64_t behind = place->first_byte + e->body_bytes;
+	int64_t end = place->first_byte + e->body_bytes;
 	if (freshen_parts(ix, e) < 0)
 		return INDEX_UNSTORED;
 	sqlite3_stmt *st = of_response(ix, PART_COVERED, e);
 	sqlite3_bind_int64(st, 3, place->first_byte);
-	sqlite3_bind_int64(st, 4, behind);
+	sqlite3_bind_int64(st, 4, end);
 	enum index_result covered = index_step(ix, PART_COVERED, "looking for a part");
 	index_reset(ix, PART_COVERED);
 	if (covered != INDEX_ABSENT)
 		return covered == INDEX_FOUND ? INDEX_PURGED : INDEX_UNSTORED;
 	st = of_response(ix, PARTS_DROP_WITHIN, e);
 	sqlite3_bind_int64(st, 3, place->first_byte);
-	sqlite3_bind_int64(st, 4, behind);
+	sqlite3_bind_int64(st, 4, end);
 	if (index_run(ix, PARTS_DROP_WITHIN, "dropping parts within a larger one") < 0 || insert_part(ix, e, place) < 0)
 		return INDEX_UNSTORED;
 	index_bind_text(ix->statements[PARTS_TRIM], 1, e->url);
 	sqlite3_bind_int(ix->statements[PARTS_TRIM], 2, PARTS_MAX);
-	index_run(ix, PARTS_TRIM, "trimming parts"); /* if not, there is one too many */
+	index_run(ix, PARTS_TRIM, "trimming parts"); /* after an error there is one part too many */
 	return INDEX_STORED;
 }
 
@@ -171,7 +170,7 @@ enum index_stored index_put_part(struct index *ix, struct entry *e, const struct
 	char *headers = NULL;
 	if (e->body_file == NULL || drop_others(ix, e, place) < 0 || update_fields(ix, e, &headers) < 0)
 		return INDEX_UNSTORED;
-	struct entry with = *e; /* readers may read the entry's own fields */
+	struct entry with = *e; /* the entry's own fields must not change: other threads may read them */
 	if (headers != NULL)
 		with.headers = headers;
 	enum index_stored stored = put_part(ix, &with, place);

@@ -1,6 +1,6 @@
 /*
- * The connection given back last is taken first, so that few of them stay warm. There are at most POOL_MAX, whatever
- * the number of threads: a look-up takes microseconds, and each connection costs memory and descriptors.
+ * The connection that was given back last is lent first, so that few connections stay warm. There are at most POOL_MAX,
+ * whatever the number of threads: a look-up takes microseconds, and each connection costs memory and descriptors.
  */
 #include "index/reader_pool.h"
 

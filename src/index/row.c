@@ -120,13 +120,12 @@ int64_t index_size(sqlite3_stmt *st, int c)
 	return n < 0 ? 0 : n > ROW_BYTES_MAX ? ROW_BYTES_MAX : n;
 }
 
-/* Into a field of fixed size; "" when it does not fit. */
 void index_copy_text(char *to, size_t room, sqlite3_stmt *st, int c)
 {
 	const unsigned char *text = sqlite3_column_text(st, c);
 	size_t n = (size_t)sqlite3_column_bytes(st, c);
 	if (text == NULL || n >= room || memchr(text, '\0', n) != NULL)
-		n = 0; /* not a name of ours */
+		n = 0; /* not a name that curlew gives */
 	if (n > 0)
 		memcpy(to, text, n);
 	to[n] = '\0';

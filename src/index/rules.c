@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* A rule that says yes, no or nothing. */
+/* A column that is yes, no or NULL. */
 static int word(struct index_row *r, const char *wrong)
 {
 	return (int)index_row_number_or(r, wrong, 0, 1, RULE_SILENT);
@@ -29,7 +29,7 @@ static void read_rule(struct rule *rule, struct index_row *r)
 	rule->cookies = word(r, "cookies is not 0 or 1");
 }
 
-/* 0, also where the rule is invalid and left out; or -1: memory. */
+/* 0, also where the rule is invalid and left out; or -1: no memory. */
 static int add_row(const struct index *ix, struct rules *rules, sqlite3_stmt *st)
 {
 	struct index_row r = index_row_begin(st);

@@ -1,14 +1,15 @@
 /*
- * May this index.db be used? Decided once at start, under the setup lock.
+ * Decides whether index.db may be used, once at the start, under the setup lock:
  *
- *	absent, or begun and never finished     -> made: schema.sql in one transaction
- *	another application's, or a newer one   -> refused; looked at without leaving a trace
- *	damaged                                 -> set aside, its three files together, and made anew
- *	ours                                    -> used, if it was filled the way this process would fill it
- *	ours, of an older version               -> carried along first (migrate.c), when nobody else uses it
+ *	missing, or never finished            made: schema.sql in one transaction
+ *	of another program, or newer          refused, and not changed in any way
+ *	damaged                               set aside, its three files together, and made again
+ *	ours                                  used, if it was filled as this process would fill it
+ *	ours, of an older version             migrated first (migrate.c), if no other process uses it
  *
- * Damage is looked for only where it is quick to find: opening, the schema, preparing every statement, and the whole
- *file when it is small. What shows itself later leaves the mark $CACHE/damaged (index_mark_damaged), which counts here.
+ * Only quick checks look for damage: opening the file, reading the schema, preparing every statement, and reading the
+ * whole file when it is small. Damage that is found later leaves the mark $CACHE/damaged (index_mark_damaged), which
+ * counts here.
  */
 #include "index/setup.h"
 
@@ -28,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Files up to this size are checked in full: a few milliseconds. */
+/* Files up to this size are checked in full, in a few milliseconds. */
 #define FULL_CHECK_BYTES (1 << 20)
 
 enum found {
@@ -37,7 +38,7 @@ enum found {
 	FOUND_DAMAGED,
 	FOUND_FOREIGN,
 	FOUND_NEWER,
-	FOUND_TROUBLE /* could not be looked at */
+	FOUND_TROUBLE /* it could not be examined */
 };
 
 static int64_t size_of(const char *dir, const char *name)
@@ -62,7 +63,7 @@ static const char *message(sqlite3 *db, int rc)
 	return db != NULL && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
 }
 
-/* One number out of one statement. */
+/* The first column of the first row, as a number. */
 static int number(sqlite3 *db, const char *sql, int64_t *n)
 {
 	sqlite3_stmt *st = NULL;
@@ -76,14 +77,14 @@ static int number(sqlite3 *db, const char *sql, int64_t *n)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
 }
 
-/* Whose is it? Without a WAL all is in the one file, and SQLite is told to touch nothing else; but not beside other
- * users, who may be in this process: such a connection closes its descriptor without regard to their locks (invariant
- * 9). */
+/* Whose database is it? Without a WAL all data is in the one file, and SQLite may open it as immutable, so that it
+ * touches nothing else. Not while there are other users, who may be in this process: closing such a connection drops
+ * their locks (invariant 9). */
 static enum found look(const char *dir, bool alone, int *found_version, struct buf *what)
 {
 	int64_t wal = size_of(dir, "index.db-wal");
 	if (size_of(dir, "index.db") <= 0)
-		return FOUND_NOTHING; /* a WAL without its file is nobody's: make() removes it */
+		return FOUND_NOTHING; /* a WAL without its file is useless: make() removes it */
 	sqlite3 *db;
 	int64_t application = 0, version = 0, objects = 0;
 	int rc = index_connect(dir, SQLITE_OPEN_READONLY, alone && wal <= 0, &db);
@@ -116,7 +117,7 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 	return FOUND_OURS;
 }
 
-/* VACUUM INTO, a PRAGMA or a restored copy leave an index that is not in WAL mode. Then one reader stops every writer,
+/* After VACUUM INTO, a PRAGMA or a restored copy, the index is not in WAL mode. Then one reader stops every writer,
  * and nothing is stored. */
 static void set_wal(sqlite3 *db, const char *dir)
 {
@@ -140,14 +141,15 @@ static void set_wal(sqlite3 *db, const char *dir)
 		    dir, was, sqlite3_errmsg(db));
 }
 
-/* Does the check speak of a value in one row? Whoever reads the row finds it (row.h), and loses no other. */
+/* Is the reported fault a value in one row? Such a row is left out when it is read (row.h), and the other rows are
+ * sound. */
 static bool is_of_one_row(const char *fault)
 {
 	return strncmp(fault, "NULL value in ", 14) == 0 || strncmp(fault, "CHECK constraint failed in ", 27) == 0 ||
 	       (strncmp(fault, "non-", 4) == 0 && strstr(fault, " value in ") != NULL);
 }
 
-/* SQLITE_OK, or SQLITE_CORRUPT with what is wrong with the file as a whole, or another error. */
+/* SQLITE_OK; SQLITE_CORRUPT, with the fault of the file as a whole; or another error. */
 static int check_pages(sqlite3 *db, const char *pragma, struct buf *what)
 {
 	sqlite3_stmt *st = NULL;
@@ -164,8 +166,8 @@ static int check_pages(sqlite3 *db, const char *pragma, struct buf *what)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* Ours by its header: is it sound, as far as a quick look tells? A mark says that SQLite found it damaged in use, which
- * a disk that could not be read for a moment also looks like: then the look is a long one, and its word counts. */
+/* The header is ours. Is the file sound, as far as a quick check tells? A mark means that SQLite reported damage
+ * while it was used. That also happens when the disk cannot be read for a moment, so then a full check decides. */
 static enum found examine(const char *dir, struct buf *what)
 {
 	bool marked = size_of(dir, "damaged") >= 0;
@@ -186,7 +188,7 @@ static enum found examine(const char *dir, struct buf *what)
 	return rc == SQLITE_OK ? FOUND_OURS : index_is_damage(rc) ? FOUND_DAMAGED : FOUND_TROUBLE;
 }
 
-/* The WAL goes first: left beside a new index.db it would be taken for its own. */
+/* The WAL goes first: next to a new index.db it would be taken for the new WAL. */
 static int set_aside(const char *dir, const char *what, struct buf *why)
 {
 	static const char *const parts[] = {"-wal", "-shm", ""};
@@ -216,8 +218,8 @@ static int set_aside(const char *dir, const char *what, struct buf *why)
 	return 0;
 }
 
-/* auto_vacuum has effect only before the first table, WAL only outside of a transaction; the rest is one transaction,
- * so that a crash here leaves an index that is begun again. Bodies that lie here already are an earlier index's. */
+/* auto_vacuum works only before the first table exists, and WAL mode only outside a transaction. All else is one
+ * transaction, so after a crash here the index is made again. Bodies that exist already belong to an earlier index. */
 static int make(const char *dir, const char *mode, struct buf *why)
 {
 	remove_file(dir, "index.db-wal");
@@ -226,7 +228,7 @@ static int make(const char *dir, const char *mode, struct buf *why)
 	sqlite3_stmt *st = NULL;
 	char *body = index_path(dir, "body");
 	bool leftover = body != NULL && access(body, F_OK) == 0;
-	index_make_file(dir, "index.db"); /* if not, SQLite says why */
+	index_make_file(dir, "index.db"); /* after an error SQLite reports why */
 	int rc = index_connect(dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, false, &db);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db,
@@ -255,7 +257,7 @@ static int make(const char *dir, const char *mode, struct buf *why)
 	return rc == SQLITE_OK ? 0 : INDEX_UNREACHABLE;
 }
 
-/* "a\nb" on one line. */
+/* Writes "a\nb" on one line. */
 static void add_words(struct buf *b, const char *mode)
 {
 	for (const char *p = mode; *p != '\0'; p++)
@@ -269,7 +271,7 @@ static bool is_empty(sqlite3 *db)
 	       rows == 0;
 }
 
-/* What holds nothing, and nobody uses, was not filled in any way. */
+/* An empty cache that nobody uses may be filled in another way. */
 static int set_mode(const char *dir, const char *mode)
 {
 	sqlite3 *db;
@@ -289,11 +291,11 @@ static int set_mode(const char *dir, const char *mode)
 	return changed ? 0 : -1;
 }
 
-/* A cache filled one way must not be read another way: a private answer would go to everybody. */
+/* A cache that was filled as private must not be read as shared: private responses would go to everybody. */
 static int check_mode(const char *dir, const char *mode, bool alone, struct buf *why)
 {
 	if (mode == NULL)
-		return 0; /* who fills nothing does not care */
+		return 0; /* nothing will be stored, so the mode does not matter */
 	sqlite3 *db;
 	sqlite3_stmt *st = NULL;
 	int result = -1;
@@ -319,7 +321,7 @@ static int check_mode(const char *dir, const char *mode, bool alone, struct buf 
 	return result;
 }
 
-/* WAL needs memory shared by all that use the file, which a network file system does not give. */
+/* The WAL needs shared memory for all users of the file, which a network file system does not provide. */
 static const char *network_file_system(const char *dir)
 {
 	static const struct {

@@ -1,10 +1,7 @@
-/*
- * Every statement of the program but the questions of verbs, in one table; with the roles of the connections that
- * prepare it when they open, so that bad SQL fails at start and not at night.
- */
+/* The statements are prepared when a connection opens, so that an error in the SQL is found at the start. */
 #include "index/statements.h"
 
-/* In the order index_entry() reads and entry_write.c binds. */
+/* The order in which entry_row.c reads and entry_write.c binds. */
 #define ROW                                                                                                            \
 	"id, url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, "             \
 	"initial_age_s, "                                                                                              \
@@ -12,14 +9,14 @@
 	"total_ms, "                                                                                                   \
 	"computed_until IS NOT fresh_until"
 
-/* In the order part_write.c reads. */
+/* The order in which part_row.c reads. */
 #define PART                                                                                                           \
 	"id, url, vary, status, headers, etag, last_modified, fetched_at, initial_age_s, fresh_until, used_at, "       \
 	"first_byte, whole_bytes, "                                                                                    \
 	"body_bytes, body_file, sha256"
 
-/* The later of two times of use. One from a clock that was ahead does not count: nobody would ever take the row for
- * unused. */
+/* The later of two times of use. A time from a clock that was ahead does not count, because then the row would never
+ * seem unused. */
 #define LATER(at) "iif(used_at > " at " + 3600, " at ", max(used_at, " at "))"
 
 const struct index_statement index_statements[STATEMENTS] = {
@@ -39,7 +36,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [TRASH] = {MAINTENANCE,
 	"SELECT id, file, EXISTS (SELECT 1 FROM entry WHERE body_file = file) "
 	"OR EXISTS (SELECT 1 FROM part WHERE body_file = file) FROM trash WHERE id > ?1 ORDER BY id LIMIT ?2"},
-    /* What no process took (LEASE_NAMES_MAX is less) is somebody's joke. */
+    /* Leaves out rows that no process can have written: a lease has at most LEASE_NAMES_MAX names. */
     [LEASES] = {MAINTENANCE,
 	"SELECT id, owner, first, synced, behind, boot FROM lease WHERE id > ?1 "
 	"AND typeof(owner) || typeof(first) || typeof(synced) || typeof(behind) = 'integerintegerintegerinteger' "
@@ -115,7 +112,8 @@ const struct index_statement index_statements[STATEMENTS] = {
 	"status = excluded.status, at = excluded.at, times = times + excluded.times"},
     [REFUSALS_TRIM] = {WRITER, "DELETE FROM refusal WHERE id <= (SELECT max(id) FROM refusal) - ?1"},
     [REFUSAL_FORGET] = {WRITER, "DELETE FROM refusal WHERE url = ?1"},
-    /* The second half: purges since ?1 are forgotten already, and one of them may have been of this URL. */
+    /* The second SELECT: purges since ?1 were deleted from the table already, and one of them may have been of this
+       URL. */
     [PURGED] = {WRITER, "SELECT 1 FROM purge WHERE id > ?1 AND (url_glob IS NULL OR coalesce(?4, ?2) GLOB url_glob) "
 			"AND (host IS NULL OR host = ?3) "
 			"UNION ALL SELECT 1 WHERE ?1 + 1 < (SELECT min(id) FROM purge) LIMIT 1"},
@@ -140,14 +138,14 @@ const struct index_statement index_statements[STATEMENTS] = {
     [TRAFFIC_TRIM] = {WRITER, "DELETE FROM traffic WHERE hour < ?1"},
     [TRASH_ADD] = {WRITER, "INSERT INTO trash (file) VALUES (?1)"},
     [TRASH_REMOVE] = {WRITER, "DELETE FROM trash WHERE id = ?1 AND (file = ?2 OR ?2 = '')"},
-    /* A number that makes no name of twelve digits is somebody's joke or damage: names begin anew, anywhere, as in a
-       new index. */
+    /* A number that does not fit into twelve digits is damage or a prank. Then names begin anywhere, as in a new index.
+     */
     [NAMES_TAKE] = {WRITER,
 	"UPDATE counter SET names = max(?2, iif(typeof(names) = 'integer' AND names BETWEEN 0 AND 1 << 47, names, "
 	"(random() >> 17) & 0x3fffffffffff)) + ?1 RETURNING names - ?1"},
     [LEASE_ADD] = {WRITER, "INSERT INTO lease (owner, boot, first, synced, behind) VALUES (?1, ?2, ?3, ?3, ?4)"},
     [LEASE_SYNCED] = {WRITER, "UPDATE lease SET synced = max(synced, min(?2, behind)) WHERE id = ?1"},
-    [LEASE_SETTLE] = {WRITER, "UPDATE lease SET owner = 0, behind = ?2, synced = min(synced, ?2) WHERE id = ?1"},
+    [LEASE_CLOSE] = {WRITER, "UPDATE lease SET owner = 0, behind = ?2, synced = min(synced, ?2) WHERE id = ?1"},
     [LEASE_REMOVE] = {WRITER, "DELETE FROM lease WHERE id = ?1"},
     [SETTING_SET] = {WRITER,
 	"INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value"},

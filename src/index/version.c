@@ -21,7 +21,7 @@ int index_unsigned_version(sqlite3 *db)
 				   SQLITE_OK;
 	if (!ours)
 		return 0;
-	/* Version 3 has the columns of 2; taken for that, it is migrated to the same. */
+	/* Version 3 has the columns of version 2. Taken for 2, it is migrated to the same result. */
 	if (sqlite3_table_column_metadata(db, NULL, "entry", "normal_url", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
 		return INDEX_VERSION;
 	return sqlite3_table_column_metadata(db, NULL, "entry", "computed_until", NULL, NULL, NULL, NULL, NULL) ==

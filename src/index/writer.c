@@ -1,21 +1,24 @@
 /*
- * A transaction takes what is queued until 500 operations or 5 ms have gone into it, whichever comes first: that bounds
- * how long others wait for us. Then the lock is left free: for twice as long as the transaction took and 10 ms at least
- * while the queue is short, for less and less as it grows, and not for long when somebody waits in writer_barrier().
- * That is also what groups commits: what arrives during the gap goes in together, and ten rows in one transaction keep
- * others out for less time than in ten.
+ * Transactions. A transaction takes queued operations until it has 500 of them or has taken 5 ms. That bounds how long
+ * other processes wait. After it, the lock stays free for a gap: twice as long as the transaction took, and at least
+ * 10 ms, while the queue is short. The gap shrinks as the queue grows, and ends early for writer_barrier(). The gap is
+ * also what groups commits: operations that arrive during it share a transaction, and ten rows in one transaction keep
+ * others out for less time than ten transactions.
  *
- * Who has just opened the index is about to ask for the lock, perhaps only once: a transaction ends at that, and none
- * begins for a while; unless the queue is so long that some may have to be dropped.
+ * Yielding. A process that has just opened the index is about to ask for the lock, perhaps only once. So the running
+ * transaction ends, and none begins for a while. The writer does not yield when the queue is so long that operations
+ * may be dropped.
  *
- * Where the system permits it (root, or LimitNICE= of systemd) the thread runs ahead of others: it works a fraction of
- * the time, and while it waits for a processor in the midst of a transaction every other writer waits too.
+ * Priority. Where the system permits it (root, or LimitNICE= of systemd), the thread runs at a higher priority. It
+ * works for a fraction of the time, and while it waits for a processor in the middle of a transaction, all other
+ * writers wait.
  *
- * An operation is on one of two lists: `queue` (to be run, in order) or `doomed` (droppable, and too many were waiting;
- * its done() is still called here and not by the one who queued it, who may hold locks that done() needs).
+ * Lists. An operation is on one of two lists: `queue` (will run, in order) or `dropped` (droppable, and the queue was
+ * full). The writer thread also calls done() of a dropped operation. The thread that queued it may hold locks that
+ * done() needs.
  *
- * A transaction that is lost takes only its own operations with it. They fail; nothing is tried twice but what asks for
- * it again.
+ * Errors. A lost transaction takes only its own operations with it. They fail. Nothing is tried twice, unless its owner
+ * queues it again.
  */
 #include "index/writer.h"
 
@@ -33,31 +36,31 @@
 #define BATCH_OPS 500
 #define BATCH_US 5000
 #define GAP_US 10000
-#define GAP_TIMES 2 /* as long as the transaction */
+#define GAP_TIMES 2 /* times the length of the transaction */
 #define GAP_MIN_US 200
 #define GAP_MAX_US 100000
-#define GAP_FULL_BELOW 2048 /* queued operations up to which the gap is not shortened */
+#define GAP_FULL_BELOW 2048 /* with more operations queued than this, the gap is shorter */
 #define NICE (-20)
-#define QUEUE_MAX 16384 /* droppable ones beyond this are dropped; fewer where descriptors are few */
+#define QUEUE_MAX 16384 /* more droppable operations than this are dropped; fewer where descriptors are few */
 #define HURRY_PATIENCE_US 5000000
 #define FAILED_PAUSE_US 100000
 
 struct list {
-	struct writer_op *first, **behind;
+	struct writer_op *first, **tail;
 };
 
 struct writer {
 	struct index *ix;
-	int open_watch; /* watch of open_watch.h */
+	int open_watch; /* a watch of open_watch.h */
 	pthread_t thread;
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
 	pthread_cond_t hasten; /* ends a gap early */
-	struct list queue, doomed;
+	struct list queue, dropped;
 	long queued; /* length of queue */
 	long queue_max;
 	bool waiting, stopping, checkpoint;
-	int settlers;       /* who wait in writer_barrier() */
+	int barriers;       /* threads in writer_barrier() */
 	int64_t give_up_at; /* 0: never */
 };
 
@@ -66,21 +69,21 @@ struct writer {
 static void list_init(struct list *l)
 {
 	l->first = NULL;
-	l->behind = &l->first;
+	l->tail = &l->first;
 }
 
 static void list_add(struct list *l, struct writer_op *op)
 {
 	op->next = NULL;
-	*l->behind = op;
-	l->behind = &op->next;
+	*l->tail = op;
+	l->tail = &op->next;
 }
 
 static struct writer_op *list_take(struct list *l)
 {
 	struct writer_op *op = l->first;
 	if (op != NULL && (l->first = op->next) == NULL)
-		l->behind = &l->first;
+		l->tail = &l->first;
 	return op;
 }
 
@@ -93,7 +96,7 @@ static void finish(struct list *l, bool committed)
 
 /* --- the thread --- */
 
-/* left: how many are queued behind it. */
+/* *left: how many are still queued after it. */
 static struct writer_op *next_op(struct writer *w, long *left)
 {
 	pthread_mutex_lock(&w->mutex);
@@ -105,7 +108,7 @@ static struct writer_op *next_op(struct writer *w, long *left)
 	return op;
 }
 
-/* Operations that were to go into a transaction that cannot begin. */
+/* Fails the operations of a transaction that cannot begin. */
 static void fail_batch(struct writer *w)
 {
 	struct list failed;
@@ -117,13 +120,14 @@ static void fail_batch(struct writer *w)
 	finish(&failed, false);
 }
 
-/* So few that others may go first. */
-static bool leisure(const struct writer *w, long left)
+/* Is the queue so short that others may go first? */
+static bool is_relaxed(const struct writer *w, long left)
 {
 	return left < w->queue_max / 4 * 3;
 }
 
-/* One transaction. How it began; *took_us: how long others were kept out; *left: how many are queued still. */
+/* Runs one transaction. How it began; *took_us: how long others were kept out; *left: how many operations are still
+ * queued. */
 static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
 {
 	enum index_begun begun = index_begin(w->ix, "writer");
@@ -138,7 +142,7 @@ static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
 		op->result = op->run(op, w->ix);
 		list_add(&done, op);
 		lost = !index_in_transaction(w->ix);
-		if (clock_us() - began >= BATCH_US || (leisure(w, *left) && open_watch_came(w->open_watch)))
+		if (clock_us() - began >= BATCH_US || (is_relaxed(w, *left) && open_watch_came(w->open_watch)))
 			break;
 	}
 	if (lost)
@@ -151,19 +155,19 @@ static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
 	return INDEX_BEGUN;
 }
 
-/* Leaves the lock free for us; not when somebody is in a hurry. */
+/* Leaves the lock free for us microseconds, unless somebody is in a hurry. */
 static void stay_away(void *arg, int64_t us)
 {
 	struct writer *w = arg;
 	struct timespec until = clock_after_us(us);
 	int rc = 0;
 	pthread_mutex_lock(&w->mutex);
-	while (rc == 0 && w->settlers == 0 && w->give_up_at == 0)
+	while (rc == 0 && w->barriers == 0 && w->give_up_at == 0)
 		rc = pthread_cond_timedwait(&w->hasten, &w->mutex, &until);
 	pthread_mutex_unlock(&w->mutex);
 }
 
-/* left: queued when the transaction ended. */
+/* left: how many operations were queued when the transaction ended. */
 static void gap(struct writer *w, int64_t took_us, long left)
 {
 	clock_pause_us(GAP_MIN_US);
@@ -176,35 +180,35 @@ static void gap(struct writer *w, int64_t took_us, long left)
 		us = GAP_MAX_US;
 	if (us > GAP_MIN_US)
 		stay_away(w, us - GAP_MIN_US);
-	if (leisure(w, left))
+	if (is_relaxed(w, left))
 		open_watch_let_pass(w->open_watch, stay_away, w);
 }
 
 static void *run(void *arg)
 {
 	struct writer *w = arg;
-	setpriority(PRIO_PROCESS, 0, NICE); /* on Linux of this thread alone; refused to most, and then it is as before
-					     */
+	setpriority(PRIO_PROCESS, 0, NICE); /* on Linux this is the priority of this thread alone; most users may not
+					       raise it, and then nothing changes */
 	int64_t took_us = 0;
 	long left = 0;
 	for (;;) {
 		pthread_mutex_lock(&w->mutex);
-		while (w->queue.first == NULL && w->doomed.first == NULL && !w->checkpoint && !w->stopping) {
+		while (w->queue.first == NULL && w->dropped.first == NULL && !w->checkpoint && !w->stopping) {
 			w->waiting = true;
 			pthread_cond_wait(&w->wake, &w->mutex);
 			w->waiting = false;
 		}
-		struct list doomed;
-		list_init(&doomed);
+		struct list dropped;
+		list_init(&dropped);
 		struct writer_op *op;
-		while ((op = list_take(&w->doomed)) != NULL)
-			list_add(&doomed, op);
+		while ((op = list_take(&w->dropped)) != NULL)
+			list_add(&dropped, op);
 		bool work = w->queue.first != NULL, stopping = w->stopping, checkpoint = w->checkpoint;
 		int64_t give_up_at = w->give_up_at;
 		w->checkpoint = false;
 		pthread_mutex_unlock(&w->mutex);
 
-		finish(&doomed, false);
+		finish(&dropped, false);
 		int log, copied;
 		if (checkpoint)
 			index_checkpoint(w->ix, &log, &copied);
@@ -240,8 +244,8 @@ struct writer *writer_start(struct index *ix, const char *dir)
 	w->ix = ix;
 	w->open_watch = open_watch_begin(dir);
 	list_init(&w->queue);
-	list_init(&w->doomed);
-	/* A put that waits holds its body's descriptor. */
+	list_init(&w->dropped);
+	/* A queued put holds the descriptor of its body. */
 	struct rlimit files;
 	w->queue_max = QUEUE_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 < QUEUE_MAX)
@@ -298,7 +302,7 @@ void writer_queue(struct writer *w, struct writer_op *op, bool droppable)
 	op->result = -1;
 	pthread_mutex_lock(&w->mutex);
 	if (droppable && w->queued >= w->queue_max) {
-		list_add(&w->doomed, op);
+		list_add(&w->dropped, op);
 	} else {
 		list_add(&w->queue, op);
 		w->queued++;
@@ -347,10 +351,10 @@ static void barrier_done(struct writer_op *op, bool committed)
 	pthread_mutex_unlock(&b->mutex);
 }
 
-static void hasten(struct writer *w, int settlers)
+static void hasten(struct writer *w, int barriers)
 {
 	pthread_mutex_lock(&w->mutex);
-	w->settlers += settlers;
+	w->barriers += barriers;
 	pthread_cond_signal(&w->hasten);
 	pthread_mutex_unlock(&w->mutex);
 }

@@ -1,8 +1,8 @@
 /*
- * writer: one thread, one writing connection, one queue. What is queued is done in order, many a transaction.
+ * writer: one thread, one writing connection and one queue. Queued operations are done in order, many in a transaction.
  *
- * Nobody who queues ever waits. The thread waits for other processes' transactions, keeps its own short, leaves gaps
- * between them, and steps aside for whoever opens the index, so that a plain shell gets its turn.
+ * writer_queue() never waits. The thread waits for other processes' transactions, keeps its own short, leaves gaps
+ * between them, and yields to a process that opens the index, so that a plain shell gets its turn.
  */
 #ifndef CURLEW_INDEX_WRITER_H
 #define CURLEW_INDEX_WRITER_H
@@ -14,23 +14,23 @@
 
 struct writer;
 
-/* Starts the thread; the connection, to the index of the cache dir, is the writer's from now on, also when this fails
- * (NULL, no memory or no thread). */
+/* Starts the thread, for the index of the cache in dir. The writer owns the connection from now on, also after an
+ * error (NULL: no memory or no thread). */
 struct writer *writer_start(struct index *, const char *dir);
-/* From now on others' locks are waited for five seconds in all; what could not be done by then fails. */
+/* From now on, locks of other processes are waited for for five seconds in total. Operations that are not done by
+ * then fail. */
 void writer_hurry(struct writer *);
-/* Does what is queued, in a hurry, ends the thread, closes. */
+/* Does what is queued, in a hurry; then ends the thread and closes the connection. NULL is fine. */
 void writer_stop(struct writer *);
 
-/* Queues op, which is the caller's memory until its done() has returned. On the writer's thread run() is called within
- * a transaction (0, or -1 when it failed alone), then done() after the end of it; committed: run() said 0 and the
- * transaction stands. Either is called once at the most. A droppable op is failed unrun when too many are waiting. */
+/* Queues op (writer_op.h). run() and done() are each called at most once. A droppable operation fails without having
+ * run when too many are waiting. Any thread. */
 void writer_queue(struct writer *, struct writer_op *op, bool droppable);
-/* Has the thread checkpoint once between two transactions, so that the WAL can begin anew. */
+/* Makes the thread do one checkpoint between two transactions, so that the WAL can start again. Any thread. */
 void writer_checkpoint(struct writer *);
-/* Frames in the WAL at its last commit. */
+/* Frames in the WAL at the last commit. Any thread. */
 int writer_wal_frames(const struct writer *);
-/* Waits until everything queued before has had its done(). Not on the writer's thread. */
+/* Waits until done() has been called for everything that was queued before. Any thread but the writer thread. */
 void writer_barrier(struct writer *);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * A copy of the cache as it stands, also while it is served. The index by SQLite's backup API, in one step and so of
- * one moment; the bodies by hard link where both directories are on one file system (a body never changes, so two
- * caches may share it), else by reflink, else copied. Meanwhile nobody reclaims: the files of rows that are deleted
- * after that moment stay until they are linked.
+ * Copies the cache as it is, also while it is served. SQLite's backup API copies the index in one step, as of one
+ * moment. Bodies are hard links where both directories are on one file system: a body never changes, so two caches may
+ * share it. Else they are reflinks, or copies. During the copy no process reclaims files, so the files of rows that are
+ * deleted after that moment stay until they are linked.
  */
 #include "store/backup.h"
 
@@ -34,7 +34,7 @@ struct copy {
 	const char *from, *to;
 	int from_fd, to_fd;
 	struct file_lock *lock;
-	struct owner owner; /* of to */
+	struct owner owner; /* of the directory `to` */
 	struct backup *report;
 	struct buf *why;
 	bool failed;
@@ -46,7 +46,7 @@ static int fail(struct copy *c, const char *name, const char *what)
 	return -1;
 }
 
-/* An empty directory, made when there is none. */
+/* Opens an empty directory, and makes it if it is missing. */
 static int open_empty(struct copy *c)
 {
 	struct dirent *e;
@@ -78,7 +78,7 @@ static int open_empty(struct copy *c)
 	return empty ? 0 : -1;
 }
 
-/* Others reclaim for a tenth of a second at a time. */
+/* Other processes reclaim for a tenth of a second at a time. */
 static int hold_reclaiming(struct copy *c)
 {
 	for (int waited = 0; waited < RECLAIM_PATIENCE_MS; waited += 10) {
@@ -90,7 +90,7 @@ static int hold_reclaiming(struct copy *c)
 	return -1;
 }
 
-/* sendfile(), because copy_file_range() refuses file systems of two kinds, which is what most backups are between. */
+/* sendfile(), because copy_file_range() fails between file systems of different types, as in most backups. */
 static int copy_bytes(int from, int to)
 {
 	for (;;) {
@@ -102,11 +102,11 @@ static int copy_bytes(int from, int to)
 	}
 }
 
-/* 0; or -1 with errno, ENOENT when the row has lost its file. */
+/* 0, or -1 with errno: ENOENT when the file of the row is missing. */
 static int copy_body(struct copy *c, const char *file)
 {
 	struct stat s;
-	/* A file that is shared has one owner: it must be that of both. */
+	/* A shared file has one owner, so it must be the owner of both caches. */
 	if (fstatat(c->from_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0 && s.st_uid == c->owner.uid &&
 	    linkat(c->from_fd, file, c->to_fd, file, 0) == 0) {
 		c->report->linked++;
@@ -117,7 +117,7 @@ static int copy_body(struct copy *c, const char *file)
 	int rc = to >= 0 && (ioctl(to, FICLONE, from) == 0 || copy_bytes(from, to) == 0) ? 0 : -1;
 	int saved = errno;
 	if (from < 0 && errno == ENOENT)
-		c->report->missing++; /* it will be found a miss there as well as here */
+		c->report->missing++; /* the row will be a miss in the copy, as it is here */
 	if (to >= 0)
 		close(to);
 	if (from >= 0)
@@ -128,7 +128,7 @@ static int copy_body(struct copy *c, const char *file)
 	return rc;
 }
 
-/* For index_query() on the copy's index. */
+/* Callback of index_query() on the index of the copy. */
 static int copy_row(void *ctx, const struct index_column *columns, size_t count)
 {
 	struct copy *c = ctx;
@@ -158,7 +158,7 @@ static int copy_bodies(struct copy *c)
 	return rc == 0 && !c->failed ? 0 : -1;
 }
 
-/* A copy without bodies would look like one. */
+/* Is body/ there? A copy without bodies would look like a good one. */
 static bool is_whole(const char *from, int from_fd, struct buf *why)
 {
 	struct index *ix = index_open(from, INDEX_GUEST, why);

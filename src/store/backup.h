@@ -1,4 +1,5 @@
-/* backup: a cache directory copied to an empty one, which is then a cache of its own. For verbs; starts no thread. */
+/* backup: copies a cache directory to an empty one, which is then a cache of its own. For verbs. It starts no
+ * thread. */
 #ifndef CURLEW_STORE_BACKUP_H
 #define CURLEW_STORE_BACKUP_H
 
@@ -12,7 +13,7 @@ struct backup {
 	int64_t linked, copied, missing; /* bodies */
 };
 
-/* The cache in from, which may be served meanwhile, to the directory to, which must be empty or not there. 0, or -1
+/* Copies the cache in `from`, which may be in use, to the directory `to`, which must be empty or missing. 0, or -1
  * with why. */
 int backup_cache(struct backup *, const char *from, const char *to, struct buf *why);
 

@@ -46,7 +46,8 @@ int64_t change_counter_edits(struct change_counter *w)
 	if (version < 0)
 		return -1;
 	if (version != w->version) {
-		/* A commit between the two is in the counter already, and moves the version of the next call. */
+		/* If a commit comes between the two, the counter has it already, and the version of the next call
+		 * differs again. */
 		int64_t purge_id, rules = index_generation(w->ix, &purge_id), edits = index_edits(w->ix);
 		if (edits < 0 || rules < 0)
 			return -1;

@@ -41,12 +41,12 @@ static int removal_run(struct writer_op *op, struct index *ix)
 
 static void removal_done(struct writer_op *op, bool committed)
 {
-	(void)committed; /* if not, they are met again, and the files are gone already */
+	(void)committed; /* after an error the rows are read again, and their files are gone already */
 	atomic_fetch_sub(&((struct removal *)op)->maintenance->trash_asked, 1);
 	free(op);
 }
 
-/* True when the row in the trash has served its purpose. */
+/* True: the row in the trash can go. */
 static bool remove_file(struct maintenance *k, const struct index_trash *item)
 {
 	if (item->owned)
@@ -66,7 +66,7 @@ static bool remove_file(struct maintenance *k, const struct index_trash *item)
 	return true;
 }
 
-/* One piece. False: nothing more now. */
+/* Removes one batch. False: there is nothing more at the moment. */
 static bool empty_batch(struct maintenance *k)
 {
 	struct removal *e = malloc(sizeof *e);
@@ -112,6 +112,6 @@ void empty_trash(struct maintenance *k)
 	file_lock_reclaim_end(k->at.lock);
 	if (!more) {
 		k->trash_after = 0;
-		k->trash_left = !from_the_first; /* what came meanwhile may have taken lower numbers */
+		k->trash_left = !from_the_first; /* rows that came during the round may have lower ids */
 	}
 }

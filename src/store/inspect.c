@@ -1,4 +1,4 @@
-/* One look at a URL without a store: what explain needs, in one go, from a reading connection of its own. */
+/* Everything that `curlew explain` needs, read at one time on a connection of its own. */
 #include "store/inspect.h"
 
 #include "body/file_lock.h"
@@ -25,7 +25,7 @@ static int keep_text(void *ctx, const struct index_column *c, size_t count)
 	return 0;
 }
 
-static char *url_argument_text(const char *dir, const char *sql, const char *param, struct buf *why)
+static char *query_text(const char *dir, const char *sql, const char *param, struct buf *why)
 {
 	char *text = NULL;
 	index_query(dir, sql, &param, param != NULL ? 1 : 0, keep_text, &text, why);
@@ -48,7 +48,7 @@ static int keep_living(void *ctx, const struct index_column *c, size_t count)
 	return 0;
 }
 
-/* A server's own words about itself count while it lives. */
+/* The settings that a server recorded count only while it lives. */
 static void read_servers(const char *dir, struct inspect *g, struct buf *why)
 {
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -64,7 +64,7 @@ static void read_servers(const char *dir, struct inspect *g, struct buf *why)
 int inspect_open(struct inspect *g, const char *dir, struct buf *why)
 {
 	*g = (struct inspect){.dir = dir};
-	g->mode = url_argument_text(dir, "SELECT value FROM setting WHERE name = 'mode'", NULL, why);
+	g->mode = query_text(dir, "SELECT value FROM setting WHERE name = 'mode'", NULL, why);
 	if (g->mode == NULL)
 		return -1;
 	read_servers(dir, g, why);
@@ -98,7 +98,7 @@ bool inspect_body(const struct inspect *g, const char *name, int64_t bytes)
 
 char *inspect_refusal(struct inspect *g, const char *url, struct buf *why)
 {
-	return url_argument_text(g->dir,
+	return query_text(g->dir,
 	    "SELECT reason || ' (status ' || status || ', ' || datetime(at, 'unixepoch', 'localtime') || "
 	    "iif(times > 1, ', ' || times || ' times', '') || ')' FROM refusal WHERE url = ?1",
 	    url, why);

@@ -43,7 +43,7 @@
 struct stopped {
 	struct writer_op op;
 	struct maintenance *maintenance;
-	char why[400]; /* "" when it goes on */
+	char why[400]; /* "" when storing is possible again */
 };
 
 static void stopped_done(struct writer_op *op, bool committed)
@@ -59,7 +59,7 @@ static int stopped_run(struct writer_op *op, struct index *ix)
 	return s->why[0] != '\0' ? index_setting_set(ix, "stopped", s->why) : index_setting_remove(ix, "stopped");
 }
 
-/* For `curlew stats`: why nothing is stored. */
+/* Records for `curlew stats` why nothing is stored. */
 static void note_stopped(struct maintenance *k)
 {
 	struct stopped *s = calloc(1, sizeof *s);
@@ -73,7 +73,7 @@ static void note_stopped(struct maintenance *k)
 	writer_queue(k->at.writer, &s->op, false);
 }
 
-/* For `curlew stats`: the folders that are passed over. */
+/* Records for `curlew stats` which folders are skipped. */
 struct avoided {
 	struct writer_op op;
 	char names[sizeof((struct maintenance *)NULL)->avoided];
@@ -162,13 +162,13 @@ static void *run(void *arg)
 	bool outside = !atomic_load(&k->away) && orphans_sweep_outside(k);
 	k->synced_at = time(NULL) - SYNC_S + FIRST_SYNC_S;
 	const char *stopped = NULL;
-	bool noted = !k->at.alone; /* else what stands there is of the dead */
+	bool noted = !k->at.alone; /* else the recorded state is of a dead process */
 	while (wait_round(k, outside)) {
 		if (outside)
 			outside = orphans_sweep_outside(k);
 		atomic_store(&k->swept, !outside);
 		if (!atomic_load(&k->away)) {
-			empty_trash(k); /* first: what has gone already must not be asked for again */
+			empty_trash(k); /* first, so that rows that are evicted already are not evicted again */
 			quota_keep(k);
 		}
 		if (clock_us() - ticked < ROUND_MS * 1000)
@@ -194,8 +194,8 @@ static void *run(void *arg)
 			k->synced_at = time(NULL);
 		}
 	}
-	/* Each short-lived process leaves a lease behind. Where none ever lives long, it is this one's turn when they
-	 * are many. */
+	/* Each short-lived process leaves a lease. If no process lives for long, the one that finds many leases syncs
+	 * and removes them. */
 	struct index_lease leases[SYNC_LEASES];
 	if (index_leases(k->ix, 0, leases, SYNC_LEASES) == SYNC_LEASES)
 		sync_bodies(k);
@@ -206,7 +206,7 @@ struct maintenance *maintenance_start(const struct maintenance_config *config, s
 {
 	struct maintenance *k = calloc(1, sizeof *k);
 	if (k == NULL) {
-		buf_adds(why, "no memory for the keeper");
+		buf_adds(why, "no memory for the maintenance thread");
 		return NULL;
 	}
 	k->at = *config;
@@ -220,7 +220,7 @@ struct maintenance *maintenance_start(const struct maintenance_config *config, s
 	thread_cond_init(&k->wake);
 	watch_bodies(k, true);
 	if (thread_start(&k->thread, "maintenance", run, k) != 0) {
-		buf_adds(why, "no thread for the keeper");
+		buf_adds(why, "the maintenance thread cannot be started");
 		maintenance_free(k);
 		return NULL;
 	}

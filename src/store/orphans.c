@@ -30,9 +30,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ORPHANS_LEASES 64    /* looked at in one go */
-#define SWEEP_PIECE 64       /* names between two pauses */
-#define SWEEP_ROUND_US 50000 /* of directories in a round; one at least */
+#define ORPHANS_LEASES 64    /* read in one call */
+#define SWEEP_PIECE 64       /* names or files between two pauses */
+#define SWEEP_ROUND_US 50000 /* spent on folders in a round; at least one folder is swept */
 
 struct torn {
 	struct writer_op op;
@@ -69,7 +69,7 @@ static int drop_torn(struct maintenance *k, int64_t entry_id, const char *name)
 	return 0;
 }
 
-/* A row owns a file that a power cut may have torn. 0 when that is decided. */
+/* A row owns a file that a power cut may have torn. 0: verified, or queued for removal. */
 static int verify(struct maintenance *k, int64_t number, const char *name, const struct index_owner *owner)
 {
 	if (!unsynced_has(k->at.unsynced, number))
@@ -85,7 +85,7 @@ static int verify(struct maintenance *k, int64_t number, const char *name, const
 	return fd == -2 || !bodies_present(k->at.bodies) ? -1 : drop_torn(k, owner->entry_id, name);
 }
 
-/* Looks at every name of a lease. 0 when all are decided. */
+/* Checks every name of a lease. 0: all are resolved. */
 static int sweep_lease(struct maintenance *k, const struct index_lease *l)
 {
 	char name[BODY_NAME_SIZE];
@@ -120,7 +120,7 @@ struct swept {
 	bool earlier; /* it is of an earlier boot */
 };
 
-/* Queued behind the deletions of its torn rows. */
+/* Queued after the deletions of the torn rows of the lease. */
 static int swept_run(struct writer_op *op, struct index *ix)
 {
 	struct swept *s = (struct swept *)op;
@@ -129,7 +129,7 @@ static int swept_run(struct writer_op *op, struct index *ix)
 	return atomic_load(&s->maintenance->torn_stays) ? -1 : index_lease_remove(ix, s->lease.id);
 }
 
-/* Only now may its names be trusted: the torn ones have no rows any more. */
+/* Only now may the names be trusted: no torn one has a row any more. */
 static void swept_done(struct writer_op *op, bool committed)
 {
 	struct swept *s = (struct swept *)op;
@@ -138,7 +138,7 @@ static void swept_done(struct writer_op *op, bool committed)
 	free(s);
 }
 
-/* Somebody alive answers for it, or all its names are settled and it waits for the next sync. */
+/* Does its owner live, or are all its names resolved and only a sync is missing? */
 static bool needs_no_sweep(struct maintenance *k, const struct index_lease *l, bool earlier)
 {
 	return l->owner != 0 ? file_lock_alive(k->at.lock, l->owner) : !earlier;
@@ -173,7 +173,7 @@ static void sweep_leases(struct maintenance *k)
 void orphans_sweep_leases(struct maintenance *k)
 {
 	if (!bodies_present(k->at.bodies) || !file_lock_reclaim_begin(k->at.lock))
-		return; /* a backup may want the file of a row that was deleted since; the next sweep is never far */
+		return; /* a backup may need the file of a row that was deleted since; the next sweep comes soon */
 	sweep_leases(k);
 	file_lock_reclaim_end(k->at.lock);
 }
@@ -184,8 +184,8 @@ static int forgotten_run(struct writer_op *op, struct index *ix)
 	return index_setting_remove(ix, "sweep_outside");
 }
 
-/* from: the first name of this index. Its names are leased before their files are made; so a file that was listed
- * before the end of its names was read, and is not below that, is an earlier index's. */
+/* from: the first name of this index. It leases names before it makes their files. So a file whose name is not below
+ * the end of the leased names, read after the file was listed, belongs to an earlier index. */
 static int sweep_directory(struct maintenance *k, int ab, int64_t from)
 {
 	char dir[16], name[BODY_NAME_SIZE];
@@ -205,10 +205,9 @@ static int sweep_directory(struct maintenance *k, int ab, int64_t from)
 		if (number < 0 || strcmp(name + sizeof "body/ab", e->d_name) != 0 ||
 		    strncmp(name, dir, sizeof "body/ab" - 1) != 0)
 			continue;
-		int64_t behind = number >= from ? index_names(k->ix) : from;
+		int64_t end = number >= from ? index_names(k->ix) : from;
 		struct index_owner owner;
-		if (behind >= 0 && (number < from || number >= behind) &&
-		    index_owner(k->ix, name, &owner) == INDEX_ABSENT)
+		if (end >= 0 && (number < from || number >= end) && index_owner(k->ix, name, &owner) == INDEX_ABSENT)
 			bodies_unlink(k->at.bodies, name);
 		if (n % SWEEP_PIECE == 0) {
 			clock_pause_us(2000);

@@ -24,14 +24,15 @@
 #include <unistd.h>
 
 #define EVICT_ROWS 100
-#define EVICT_ROWS_CAREFULLY 10 /* after one that could not be committed: the disk may have room for no more */
+/* After an eviction that could not be committed: the disk may have no room for more. */
+#define EVICT_ROWS_CAREFULLY 10
 #define EVICT_FOR_ONE 4
-#define LOOK_BYTES (64 << 10) /* for less the disk is not asked: the keeper's look twice a second will do */
+#define LOOK_BYTES (64 << 10) /* smaller bodies do not look at the disk; maintenance looks twice a second */
 
 struct eviction {
 	struct writer_op op;
 	struct maintenance *maintenance;
-	int64_t size_bytes; /* what all bodies may take now */
+	int64_t size_bytes; /* bytes that all bodies may take now */
 	int rows, evicted;
 	bool over;
 };
@@ -65,8 +66,8 @@ static void eviction_done(struct writer_op *op, bool committed)
 		maintenance_kick(k);
 }
 
-/* What --min-free leaves on the disk, and what is free there; 0: nothing need be left, or the disk cannot be asked.
- * Bodies may be on a disk of their own: then that one. */
+/* How much --min-free demands to be free, and how much is free. 0: nothing is demanded, or the disk cannot be
+ * examined. If bodies are on a disk of their own, that disk counts. */
 static int64_t wanted_free(const struct maintenance *k, int64_t *free_bytes)
 {
 	struct statvfs disk;
@@ -83,7 +84,7 @@ static int64_t wanted_free(const struct maintenance *k, int64_t *free_bytes)
 	return k->at.min_free_bytes > 0 ? k->at.min_free_bytes : (int64_t)((double)all / 100 * k->at.min_free_percent);
 }
 
-/* Bytes of them that are not on the disk yet. */
+/* Bytes of bodies in flight that are not on the disk yet. */
 static int64_t still_to_come(const struct maintenance *k)
 {
 	int64_t n = atomic_load(&k->reserved) - bodies_in_flight(k->at.bodies);
@@ -95,7 +96,8 @@ static int64_t in_flight(const struct maintenance *k)
 	return atomic_load(&k->reserved) + atomic_load(&k->elsewhere);
 }
 
-/* Does everything in flight fit, when all that may go has gone for it? NULL: yes. *evict: something has to go. */
+/* Does everything in flight fit after all evictions that are possible? NULL: yes. Else why not. *evict: something
+ * must be evicted. */
 static const char *judge_room(const struct maintenance *k, bool look, bool *evict)
 {
 	int64_t size = k->at.size_bytes, stored = atomic_load(&k->stored), flying = in_flight(k), free_bytes = 0;
@@ -111,7 +113,7 @@ static const char *judge_room(const struct maintenance *k, bool look, bool *evic
 	*evict = true;
 	if (left + (exhausted ? 0 : stored) < 0)
 		return "the disk would have less free than --min-free leaves";
-	/* Evicting takes its time, and a fast origin must not fill the disk meanwhile. */
+	/* Evictions take time, and a fast origin must not fill the disk in the meantime. */
 	return free_bytes < wanted / 2 ? "the disk has much less free than --min-free leaves" : NULL;
 }
 
@@ -121,11 +123,11 @@ const char *quota_reserve(struct maintenance *k, int64_t bytes)
 	const char *why = maintenance_forbidden(k);
 	if (why != NULL)
 		return why;
-	atomic_fetch_add(&k->reserved, bytes); /* first: two at once must see each other */
+	atomic_fetch_add(&k->reserved, bytes); /* first, so that two threads at the same time see each other */
 	why = judge_room(k, bytes >= LOOK_BYTES, &evict);
 	if (why != NULL)
 		quota_release(k, bytes);
-	if (evict && bytes >= LOOK_BYTES && !atomic_load(&k->evicting)) /* small ones make room as they are stored
+	if (evict && bytes >= LOOK_BYTES && !atomic_load(&k->evicting)) /* small bodies evict when they are stored
 									   (quota_make_room) */
 		maintenance_kick(k);
 	return why;
@@ -136,13 +138,13 @@ void quota_release(struct maintenance *k, int64_t bytes)
 	atomic_fetch_sub(&k->reserved, bytes);
 }
 
-/* What all bodies may take now: --size, and less while the disk is short. Files of evicted rows are still on the disk
- * while they are in the trash, so nothing more goes for the disk's sake until that is empty; and when nothing is left
- * to go, nothing more comes. */
+/* How many bytes all bodies may take now: --size, and less while the disk is short. The files of evicted rows stay
+ * on the disk while they are in the trash, so until it is empty nothing more is evicted for the disk. When nothing
+ * is left to evict, nothing more is stored. */
 static int64_t allowed_bytes(struct maintenance *k, int64_t bytes)
 {
 	int64_t size = k->at.size_bytes, flying = in_flight(k), free_bytes = 0;
-	if (size > 0) /* what is in flight comes out of it */
+	if (size > 0) /* bodies in flight count */
 		size = size > flying ? size - flying : 1;
 	if (k->trash_left)
 		return size;
@@ -160,8 +162,8 @@ static int64_t allowed_bytes(struct maintenance *k, int64_t bytes)
 		log_trouble("min-free",
 		    "%s: its disk has %.1f MiB free, %.1f MiB less than --min-free leaves (evicting; answers go on)",
 		    k->at.dir, (double)free_bytes / (1 << 20), (double)short_of / (1 << 20));
-	int64_t too_much = wanted > 0 ? wanted + still_to_come(k) - free_bytes : 0; /* what is still to come needs room,
-										       too */
+	int64_t too_much = wanted > 0 ? wanted + still_to_come(k) - free_bytes : 0; /* the rest of the bodies in flight
+										       needs room, too */
 	if (too_much <= 0)
 		return size;
 	int64_t less = bytes > too_much ? bytes - too_much : 1;

@@ -1,7 +1,7 @@
 /*
- * One reading connection behind a mutex. As a loop does (change_counter.c), it asks for data_version first, then for
- * the generation of the rules, and reads them only when that moved: a look costs about a microsecond. Sets are counted,
- * so that a request keeps the one it began with.
+ * There is one reading connection and a mutex. It asks for data_version first, as a loop does (change_counter.c), then
+ * for the generation of the rules, and reads the rules only if that has changed. So a look costs about a microsecond.
+ * Sets are counted, so a request keeps the set that it began with.
  */
 #include "store/ruleset.h"
 
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 struct set {
-	struct store_rules rules; /* first */
+	struct store_rules rules; /* the first member: ruleset_drop() converts the pointer */
 	atomic_uint refs;
 };
 
@@ -22,7 +22,7 @@ struct ruleset {
 	pthread_mutex_t mutex; /* guards all below */
 	struct index *ix;
 	int64_t version;
-	struct set *set; /* the one that holds; NULL before the first look */
+	struct set *set; /* the current set; NULL before the first look */
 };
 
 static void set_drop(struct set *s)
@@ -63,7 +63,7 @@ void ruleset_close(struct ruleset *b)
 	free(b);
 }
 
-/* Under the mutex. */
+/* The caller holds the mutex. */
 static void look(struct ruleset *b)
 {
 	int64_t version = index_version(b->ix);
@@ -79,7 +79,8 @@ static void look(struct ruleset *b)
 			free(s);
 			return;
 		}
-		/* A change between the two reads is in the set already and moves the version of the next look. */
+		/* If a change comes between the two reads, the set has it already, and the version of the next look
+		 * differs again. */
 		s->rules = (struct store_rules){rules, generation, purge_id};
 		atomic_init(&s->refs, 1);
 		set_drop(b->set);

@@ -35,7 +35,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* mkdir -p; private, because what one person fetched is nobody else's to read unless they say so. */
+/* mkdir -p. The mode is private, because the owner decides who may read what was fetched. */
 static int make_directories(const char *dir)
 {
 	char *path = strdup(dir);
@@ -64,7 +64,7 @@ int store_can_be_in(const char *dir)
 	return make_directories(dir) == 0 ? faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) : -1;
 }
 
-/* https://bford.info/cachedir/: backup programs leave such directories out. */
+/* https://bford.info/cachedir/: backup programs skip such directories. */
 static void tag_directory(int dir_fd)
 {
 	static const char text[] =
@@ -79,8 +79,8 @@ static void tag_directory(int dir_fd)
 	close(fd);
 }
 
-/* What an earlier boot left unsynced (invariant 7). */
-static int find_suspects(struct store *s, struct buf *why)
+/* Finds the bodies that an earlier boot left unsynced (invariant 7). */
+static int find_unsynced(struct store *s, struct buf *why)
 {
 	enum { PIECE = 64 };
 	struct index_lease leases[PIECE];
@@ -106,8 +106,8 @@ static int find_suspects(struct store *s, struct buf *why)
 
 static void tick(void *ctx, bool log_full);
 
-/* Nobody else uses the cache: the servers that wrote down how they are set are dead. Where a shell has the lock it is
- * left to the next. */
+/* No other process uses the cache, so the servers that recorded their settings are dead. If a shell holds the lock,
+ * the next start removes them. */
 static void forget_the_dead(struct index *ix)
 {
 	if (index_begin(ix, "forgetting dead servers") != INDEX_BEGUN)
@@ -124,7 +124,7 @@ static void set_unreachable(const struct store_config *config)
 		*config->unreachable = true;
 }
 
-/* Everything from the directory up to the threads; what there is of it is undone by store_close(). */
+/* Makes everything, from the directory to the threads. After an error store_close() undoes what was made. */
 static int start(struct store *s, const struct store_config *config, struct buf *why)
 {
 	body_boot(s->boot, sizeof s->boot);
@@ -145,7 +145,7 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		    strerror(errno));
 		return -1;
 	}
-	ballast_drop(s->dir_fd); /* SQLite wants some room to begin with */
+	ballast_drop(s->dir_fd); /* SQLite needs some room to start */
 	struct index *ix = NULL;
 	bool alone = file_lock_join(s->lock);
 	int rc = index_setup(s->dir, config->mode, alone, why);
@@ -175,7 +175,7 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 		buf_addf(why, "%s/body: cannot be used: %s", s->dir, strerror(errno));
 		return -1;
 	}
-	if (find_suspects(s, why) < 0 || (s->pool = reader_pool_open(s->dir, why)) == NULL ||
+	if (find_unsynced(s, why) < 0 || (s->pool = reader_pool_open(s->dir, why)) == NULL ||
 	    (s->ruleset = ruleset_open(s->dir, why)) == NULL)
 		return -1;
 	struct maintenance_config maintenance = {.dir = s->dir,
@@ -231,7 +231,7 @@ void store_close(struct store *s)
 	if (s->usage != NULL)
 		usage_flush(s->usage, true);
 	if (s->writer != NULL)
-		writer_barrier(s->writer); /* the last rows get their bodies before the names are given back */
+		writer_barrier(s->writer); /* the last rows get their bodies before the names are returned */
 	if (s->bodies != NULL)
 		bodies_return_leases(s->bodies);
 	if (s->writer != NULL)
@@ -251,11 +251,11 @@ void store_close(struct store *s)
 	free(s);
 }
 
-/* On the keeper's thread. */
+/* Called on the maintenance thread. */
 static void tick(void *ctx, bool log_full)
 {
 	struct store *s = ctx;
-	if (!log_full) /* that can wait, and would make the log longer */
+	if (!log_full) /* usage can wait, and would make the WAL longer */
 		usage_flush(s->usage, false);
 	tombstones_retry(s->tombstones);
 }
@@ -299,7 +299,7 @@ void store_refuse(struct store *s, const char *url, const char *reason, int stat
 struct note {
 	struct writer_op op;
 	char name[32];
-	char text[]; /* "" to remove it */
+	char text[]; /* "" removes the setting */
 };
 
 static int note_run(struct writer_op *op, struct index *ix)

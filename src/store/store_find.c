@@ -23,8 +23,9 @@ static bool is_unsynced(struct store *s, const struct entry *e)
 enum index_result store_find(struct store *s, const char *url, struct index_rows *rows)
 {
 	*rows = (struct index_rows){0};
-	/* Bumps first: an invalidation from here on moves them away from what these entries will say. Then `gone`, then
-	 * the rows: who is no longer in `gone` has been committed and is not found. */
+	/* The order matters. Bumps first: a later invalidation then makes the counter differ from that of these
+	 * entries. Then the tombstones, then the rows: once a tombstone is gone, the deletion is committed and the row
+	 * is not found. */
 	int64_t bumps = atomic_load(&s->bumps);
 	if (tombstones_has(s->tombstones, url))
 		return INDEX_ABSENT;
@@ -58,8 +59,8 @@ static void broken_done(struct writer_op *op, bool committed)
 	free((struct broken *)op);
 }
 
-/* Invariant 3: looked up once more, because it may have been replaced meanwhile; deleted by id and body_file; and only
- * while body/ is there, because a file system that is not mounted says nothing about rows. */
+/* Invariant 3. The row is looked up once more, because it may have been replaced. It is deleted by id and body_file,
+ * and only while body/ is there: if a disk is not mounted, a missing file says nothing about its row. */
 static void drop_broken(struct store *s, const struct entry *e)
 {
 	if (!bodies_present(s->bodies)) {

@@ -38,7 +38,7 @@ static bool is_variant(const void *vary, const char *of)
 	return strcmp(vary, of) == 0;
 }
 
-/* A row of url and vary. */
+/* Called for each row (url, vary). */
 static int offer_covered(void *ctx, const struct index_column *v, size_t count)
 {
 	const struct covered *c = ctx;
@@ -66,7 +66,7 @@ void store_covered(struct store *s, void (*each)(void *ctx, struct index_parts *
 struct dropped {
 	struct writer_op op;
 	bool by_file;
-	char name[]; /* body_file, or url */
+	char name[]; /* by_file: body_file; else: url */
 };
 
 static int dropped_run(struct writer_op *op, struct index *ix)

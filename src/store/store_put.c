@@ -22,7 +22,7 @@
 
 #define OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-/* The entry says what body it has. */
+/* Sets the body of the entry. */
 static int name_body(struct entry *e, const struct body *body)
 {
 	const char *file = body != NULL ? body_file(body) : NULL;
@@ -57,7 +57,7 @@ static int put_run(struct writer_op *op, struct index *ix)
 	enum index_stored stored = put->replaces != NULL ? index_replaceable(ix, put->replaces) : INDEX_STORED;
 	if (put->of != NULL)
 		stored = index_joinable(ix, put->entry, put->of);
-	else if (put->replaces == NULL) /* what is to be replaced must not be evicted for what replaces it */
+	else if (put->replaces == NULL) /* the row that will be replaced must not be evicted for its replacement */
 		quota_make_room(s->maintenance, ix, put->entry->body_bytes);
 	if (stored == INDEX_STORED)
 		stored = put->place != NULL ? index_put_part(ix, put->entry, put->place) : index_put(ix, put->entry);
@@ -66,8 +66,8 @@ static int put_run(struct writer_op *op, struct index *ix)
 	case INDEX_STORED:
 		if (put->place != NULL && put->place->whole_bytes > 0)
 			index_find_covered(ix, put->entry, &put->covered);
-		/* What the counter said before this transaction: whatever else is in it, the entry is confirmed if it
-		 * counts. */
+		/* The counter as it was before this transaction. If anything else in it counts, the entry is confirmed
+		 * before its next use. */
 		put->entry->edits = index_begun_edits(ix) + atomic_load(&s->bumps);
 		put->outcome = STORE_PUT_DONE;
 		return 0;
@@ -96,7 +96,8 @@ static void put_done(struct writer_op *op, bool committed)
 		if (put->entry->body_file != NULL)
 			body_set_owned(put->body);
 		if (tombstones_has(s->tombstones, put->entry->url))
-			put->entry->edits = -1; /* its invalidation is queued behind it: never as it stands */
+			put->entry->edits = -1; /* its invalidation is queued already: the entry must never be used from
+						   memory */
 		quota_stored(s->maintenance, put->entry->body_bytes);
 	}
 	put->done(put, outcome);
@@ -129,7 +130,7 @@ void store_refresh(struct store *s, struct store_refresh *r)
 	writer_queue(s->writer, &r->op, true);
 }
 
-/* After the URL is in its place, see store_find(). */
+/* Called after the tombstone is there; see store_find(). */
 static void bump(void *ctx)
 {
 	struct store *s = ctx;

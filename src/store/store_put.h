@@ -49,8 +49,8 @@ void store_put(struct store *, struct store_put *);
 
 /* A 304 has freshened the row `was`. Writes headers, validators, times and reason of `now`, by id, and only if
  * fetched_at, fresh_until, stale_until and body_file are still those of `was` (invariant 8). now NULL: the origin has
- * withdrawn the response, and only its stale use ends (policy_storing_withdraws). The caller keeps the struct, and what it
- * points to, until done() has been called: once, on the writer thread, after the commit or after an error. */
+ * withdrawn the response, and only its stale use ends (policy_storing_withdraws). The caller keeps the struct, and what
+ * it points to, until done() has been called: once, on the writer thread, after the commit or after an error. */
 struct store_refresh {
 	const struct entry *was, *now;
 	void (*done)(struct store_refresh *);

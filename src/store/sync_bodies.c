@@ -16,7 +16,7 @@ struct synced {
 	struct writer_op op;
 	int mark_count, lease_count;
 	struct bodies_mark marks[SYNC_LEASES];
-	int64_t leases[SYNC_LEASES]; /* settled before the sync: nothing is left to remember of them */
+	int64_t leases[SYNC_LEASES]; /* closed before the sync: nothing is left to remember of them */
 };
 
 static int synced_run(struct writer_op *op, struct index *ix)
@@ -56,6 +56,6 @@ void sync_bodies(struct maintenance *k)
 		free(s);
 		return;
 	}
-	writer_queue(k->at.writer, &s->op, false); /* if that fails the marks are lower than they could be, which is
+	writer_queue(k->at.writer, &s->op, false); /* after an error the marks are lower than they could be, which is
 						      safe */
 }

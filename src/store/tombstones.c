@@ -1,4 +1,4 @@
-/* A hash table, because with the index locked there may be thousands of them, and every look-up asks. */
+/* A hash table, because there may be thousands of them while the index is locked, and every look-up asks. */
 #include "store/tombstones.h"
 
 #include "base/hash.h"
@@ -23,7 +23,7 @@ struct url {
 
 struct tombstones {
 	struct writer *writer;
-	atomic_int count;      /* so that asking costs one load where there is none */
+	atomic_int count;      /* so that a look-up costs one load while there are none */
 	pthread_mutex_t mutex; /* guards the rest */
 	struct url *buckets[BUCKETS];
 };
@@ -67,7 +67,7 @@ bool tombstones_has(struct tombstones *g, const char *url)
 	if (atomic_load(&g->count) == 0)
 		return false;
 	if (key_normal(url, &normal) != 0)
-		return true; /* a miss is the safe answer */
+		return true; /* a miss is the safe result */
 	const char *text = normal != NULL ? normal : url;
 	pthread_mutex_lock(&g->mutex);
 	const struct url *u = g->buckets[bucket_of(text)];
@@ -83,7 +83,7 @@ static int url_run(struct writer_op *op, struct index *ix)
 	return index_invalidate(ix, ((struct url *)(void *)op)->text);
 }
 
-/* It must not be forgotten: a stored answer the origin has disowned would be served. */
+/* After an error it stays: else a stored response would be served that the origin has invalidated. */
 static void url_done(struct writer_op *op, bool committed)
 {
 	struct url *u = (struct url *)(void *)op;

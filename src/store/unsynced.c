@@ -1,4 +1,5 @@
-/* A short list of ranges, each with a bit a name; after an ordinary start it is empty, and asking costs one load. */
+/* A short list of ranges, with a bit for each name. After an ordinary start it is empty, and a look-up costs one
+ * load. */
 #include "store/unsynced.h"
 
 #include <pthread.h>
@@ -7,7 +8,7 @@
 
 struct range {
 	struct range *next;
-	int64_t lease_id, first, behind;
+	int64_t lease_id, first, end;
 	unsigned char cleared[];
 };
 
@@ -38,16 +39,16 @@ void unsynced_free(struct unsynced *s)
 	free(s);
 }
 
-int unsynced_add(struct unsynced *s, int64_t lease_id, int64_t first, int64_t behind)
+int unsynced_add(struct unsynced *s, int64_t lease_id, int64_t first, int64_t end)
 {
-	if (first >= behind)
+	if (first >= end)
 		return 0;
-	struct range *r = calloc(1, sizeof *r + (size_t)(behind - first + 7) / 8);
+	struct range *r = calloc(1, sizeof *r + (size_t)(end - first + 7) / 8);
 	if (r == NULL)
 		return -1;
 	r->lease_id = lease_id;
 	r->first = first;
-	r->behind = behind;
+	r->end = end;
 	pthread_mutex_lock(&s->mutex);
 	r->next = s->first;
 	s->first = r;
@@ -74,7 +75,7 @@ void unsynced_remove(struct unsynced *s, int64_t lease_id)
 static struct range *range_of(struct unsynced *s, int64_t name)
 {
 	struct range *r = s->first;
-	while (r != NULL && (name < r->first || name >= r->behind))
+	while (r != NULL && (name < r->first || name >= r->end))
 		r = r->next;
 	return r;
 }

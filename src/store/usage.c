@@ -1,9 +1,11 @@
 /*
- * Hits are merged by entry, refusals by URL in a short list; both are cut into chunks that each fit well into a
- * transaction beside other work. Hits are written at a pace, for each is a row somewhere else in the index: while the
- * ones are written the next are gathered and merged. So up to a thousand URLs are counted with the next tick, and of
- * very many URLs each has its row written once in a while, with all its hits, instead of the writer being busy with
- * nothing else. Only when there is no room for more are those that are being written hurried.
+ * Hits are merged by entry, and refusals by URL. Both are cut into chunks that fit into a transaction next to other
+ * work.
+ *
+ * Each hit is a row somewhere else in the index, so hits are written at a limited pace: while some are written, the
+ * next ones are gathered and merged. So up to a thousand URLs are counted with the next tick. Of very many URLs, each
+ * row is written once in a while, with all its hits, and the writer is not busy with nothing else. Only when there is
+ * no room for more are all gathered hits queued at once.
  */
 #include "store/usage.h"
 
@@ -21,7 +23,7 @@
 #define SLOTS 65536 /* a power of two */
 #define GATHERED 49152
 #define CHUNK 250
-#define PACE 1000 /* hits of so many entries with each tick */
+#define PACE 1000 /* entries whose hits are written with each tick */
 #define REFUSALS 250
 #define REFUSALS_KEPT 10000
 
@@ -44,7 +46,7 @@ struct hits {
 struct usage {
 	struct writer *writer;
 	pthread_mutex_t mutex; /* guards all below */
-	uint16_t slots[SLOTS]; /* 1 and on: the entry's place in gathering; open addressing */
+	uint16_t slots[SLOTS]; /* 1 and up: the place of the entry in `gathering`; open addressing */
 	struct hits *gathering, *draining, both[2];
 	int drained; /* of draining */
 	struct refusal refusals[REFUSALS];
@@ -100,13 +102,13 @@ void usage_free(struct usage *u)
 
 /* --- writing --- */
 
-/* What the hit saved, on its host's account. */
+/* Adds what the hits saved to the traffic of the host. */
 static int account(struct traffic *t, struct index *ix, const struct hit *h)
 {
 	char host[INDEX_HOST];
 	int64_t bytes;
 	if (h->id < 0)
-		return 0; /* a part's: how much of it was used is not known here */
+		return 0; /* a part: how much of it was used is not known here */
 	enum index_result found = index_hit_of(ix, h->id, host, sizeof host, &bytes);
 	if (found != INDEX_FOUND)
 		return found == INDEX_ABSENT ? 0 : -1;
@@ -162,7 +164,7 @@ static void refusals_done(struct writer_op *op, bool committed)
 	free(r);
 }
 
-/* The two below: with the mutex held. */
+/* The caller of the two functions below holds the mutex. */
 
 static void drain_hits(struct usage *u, int most)
 {
@@ -182,7 +184,7 @@ static void drain_hits(struct usage *u, int most)
 	}
 }
 
-/* most: of entries. What is gathered follows when what was gathered before has gone. */
+/* Queues the hits of up to `most` entries. New ones follow when all earlier ones are queued. */
 static void flush_hits(struct usage *u, int most)
 {
 	int before = u->drained;
@@ -246,7 +248,7 @@ void usage_hits(struct usage *u, int64_t id, int64_t hits, int64_t used_at)
 	while (u->slots[at] != 0 && u->gathering->of[u->slots[at] - 1].id != id)
 		at = (at + 1) % SLOTS;
 	if (u->slots[at] == 0 && u->gathering->count == GATHERED) {
-		flush_hits(u, u->draining->count - u->drained); /* which empties the slots, where there is memory */
+		flush_hits(u, u->draining->count - u->drained); /* this empties the slots, unless memory is short */
 		while (u->slots[at] != 0)
 			at = (at + 1) % SLOTS;
 	}

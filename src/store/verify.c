@@ -23,8 +23,7 @@ struct walk {
 	struct check *check;
 	const char *dir;
 	int dir_fd;
-	struct index *ix; /* for the question of every file; what looks wrong is asked about by connections of its own
-			   */
+	struct index *ix; /* to look up the owner of each file; faults are confirmed on connections of their own */
 	struct buf *why;
 };
 
@@ -36,7 +35,7 @@ static int note_there(void *ctx, const struct index_column *c, size_t count)
 	return 0;
 }
 
-/* Does the row still own that file? When it cannot be asked, no: it is no fault then. */
+/* Does the row still own that file? No, too, where that cannot be found out: then it is no fault. */
 static bool still_owns(struct walk *w, const char *table, const struct index_body *row)
 {
 	char sql[128], id[24];
@@ -55,7 +54,7 @@ static bool has_sum(struct walk *w, int fd, const unsigned char sha256[32])
 	return same;
 }
 
-/* Looked at once more: it may have been replaced meanwhile. */
+/* Reads the row once more: it may have been replaced. */
 static void check_invalid(struct walk *w, const char *table, int64_t id)
 {
 	struct index_body again;
@@ -122,7 +121,7 @@ static int note_alive(void *ctx, const struct index_column *c, size_t count)
 	return 0;
 }
 
-/* Is the name one that a living process has taken (invariant 3)? */
+/* Has a living process leased the name (invariant 3)? */
 static bool is_taken(struct walk *w, struct file_lock *lock, const char *file)
 {
 	char number[24];
@@ -158,12 +157,12 @@ static void check_directory(struct walk *w, struct file_lock *lock, const char *
 		struct stat s;
 		int n = snprintf(file, sizeof file, "%s/%.14s", name, e->d_name);
 		if (n >= (int)sizeof file || body_number(file) < 0)
-			continue; /* not a name of ours: not ours to judge */
+			continue; /* not a name that curlew gives: ignore it */
 		w->check->files++;
 		struct index_owner owner;
 		if (index_owner(w->ix, file, &owner) == INDEX_FOUND)
 			continue;
-		/* In this order: a row that came meanwhile is seen, and a file that went meanwhile is gone. */
+		/* The order matters: a row that came meanwhile is seen, and a file that went meanwhile is gone. */
 		if (!is_owned(w, file) && !is_taken(w, lock, file) && !is_owned(w, file) &&
 		    fstatat(w->dir_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0)
 			w->check->fault(w->check->ctx, VERIFY_UNOWNED, NULL, 0, file, NULL);

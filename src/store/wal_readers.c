@@ -1,7 +1,5 @@
-/*
- * SQLite marks a reader by a shared lock on one of five bytes of index.db-shm (WAL_READ_LOCK in its file format
- * document). We must not open that file (invariant 9), but /proc/locks lists all locks of this pid namespace by inode.
- */
+/* A reader holds a shared lock on one of five bytes of index.db-shm (WAL_READ_LOCK in the description of the file
+ * format). We must not open that file (invariant 9), but /proc/locks lists all locks of this pid namespace by inode. */
 #include "store/wal_readers.h"
 
 #include <stdio.h>

@@ -137,6 +137,9 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
     (["get", "-o", "", "http://h/"], "--output: '' is not understood (give FILE)"),
     (["get", "--origin", "http://a/", "--origin", "http://b/", "/"], "--origin: given twice, 'http://a/' and 'http://b/' (give one)"),
     (["get", "-o", "a", "-ob", "http://h/"], "--output: given twice, 'a' and 'b' (give one)"),
+    *[(["config", option, one, option, other], f"{option}: given twice, '{one}' and '{other}' (give one)")
+      for option, one, other in (("--connect-ports", "443", "8443"), ("--cache", "/a", "/b"), ("--cacert", "/a", "/b"), ("--access-log", "-", "off"))],
+    (["explain", "--at", "1", "--at", "2", "http://h/"], "--at: given twice, '1' and '2' (give one)"),
     (["purge", "--host", "a", "--host", "b"], "--host: given twice, 'a' and 'b' (give one)"),
     (["ls", "--host", "example.com:8080"], "--host: 'example.com:8080' is not understood (give a host without a port)"),
     (["ls", "--host", "http://example.com/"], "--host: 'http://example.com/' is not understood (give a host without a port)"),

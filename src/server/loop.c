@@ -158,7 +158,7 @@ static void check_timeouts(struct loop *l, bool draining)
 	enum { AT_A_TIME = 256 };
 	static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n"
 				   "Content-Length: 40\r\nConnection: close\r\n\r\n"
-				   "the request's head did not come in time\n";
+				   "the request head did not arrive in time\n";
 	struct conn *over[AT_A_TIME];
 	size_t n;
 	do {

@@ -2,8 +2,8 @@
  * The main thread opens everything, then waits for signals, then closes everything. It serves nobody.
  *
  * The order of the end matters:
- * 1. Drain: no new connections; requests in progress may finish within --drain seconds. Then the sockets of those that
- * are left are shut down, so that blocked pool threads wake up.
+ * 1. Drain: no new connections; requests in progress may finish within --drain seconds. Then the remaining sockets are
+ *    shut down, so that blocked pool threads wake up.
  * 2. Stop the loops: no more requests are given to the pool.
  * 3. End the pool: its threads still give connections back to the loops, which must exist until then.
  * 4. Free the loops with the remaining connections, then all that requests have used: listeners, context, log.

@@ -309,7 +309,8 @@ static bool wait_and_respond(
 		break;
 	case FLIGHT_REFRESHED:
 		responded = respond_refreshed(t, &a, follows);
-		t->ask.unconditional = !responded;
+		if (!responded) /* its body is gone. Not to be shared: the flight of this 304 can still be joined */
+			t->ask.unconditional = t->ask.alone = true;
 		break;
 	case FLIGHT_RELEASED:
 		t->ask.alone = true;

@@ -1,21 +1,21 @@
--- The index of a curlew cache, as prose.
+-- The index of a curlew cache.
 --
--- Everything here is public: read it, and change entry and rule, with any SQLite shell while the server runs. What a column means
--- stands beside it, also in the shell's .schema. Times are Unix seconds, sizes are bytes, durations end in _s or _ms.
+-- Everything here is public. Read it, and change entry and rule, with any SQLite shell while the server runs. The comment next to
+-- a column gives its meaning, also in the shell's .schema. Times are Unix seconds, sizes are bytes, durations end in _s or _ms.
 --
--- Three promises shape it. The triggers are plain SQL, so that a shell keeps the books as well as curlew does. No foreign keys and
--- no cascades, because the shell leaves them off. And every table is STRICT, with checks whose names are sentences, so that a slip
--- is refused with the reason instead of being stored.
+-- Three decisions shape it. The triggers are plain SQL, so the counters are right also when a shell makes a change. There are no
+-- foreign keys and no cascades, because the shell turns them off. Every table is STRICT, with checks whose names are sentences: a
+-- wrong value is refused with the reason.
 
-PRAGMA application_id = 1668443255;  -- "crlw": tells a curlew index from any other database
-PRAGMA user_version = 4;             -- the version of this schema; a newer one is refused, an older one carried along
+PRAGMA application_id = 1668443255;  -- "crlw": marks the database as a curlew index
+PRAGMA user_version = 4;             -- the version of this schema; a newer index is refused, an older one is migrated
 
--- One row a stored response. DELETE a row to purge it: the next request misses and its body file is reclaimed.
--- Set fresh_until to 0 to have it revalidated before its next use, pinned to 1 to keep it.
+-- Each stored response is one row. DELETE a row to purge it: the next request misses, and the body file is reclaimed.
+-- Set fresh_until to 0 to have the response revalidated before its next use, and pinned to 1 to keep it.
 CREATE TABLE entry (
-	id            INTEGER PRIMARY KEY AUTOINCREMENT, -- never given again, also after a delete
+	id            INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again, also after a delete
 	url           TEXT NOT NULL,                     -- absolute URL: scheme, host and port normalised, path and query as requested
-	normal_url    TEXT,                              -- the fully normalised URL, where it is not url: what purges and rules match
+	normal_url    TEXT,                              -- the fully normalised URL, where it differs from url; purges and rules match it
 	host          TEXT GENERATED ALWAYS AS (         -- of url, without port; IPv6 in brackets
 		CASE WHEN url GLOB '*://[[]*]*'
 		THEN substr(url, instr(url, '://') + 3, instr(url, ']') - instr(url, '://') - 2)
@@ -23,33 +23,33 @@ CREATE TABLE entry (
 			min(instr(substr(url, instr(url, '://') + 3) || '/', '/'),
 			    instr(substr(url, instr(url, '://') + 3) || ':', ':')) - 1)
 		END) VIRTUAL,
-	vary          TEXT NOT NULL DEFAULT '',          -- request fields the response depends on, "name: value" a line; '' if none
+	vary          TEXT NOT NULL DEFAULT '',          -- request fields that the response depends on, one "name: value" a line; '' if none
 	status        INTEGER NOT NULL,                  -- HTTP status code
 	body_file     TEXT,                              -- relative to the cache directory; NULL: the body is empty
 	body_bytes    INTEGER NOT NULL DEFAULT 0,        -- size of the body
 	fetched_at    INTEGER NOT NULL,                  -- when the response was received or last validated
 	initial_age_s INTEGER NOT NULL DEFAULT 0,        -- its age at that moment (RFC 9111 4.2.3)
-	fresh_until   INTEGER NOT NULL,                  -- served without asking the origin until then
-	computed_until INTEGER,                          -- what curlew took fresh_until to be; where they differ you wrote it, and no rule counts
-	stale_until   INTEGER NOT NULL DEFAULT 0,        -- served stale until then where the RFCs or a rule allow it; -1: never, the origin withdrew it
-	used_at       INTEGER NOT NULL,                  -- last answer made from it, within a second or so
-	hits          INTEGER NOT NULL DEFAULT 0,        -- answers made from it
+	fresh_until   INTEGER NOT NULL,                  -- until then it is served without contacting the origin
+	computed_until INTEGER,                          -- fresh_until as curlew computed it; if fresh_until differs, a user wrote it, and it overrides the rules
+	stale_until   INTEGER NOT NULL DEFAULT 0,        -- until then it may be served stale, where the RFCs or a rule allow it; -1: never, because the origin withdrew it
+	used_at       INTEGER NOT NULL,                  -- the last response from it, within a second or so
+	hits          INTEGER NOT NULL DEFAULT 0,        -- responses from it
 	pinned        INTEGER NOT NULL DEFAULT 0,        -- 1: never evicted
-	queue         TEXT NOT NULL DEFAULT 'new',       -- where it stands in the order of eviction: new, or main once it proved useful
-	place         INTEGER NOT NULL DEFAULT 0,        -- in its queue, the lowest goes first; of equals the lowest id
-	visits        INTEGER NOT NULL DEFAULT 0,        -- hits that count for its next turn in the queue, 3 at most
-	tag           TEXT,                              -- yours: a word to find or purge it by
-	note          TEXT,                              -- yours: a remark
-	rule_id       INTEGER,                           -- the rule that decided storing or lifetime; NULL: none
+	queue         TEXT NOT NULL DEFAULT 'new',       -- its queue in the order of eviction: new, or main once it was used again
+	place         INTEGER NOT NULL DEFAULT 0,        -- in its queue, the lowest place goes first; of equals, the lowest id
+	visits        INTEGER NOT NULL DEFAULT 0,        -- hits that count at its next turn in the queue, 3 at most
+	tag           TEXT,                              -- for you: a word to find or purge it by
+	note          TEXT,                              -- for you: a remark
+	rule_id       INTEGER,                           -- the rule that decided the storing or the lifetime; NULL: none
 	etag          TEXT,                              -- validator, as received
 	last_modified TEXT,                              -- validator, as received
 	sha256        BLOB,                              -- of the body, 32 bytes; NULL: not known
-	dns_ms        REAL,                              -- from the start of the fetch: name resolved,
-	connect_ms    REAL,                              -- connected,
-	ttfb_ms       REAL,                              -- first byte of the response,
-	total_ms      REAL,                              -- its last byte
-	reason        TEXT,                              -- why it is stored and for how long, for people
-	headers       TEXT NOT NULL DEFAULT '',          -- response fields, "Name: value" a line
+	dns_ms        REAL,                              -- milliseconds from the start of the fetch until the name was resolved;
+	connect_ms    REAL,                              -- until it was connected;
+	ttfb_ms       REAL,                              -- until the first byte of the response;
+	total_ms      REAL,                              -- until its last byte; NULL in these four: not known
+	reason        TEXT,                              -- why it is stored and for how long, as text
+	headers       TEXT NOT NULL DEFAULT '',          -- response fields, one "Name: value" a line
 	UNIQUE (url, vary),
 	CONSTRAINT "url must be absolute, http:// or https://, with a path"
 		CHECK (url GLOB 'http://?*/*' OR url GLOB 'https://?*/*'),
@@ -65,29 +65,29 @@ CREATE TABLE entry (
 
 CREATE INDEX entry_by_host ON entry (host);
 CREATE INDEX entry_by_normal_url ON entry (normal_url) WHERE normal_url IS NOT NULL; -- other spellings of one URL
-CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0;           -- who is evicted next
+CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0;           -- which row is evicted next
 CREATE INDEX entry_by_body ON entry (body_file) WHERE body_file IS NOT NULL;    -- does any row own this file?
 
--- Byte ranges of bodies that are not complete (RFC 9111 3.3, 3.4), each in a file of its own.
+-- Byte ranges of incomplete bodies (RFC 9111 3.3, 3.4), each in a file of its own.
 -- Parts that cover the whole body become an entry.
 CREATE TABLE part (
 	id            INTEGER PRIMARY KEY AUTOINCREMENT,
 	url           TEXT NOT NULL,              -- as in entry
 	normal_url    TEXT,                       -- as in entry
 	vary          TEXT NOT NULL DEFAULT '',   -- as in entry
-	status        INTEGER NOT NULL,           -- of the response it came with: 200 or 206
-	etag          TEXT,                       -- the strong validator that lets parts be joined
+	status        INTEGER NOT NULL,           -- of its response: 200 or 206
+	etag          TEXT,                       -- the strong validator by which parts are joined
 	last_modified TEXT,
-	first_byte    INTEGER NOT NULL,           -- where it begins in the whole body
-	body_bytes    INTEGER NOT NULL,           -- how long it is
-	whole_bytes   INTEGER,                    -- how long the whole is; NULL: not known
+	first_byte    INTEGER NOT NULL,           -- its first byte in the whole body
+	body_bytes    INTEGER NOT NULL,           -- its length
+	whole_bytes   INTEGER,                    -- the length of the whole body; NULL: not known
 	body_file     TEXT NOT NULL,              -- as in entry
 	sha256        BLOB,                       -- of this part
 	fetched_at    INTEGER NOT NULL,
 	initial_age_s INTEGER NOT NULL DEFAULT 0,
 	fresh_until   INTEGER NOT NULL,
 	used_at       INTEGER NOT NULL,
-	headers       TEXT NOT NULL DEFAULT '',   -- fields of the response it came with
+	headers       TEXT NOT NULL DEFAULT '',   -- fields of its response
 	CONSTRAINT "a part begins at or behind byte 0 and has at least one byte" CHECK (first_byte >= 0 AND body_bytes > 0),
 	CONSTRAINT "a part lies within its whole" CHECK (whole_bytes IS NULL OR first_byte + body_bytes <= whole_bytes)
 ) STRICT;
@@ -97,23 +97,23 @@ CREATE INDEX part_by_normal_url ON part (normal_url) WHERE normal_url IS NOT NUL
 CREATE INDEX part_by_use ON part (used_at);
 CREATE INDEX part_by_body ON part (body_file);
 
--- Policy. In each column NULL says nothing; of the rules whose glob matches a URL, the one of highest priority (then of lowest id)
--- that says something in a column decides that column. A change acts on the next request, on stored entries as well.
+-- Policy. Rules whose glob matches a URL are combined column by column. NULL in a column means no opinion. Of the rules that have
+-- one, the rule with the highest priority (then the lowest id) decides. A change acts on the next request, also for stored entries.
 CREATE TABLE rule (
 	id               INTEGER PRIMARY KEY AUTOINCREMENT,
 	priority         INTEGER NOT NULL DEFAULT 0, -- higher wins
 	url_glob         TEXT NOT NULL,              -- * any run, ? any one, [abc] a set; a literal ? is [?], a literal [ is [[]
-	fresh_for_s      INTEGER,                    -- fresh for so long, whatever the origin says
+	fresh_for_s      INTEGER,                    -- it is fresh for so long, whatever the origin sent
 	store            INTEGER,                    -- 1: store in spite of no-store and private; 0: never store
-	stale_ok_s       INTEGER,                    -- served stale for so long when the origin fails
-	offline          INTEGER,                    -- 1: never touch the network
-	deny             INTEGER,                    -- 1: refuse to answer
-	ignore_query     TEXT,                       -- query parameters left out of the key, globs parted by spaces: "utm_* sid"
-	follow_redirects INTEGER,                    -- 1: follow the origin's redirects and keep the final answer
+	stale_ok_s       INTEGER,                    -- it is served stale for so long when the origin fails
+	offline          INTEGER,                    -- 1: never contact the origin
+	deny             INTEGER,                    -- 1: refuse the request
+	ignore_query     TEXT,                       -- query parameters left out of the key, globs separated by spaces: "utm_* sid"
+	follow_redirects INTEGER,                    -- 1: follow the origin's redirects and store the final response
 	cookies          INTEGER,                    -- 1: Set-Cookie is stored and sent to everybody
-	pin              INTEGER,                    -- 1: what matches is never evicted
-	tag              TEXT,                       -- what matches carries this tag
-	note             TEXT,                       -- yours
+	pin              INTEGER,                    -- 1: matching entries are never evicted
+	tag              TEXT,                       -- matching entries get this tag
+	note             TEXT,                       -- for you: a remark
 	CONSTRAINT "url_glob must not be empty: * matches every URL" CHECK (url_glob <> ''),
 	CONSTRAINT "fresh_for_s must be a number of seconds, 0 or more" CHECK (fresh_for_s IS NULL OR fresh_for_s >= 0),
 	CONSTRAINT "stale_ok_s must be a number of seconds, 0 or more" CHECK (stale_ok_s IS NULL OR stale_ok_s >= 0),
@@ -130,61 +130,62 @@ CREATE TABLE rule (
 CREATE TABLE refusal (
 	id     INTEGER PRIMARY KEY,         -- the highest is the latest
 	url    TEXT NOT NULL UNIQUE,
-	reason TEXT NOT NULL,               -- why the last one was not stored
+	reason TEXT NOT NULL,               -- why the last response was not stored
 	status INTEGER NOT NULL,            -- of the last response; 0: there was none
 	at     INTEGER NOT NULL,            -- when
-	times  INTEGER NOT NULL DEFAULT 1   -- how often since it is in this table
+	times  INTEGER NOT NULL DEFAULT 1   -- how often, since the row exists
 ) STRICT;
 
--- Responses that were evicted a while ago, by a number made of url and vary. One that comes back was evicted too early, and goes
--- straight into the main queue. As many as there are entries.
+-- Responses that were evicted recently, each as a number made of url and vary. A response that comes back was evicted too early, and
+-- goes straight into the queue main. There are as many ghosts as entries.
 CREATE TABLE ghost (
 	id  INTEGER PRIMARY KEY,       -- the lowest is the oldest
 	key INTEGER NOT NULL UNIQUE
 ) STRICT;
 
--- What a host gave and what it cost, hour by hour, for a month. The host '' stands for all that did not fit into an hour's thousand.
+-- Hits and misses of each host by hour, for a month. An hour has at most a thousand hosts; the host '' stands for all others.
 CREATE TABLE traffic (
-	hour         INTEGER NOT NULL,            -- when it began, Unix seconds
+	hour         INTEGER NOT NULL,            -- its beginning, Unix seconds
 	host         TEXT NOT NULL,
 	hits         INTEGER NOT NULL DEFAULT 0,  -- requests answered from the cache
-	misses       INTEGER NOT NULL DEFAULT 0,  -- requests asked of the origin
-	hit_bytes    INTEGER NOT NULL DEFAULT 0,  -- bodies of those hits, taken whole: what was saved
+	misses       INTEGER NOT NULL DEFAULT 0,  -- requests that went to the origin
+	hit_bytes    INTEGER NOT NULL DEFAULT 0,  -- bodies of those hits, each counted whole: bytes saved
 	miss_bytes   INTEGER NOT NULL DEFAULT 0,  -- bodies that came from the origin
 	PRIMARY KEY (hour, host)
 ) STRICT, WITHOUT ROWID;
 
--- Purges made by curlew purge, the last thousand. An answer that was already on its way when its URL was purged is not stored. Add a row of
--- your own before a DELETE to have the same.
+-- The last thousand purges made by curlew purge. A response whose fetch was in progress when its URL was purged is not stored. Add a row
+-- here before a DELETE of your own to get the same effect.
 CREATE TABLE purge (
 	id       INTEGER PRIMARY KEY AUTOINCREMENT,
-	url_glob TEXT,                                   -- which URLs; NULL: all
-	host     TEXT,                                   -- of which host; NULL: any
+	url_glob TEXT,                                   -- the URLs; NULL: all
+	host     TEXT,                                   -- of this host; NULL: of any
 	at       INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT;
 
--- Body files no row owns any more, on their way out. Filled by the triggers below; the server, or curlew gc, makes sure that the
--- name is one of ours and that no row owns it, and unlinks it.
+-- Body files that no row owns any more. The triggers fill it. The server, or curlew gc, checks that the name is one that curlew gives
+-- and that no row owns the file, and unlinks the file.
 CREATE TABLE trash (
 	id   INTEGER PRIMARY KEY,
-	file TEXT NOT NULL,                             -- as body_file was
-	at   INTEGER NOT NULL DEFAULT (unixepoch())     -- when it came here
+	file TEXT NOT NULL,                             -- the former body_file
+	at   INTEGER NOT NULL DEFAULT (unixepoch())     -- when it was added
 ) STRICT;
 
--- Ranges of body names that processes took, until everything in them is known to be on the disk. A name above `synced` whose
--- lease belongs to an earlier boot may be torn by a power cut, and is verified before it is used.
+-- Ranges of body names that processes have taken. A lease stays until all its files are known to be on the disk. If it is of an
+-- earlier boot, a power cut may have torn the files from `synced` on. They are verified before use.
 CREATE TABLE lease (
 	id     INTEGER PRIMARY KEY AUTOINCREMENT,
-	owner  INTEGER NOT NULL,  -- the byte of the file `lock` its process holds locked while it lives; 0: nobody, all names settled
-	boot   TEXT NOT NULL,     -- the boot it was taken in (/proc/sys/kernel/random/boot_id)
+	owner  INTEGER NOT NULL,  -- the byte of the file `lock` that its process locks while it lives; 0: none, the lease only waits for a sync
+	boot   TEXT NOT NULL,     -- the boot in which it was taken (/proc/sys/kernel/random/boot_id)
 	first  INTEGER NOT NULL,  -- the first name, as a number
-	synced INTEGER NOT NULL,  -- all names below are on the disk
-	behind INTEGER NOT NULL,  -- the number behind the last name
+	synced INTEGER NOT NULL,  -- all files with lower names are on the disk
+	behind INTEGER NOT NULL,  -- one more than the last name
 	CONSTRAINT "a lease is a range" CHECK (first <= synced AND synced <= behind)
 ) STRICT;
 
--- What is true of the whole cache: how it was filled (mode), how each running server is set (server N, of the byte N of the file
--- lock it holds), why nothing is stored at the moment (stopped), and work left over from an earlier index (sweep_outside).
+-- Facts about the whole cache: how it was filled (mode), the settings of each running server (server N, where N is the byte of the
+-- file lock that it holds), why nothing is stored at the moment (stopped), which folders cannot be written (unwritable), and work left
+-- from an earlier index (sweep_outside).
 CREATE TABLE setting (
 	name  TEXT PRIMARY KEY NOT NULL,
 	value TEXT NOT NULL
@@ -193,32 +194,32 @@ CREATE TABLE setting (
 -- One row of running totals, kept by the triggers.
 CREATE TABLE counter (
 	id               INTEGER PRIMARY KEY,         -- 1
-	edits            INTEGER NOT NULL DEFAULT 0,  -- moves when an answer held in memory may no longer be right
+	edits            INTEGER NOT NULL DEFAULT 0,  -- changes when a response held in memory may have become wrong
 	entries          INTEGER NOT NULL DEFAULT 0,  -- rows of entry
 	bytes            INTEGER NOT NULL DEFAULT 0,  -- body_bytes of entry and part together
-	names            INTEGER NOT NULL,            -- the next body name not leased yet
-	rules            INTEGER NOT NULL DEFAULT 0,  -- moves with every change of rule, and every purge
+	names            INTEGER NOT NULL,            -- the next body name to be leased
+	rules            INTEGER NOT NULL DEFAULT 0,  -- changes with every change of a rule, and with every purge
 	new_bytes        INTEGER NOT NULL DEFAULT 0,  -- body_bytes of entries in the queue new
 	part_bytes       INTEGER NOT NULL DEFAULT 0,  -- body_bytes of part
 	ghosts           INTEGER NOT NULL DEFAULT 0,  -- rows of ghost
-	places           INTEGER NOT NULL DEFAULT 0,  -- the last place given in the queue main
-	replaced_entries INTEGER NOT NULL DEFAULT 0,  -- between the two triggers of an INSERT OR REPLACE: the rows it removes,
-	replaced_bytes   INTEGER NOT NULL DEFAULT 0,  -- their bodies,
-	replaced_new     INTEGER NOT NULL DEFAULT 0,  -- and those of them in the queue new
+	places           INTEGER NOT NULL DEFAULT 0,  -- the last place that was given in the queue main
+	replaced_entries INTEGER NOT NULL DEFAULT 0,  -- between the two triggers of an INSERT OR REPLACE: how many rows it removes,
+	replaced_bytes   INTEGER NOT NULL DEFAULT 0,  -- their body_bytes,
+	replaced_new     INTEGER NOT NULL DEFAULT 0,  -- and the part of that in the queue new
 	CONSTRAINT "there is one row of counters" CHECK (id = 1)
 ) STRICT;
 
--- Names begin anywhere, so that those of an earlier index in the same directory are as good as never met again.
+-- Names begin at a random number, so they hardly ever meet the files of an earlier index in the same directory.
 INSERT INTO counter (id, names) VALUES (1, (random() >> 17) & 0x3fffffffffff);
 
 CREATE TRIGGER counter_stays BEFORE DELETE ON counter BEGIN
 	SELECT RAISE(ABORT, 'the row of counters must stay');
 END;
 
--- entry: deleted. Also where recursive_triggers is on and REPLACE comes here: then it is not counted twice. A damaged row must go as well:
--- what is no size was never counted, and what is no text names no file.
+-- entry: deleted. With recursive_triggers on, REPLACE comes here too; then the row is not counted twice. A damaged row must be deletable
+-- as well: a size that is not a number was never counted, and a name that is not text names no file.
 CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN
-	DELETE FROM part WHERE url = OLD.url; -- a purge of the page is one of its pieces too
+	DELETE FROM part WHERE url = OLD.url; -- purging a response also purges its parts
 	INSERT INTO trash (file) SELECT OLD.body_file WHERE typeof(OLD.body_file) = 'text';
 	UPDATE counter SET
 		edits = edits + 1,
@@ -231,8 +232,8 @@ CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN
 	FROM (SELECT iif(typeof(OLD.body_bytes) = 'integer' AND OLD.body_bytes BETWEEN 0 AND 1 << 53, OLD.body_bytes, 0) AS size);
 END;
 
--- entry: about to be inserted over a row that is there. REPLACE removes such a row without any DELETE trigger, so it is noted here.
--- If the insert is then ignored or refused, nothing is lost: trash that is owned stays, and the note is made anew by the next insert.
+-- entry: about to be inserted over an existing row. REPLACE removes such a row without running a DELETE trigger, so it is noted here.
+-- If the insert is then ignored or refused, nothing is lost: a file in trash that a row owns stays, and the next insert makes a new note.
 CREATE TRIGGER entry_replacing BEFORE INSERT ON entry
 WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary)
 	OR EXISTS (SELECT 1 FROM entry WHERE id = NEW.id)
@@ -245,7 +246,7 @@ BEGIN
 			WHERE (url = NEW.url AND vary = NEW.vary) OR id = NEW.id);
 END;
 
--- entry: inserted. A new URL is no edit; a further variant of one is, because it may change which is chosen.
+-- entry: inserted. A new URL is not an edit. Another variant of a URL is one, because it may change which variant is selected.
 CREATE TRIGGER entry_inserted AFTER INSERT ON entry BEGIN
 	UPDATE counter SET
 		edits = edits + (replaced_entries > 0 OR EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND id <> NEW.id)),
@@ -257,7 +258,7 @@ CREATE TRIGGER entry_inserted AFTER INSERT ON entry BEGIN
 		replaced_new = 0;
 END;
 
--- entry: UPDATE OR REPLACE may remove a row in the same silent way.
+-- entry: UPDATE OR REPLACE may remove a row without a trigger, too.
 CREATE TRIGGER entry_replacing_by_update BEFORE UPDATE OF url, vary ON entry
 WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id)
 	OR (SELECT replaced_entries + replaced_bytes + replaced_new FROM counter)
@@ -279,7 +280,7 @@ CREATE TRIGGER entry_renamed AFTER UPDATE OF url, vary ON entry BEGIN
 		replaced_new = 0;
 END;
 
--- entry: a column an answer depends on was written. Usage, pins, tags and notes are none.
+-- entry: a column was written that a response depends on. It does not depend on usage, pins, tags and notes.
 CREATE TRIGGER entry_edited AFTER UPDATE OF
 	url, vary, status, headers, etag, last_modified, body_file, body_bytes, fetched_at, initial_age_s, fresh_until, stale_until
 ON entry BEGIN
@@ -302,7 +303,7 @@ CREATE TRIGGER entry_id_stays BEFORE UPDATE OF id ON entry WHEN NEW.id IS NOT OL
 	SELECT RAISE(ABORT, 'entry.id never changes: it stands for one stored response');
 END;
 
--- The next id is one more than the largest there ever was: one at the end of the numbers would be the last.
+-- The next id is one more than the largest that ever existed, so an id near the largest integer would be the last one.
 CREATE TRIGGER entry_id_sane BEFORE INSERT ON entry WHEN NEW.id > 1152921504606846976 BEGIN
 	SELECT RAISE(ABORT, 'entry.id is given by the index: leave it out');
 END;
@@ -316,7 +317,7 @@ CREATE TRIGGER rule_id_sane AFTER INSERT ON rule WHEN NEW.id < 1 OR NEW.id > 115
 	SELECT RAISE(ABORT, 'rule.id must be 1 or more, or left out');
 END;
 
--- As with entry: what INSERT OR REPLACE replaces goes as if it were deleted.
+-- As with entry: a row that INSERT OR REPLACE replaces goes as if it were deleted.
 CREATE TRIGGER part_replacing BEFORE INSERT ON part WHEN EXISTS (SELECT 1 FROM part WHERE id = NEW.id) BEGIN
 	DELETE FROM part WHERE id = NEW.id;
 END;
@@ -339,18 +340,18 @@ END;
 CREATE TRIGGER ghost_inserted AFTER INSERT ON ghost BEGIN UPDATE counter SET ghosts = ghosts + 1; END;
 CREATE TRIGGER ghost_deleted AFTER DELETE ON ghost BEGIN UPDATE counter SET ghosts = ghosts - 1; END;
 
--- A purge is looked for only by answers that set out before it, and they know by this number.
+-- Only a fetch that began before a purge looks for the purge. It sees by counter.rules that there was one.
 CREATE TRIGGER purge_inserted AFTER INSERT ON purge BEGIN
 	UPDATE counter SET rules = rules + 1;
 	DELETE FROM purge WHERE id <= NEW.id - 1000;
 END;
 
--- A glob that can match no URL is refused with the reason. Rules are matched with normal URLs (see entry.normal_url). curlew rule add brings
--- what is typed to that form; here it has to be in it. The globs of INSERT and UPDATE are written to this view, which holds nothing, so that
--- the checks stand in one place.
+-- A glob that can match no URL is refused with the reason. Globs are matched with normal URLs (see entry.normal_url). curlew rule add
+-- rewrites a glob to that form; here it must have that form already. INSERT and UPDATE write their globs to this empty view, so that the
+-- checks are in one place.
 CREATE VIEW rule_glob AS SELECT url_glob FROM rule WHERE false;
 
--- plain is the glob with a ? for each set; scheme, host and path are its parts as far as they are known.
+-- plain is the glob with a ? in place of each set. scheme, host and path are its parts, as far as they are known.
 CREATE TRIGGER rule_glob_checked INSTEAD OF INSERT ON rule_glob WHEN NEW.url_glob <> '' BEGIN
 	SELECT CASE
 		WHEN unclosed THEN RAISE(ABORT, 'url_glob has a [ that is never closed, and matches nothing: a literal [ is [[]')
@@ -412,9 +413,9 @@ CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits
 CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 
--- What the rules make of each entry: until when it is fresh and may be served stale (Unix seconds), whether it is pinned, its tag, and its state
--- now. A fresh_until or a tag that a user wrote overrides the rules. (After a rule that decided is deleted, the next use reads the origin's own
--- lifetime again, which is in no column: curlew explain shows it.)
+-- The effect of the rules on each entry: until when it is fresh and may be served stale (Unix seconds), whether it is pinned, its tag, and its
+-- state now. A fresh_until or a tag that a user wrote overrides the rules. (If the rule that decided is deleted, the next use reads the origin's
+-- own lifetime again. No column holds it; curlew explain shows it.)
 CREATE VIEW v_ruled AS
 SELECT
 	id, fresh_until, stale_until, pinned, tag,
@@ -440,7 +441,7 @@ FROM (
 	) AS entry
 );
 
--- For people: the entries, with sizes and times that read well (local time) and what the rules make of them.
+-- For people: the entries, with readable sizes and times (local time), and the effect of the rules.
 CREATE VIEW v_entry AS
 SELECT
 	id, url, host, status,
@@ -459,8 +460,8 @@ SELECT
 	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
 FROM (SELECT *, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s FROM entry) AS entry JOIN v_ruled AS ruled USING (id);
 
--- Who is evicted next when room is needed, the first first (docs/EVICTION.md). A row of the queue it stands in goes unless it has as many
--- visits as its size asks for; else it gets another turn in the queue main. Pinned rows are not among them.
+-- The rows in the order in which they are evicted when room is needed (docs/EVICTION.md). A row that has as many visits as its size
+-- demands gets another turn in the queue main; any other row goes. Pinned rows are left out.
 CREATE VIEW v_evict_next AS
 SELECT
 	row_number() OVER (ORDER BY queue <> first_queue, visits >= wanted, place, id) AS nth,
@@ -479,7 +480,7 @@ FROM (
 )
 ORDER BY nth;
 
--- For people: what the cache gave, host by host, as far back as traffic goes.
+-- For people: hits, misses and bytes saved of each host, as far back as the table traffic goes.
 CREATE VIEW v_traffic AS
 SELECT
 	host, sum(hits) AS hits, sum(misses) AS misses,
@@ -489,7 +490,7 @@ SELECT
 	datetime(min(hour), 'unixepoch', 'localtime') AS since
 FROM traffic GROUP BY host ORDER BY saved_bytes DESC;
 
--- For people: what each host takes, and what the entries that are stored now gave. v_traffic counts what is gone, too.
+-- For people: the size of each host, and the hits of its stored entries. v_traffic also counts entries that are gone.
 CREATE VIEW v_host AS
 SELECT
 	host, entries, bytes,
@@ -511,11 +512,11 @@ FROM (
 	FROM entry JOIN v_ruled AS ruled USING (id) GROUP BY host
 ) ORDER BY bytes DESC;
 
--- For people: the largest bodies first.
+-- For people: the entries, the largest bodies first.
 CREATE VIEW v_big AS
 SELECT id, url, host, body_bytes, size, hits, pinned, used, fetched FROM v_entry ORDER BY body_bytes DESC;
 
--- For people: what is stale now, the longest first, and whether the origin can be asked for a mere confirmation.
+-- For people: stale entries, the longest stale first, and whether they can be revalidated with the origin.
 CREATE VIEW v_stale AS
 SELECT
 	id, url, host,

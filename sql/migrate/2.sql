@@ -1,4 +1,4 @@
--- From version 1 to 2: what new tables, triggers, views and indexes do not bring by themselves. schema.sql makes those anew afterwards.
+-- From version 1 to 2: columns and their contents. New tables, triggers, views and indexes are made from schema.sql afterwards.
 ALTER TABLE entry ADD COLUMN computed_until INTEGER;
 ALTER TABLE entry ADD COLUMN queue TEXT NOT NULL DEFAULT 'new' CONSTRAINT "queue must be new or main" CHECK (queue IN ('new', 'main'));
 ALTER TABLE entry ADD COLUMN place INTEGER NOT NULL DEFAULT 0;

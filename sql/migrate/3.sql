@@ -1,1 +1,1 @@
--- From version 2 to 3: triggers alone, which are made anew from schema.sql.
+-- From version 2 to 3: only triggers changed, and those are made again from schema.sql.

@@ -1,9 +1,9 @@
--- From version 3 to 4: spellings of a URL are entries of their own, and rules may share cookies.
+-- From version 3 to 4: each spelling of a URL is an entry of its own, and rules may allow Set-Cookie to be stored.
 ALTER TABLE entry ADD COLUMN normal_url TEXT;
 ALTER TABLE part ADD COLUMN normal_url TEXT;
 ALTER TABLE rule ADD COLUMN cookies INTEGER CONSTRAINT "cookies must be 1, 0 or NULL" CHECK (cookies IS NULL OR cookies IN (0, 1));
 
--- Bytes that no URI may contain were stored as they came; now they are percent-encoded before they are looked up.
+-- Bytes that no URI may contain were stored as received. Now they are percent-encoded before the look-up.
 UPDATE OR IGNORE entry SET url = replace(replace(replace(replace(replace(replace(replace(replace(replace(url,
 	'"', '%22'), '<', '%3C'), '>', '%3E'), '\', '%5C'), '^', '%5E'), '`', '%60'), '{', '%7B'), '|', '%7C'), '}', '%7D')
 	WHERE url GLOB '*["<>\^`{|}]*';

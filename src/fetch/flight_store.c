@@ -204,7 +204,7 @@ static bool take_place(struct flight *f, const struct head *response)
 	struct range range;
 	int64_t whole;
 	if (response->status != 206 || strcmp(f->method, "GET") != 0 ||
-	    range_parse_content_range(message_find(response, "Content-Range"), &range, &whole) != 0)
+	    range_of_response(response, &range, &whole) != 0)
 		return false;
 	f->place = (struct part_place){.first_byte = range.first, .whole_bytes = whole};
 	f->part_bytes = range.last + 1 - range.first;

@@ -150,8 +150,7 @@ bool partial_body_answers(const struct head *response, int64_t now, int64_t firs
 	struct range range;
 	int64_t whole;
 	bool theirs_is_tag;
-	if (response->status != 206 || validator.len == 0 ||
-	    range_parse_content_range(message_find(response, "Content-Range"), &range, &whole) != 0)
+	if (response->status != 206 || validator.len == 0 || range_of_response(response, &range, &whole) != 0)
 		return false;
 	struct span theirs = conditions_strong_validator(response, now, &theirs_is_tag);
 	/* Who says none is not believed, though it must have one to say (RFC 9110 15.3.7, RFC 9111 3.4). */

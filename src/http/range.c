@@ -125,6 +125,18 @@ int range_parse_content_range(struct span value, struct range *range, int64_t *c
 	return 0;
 }
 
+int range_of_response(const struct head *response, struct range *range, int64_t *complete)
+{
+	struct span name = span_of("Content-Range");
+	const struct field *first = message_next(response, name, NULL), *other = first;
+	if (first == NULL || range_parse_content_range(first->value, range, complete) != 0)
+		return -1;
+	while ((other = message_next(response, name, other)) != NULL)
+		if (!span_same(other->value, first->value))
+			return -1;
+	return 0;
+}
+
 int64_t range_first(struct span value)
 {
 	struct range ranges[RANGE_MAX];

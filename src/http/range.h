@@ -5,6 +5,7 @@
 #define CURLEW_HTTP_RANGE_H
 
 #include "base/span.h"
+#include "http/message.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,5 +35,7 @@ int64_t range_first(struct span value);
 
 /* Reads "bytes first-last/complete" (complete -1 when "*"). 0, or -1 when malformed. */
 int range_parse_content_range(struct span value, struct range *, int64_t *complete);
+/* Reads the Content-Range of a response. 0, or -1 when it has none, a malformed one, or lines that differ. */
+int range_of_response(const struct head *response, struct range *, int64_t *complete);
 
 #endif

@@ -502,6 +502,25 @@ def test_a_rest_in_another_coding_is_no_continuation(curlew, origin, first, then
     assert curlew.get(url).body == body and "Content-Range" not in curlew.get(url)
 
 
+def test_a_rest_that_names_two_places_is_no_continuation(curlew, origin):
+    body = bytes_of(500_000)
+
+    def page(visit):
+        if "Range" not in visit.fields:
+            visit.start(TAGGED, length=len(body))
+            visit.write(body[:250_000])
+            return visit.cut()
+        at = int(visit.fields["Range"].removeprefix("bytes=").rstrip("-"))
+        places = [("Content-Range", f"bytes {at}-{len(body) - 1}/{len(body)}"), ("Content-Range", "bytes 0-5/10")]
+        visit.reply(b"x" * (len(body) - at), [*TAGGED.items(), *places], status=206)
+    url = origin.at("/x", page)
+    with pytest.raises(Truncated) as cut:
+        curlew.get(url)
+    assert len(cut.value.got) <= 250_000 and not curlew.rows(url)
+    origin.at("/x", Shelf(body, TAGGED))
+    assert curlew.get(url).body == body
+
+
 def test_a_rest_in_the_same_coding_is(curlew, origin):
     shelf = Shelf(bytes_of(500_000), TAGGED | GZIP)
     url = origin.at("/x", broken_off(shelf, [250_000]))

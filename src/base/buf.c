@@ -1,4 +1,4 @@
-/* The rule that keeps this file small: cap counts the NUL, len does not, and len < cap once data is there. */
+/* Invariant: cap counts the NUL and len does not, so len < cap as soon as there is data. */
 #include "base/buf.h"
 
 #include <assert.h>

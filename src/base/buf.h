@@ -1,10 +1,9 @@
 /*
- * buf: growable bytes that cannot be made without a ceiling.
+ * buf: a growable buffer that cannot be made without a ceiling.
  *
- * A buf grows by doubling up to its ceiling and then refuses. Every adding function returns 0, or -1
- * when the ceiling or memory stopped it; then `failed` stays set and the content is what it was, so
- * a caller may add many times and look once. One buf belongs to one thread at a time. The data is
- * always followed by a NUL that is not counted, so buf_str() is free.
+ * A buf grows by doubling, up to its ceiling. Every adding function returns 0, or -1 when the ceiling is met or memory
+ * failed. The content is then unchanged and `failed` stays set, so a caller may add many times and check once. The data
+ * is always followed by a NUL that is not counted, so buf_str() costs nothing. One buf belongs to one thread at a time.
  */
 #ifndef CURLEW_BASE_BUF_H
 #define CURLEW_BASE_BUF_H
@@ -16,12 +15,12 @@
 
 /* Every ceiling of the program, in bytes, so that they can be reviewed together. */
 enum {
-	BUF_LINE = 16 << 10,  /* one line made by us: a diagnostic, a reason, a path */
-	BUF_HEAD = 128 << 10, /* one message head with what we add to it */
-	BUF_VARY = 32 << 10,  /* a variant's names and values */
-	BUF_PAGE = 4 << 20,   /* a page of our own, a table printed by a verb */
+	BUF_LINE = 16 << 10,  /* a diagnostic, a reason, a path */
+	BUF_HEAD = 128 << 10, /* one message head, with the fields that curlew adds */
+	BUF_VARY = 32 << 10,  /* a variant text */
+	BUF_PAGE = 4 << 20,   /* a page of curlew itself, the output of a verb */
 	BUF_FILE = 1 << 20,   /* a configuration file, an embedded text */
-	BUF_LOG = 1 << 20     /* log lines on their way to the disk */
+	BUF_LOG = 1 << 20     /* access log lines that are not written yet */
 };
 
 struct buf {
@@ -33,9 +32,9 @@ struct buf {
 };
 
 void buf_init(struct buf *, size_t ceiling);
-/* Frees the bytes; the buf may be used again with the same ceiling. */
+/* Frees the bytes. The buf may be used again with the same ceiling. */
 void buf_fini(struct buf *);
-/* Forgets the content and the failure, keeps the memory. */
+/* Empties the buf and clears `failed`. Keeps the memory. */
 void buf_clear(struct buf *);
 
 int buf_add(struct buf *, const void *bytes, size_t n);
@@ -44,7 +43,7 @@ int buf_addspan(struct buf *, struct span);
 int buf_addc(struct buf *, char c);
 int buf_addf(struct buf *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Room for n more bytes behind the content, to be claimed with buf_grew(); NULL when refused. */
+/* Space for n more bytes after the content. The caller writes there, then calls buf_grew(). NULL: see buf_add(). */
 char *buf_room(struct buf *, size_t n);
 void buf_grew(struct buf *, size_t n);
 /* Drops n bytes from the front (moves the rest). */
@@ -53,7 +52,7 @@ void buf_consume(struct buf *, size_t n);
 /* The content as a C string, never NULL; valid until the next change. */
 const char *buf_str(const struct buf *);
 struct span buf_span(const struct buf *);
-/* The content as a malloc()ed C string that is now the caller's; the buf is empty. NULL: no memory. */
+/* Gives the content away as a malloc()ed C string, and empties the buf. NULL: out of memory. */
 char *buf_take(struct buf *);
 
 #endif

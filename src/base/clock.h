@@ -1,4 +1,4 @@
-/* clock: time that only goes on (CLOCK_MONOTONIC), and pauses. For dates there is time(). Any thread. */
+/* clock: monotonic time (CLOCK_MONOTONIC), and pauses. For dates, use time(). Any thread may call. */
 #ifndef CURLEW_BASE_CLOCK_H
 #define CURLEW_BASE_CLOCK_H
 
@@ -22,14 +22,14 @@ static inline double clock_s(void)
 	return (double)clock_us() / 1e6;
 }
 
-/* The moment us microseconds from now, for waits whose condition variable goes by CLOCK_MONOTONIC. */
+/* The time `us` microseconds from now, for waits on a condition variable of thread_cond_init(). */
 static inline struct timespec clock_after_us(int64_t us)
 {
 	int64_t at = clock_us() + us;
 	return (struct timespec){at / 1000000, at % 1000000 * 1000};
 }
 
-/* A signal may cut it short. */
+/* A signal may end the pause early. */
 static inline void clock_pause_us(int64_t us)
 {
 	struct timespec t = {us / 1000000, us % 1000000 * 1000};

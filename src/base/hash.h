@@ -1,4 +1,4 @@
-/* hash: FNV-1a of texts, for tables and for numbers that stand for a text. Of several texts, one behind the other. */
+/* hash: FNV-1a of texts. To hash several texts as one, pass the result for the first as h for the next. */
 #ifndef CURLEW_BASE_HASH_H
 #define CURLEW_BASE_HASH_H
 

@@ -1,9 +1,9 @@
 /*
- * Two ways out. Diagnostics are one write(2) to stderr each, so lines of several threads never mix. Access lines are
- * appended to `filling` under a lock held for a memcpy; the log thread swaps it with `writing` and does the write, so
- * only that thread ever meets a slow disk.
+ * Each diagnostic is one write(2) to stderr, so lines of several threads never mix. Access lines are appended to
+ * `filling` under a lock that is held for a memcpy. The log thread swaps `filling` with its own buffer and writes that
+ * one, so only this thread waits for a slow disk.
  *
- * Lock order: only `access_lock`, and never while writing.
+ * The only lock is `access_lock`. It is never held during a write.
  */
 #include "base/log.h"
 #include "base/buf.h"
@@ -28,8 +28,8 @@
 
 /* --- diagnostics --- */
 
-/* A line stays one line and moves no cursor, whatever an origin or a path put in it: other bytes are written as \xHH.
- */
+/* Text from an origin or a path must not begin a new line or move the cursor: bytes that are not printable are written
+ * as \xHH. */
 static void add_printable(struct buf *out, struct span s)
 {
 	while (s.len > 0) {
@@ -56,7 +56,7 @@ static void write_line(const char *format, va_list ap, unsigned silent)
 	buf_init(&safe, BUF_LINE);
 	add_printable(&safe, span_make(line, (size_t)at));
 	buf_addc(&safe, '\n');
-	output_write(STDERR_FILENO, buf_str(&safe), safe.len); /* when it fails, nobody is left to tell */
+	output_write(STDERR_FILENO, buf_str(&safe), safe.len); /* an error here cannot be reported */
 	buf_fini(&safe);
 }
 
@@ -127,8 +127,7 @@ static int access_fd = -1;
 static bool access_is_file;
 static pthread_t access_thread;
 
-/* A FIFO is opened whether or not somebody reads it. Without a reader it keeps what fits into it for the one who comes.
- */
+/* A FIFO is opened even when nobody reads it. It then holds as many bytes as fit, for a later reader. */
 static int open_log(const char *path)
 {
 	struct stat s;
@@ -140,8 +139,8 @@ static int open_log(const char *path)
 	return fd;
 }
 
-/* Waits until there is room in the log. False: there is none, and the log is to be closed or opened again; nobody may
- * have to wait for that until a reader of a pipe comes. */
+/* Waits until the log can take bytes. False: it cannot, and it should be closed or opened again, which must not wait
+ * for the reader of a pipe. */
 static bool wait_for_room(void)
 {
 	struct pollfd room = {.fd = access_fd, .events = POLLOUT};
@@ -168,7 +167,7 @@ static void write_out(struct buf *b)
 	while (done < b->len) {
 		size_t piece = b->len - done;
 		if (!access_is_file && piece > PIPE_BUF)
-			piece = PIPE_BUF; /* what a pipe that has room takes without waiting */
+			piece = PIPE_BUF; /* a pipe that has space takes these without waiting */
 		if (!wait_for_room()) {
 			drop_lines(b->data + done, b->len - done);
 			break;
@@ -279,7 +278,7 @@ void log_access_close(void)
 	buf_fini(&filling);
 }
 
-/* The bracketed date of combined format, made once a second a thread. */
+/* The date of combined format, in brackets. Each thread makes it once a second. */
 static const char *log_date(int64_t now)
 {
 	static _Thread_local int64_t made_for = INT64_MIN;
@@ -294,8 +293,8 @@ static const char *log_date(int64_t now)
 	return text;
 }
 
-/* Quotes, backslashes and control bytes of clients would let them forge lines: they and all bytes beyond ASCII are
- * written as \xHH. */
+/* A client could forge lines with quotes, backslashes and control bytes. These, and all bytes beyond ASCII, are written
+ * as \xHH. */
 static void add_safe(struct buf *b, struct span s)
 {
 	size_t from = 0;

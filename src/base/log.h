@@ -1,9 +1,8 @@
 /*
- * log: what curlew says. Diagnostics go to stderr as "curlew: what: why (what to do)"; the access log
- * goes to a file or stdout through a thread of its own, so that no request ever waits for a disk.
+ * log: diagnostics and the access log. Diagnostics go to stderr as "curlew: what: why (what to do)". The access log
+ * goes to a file or to stdout through a thread of its own, so that no request waits for a disk.
  *
- * Any thread may call any function. An access line that finds the log's buffer full is dropped and
- * counted (STATS_LOG_DROPPED), because an answer matters more than its line.
+ * Any thread may call. When the buffer of the access log is full, a line is dropped and counted (STATS_LOG_DROPPED).
  */
 #ifndef CURLEW_BASE_LOG_H
 #define CURLEW_BASE_LOG_H
@@ -12,23 +11,23 @@
 
 #include <stdint.h>
 
-/* One diagnostic line, written at once; adds "curlew: " and the newline. */
+/* Writes one diagnostic line, and adds "curlew: " and the newline. Control characters are escaped. */
 void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Like log_say, but the same `topic` (a literal) speaks at most once in ten seconds and then says how often
- * it kept silent: for trouble that repeats with every request. */
+/* Like log_say(), for errors that repeat with every request: writes at most one line in ten seconds for each `topic` (a
+ * literal), with the number of lines left out. */
 void log_trouble(const char *topic, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Opens the access log: "off", "-" (stdout) or a path (appended to). 0, or -1 with errno. Starts the thread. */
 int log_access_open(const char *where);
-/* True when access lines are wanted: lets a caller skip making them. */
+/* True when the access log is open. Otherwise a caller need not make lines. */
 bool log_access_wanted(void);
-/* Opens the same path again (SIGHUP, after a rotation). */
+/* Opens the same path again (on SIGHUP, after a rotation). */
 void log_access_reopen(void);
-/* Writes out what is waiting and ends the thread. */
+/* Writes the lines that are left and ends the thread. */
 void log_access_close(void);
 
-/* One answered request, in combined log format with the verdict and the time taken behind it. */
+/* One request, in combined log format, followed by the verdict and the time it took. */
 struct log_access {
 	struct span client; /* address, no port */
 	struct span request_line;

@@ -27,7 +27,7 @@ int output_write(int fd, const char *bytes, size_t n)
 	return 0;
 }
 
-/* For fopencookie(): the cookie is the descriptor. An error is 0 there. */
+/* For fopencookie(): the cookie is the descriptor, and 0 means an error. */
 static ssize_t write_cookie(void *cookie, const char *bytes, size_t n)
 {
 	return output_write((int)(intptr_t)cookie, bytes, n) == 0 ? (ssize_t)n : 0;
@@ -64,7 +64,7 @@ void output_make_blocking(void)
 		if (own >= 0) {
 			dup2(own, fd);
 			close(own);
-		} else { /* a socket, or somebody else's pipe */
+		} else { /* a socket, or a pipe of another user */
 			fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 		}
 	}

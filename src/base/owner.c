@@ -33,7 +33,7 @@ int owner_make_folder(const struct owner *o, int dir_fd, const char *name)
 		return errno == EEXIST ? 0 : -1;
 	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	int rc = fd >= 0 && fstat(fd, &s) == 0 ? 0 : -1;
-	/* Only the permissions: a set-group-ID bit that it got from its parent stays. */
+	/* Changes the permissions only: a set-group-ID bit from the parent directory stays. */
 	if (rc == 0 && o->gives)
 		rc = fchown(fd, o->uid, o->gid);
 	if (rc == 0 && (s.st_mode & 0777) != o->folder)
@@ -60,14 +60,14 @@ int owner_open(const struct owner *o, int dir_fd, const char *name, int flags, m
 	bool may_be_new = (flags & O_CREAT) != 0, must_be_new = (flags & O_EXCL) != 0;
 	int fd = -1;
 	flags |= O_CLOEXEC | O_NOFOLLOW;
-	if (may_be_new && !must_be_new) { /* what is there already keeps its owner and mode */
+	if (may_be_new && !must_be_new) { /* an existing file keeps its owner and mode */
 		fd = openat(dir_fd, name, flags & ~O_CREAT);
 		if (fd >= 0 || errno != ENOENT)
 			return fd;
 		flags |= O_EXCL;
 	}
 	fd = openat(dir_fd, name, flags, mode);
-	if (fd < 0 && may_be_new && !must_be_new && errno == EEXIST) /* somebody was faster */
+	if (fd < 0 && may_be_new && !must_be_new && errno == EEXIST) /* another process was faster */
 		fd = openat(dir_fd, name, flags & ~(O_CREAT | O_EXCL));
 	struct stat s;
 	if (fd < 0 || !may_be_new || (!o->gives && fstat(fd, &s) == 0 && (s.st_mode & 0777) == mode))

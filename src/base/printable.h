@@ -1,14 +1,14 @@
 /*
- * printable: which bytes may go to a terminal or a log as they are. Control characters may not: they would forge lines,
- * move the cursor or change the colours.
+ * printable: which bytes may be written to a terminal or a log unchanged. Control characters may not: they could forge
+ * lines, move the cursor or change colours.
  */
 #ifndef CURLEW_BASE_PRINTABLE_H
 #define CURLEW_BASE_PRINTABLE_H
 
 #include "base/span.h"
 
-/* The length of the UTF-8 character (RFC 3629 4) at the front of s, which is not empty. 0: the first byte begins none,
- * or it is a control character (below U+0020, U+007F to U+009F). */
+/* The length of the UTF-8 character (RFC 3629 4) at the front of s, which must not be empty. 0: no character begins
+ * there, or it is a control character (below U+0020, U+007F to U+009F). */
 static inline size_t printable_bytes(struct span s)
 {
 	unsigned char c = (unsigned char)s.at[0], next = s.len > 1 ? (unsigned char)s.at[1] : 0;
@@ -20,9 +20,9 @@ static inline size_t printable_bytes(struct span s)
 	for (size_t i = 1; i < n; i++)
 		if (((unsigned char)s.at[i] & 0xc0) != 0x80)
 			return 0;
-	bool odd = (c == 0xc2 && next < 0xa0) || (c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) ||
-		   (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f);
-	return odd ? 0 : n;
+	bool invalid = (c == 0xc2 && next < 0xa0) || (c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) ||
+		       (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f);
+	return invalid ? 0 : n;
 }
 
 #endif

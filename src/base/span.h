@@ -1,8 +1,8 @@
 /*
- * span: a borrowed run of bytes, never NUL-terminated by promise.
+ * span: a borrowed run of bytes, not NUL-terminated.
  *
- * A span owns nothing; it is valid as long as the bytes it points into. Everything here is inline,
- * pure, and safe in any thread. Case folding is ASCII only, as HTTP wants it (RFC 9110 5.1).
+ * A span owns nothing and is valid as long as the bytes it points to. All functions are pure; any thread may call.
+ * "nocase" ignores the case of ASCII letters only, as HTTP requires (RFC 9110 5.1).
  */
 #ifndef CURLEW_BASE_SPAN_H
 #define CURLEW_BASE_SPAN_H
@@ -63,7 +63,7 @@ static inline bool span_starts_nocase(struct span s, const char *prefix)
 	return s.len >= n && strncasecmp(s.at, prefix, n) == 0;
 }
 
-/* Without the spaces and tabs at either end (OWS, RFC 9110 5.6.3). */
+/* s without spaces and tabs at both ends (OWS, RFC 9110 5.6.3). */
 static inline struct span span_trim(struct span s)
 {
 	while (s.len > 0 && (s.at[0] == ' ' || s.at[0] == '\t')) {
@@ -75,10 +75,10 @@ static inline struct span span_trim(struct span s)
 	return s;
 }
 
-/* What is left of s from byte n on; n must not exceed its length. */
+/* The rest of s from byte n on. n must not exceed its length. */
 static inline struct span span_from(struct span s, size_t n)
 {
-	return n == 0 ? s : span_make(s.at + n, s.len - n); /* NULL + 0 is not for C */
+	return n == 0 ? s : span_make(s.at + n, s.len - n); /* NULL + 0 is undefined in C */
 }
 
 /* Takes the next line off the front of *rest, without its LF or CRLF. False at the end. */

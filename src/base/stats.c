@@ -1,4 +1,3 @@
-/* One row a counter, in the order of the enum: name, whether it may fall, and what it counts. */
 #include "base/stats.h"
 
 #include <assert.h>
@@ -7,37 +6,37 @@
 
 static const struct {
 	const char *name;
-	bool gauge;
+	bool gauge; /* it may fall */
 	const char *help;
 } table[] = {
-    [STATS_REQUESTS] = {"requests", false, "Requests answered, in any way."},
-    [STATS_HITS] = {"hits", false, "Answers from the cache without asking the origin."},
-    [STATS_STALE_HITS] = {"stale_hits", false, "Answers from the cache that were stale, as allowed."},
-    [STATS_REVALIDATED] = {"revalidated", false, "Answers from the cache after the origin said 304."},
-    [STATS_MISSES] = {"misses", false, "Answers fetched because nothing usable was stored."},
-    [STATS_COLLAPSED] = {"collapsed", false, "Answers that shared another request's fetch."},
-    [STATS_PASSED] = {"passed", false, "Requests passed through, not answerable by a cache."},
+    [STATS_REQUESTS] = {"requests", false, "Requests that got a response of any kind."},
+    [STATS_HITS] = {"hits", false, "Responses from the cache without contacting the origin."},
+    [STATS_STALE_HITS] = {"stale_hits", false, "Stale responses from the cache, where that is allowed."},
+    [STATS_REVALIDATED] = {"revalidated", false, "Responses from the cache after a 304 from the origin."},
+    [STATS_MISSES] = {"misses", false, "Responses fetched because nothing usable was stored."},
+    [STATS_COLLAPSED] = {"collapsed", false, "Responses that shared the fetch of another request."},
+    [STATS_PASSED] = {"passed", false, "Requests passed to the origin because a cache cannot serve them."},
     [STATS_TUNNELS] = {"tunnels", false, "CONNECT tunnels opened."},
     [STATS_FILES] = {"files", false, "Local files served from --root."},
-    [STATS_ERRORS] = {"errors", false, "Answers curlew made because the origin could not."},
+    [STATS_ERRORS] = {"errors", false, "Error responses by curlew because the origin sent no usable one."},
     [STATS_BAD_REQUESTS] = {"bad_requests", false, "Malformed or refused requests."},
     [STATS_CONNECTIONS_OPEN] = {"connections_open", true, "Client connections open now."},
     [STATS_CONNECTIONS] = {"connections", false, "Client connections accepted."},
-    [STATS_WORKERS] = {"workers", true, "Worker threads alive now."},
-    [STATS_NO_THREAD] = {"no_thread", false, "Requests answered with 503 because no thread was free in time."},
-    [STATS_CUT] = {"cut", false, "Connections cut because they moved too little while threads were short."},
+    [STATS_WORKERS] = {"workers", true, "Pool threads alive now."},
+    [STATS_NO_THREAD] = {"no_thread", false, "Requests that got a 503 because no thread was free in time."},
+    [STATS_CUT] = {"cut", false, "Connections closed because they were too slow while threads were scarce."},
     [STATS_FETCHES] = {"fetches", false, "Requests sent to origins."},
     [STATS_FETCH_FAILURES] = {"fetch_failures", false, "Requests to origins that failed."},
-    [STATS_RESUMED] = {"resumed", false, "Fetches that broke off and were asked for the rest."},
+    [STATS_RESUMED] = {"resumed", false, "Fetches that broke off and were resumed."},
     [STATS_BYTES_FETCHED] = {"bytes_fetched", false, "Body bytes received from origins."},
     [STATS_BYTES_SENT] = {"bytes_sent", false, "Body bytes sent to clients."},
     [STATS_STORED] = {"stored", false, "Responses stored."},
     [STATS_REFUSED] = {"refused", false, "Responses fetched and not stored."},
-    [STATS_STORE_TROUBLE] = {"store_trouble", false, "Failures of SQLite or the disk."},
-    [STATS_EVICTED] = {"evicted", false, "Stored responses removed to keep the quota."},
-    [STATS_BODIES_DROPPED] = {"bodies_dropped", false, "Body files unlinked, whole ones and halves."},
+    [STATS_STORE_TROUBLE] = {"store_trouble", false, "Errors of SQLite or the disk."},
+    [STATS_EVICTED] = {"evicted", false, "Stored responses removed to stay within the quota."},
+    [STATS_BODIES_DROPPED] = {"bodies_dropped", false, "Body files removed, complete or not."},
     [STATS_BROKEN_ROWS] = {"broken_rows", false, "Rows found invalid, or without a usable body file."},
-    [STATS_LOG_DROPPED] = {"log_dropped", false, "Access log lines dropped because the log was behind."},
+    [STATS_LOG_DROPPED] = {"log_dropped", false, "Access log lines dropped because the log could not keep up."},
 };
 
 static _Atomic int64_t values[STATS_COUNTERS];

@@ -1,6 +1,6 @@
 /*
- * stats: the program's counters, from one table. Counters only ever rise (gauges may fall); any thread may add at any
- * time without a lock; a reader sees each counter whole, not all of them at one instant.
+ * stats: the counters of the program, from one table. Counters only rise; gauges may fall. Any thread may add at any
+ * time, without a lock. A reader sees a correct value of each counter, but not all counters at one instant.
  */
 #ifndef CURLEW_BASE_STATS_H
 #define CURLEW_BASE_STATS_H
@@ -43,10 +43,10 @@ enum stats_counter {
 
 void stats_add(enum stats_counter, int64_t n);
 int64_t stats_get(enum stats_counter);
-/* The counter's name in snake case and a sentence about it, as used in metrics and stats. */
+/* The name of the counter in snake case, and a sentence about it, for metrics and the status page. */
 const char *stats_name(enum stats_counter);
 const char *stats_help(enum stats_counter);
-/* All of them in Prometheus text format. */
+/* Appends all counters in Prometheus text format. */
 void stats_metrics(struct buf *out);
 
 #endif

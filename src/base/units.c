@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* A plain decimal number at the beginning; NULL: none. strtod() takes hexadecimal digits, exponents, nan and inf as
- * well. */
+/* Reads a plain decimal number at the beginning; NULL: there is none. strtod() alone would also take hexadecimal
+ * digits, exponents, nan and inf. */
 static const char *read_decimal(const char *text, double *n)
 {
 	size_t whole = strspn(text, "0123456789"),

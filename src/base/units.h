@@ -1,6 +1,6 @@
 /*
- * units: quantities as people write them. Each takes the whole text: 0, or -1 when it has another form, and *out may
- * then be anything.
+ * units: quantities as people write them. Each function reads the whole text. 0, or -1 when its form is wrong; *out is
+ * then undefined. Pure. Any thread may call.
  */
 #ifndef CURLEW_BASE_UNITS_H
 #define CURLEW_BASE_UNITS_H
@@ -14,6 +14,6 @@ int units_span(const char *text, double *seconds); /* "90s", "45 min", "30d", "2
 						      none */
 int units_share(const char *text, int64_t *bytes, double *percent); /* "5%", or bytes with *percent 0 */
 int units_count(const char *text, int64_t *out);
-int units_flag(const char *text, bool *out); /* yes, no and their like; "" is yes */
+int units_flag(const char *text, bool *out); /* yes, no, on, off, 1, 0 and the like; "" is yes */
 
 #endif

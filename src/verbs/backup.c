@@ -1,4 +1,4 @@
-/* backup and restore: the same copy, in one direction or the other. */
+/* backup and restore: the same copy, in opposite directions. */
 #include "verbs/verbs.h"
 
 #include "base/conf.h"
@@ -34,7 +34,7 @@ static int copy(const char *verb, const char *from, const char *to)
 		printf("bodies\t%" PRId64 "\nshared\t%" PRId64 "\nmissing\t%" PRId64 "\n", b.linked + b.copied,
 		    b.linked, b.missing);
 	buf_fini(&why);
-	return rc == 0 ? VERB_DONE : VERB_TROUBLE;
+	return rc == 0 ? VERB_DONE : VERB_ERROR;
 }
 
 static int run(enum conf_verb verb, const char *name, int argc, char **argv)
@@ -46,7 +46,7 @@ static int run(enum conf_verb verb, const char *name, int argc, char **argv)
 	const char *cache = conf_cache_dir(conf), *other = conf_operand(conf, 0);
 	status = VERB_USAGE;
 	if (conf_operands(conf) != 1)
-		log_say("%s: one DIR is wanted (curlew %s --help)", name, name);
+		log_say("%s: one DIR is needed (see `curlew %s --help`)", name, name);
 	else
 		status = verb == CONF_BACKUP ? copy(name, cache, other) : copy(name, other, cache);
 	conf_free(conf);

@@ -1,4 +1,4 @@
-/* curlew cat URL: the stored body, as it is. Which variant: the one a request with these fields would get. */
+/* curlew cat URL: the stored body, unchanged. -H selects the variant, as the fields of a request would. */
 #include "verbs/verbs.h"
 
 #include "base/conf.h"
@@ -31,15 +31,15 @@ static int print_body(const char *dir, const struct entry *e)
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd =
 	    dir_fd >= 0 && e->body_file != NULL ? openat(dir_fd, e->body_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	int status = VERB_TROUBLE;
+	int status = VERB_ERROR;
 	struct stat s;
 	if (e->body_file == NULL)
 		status = VERB_DONE;
 	else if (fd < 0 || fstat(fd, &s) != 0)
-		log_say("cat: %s: %s/%s: %s (`curlew verify` tells more)", e->url, dir, e->body_file, strerror(errno));
+		log_say("cat: %s: %s/%s: %s (run `curlew verify`)", e->url, dir, e->body_file, strerror(errno));
 	else if (s.st_size != e->body_bytes)
-		log_say("cat: %s: %s/%s: has another size than its row says (`curlew verify --repair` drops it)",
-		    e->url, dir, e->body_file);
+		log_say("cat: %s: %s/%s: its size differs from its row (`curlew verify --repair` removes it)", e->url,
+		    dir, e->body_file);
 	else if (copy_out(fd) != 0)
 		log_say("cat: %s: %s", e->url, strerror(errno));
 	else
@@ -67,7 +67,7 @@ int verb_cat(int argc, char **argv)
 		status = print_body(conf_cache_dir(conf), ask.lookup.entry);
 	} else if (status == VERB_DONE) {
 		log_say("cat: %s: %s", ask.key,
-		    ask.lookup.rows.count > 0 ? "none of its variants is for such a request (give -H fields)"
+		    ask.lookup.rows.count > 0 ? "no stored variant matches such a request (give other -H fields)"
 					      : "not stored");
 		status = VERB_NOTHING;
 	}

@@ -1,4 +1,4 @@
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 #include "verbs/verbs.h"
 
 #include "base/conf.h"
@@ -19,7 +19,7 @@ static void print_text(void *ctx, const char *name, const char *value, const cha
 
 static void print_quoted(const char *text)
 {
-	table_json(stdout, &(struct index_column){.text = text});
+	listing_json(stdout, &(struct index_column){.text = text});
 }
 
 static void print_json(void *ctx, const char *name, const char *value, const char *source)

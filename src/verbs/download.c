@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- signals: the unfinished file goes with the process --- */
+/* --- signals: an unfinished file is removed when one ends the process --- */
 
-static char *volatile unfinished; /* of the one download; set while no signal can come in between */
+static char *volatile unfinished; /* of the only download; set while signals are blocked */
 
 static void on_signal(int number)
 {
@@ -48,7 +48,8 @@ static int open_in_place(struct download *d)
 	return d->fd >= 0 ? 0 : -1;
 }
 
-/* Is it what standard output or standard error is already? Whoever redirected them goes on with that very file. */
+/* True for the file that standard output or standard error is redirected to: replacing it would part them from its
+ * name. */
 static bool is_redirected(const struct stat *file)
 {
 	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -59,8 +60,8 @@ static bool is_redirected(const struct stat *file)
 	return false;
 }
 
-/* The file that path leads to, when it may be replaced by another; NULL: it must be written in place. *now is its
- * state, with no mode when there is no such file. */
+/* The file that path leads to, if it may be replaced; NULL: it must be written in place. *now is its state; st_mode is
+ * 0 if there is no such file. */
 static char *find_target(const char *path, struct stat *now)
 {
 	struct stat link;
@@ -80,7 +81,7 @@ static mode_t mode_of_new_file(void)
 	return 0666 & ~mask;
 }
 
-/* -1: not possible there. */
+/* -1: the directory allows no temporary file. */
 static int open_temporary(struct download *d, const struct stat *now)
 {
 	static const char name[] = ".curlew-XXXXXX";
@@ -96,7 +97,7 @@ static int open_temporary(struct download *d, const struct stat *now)
 	note_unfinished(d->temporary);
 	bool exists = now->st_mode != 0;
 	if (exists && now->st_uid != geteuid() && fchown(d->fd, now->st_uid, now->st_gid) != 0)
-		return -1; /* somebody else's file stays theirs */
+		return -1; /* the new file could not keep its owner */
 	return fchmod(d->fd, exists ? now->st_mode & 07777 : mode_of_new_file());
 }
 
@@ -138,7 +139,7 @@ int download_write(struct download *d, const char *bytes, size_t n)
 	return output_write(d->fd, bytes, n);
 }
 
-/* For a file that no other can take the place of, such as the mount point of a container's volume. */
+/* For a file that cannot be replaced, such as a mount point in a container. */
 static int copy_into_place(struct download *d)
 {
 	char bytes[64 << 10];
@@ -167,7 +168,7 @@ int download_commit(struct download *d)
 		return rc;
 	if (rc == 0 && rename(d->temporary, d->target) != 0)
 		rc = copy_into_place(d);
-	else if (rc == 0) /* it has its new name: there is none to remove */
+	else if (rc == 0) /* renamed: there is no temporary file to remove */
 		d->temporary[0] = '\0';
 	int why = errno;
 	if (d->temporary[0] != '\0')

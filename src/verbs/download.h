@@ -1,10 +1,10 @@
 /*
- * download: where `curlew get` writes: standard output, or the file of --output. A file is replaced only when its new
- * content is complete, so a request that brings no body, fails, or is interrupted leaves it as it was. What is no
- * regular file (a device, a FIFO), has several names, or stands in a directory that may not be written is written in
- * place, from the first byte on.
+ * download: the output of `curlew get`: standard output, or the file of --output. A file is replaced only when its new
+ * content is complete. So a request that has no body, fails or is interrupted leaves it as it was. Some files cannot be
+ * replaced and are written in place, from the first byte on: a device or FIFO, a file with several names, a file in a
+ * directory without write permission.
  *
- * One at a time in a process: a signal that ends the process must know which file to remove. One thread.
+ * One download at a time in a process, because a signal handler must know which file to remove. One thread.
  */
 #ifndef CURLEW_VERBS_DOWNLOAD_H
 #define CURLEW_VERBS_DOWNLOAD_H
@@ -21,11 +21,11 @@ struct download {
 
 /* path: of --output, or NULL or "-" for standard output. Nothing is opened. */
 void download_init(struct download *, const char *path);
-/* Appends n bytes, which may be none: from then on there is content. 0, or -1 with errno. */
+/* Appends n bytes. Even n = 0 means that there is content, perhaps empty. 0, or -1 with errno. */
 int download_write(struct download *, const char *bytes, size_t n);
-/* The content is complete: it takes the file's place, if there is any. 0, or -1 with errno. */
+/* The content is complete: it replaces the file, if there is content. 0, or -1 with errno. */
 int download_commit(struct download *);
-/* Frees all; what was not committed is removed. */
+/* Frees everything, and removes content that was not committed. */
 void download_fini(struct download *);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/units.h"
 #include "http/vary.h"
 #include "index/query.h"
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 #include "verbs/url_argument.h"
 
 #include <inttypes.h>
@@ -39,13 +39,13 @@ __attribute__((format(printf, 3, 4))) static void say(struct page *p, const char
 	if (p->json) {
 		struct index_column c = {.name = name, .text = line};
 		printf("%s\"%s\": ", p->lines++ == 0 ? "{" : ",\n ", name);
-		table_json(stdout, &c);
+		listing_json(stdout, &c);
 	} else {
 		if (p->people)
-			table_put_name(stdout, name, 13);
+			listing_put_name(stdout, name, 13);
 		else
 			printf("%s\t", name);
-		table_clean(stdout, line, (size_t)n);
+		listing_clean(stdout, line, (size_t)n);
 		putchar('\n');
 	}
 	free(line);

@@ -7,13 +7,13 @@
 #include "http/url.h"
 #include "index/query.h"
 #include "store/inspect.h"
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The number of the parameter that will hold text, which is taken; 0: too many, or no memory. */
+/* Takes text as a parameter. Returns its number; 0: too many, or out of memory. */
 static size_t add_param(struct filter *s, char *text)
 {
 	if (text == NULL || s->param_count == FILTER_PARAMS) {
@@ -51,7 +51,7 @@ char *filter_quoted(const char *url)
 	return text;
 }
 
-/* One more URL or glob, which is taken, among those of which one must match. */
+/* Takes a URL or glob and adds it to those of which one must match. */
 static int add_url(struct filter *s, struct buf *any, char *url, bool wild)
 {
 	char *glob = url == NULL ? NULL : wild ? strdup(url) : filter_quoted(url);
@@ -60,7 +60,7 @@ static int add_url(struct filter *s, struct buf *any, char *url, bool wild)
 		s->globs[s->glob_count++] = glob;
 	else
 		free(glob);
-	/* Written so that an index serves both halves. */
+	/* Written so that SQLite can use an index for both halves. */
 	if (n > 0)
 		buf_addf(any,
 		    wild ? "%surl GLOB ?%zu AND normal_url IS NULL OR normal_url GLOB ?%zu"
@@ -69,7 +69,7 @@ static int add_url(struct filter *s, struct buf *any, char *url, bool wild)
 	return glob != NULL && n > 0 ? 0 : -1;
 }
 
-/* The normal URL of what the cache calls that URL: a rule may leave parameters out. The url is taken. */
+/* The normal URL of the key of this URL: a rule may leave parameters out. Takes url. */
 static char *key_of(const char *dir, char *url)
 {
 	struct inspect g;
@@ -77,7 +77,7 @@ static char *key_of(const char *dir, char *url)
 	int64_t rule;
 	char *key = NULL;
 	buf_init(&why, BUF_LINE);
-	if (inspect_open(&g, dir, &why) == 0) /* where there is no cache, whoever asks next says so */
+	if (inspect_open(&g, dir, &why) == 0) /* if there is no cache, the next query reports it */
 		key = rules_key(g.rules, url, &rule);
 	inspect_close(&g);
 	buf_fini(&why);
@@ -96,7 +96,7 @@ static int too_many(const char *verb)
 	return -1;
 }
 
-/* Without a scheme it becomes two globs with a beginning instead of one without, so that an index serves. */
+/* Without a scheme it becomes two globs, each with a fixed beginning, so that SQLite can use an index. */
 static int add_glob(struct filter *s, struct buf *any, const char *operand, const char *verb)
 {
 	static const char *const schemes[] = {"http", "https"};
@@ -110,7 +110,7 @@ static int add_glob(struct filter *s, struct buf *any, const char *operand, cons
 		if (add_url(s, any, glob, true) != 0)
 			return too_many(verb);
 	}
-	/* However its brackets are read: a stored URL matches itself. */
+	/* A stored URL matches itself, however its brackets are read. */
 	if (strchr(operand, '[') != NULL) {
 		size_t n = add_param(s, strdup(operand));
 		if (n == 0)
@@ -169,7 +169,7 @@ static int add_text(struct filter *s, const struct conf *conf, const char *optio
 	}
 	size_t n = add_param(s, text);
 	if (n == 0) {
-		log_say("--%s: too much is asked for at once (leave out a GLOB or two)", option);
+		log_say("--%s: too many conditions (give fewer GLOBs)", option);
 		return -1;
 	}
 	snprintf(condition, sizeof condition, "%s = ?%zu", column, n);
@@ -189,7 +189,7 @@ static void add_age(struct filter *s, const struct conf *conf, const char *optio
 	s->by_url_alone = false;
 }
 
-/* What is pinned is kept from age and size, and goes only when it is named. */
+/* A purge by age, size or state leaves pinned rows. Only a purge by URL, host or tag alone removes them. */
 static void spare_pinned(struct filter *s, const struct conf *conf)
 {
 	bool by_age_or_size = conf_given(conf, "older-than") || conf_given(conf, "unused-for") ||
@@ -228,7 +228,7 @@ int filter_make(struct filter *s, const struct conf *conf, const char *verb)
 	spare_pinned(s, conf);
 	if (!s->where.failed)
 		return 0;
-	log_say("%s: too much is said (give fewer GLOBs)", verb);
+	log_say("%s: too many conditions (give fewer GLOBs)", verb);
 	return -1;
 }
 

@@ -1,6 +1,6 @@
 /*
- * select: which rows a command line means. One WHERE for ls, purge, pin and unpin, so that what a dry run says is what
- * a run does.
+ * filter: the rows that a command line selects. ls, purge, pin and unpin use the same WHERE, so a dry run prints
+ * exactly what a run would do. One thread.
  */
 #ifndef CURLEW_VERBS_FILTER_H
 #define CURLEW_VERBS_FILTER_H
@@ -11,34 +11,36 @@
 
 enum { FILTER_PARAMS = 64 };
 
-/* What the conditions are about: the rows, and what the rules make of each (state, fresh_until, stale_until, pinned,
- * tag). */
+/* The tables that the conditions refer to. v_ruled has the columns that rules change: state, fresh_until, stale_until,
+ * pinned, tag. */
 #define FILTER_FROM "FROM entry JOIN v_ruled AS ruled USING (id)"
 
 struct filter {
 	struct buf where; /* " WHERE ...", or "" for all rows */
-	struct buf words; /* the same for people */
+	struct buf words; /* the same as the user wrote it, for messages */
 	const char *params[FILTER_PARAMS];
 	size_t param_count;
 	char *texts[FILTER_PARAMS]; /* owned */
 	size_t text_count;
-	char *globs[FILTER_PARAMS]; /* what the operands say, all of them as globs; owned */
+	char *globs[FILTER_PARAMS]; /* the operands, each as a glob; owned */
 	size_t glob_count;
-	const char *host;  /* of --host, as entry.host spells it; NULL: any */
-	bool by_url_alone; /* nothing but GLOBs, hosts: what is on its way may match as well */
+	const char *host;  /* of --host, in the spelling of entry.host; NULL: any */
+	bool by_url_alone; /* only GLOBs and hosts: a fetch in progress can match too */
 };
 
-/* Reads GLOBs and options. A GLOB without wildcards is a URL as a person types it; with wildcards and without a scheme
- * it is for both schemes. 0, or -1 when it makes no sense (said). */
+/* Reads GLOBs and options. A GLOB without a wildcard is a URL as a person types it. A GLOB with a wildcard and without
+ * a scheme covers http and https. 0, or -1 when one of them is wrong (reported); filter_free() is allowed after both.
+ */
 int filter_make(struct filter *, const struct conf *, const char *verb);
 void filter_free(struct filter *);
 
-/* A glob as a person types it, as glob_read() makes it; NULL with *why. A URL as a glob that matches itself alone;
- * NULL: memory. Both the caller's. */
+/* glob_read() of a glob that a person typed; NULL with *why. The caller frees it. */
 char *filter_glob(const char *typed, const char *scheme, const char **why);
+/* A glob that matches only this URL; NULL: out of memory. The caller frees it. */
 char *filter_quoted(const char *url);
 
-/* The ids of all rows that match, ascending, and what their bodies take. The array is the caller's. 0, or -1 with why.
+/* The ids of all selected rows, ascending, and the bytes of their bodies. The caller frees the array. 0, or -1 with
+ * why.
  */
 struct selected {
 	int64_t *ids;

@@ -1,7 +1,7 @@
 /*
- * curlew get URL: the server's own path through the cache with standard output for a client. A request is written as a
- * client would write it, parsed as a client's, and its answer comes to the sink below. Exit numbers of failed transfers
- * are curl's.
+ * curlew get URL uses the code of the server, with standard output in place of a client. It writes a request as a
+ * client would, the request is parsed and dispatched like any other, and the response comes to the sink below. A failed
+ * transfer has the exit status of curl.
  */
 #include "verbs/verbs.h"
 
@@ -12,9 +12,9 @@
 #include "proxy/dispatch.h"
 #include "proxy/exchange.h"
 #include "verbs/download.h"
-#include "verbs/fields.h"
+#include "verbs/header_option.h"
+#include "verbs/listing.h"
 #include "verbs/progress.h"
-#include "verbs/tables.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,13 +41,13 @@ struct get {
 	const struct conf *conf;
 	struct exchange *x;
 	struct download out;
-	struct buf heads; /* -i: what goes before the body, when there is one */
-	bool own;         /* the body is curlew's own words: they go to stderr */
-	bool drop;        /* the body is not wanted: -f, or a redirect that is followed */
+	struct buf heads; /* -i: heads, held until the body begins */
+	bool own;         /* the response is synthetic: its body is printed on stderr */
+	bool drop;        /* the body is not printed: -f, or a redirect that is followed */
 	bool no_body;     /* HEAD, 204, 304 */
 	bool progress;
 	int status;
-	int code; /* curl's number, 0 so far */
+	int code; /* exit status, as of curl; 0 so far */
 	int64_t expected, received;
 	double began, shown;
 	char *location; /* of a redirect, to be followed */
@@ -58,7 +58,7 @@ static struct get *of(struct sink *s)
 	return (struct get *)(void *)s;
 }
 
-/* After the heads that wait, if there are any. */
+/* Writes held heads first. */
 static int write_body(struct get *g, const char *bytes, size_t n)
 {
 	int rc = g->heads.len > 0 ? download_write(&g->out, buf_str(&g->heads), g->heads.len) : 0;
@@ -74,14 +74,14 @@ static int write_body(struct get *g, const char *bytes, size_t n)
 
 /* --- progress --- */
 
-/* Columns of the terminal, one less, so that the line does not wrap; 79 where nobody knows. */
+/* The columns of the terminal minus one, so that the line does not wrap; 79 if unknown. */
 static int columns(void)
 {
 	struct winsize size;
 	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
 }
 
-/* A line on the terminal from the second second on. */
+/* The progress line appears after one second. */
 static void show_progress(struct get *g, bool last)
 {
 	double now = clock_s();
@@ -110,12 +110,12 @@ static void print_verbose(struct span text, char mark)
 	struct span line;
 	while (span_next_line(&text, &line)) {
 		fprintf(stderr, "%c ", mark);
-		table_clean(stderr, line.at, line.len);
+		listing_clean(stderr, line.at, line.len);
 		fputc('\n', stderr);
 	}
 }
 
-/* A URL as a person types it, or before one origin (not NULL) a path of it. NULL: neither. */
+/* A URL as a person types it; with --origin (not NULL) also a path. NULL: neither. */
 static char *read_url(const char *origin, const char *scheme, const char *text)
 {
 	char *joined = NULL;
@@ -129,7 +129,7 @@ static char *read_url(const char *origin, const char *scheme, const char *text)
 	return url;
 }
 
-/* The request target that means the URL: before one origin a path of it. NULL: it is no URL of that. */
+/* The request target of the URL; with --origin its path. NULL: it is not a URL of that origin. */
 static const char *target_of(const struct context *s, const char *url)
 {
 	size_t n = s->origin != NULL ? strlen(s->origin) : 0;
@@ -228,10 +228,9 @@ static int sink_end(struct sink *s, struct span trailers)
 	(void)trailers;
 	struct get *g = of(s);
 	show_progress(g, true);
-	if (g->own || g->drop || g->no_body || g->status / 100 != 2) /* nothing came for the file, or it is written
-									already */
+	if (g->own || g->drop || g->no_body || g->status / 100 != 2)
 		return 0;
-	return write_body(g, "", 0); /* an empty body is an empty file */
+	return write_body(g, "", 0); /* an empty body makes an empty file */
 }
 
 static void sink_cut(struct sink *s)
@@ -262,7 +261,7 @@ static void sink_go_on(struct sink *s)
 
 /* --- one request --- */
 
-/* What tells who asks: for the origin it was typed for, and not for where that one sends us. */
+/* Fields that identify the user. They are for the origin of the command line, not for one that it redirects to. */
 static bool is_secret(const char *line)
 {
 	static const char *const names[] = {"Authorization:", "Cookie:", "Proxy-Authorization:"};
@@ -298,12 +297,12 @@ static int write_request(
 	return out->failed ? -1 : 0;
 }
 
-/* Returns curl's number; a redirect to follow is left in g->location. */
+/* Returns the exit status. g->location: a redirect to follow. */
 static int get_one(struct context *context, struct get *g, const char *asked, const char *url)
 {
 	struct buf text;
 	struct head head;
-	struct fault fault = {0, "its request cannot be written"};
+	struct fault fault = {0, "the request cannot be written"};
 	struct exchange x = {.context = context, .request = &head, .sink = &g->sink, .now = (int64_t)time(NULL)};
 	buf_init(&text, BUF_HEAD);
 	message_init(&head);
@@ -312,7 +311,7 @@ static int get_one(struct context *context, struct get *g, const char *asked, co
 	int code = 2;
 	const char *target = target_of(context, url);
 	if (target == NULL) {
-		log_say("get: %s: not of the origin %s (--origin)", url, context->origin);
+		log_say("get: %s: not a URL of the origin %s (leave out --origin)", url, context->origin);
 		code = CURL_URL;
 		goto out;
 	}
@@ -329,9 +328,9 @@ static int get_one(struct context *context, struct get *g, const char *asked, co
 	dispatch_route(&x);
 	code = g->code != 0 ? g->code : x.outcome != ENGINE_OK ? (x.curl_code != 0 ? x.curl_code : 7) : 0;
 	if (code == 0 && g->own)
-		code = CURL_HTTP; /* 504: neither stored nor to be asked for */
+		code = CURL_HTTP; /* 504: not stored, and the origin must not be contacted */
 	if (code == CURL_TIMEOUT && x.outcome == ENGINE_OK && !conf_flag(g->conf, "silent"))
-		log_say("get: %s: not done within --max-time", url);
+		log_say("get: %s: stopped after --max-time", url);
 	key_fini(&x.target);
 out:
 	message_fini(&head);
@@ -390,12 +389,12 @@ int verb_get(int argc, char **argv)
 	buf_init(&why, BUF_LINE);
 	signal(SIGPIPE, SIG_IGN);
 	if (conf_operands(conf) != 1) {
-		log_say("get: one URL is wanted (see `curlew get --help`)");
-	} else if (!fields_check(conf, "get")) {
+		log_say("get: one URL is needed (see `curlew get --help`)");
+	} else if (!header_option_check(conf, "get")) {
 		status = 2;
 	} else if ((url = read_url(
 			conf_text(conf, "origin"), conf_text(conf, "default-scheme"), conf_operand(conf, 0))) == NULL) {
-		log_say("get: '%s' is no http or https URL", conf_operand(conf, 0));
+		log_say("get: '%s' is not an http or https URL", conf_operand(conf, 0));
 		status = CURL_URL;
 	} else if ((status = context_open(&context, conf, &why)) != 0) {
 		log_say("%s", buf_str(&why));

@@ -1,4 +1,4 @@
-#include "verbs/fields.h"
+#include "verbs/header_option.h"
 
 #include "base/log.h"
 #include "http/message.h"
@@ -6,14 +6,14 @@
 #include <string.h>
 #include <strings.h>
 
-/* Fields that the URL or the message decides (RFC 9110 7.2, RFC 9112 6), and why. */
+/* Fields that -H must not set (RFC 9110 7.2, RFC 9112 6), and why. */
 static const struct {
 	const char *name, *why;
 } decided[] = {
-    {"Host", "the URL says which host is asked (give another URL)"},
+    {"Host", "the URL decides the host (give another URL)"},
     {"Content-Length", "the request has no body (leave it out)"},
     {"Transfer-Encoding", "the request has no body (leave it out)"},
-    {"Upgrade", "the connection stays with HTTP (leave it out)"},
+    {"Upgrade", "curlew does not change the protocol (leave it out)"},
 };
 
 static bool is_value(const char *text)
@@ -24,7 +24,7 @@ static bool is_value(const char *text)
 	return true;
 }
 
-bool fields_check(const struct conf *conf, const char *verb)
+bool header_option_check(const struct conf *conf, const char *verb)
 {
 	for (size_t i = 0; conf_item(conf, "header", i) != NULL; i++) {
 		const char *line = conf_item(conf, "header", i);

@@ -1,4 +1,4 @@
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 
 #include "base/printable.h"
 #include "index/column.h"
@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum table_style table_style_for(bool json)
+enum listing_style listing_style_for(bool json)
 {
-	return json ? TABLE_JSON : isatty(STDOUT_FILENO) ? TABLE_PEOPLE : TABLE_PLAIN;
+	return json ? LISTING_JSON : isatty(STDOUT_FILENO) ? LISTING_PEOPLE : LISTING_PLAIN;
 }
 
 /* --- values for people --- */
@@ -58,7 +58,7 @@ static void add_time(struct buf *out, int64_t at)
 		buf_addf(out, "%" PRId64, at);
 }
 
-void table_humane(struct buf *out, enum table_kind kind, const char *text)
+void listing_format(struct buf *out, enum listing_kind kind, const char *text)
 {
 	if (text == NULL) {
 		buf_adds(out, "-");
@@ -66,28 +66,28 @@ void table_humane(struct buf *out, enum table_kind kind, const char *text)
 	}
 	int64_t n = strtoll(text, NULL, 10);
 	switch (kind) {
-	case TABLE_BYTES:
+	case LISTING_BYTES:
 		add_bytes(out, n);
 		break;
-	case TABLE_SPAN:
+	case LISTING_SPAN:
 		add_span(out, n);
 		break;
-	case TABLE_TIME:
+	case LISTING_TIME:
 		add_time(out, n);
 		break;
-	case TABLE_FLAG:
+	case LISTING_FLAG:
 		buf_adds(out, n != 0 ? "yes" : "no");
 		break;
-	case TABLE_TEXT:
-	case TABLE_NUMBER:
-	case TABLE_STATE:
-	case TABLE_TITLE:
+	case LISTING_TEXT:
+	case LISTING_NUMBER:
+	case LISTING_STATE:
+	case LISTING_TITLE:
 		buf_adds(out, text);
 		break;
 	}
 }
 
-void table_clean(FILE *out, const char *text, size_t n)
+void listing_clean(FILE *out, const char *text, size_t n)
 {
 	for (size_t i = 0, bytes; i < n; i += bytes) {
 		unsigned char c = (unsigned char)text[i];
@@ -103,31 +103,31 @@ void table_clean(FILE *out, const char *text, size_t n)
 }
 
 /* As an SGR sequence (ECMA-48 8.3.117); "" where none is wanted. */
-static const char *colour_of(enum table_kind kind, const char *text)
+static const char *colour_of(enum listing_kind kind, const char *text)
 {
 	const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
 	if ((no_color != NULL && no_color[0] != '\0') || terminal == NULL || strcmp(terminal, "dumb") == 0)
 		return "";
-	if (kind == TABLE_TITLE)
+	if (kind == LISTING_TITLE)
 		return "\033[1m";
-	if (kind != TABLE_STATE)
+	if (kind != LISTING_STATE)
 		return "";
 	return strcmp(text, "fresh") == 0 ? "\033[32m" : strcmp(text, "stale") == 0 ? "\033[31m" : "\033[33m";
 }
 
-void table_put(FILE *out, enum table_kind kind, const char *text)
+void listing_put(FILE *out, enum listing_kind kind, const char *text)
 {
 	const char *colour = colour_of(kind, text);
 	fputs(colour, out);
-	table_clean(out, text, strlen(text));
+	listing_clean(out, text, strlen(text));
 	if (colour[0] != '\0')
 		fputs("\033[m", out);
 }
 
-void table_put_name(FILE *out, const char *name, int width)
+void listing_put_name(FILE *out, const char *name, int width)
 {
 	int n = (int)strlen(name);
-	table_put(out, TABLE_TITLE, name);
+	listing_put(out, LISTING_TITLE, name);
 	fprintf(out, "%*s", n < width ? width - n : 1, "");
 }
 
@@ -171,7 +171,7 @@ static void json_text(FILE *out, const char *text)
 	putc('"', out);
 }
 
-void table_json(FILE *out, const struct index_column *c)
+void listing_json(FILE *out, const struct index_column *c)
 {
 	bool infinite = c->text != NULL && c->is_number && c->text[strcspn(c->text, "0123456789")] == '\0'; /* Inf,
 													       -Inf:
@@ -185,30 +185,30 @@ void table_json(FILE *out, const struct index_column *c)
 		json_text(out, c->text);
 }
 
-void table_json_object(FILE *out, const struct index_column *columns, size_t count)
+void listing_json_object(FILE *out, const struct index_column *columns, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		fputs(i == 0 ? "{" : ", ", out);
 		json_text(out, columns[i].name);
 		fputs(": ", out);
-		table_json(out, &columns[i]);
+		listing_json(out, &columns[i]);
 	}
 	putc('}', out);
 }
 
 /* --- rows --- */
 
-void table_begin(
-    struct table *t, FILE *out, enum table_style style, const struct table_column *columns, size_t column_count)
+void listing_begin(
+    struct listing *t, FILE *out, enum listing_style style, const struct listing_column *columns, size_t column_count)
 {
-	*t = (struct table){.out = out, .style = style, .columns = columns, .column_count = column_count};
-	if (style == TABLE_JSON)
+	*t = (struct listing){.out = out, .style = style, .columns = columns, .column_count = column_count};
+	if (style == LISTING_JSON)
 		putc('[', out);
 }
 
-static bool to_the_right(enum table_kind kind)
+static bool to_the_right(enum listing_kind kind)
 {
-	return kind == TABLE_NUMBER || kind == TABLE_BYTES || kind == TABLE_SPAN;
+	return kind == LISTING_NUMBER || kind == LISTING_BYTES || kind == LISTING_SPAN;
 }
 
 /* Characters, as far as each takes one column. */
@@ -220,50 +220,50 @@ static int width_of(const char *text)
 	return n;
 }
 
-static void put_padded(struct table *t, size_t i, enum table_kind kind, const char *text)
+static void put_padded(struct listing *t, size_t i, enum listing_kind kind, const char *text)
 {
 	bool last = i + 1 == t->column_count;
 	int n = width_of(text), width = last ? 0 : t->columns[i].width;
 	bool right = to_the_right(t->columns[i].kind);
 	if (right && n < width)
 		fprintf(t->out, "%*s", width - n, "");
-	table_put(t->out, kind, text);
+	listing_put(t->out, kind, text);
 	if (!right && n < width)
 		fprintf(t->out, "%*s", width - n, "");
 	fputs(last ? "\n" : "  ", t->out);
 }
 
-static void people_row(struct table *t, const struct index_column *columns, size_t count)
+static void people_row(struct listing *t, const struct index_column *columns, size_t count)
 {
 	if (t->rows == 0)
 		for (size_t i = 0; i < count; i++)
-			put_padded(t, i, TABLE_TITLE, t->columns[i].title);
+			put_padded(t, i, LISTING_TITLE, t->columns[i].title);
 	for (size_t i = 0; i < count; i++) {
 		struct buf text;
 		buf_init(&text, BUF_PAGE);
-		table_humane(&text, t->columns[i].kind, columns[i].text);
+		listing_format(&text, t->columns[i].kind, columns[i].text);
 		put_padded(t, i, t->columns[i].kind, buf_str(&text));
 		buf_fini(&text);
 	}
 }
 
-int table_row(void *table, const struct index_column *columns, size_t count)
+int listing_row(void *table, const struct index_column *columns, size_t count)
 {
-	struct table *t = table;
+	struct listing *t = table;
 	if (count > t->column_count)
 		count = t->column_count;
 	switch (t->style) {
-	case TABLE_JSON:
+	case LISTING_JSON:
 		fputs(t->rows > 0 ? ",\n " : "", t->out);
-		table_json_object(t->out, columns, count);
+		listing_json_object(t->out, columns, count);
 		break;
-	case TABLE_PEOPLE:
+	case LISTING_PEOPLE:
 		people_row(t, columns, count);
 		break;
-	case TABLE_PLAIN:
+	case LISTING_PLAIN:
 		for (size_t i = 0; i < count; i++) {
 			if (columns[i].text != NULL)
-				table_clean(t->out, columns[i].text, strlen(columns[i].text));
+				listing_clean(t->out, columns[i].text, strlen(columns[i].text));
 			putc(i + 1 < count ? '\t' : '\n', t->out);
 		}
 		break;
@@ -272,9 +272,9 @@ int table_row(void *table, const struct index_column *columns, size_t count)
 	return 0;
 }
 
-long table_end(struct table *t)
+long listing_end(struct listing *t)
 {
-	if (t->style == TABLE_JSON)
+	if (t->style == LISTING_JSON)
 		fputs("]\n", t->out);
 	return t->rows;
 }

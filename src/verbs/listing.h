@@ -1,12 +1,13 @@
 /*
- * table: rows of a question, written for people (on a terminal), for programs (in a pipe: one row a line, values parted
- * by tabs, never changing with the width of anything), or as JSON.
+ * listing: prints the rows of a query: aligned on a terminal; in a pipe as one line for each row, with tabs between the
+ * values; or as JSON.
  *
- * Rows are written as they come, however many there are. What a column holds decides how it is written for people only:
- * programs and JSON get what the index holds. Control characters never reach a terminal, nor tabs and newlines a pipe.
+ * Rows are printed as they arrive, and none is kept. For people, a value is formatted by the kind of its column.
+ * Programs get the value that the index holds. No control character is written to a terminal, and no tab or newline
+ * inside a value to a pipe.
  */
-#ifndef CURLEW_VERBS_TABLES_H
-#define CURLEW_VERBS_TABLES_H
+#ifndef CURLEW_VERBS_LISTING_H
+#define CURLEW_VERBS_LISTING_H
 
 #include "index/column.h"
 #include "store/store.h"
@@ -14,53 +15,54 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum table_kind {
-	TABLE_TEXT,
-	TABLE_NUMBER,
-	TABLE_BYTES, /* 1.2 GiB */
-	TABLE_SPAN,  /* seconds: 3 days */
-	TABLE_TIME,  /* Unix seconds: 2026-11-23 11:35:00, local time */
-	TABLE_FLAG,  /* 0 or 1: no, yes */
-	TABLE_STATE, /* fresh, or some kind of stale */
-	TABLE_TITLE  /* of a column or a value */
+enum listing_kind {
+	LISTING_TEXT,
+	LISTING_NUMBER,
+	LISTING_BYTES, /* 1.2 GiB */
+	LISTING_SPAN,  /* seconds: 3 days */
+	LISTING_TIME,  /* Unix seconds: 2026-11-23 11:35:00, local time */
+	LISTING_FLAG,  /* 0 or 1: no, yes */
+	LISTING_STATE, /* fresh, or a kind of stale */
+	LISTING_TITLE  /* the name of a column or of a value */
 };
 
-enum table_style { TABLE_PEOPLE, TABLE_PLAIN, TABLE_JSON };
+enum listing_style { LISTING_PEOPLE, LISTING_PLAIN, LISTING_JSON };
 
-struct table_column {
+struct listing_column {
 	const char *title; /* for people */
-	enum table_kind kind;
+	enum listing_kind kind;
 	int width; /* for people; the last column has none */
 };
 
-struct table {
+struct listing {
 	FILE *out;
-	enum table_style style;
-	const struct table_column *columns;
+	enum listing_style style;
+	const struct listing_column *columns;
 	size_t column_count;
 	long rows;
 };
 
-/* JSON when asked for, else by whether standard output is a terminal. */
-enum table_style table_style_for(bool json);
+/* LISTING_JSON for --json; otherwise PEOPLE on a terminal and PLAIN elsewhere. */
+enum listing_style listing_style_for(bool json);
 
-void table_begin(struct table *, FILE *out, enum table_style, const struct table_column *, size_t column_count);
-/* For index_query(), with the table as ctx. Always 0. */
-int table_row(void *table, const struct index_column *, size_t count);
-/* Writes what is still to be written; the number of rows. */
-long table_end(struct table *);
+void listing_begin(struct listing *, FILE *out, enum listing_style, const struct listing_column *, size_t column_count);
+/* A callback for index_query(), whose ctx is the listing. Returns 0. */
+int listing_row(void *listing, const struct index_column *, size_t count);
+/* Ends the JSON array. Returns the number of rows. */
+long listing_end(struct listing *);
 
-/* One value as it reads best, and as JSON. */
-void table_humane(struct buf *out, enum table_kind, const char *text);
-void table_json(FILE *out, const struct index_column *);
+/* Appends one value, formatted for people. text: NULL becomes "-". */
+void listing_format(struct buf *out, enum listing_kind, const char *text);
+/* One value as JSON. */
+void listing_json(FILE *out, const struct index_column *);
 /* One row as a JSON object. */
-void table_json_object(FILE *out, const struct index_column *, size_t count);
-/* A value for people, as table_humane() made it: without control characters, and coloured unless NO_COLOR or a dumb
- * terminal says no. */
-void table_put(FILE *out, enum table_kind, const char *text);
-/* The name of a value for people, before it, width columns wide. */
-void table_put_name(FILE *out, const char *name, int width);
-/* A text without control characters. */
-void table_clean(FILE *out, const char *text, size_t n);
+void listing_json_object(FILE *out, const struct index_column *, size_t count);
+/* Prints a value that listing_format() made, without control characters. Titles and states have a colour, unless
+ * NO_COLOR is set or the terminal is dumb. */
+void listing_put(FILE *out, enum listing_kind, const char *text);
+/* Prints the name of a value, padded to `width` columns. */
+void listing_put_name(FILE *out, const char *name, int width);
+/* Prints n bytes of text without control characters. */
+void listing_clean(FILE *out, const char *text, size_t n);
 
 #endif

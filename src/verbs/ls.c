@@ -4,24 +4,24 @@
 #include "base/log.h"
 #include "index/query.h"
 #include "verbs/filter.h"
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* What a pipe gets are these columns in this order; new ones may only come before the URL, which is always last. */
-static const struct table_column columns[] = {
-    {"STATE", TABLE_STATE, 13},
-    {"STATUS", TABLE_NUMBER, 6},
-    {"SIZE", TABLE_BYTES, 10},
-    {"AGE", TABLE_SPAN, 9},
-    {"HITS", TABLE_NUMBER, 6},
-    {"PIN", TABLE_FLAG, 3},
-    {"TAG", TABLE_TEXT, 8},
-    {"URL", TABLE_TEXT, 0},
+/* A pipe gets these columns in this order. The URL stays last; a new column may only be added before it. */
+static const struct listing_column columns[] = {
+    {"STATE", LISTING_STATE, 13},
+    {"STATUS", LISTING_NUMBER, 6},
+    {"SIZE", LISTING_BYTES, 10},
+    {"AGE", LISTING_SPAN, 9},
+    {"HITS", LISTING_NUMBER, 6},
+    {"PIN", LISTING_FLAG, 3},
+    {"TAG", LISTING_TEXT, 8},
+    {"URL", LISTING_TEXT, 0},
 };
 
-#define QUESTION                                                                                                       \
+#define QUERY                                                                                                          \
 	"SELECT ruled.state AS state, status, body_bytes, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, " \
 	"hits, ruled.pinned AS pinned, "                                                                               \
 	"ruled.tag AS tag, url " FILTER_FROM
@@ -47,24 +47,25 @@ static const char *find_order(const char *key)
 
 static int list(const struct conf *conf, const struct filter *s, const char *order)
 {
-	struct table t;
+	struct listing t;
 	struct buf why, sql;
 	buf_init(&why, BUF_LINE);
 	buf_init(&sql, BUF_PAGE);
-	buf_addf(&sql, QUESTION "%s ORDER BY %s", buf_str(&s->where), order);
-	table_begin(&t, stdout, table_style_for(conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
-	int rc = index_query(conf_cache_dir(conf), buf_str(&sql), s->params, s->param_count, table_row, &t, &why);
-	long rows = table_end(&t);
+	buf_addf(&sql, QUERY "%s ORDER BY %s", buf_str(&s->where), order);
+	listing_begin(
+	    &t, stdout, listing_style_for(conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
+	int rc = index_query(conf_cache_dir(conf), buf_str(&sql), s->params, s->param_count, listing_row, &t, &why);
+	long rows = listing_end(&t);
 	if (rc != 0)
 		log_say("ls: %s", buf_str(&why));
 	else if (rows == 0 && s->where.len == 0)
 		log_say("ls: nothing is stored in %s", conf_cache_dir(conf));
 	else if (rows == 0)
 		log_say("ls: nothing stored matches%s%s", buf_str(&s->words),
-		    strchr(buf_str(&s->words), '*') != NULL ? " (a glob is matched with the whole URL: '*word*')" : "");
+		    strchr(buf_str(&s->words), '*') != NULL ? " (a GLOB matches the whole URL: '*word*')" : "");
 	buf_fini(&sql);
 	buf_fini(&why);
-	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;
+	return rc != 0 ? VERB_ERROR : rows == 0 ? VERB_NOTHING : VERB_DONE;
 }
 
 int verb_ls(int argc, char **argv)
@@ -78,7 +79,7 @@ int verb_ls(int argc, char **argv)
 	status = VERB_USAGE;
 	if (filter_make(&s, conf, "ls") == 0) {
 		if (order == NULL)
-			log_say("ls: --sort %s: not a key (give url, host, size, age, hits or used)",
+			log_say("ls: --sort %s: not understood (give url, host, size, age, hits or used)",
 			    conf_text(conf, "sort"));
 		else
 			status = list(conf, &s, order);

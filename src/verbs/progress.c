@@ -1,6 +1,6 @@
 #include "verbs/progress.h"
 
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ static void write_bytes(char out[24], int64_t bytes)
 	struct buf text;
 	buf_init(&text, BUF_LINE);
 	snprintf(number, sizeof number, "%" PRId64, bytes);
-	table_humane(&text, TABLE_BYTES, number);
+	listing_format(&text, LISTING_BYTES, number);
 	snprintf(out, 24, "%s", buf_str(&text));
 	buf_fini(&text);
 }

@@ -1,4 +1,4 @@
-/* purge, pin and unpin: one statement for each row that is meant. */
+/* purge, pin and unpin: one statement for each selected row. */
 #include "verbs/verbs.h"
 
 #include "base/conf.h"
@@ -6,7 +6,7 @@
 #include "index/edit.h"
 #include "index/query.h"
 #include "verbs/filter.h"
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,18 +14,19 @@
 #include <string.h>
 #include <unistd.h>
 
-struct deed {
+struct action {
 	const char *verb;
 	const char *sql;
 	const char *done, *would; /* "removed", "would be removed" */
 	bool purges;
 };
 
-static const struct deed purge = {"purge", "DELETE FROM entry WHERE id = ?1", "removed", "would be removed", true};
-static const struct deed soft = {
+static const struct action purge = {"purge", "DELETE FROM entry WHERE id = ?1", "removed", "would be removed", true};
+static const struct action soft = {
     "purge", "UPDATE entry SET fresh_until = 0 WHERE id = ?1", "made stale", "would be made stale", false};
-static const struct deed pin = {"pin", "UPDATE entry SET pinned = 1 WHERE id = ?1", "pinned", "would be pinned", false};
-static const struct deed unpin = {
+static const struct action pin = {
+    "pin", "UPDATE entry SET pinned = 1 WHERE id = ?1", "pinned", "would be pinned", false};
+static const struct action unpin = {
     "unpin", "UPDATE entry SET pinned = 0 WHERE id = ?1", "unpinned", "would be unpinned", false};
 
 static void show_progress(void *ctx, size_t done, size_t count)
@@ -36,10 +37,10 @@ static void show_progress(void *ctx, size_t done, size_t count)
 		fputs("\r\033[K", stderr);
 }
 
-/* What is on its way, and parts, are known by the GLOBs and the host alone; age and size of what comes are not. Before
- * rows are selected: what lands earlier is selected then, what lands later is refused, and nothing slips in between
- * (invariant 8). */
-static int forbid_landing(const char *dir, const struct filter *s, struct buf *why)
+/* A row of the table purge keeps fetches in progress from being stored. It has only GLOBs and a host, because the age
+ * and size of their responses are not known yet. It is written before rows are selected: a response stored earlier is
+ * selected, and one stored later is refused, so none is missed (invariant 8). */
+static int forbid_storing(const char *dir, const struct filter *s, struct buf *why)
 {
 	int rc = 0;
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
@@ -62,7 +63,7 @@ static int add_parts(void *ctx, const struct index_column *c, size_t count)
 	return 0;
 }
 
-/* Pieces of bodies, of which no row may stand in entry, are found by URL and host alone. */
+/* Parts of bodies may have no row in entry, so they are selected by URL and host alone. */
 static int purge_parts(const char *dir, const struct filter *s, bool dry, struct parts *parts, struct buf *why)
 {
 #define MATCHES                                                                                                        \
@@ -82,25 +83,25 @@ static int purge_parts(const char *dir, const struct filter *s, bool dry, struct
 #undef MATCHES
 }
 
-static void report(const struct deed *deed, bool dry, bool json, int64_t rows, int64_t bytes)
+static void report(const struct action *action, bool dry, bool json, int64_t rows, int64_t bytes)
 {
 	struct buf size;
 	char text[32];
 	buf_init(&size, BUF_LINE);
 	snprintf(text, sizeof text, "%" PRId64, bytes);
-	table_humane(&size, TABLE_BYTES, text);
+	listing_format(&size, LISTING_BYTES, text);
 	if (json)
 		printf("{\"rows\": %" PRId64 ", \"bytes\": %" PRId64 ", \"dry_run\": %s}\n", rows, bytes,
 		    dry ? "true" : "false");
 	else if (isatty(STDOUT_FILENO))
 		printf("%" PRId64 " %s %s, %s\n", rows, rows == 1 ? "response" : "responses",
-		    dry ? deed->would : deed->done, buf_str(&size));
+		    dry ? action->would : action->done, buf_str(&size));
 	else
-		printf("%s\t%" PRId64 "\t%" PRId64 "\n", dry ? deed->would : deed->done, rows, bytes);
+		printf("%s\t%" PRId64 "\t%" PRId64 "\n", dry ? action->would : action->done, rows, bytes);
 	buf_fini(&size);
 }
 
-static int do_it(const struct deed *deed, const struct conf *conf, const struct filter *s)
+static int apply(const struct action *action, const struct conf *conf, const struct filter *s)
 {
 	const char *dir = conf_cache_dir(conf);
 	bool dry = conf_flag(conf, "dry-run");
@@ -109,28 +110,28 @@ static int do_it(const struct deed *deed, const struct conf *conf, const struct 
 	int64_t changed = 0;
 	buf_init(&why, BUF_LINE);
 	struct parts parts = {0, 0};
-	int rc = deed->purges && !dry ? forbid_landing(dir, s, &why) : 0;
-	if (rc == 0 && deed->purges)
+	int rc = action->purges && !dry ? forbid_storing(dir, s, &why) : 0;
+	if (rc == 0 && action->purges)
 		rc = purge_parts(dir, s, dry, &parts, &why);
 	if (rc == 0)
 		rc = filter_ids(s, dir, &rows, &why);
 	if (rc == 0 && rows.count > 0 && !dry)
-		rc = index_change_each(dir, deed->sql, rows.ids, rows.count,
+		rc = index_change_each(dir, action->sql, rows.ids, rows.count,
 		    isatty(STDERR_FILENO) && rows.count > 10000 ? show_progress : NULL, NULL, &changed, &why);
 	if (rc != 0)
-		log_say("%s: %s", deed->verb, buf_str(&why));
+		log_say("%s: %s", action->verb, buf_str(&why));
 	else if (rows.count == 0 && parts.count == 0)
-		log_say("%s: nothing stored matches%s%s", deed->verb, buf_str(&s->words),
-		    strchr(buf_str(&s->words), '*') != NULL ? " (a glob is matched with the whole URL: '*word*')" : "");
+		log_say("%s: nothing stored matches%s%s", action->verb, buf_str(&s->words),
+		    strchr(buf_str(&s->words), '*') != NULL ? " (a GLOB matches the whole URL: '*word*')" : "");
 	if (rc == 0 && (conf_flag(conf, "json") || rows.count > 0 || parts.count > 0))
-		report(deed, dry, conf_flag(conf, "json"), (dry ? (int64_t)rows.count : changed) + parts.count,
+		report(action, dry, conf_flag(conf, "json"), (dry ? (int64_t)rows.count : changed) + parts.count,
 		    rows.bytes + parts.bytes);
 	free(rows.ids);
 	buf_fini(&why);
-	return rc != 0 ? VERB_TROUBLE : rows.count == 0 && parts.count == 0 ? VERB_NOTHING : VERB_DONE;
+	return rc != 0 ? VERB_ERROR : rows.count == 0 && parts.count == 0 ? VERB_NOTHING : VERB_DONE;
 }
 
-static int run(enum conf_verb verb, const struct deed *deed, int argc, char **argv)
+static int run(enum conf_verb verb, const struct action *action, int argc, char **argv)
 {
 	int status;
 	struct conf *conf = conf_parse(verb, argc, argv, &status);
@@ -138,13 +139,14 @@ static int run(enum conf_verb verb, const struct deed *deed, int argc, char **ar
 		return status;
 	struct filter s;
 	if (verb == CONF_PURGE && conf_flag(conf, "soft"))
-		deed = &soft;
+		action = &soft;
 	status = VERB_USAGE;
-	if (filter_make(&s, conf, deed->verb) == 0) {
+	if (filter_make(&s, conf, action->verb) == 0) {
 		if (s.where.len == 0)
-			log_say("%s: what? (give a URL, a GLOB, or options; '*' means everything)", deed->verb);
+			log_say("%s: nothing is selected (give a URL, a GLOB, or options; '*' selects everything)",
+			    action->verb);
 		else
-			status = do_it(deed, conf, &s);
+			status = apply(action, conf, &s);
 	}
 	filter_free(&s);
 	conf_free(conf);

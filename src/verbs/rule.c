@@ -1,4 +1,4 @@
-/* curlew rule: the table rule without SQL. Names and values are those of its columns. */
+/* curlew rule: the table rule without SQL. Columns have the same names and values as in the table. */
 #include "verbs/verbs.h"
 
 #include "base/conf.h"
@@ -10,7 +10,7 @@
 #include "index/query.h"
 #include "store/store.h"
 #include "verbs/filter.h"
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -20,10 +20,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct table_column columns[] = {{"ID", TABLE_NUMBER, 4}, {"PRIO", TABLE_NUMBER, 4},
-    {"SAYS", TABLE_TEXT, 48}, {"NOTE", TABLE_TEXT, 20}, {"GLOB", TABLE_TEXT, 0}};
+static const struct listing_column columns[] = {{"ID", LISTING_NUMBER, 4}, {"PRIO", LISTING_NUMBER, 4},
+    {"SAYS", LISTING_TEXT, 48}, {"NOTE", LISTING_TEXT, 20}, {"GLOB", LISTING_TEXT, 0}};
 
-/* All that a rule says, in the words it is added with. */
+/* The columns of a rule, in the form that `rule add` takes. */
 #define SAYS                                                                                                           \
 	"trim(iif(fresh_for_s IS NULL, '', ' fresh_for_s=' || fresh_for_s) || iif(store IS NULL, '', ' store=' || "    \
 	"store) || "                                                                                                   \
@@ -36,30 +36,31 @@ static const struct table_column columns[] = {{"ID", TABLE_NUMBER, 4}, {"PRIO", 
 	"NULL, '', ' tag=' || tag)) AS says"
 #define SHOWN "id, priority, " SAYS ", note, url_glob"
 
-static void table_start(struct table *t, const struct conf *conf)
+static void listing_start(struct listing *t, const struct conf *conf)
 {
-	table_begin(t, stdout, table_style_for(conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
+	listing_begin(
+	    t, stdout, listing_style_for(conf_flag(conf, "json")), columns, sizeof columns / sizeof columns[0]);
 }
 
 static int list(const struct conf *conf)
 {
-	struct table t;
+	struct listing t;
 	struct buf why;
 	if (conf_operands(conf) > 1) {
-		log_say("rule: ls: %s: no operands are wanted", conf_operand(conf, 1));
+		log_say("rule: ls: %s: not expected (see `curlew rule --help`)", conf_operand(conf, 1));
 		return VERB_USAGE;
 	}
 	buf_init(&why, BUF_LINE);
-	table_start(&t, conf);
+	listing_start(&t, conf);
 	int rc = index_query(conf_cache_dir(conf), "SELECT " SHOWN " FROM rule ORDER BY priority DESC, id", NULL, 0,
-	    table_row, &t, &why);
-	long rows = table_end(&t);
+	    listing_row, &t, &why);
+	long rows = listing_end(&t);
 	if (rc != 0)
 		log_say("rule: %s", buf_str(&why));
 	else if (rows == 0)
-		log_say("rule: there are no rules (curlew rule add GLOB COLUMN=VALUE... adds one)");
+		log_say("rule: there are no rules (add one: curlew rule add GLOB COLUMN=VALUE...)");
 	buf_fini(&why);
-	return rc != 0 ? VERB_TROUBLE : rows == 0 ? VERB_NOTHING : VERB_DONE;
+	return rc != 0 ? VERB_ERROR : rows == 0 ? VERB_NOTHING : VERB_DONE;
 }
 
 /* --- add --- */
@@ -80,8 +81,7 @@ static const struct column *find_column(const char *name, size_t n)
 	return NULL;
 }
 
-/* A whole number, or, where seconds are wanted, a time with its unit. Whether it makes sense is for the checks of the
- * table to say. */
+/* A whole number; seconds: also a time with a unit. The checks of the table decide whether the number is possible. */
 static bool read_number(const char *text, bool seconds, int64_t *n)
 {
 	char *end;
@@ -96,7 +96,7 @@ static bool read_number(const char *text, bool seconds, int64_t *n)
 	return true;
 }
 
-/* The value as the column takes it, the caller's. NULL: it has another form (said). */
+/* The value for the column; the caller frees it. NULL: its form is wrong (reported). */
 static char *make_value(const struct column *c, const char *text)
 {
 	static const char *const forms[] = {[WHOLE] = "a whole number: 10",
@@ -124,7 +124,7 @@ static int note_row(void *found, const struct index_column *c, size_t count)
 	return 0;
 }
 
-/* A URL pasted from `curlew ls` means itself, whatever brackets are in it. */
+/* A URL pasted from `curlew ls` names itself, whatever brackets it has. */
 static bool is_stored(const struct conf *conf, const char *url)
 {
 	bool found = false;
@@ -137,7 +137,7 @@ static bool is_stored(const struct conf *conf, const char *url)
 	return found;
 }
 
-/* A URL as the glob that matches its normal URL alone; without a scheme it is for both. */
+/* A glob that matches only the normal URL of this URL; without a scheme it covers http and https. */
 static char *quote_url(const char *text)
 {
 	char *glob = NULL, *url = key_normalise(text, "http");
@@ -154,13 +154,13 @@ static char *quote_url(const char *text)
 	return glob;
 }
 
-/* What the column takes, the caller's; NULL: it would match nothing (reported). What has no * and no set is a URL, and
- * means itself alone. */
+/* The value of the column url_glob; the caller frees it. NULL: it can match no URL (reported). A text without * and
+ * without a set is a URL, and names only itself. */
 static char *make_glob(const struct conf *conf, const char *text)
 {
 	const char *why;
 	if (text[0] == '\0')
-		return strdup(text); /* the table says it better */
+		return strdup(text); /* the check of the table has a better message */
 	char *key = strchr(text, '*') == NULL ? key_of_url(text, "http") : NULL;
 	bool is_url = !glob_is_wild(text) || (key != NULL && is_stored(conf, key));
 	free(key);
@@ -172,8 +172,8 @@ static char *make_glob(const struct conf *conf, const char *text)
 	return glob;
 }
 
-/* "INSERT ..." of the operands, whose values are the caller's to free. The number of values, or -1 when they make no
- * sense (said). */
+/* "INSERT ..." of the operands; the caller frees the values. The number of values, or -1 when an operand is wrong
+ * (reported). */
 static int make_insert(const struct conf *conf, struct buf *sql, char *values[VALUES])
 {
 	const struct column *given[VALUES] = {NULL};
@@ -187,7 +187,7 @@ static int make_insert(const struct conf *conf, struct buf *sql, char *values[VA
 		for (int k = 1; k < count; k++)
 			again = again || given[k] == c;
 		if (c == NULL || again) {
-			log_say("rule: %s: %s (give COLUMN=VALUE; curlew rule --help names the columns)", operand,
+			log_say("rule: %s: %s (give COLUMN=VALUE; `curlew rule --help` lists the columns)", operand,
 			    c == NULL ? "not understood" : "the column is given twice");
 			return -1;
 		}
@@ -204,33 +204,33 @@ static int make_insert(const struct conf *conf, struct buf *sql, char *values[VA
 	return count;
 }
 
-/* In a pipe the rows themselves are the answer. */
-static void say_done(const struct conf *conf, const char *done)
+/* In a pipe, the rows on standard output say enough. */
+static void report_done(const struct conf *conf, const char *done)
 {
 	if (isatty(STDERR_FILENO))
 		log_say("rule: %s%s", conf_flag(conf, "dry-run") ? "would be " : "", done);
 }
 
-/* A dry run is the run itself, taken back: what the table's checks refuse is refused. */
-static int change(const struct conf *conf, const char *sql, const char *const *params, size_t count, struct table *t)
+/* A dry run is the same transaction, rolled back, so the checks of the table apply to it. */
+static int change(const struct conf *conf, const char *sql, const char *const *params, size_t count, struct listing *t)
 {
 	struct buf why;
 	buf_init(&why, BUF_LINE);
 	int rc = index_change_rows(
-	    conf_cache_dir(conf), sql, params, count, !conf_flag(conf, "dry-run"), table_row, t, &why);
+	    conf_cache_dir(conf), sql, params, count, !conf_flag(conf, "dry-run"), listing_row, t, &why);
 	if (rc != 0)
 		log_say("rule: %s", buf_str(&why));
 	buf_fini(&why);
-	return rc != 0 ? VERB_TROUBLE : VERB_DONE;
+	return rc != 0 ? VERB_ERROR : VERB_DONE;
 }
 
 static int add(const struct conf *conf)
 {
 	struct buf sql;
-	struct table t;
+	struct listing t;
 	char *values[VALUES] = {NULL};
 	if (conf_operands(conf) < 3) {
-		log_say("rule: add what? (curlew rule add GLOB COLUMN=VALUE...)");
+		log_say("rule: add: a GLOB and a column are needed (curlew rule add GLOB COLUMN=VALUE...)");
 		return VERB_USAGE;
 	}
 	buf_init(&sql, BUF_PAGE);
@@ -239,11 +239,11 @@ static int add(const struct conf *conf)
 		const char *params[VALUES];
 		for (int i = 0; i < count; i++)
 			params[i] = values[i];
-		table_start(&t, conf);
+		listing_start(&t, conf);
 		status = change(conf, buf_str(&sql), params, (size_t)count, &t);
-		table_end(&t);
+		listing_end(&t);
 		if (status == VERB_DONE)
-			say_done(conf, "added");
+			report_done(conf, "added");
 	}
 	for (int i = 0; i < VALUES; i++)
 		free(values[i]);
@@ -260,30 +260,30 @@ static bool is_id(const char *text)
 
 static int rm(const struct conf *conf)
 {
-	struct table t;
+	struct listing t;
 	if (conf_operands(conf) < 2) {
-		log_say("rule: rm which? (give IDs; curlew rule ls has them)");
+		log_say("rule: rm: an ID is needed (`curlew rule ls` lists them)");
 		return VERB_USAGE;
 	}
 	for (size_t i = 1; i < conf_operands(conf); i++)
 		if (!is_id(conf_operand(conf, i))) {
-			log_say("rule: %s: not an ID (curlew rule ls has them)", conf_operand(conf, i));
+			log_say("rule: %s: not an ID (`curlew rule ls` lists them)", conf_operand(conf, i));
 			return VERB_USAGE;
 		}
 	int status = VERB_DONE;
-	table_start(&t, conf);
-	for (size_t i = 1; i < conf_operands(conf) && status != VERB_TROUBLE; i++) {
+	listing_start(&t, conf);
+	for (size_t i = 1; i < conf_operands(conf) && status != VERB_ERROR; i++) {
 		const char *id = conf_operand(conf, i);
 		long before = t.rows;
 		int done = change(conf, "DELETE FROM rule WHERE id = CAST(?1 AS INTEGER) RETURNING " SHOWN, &id, 1, &t);
 		if (done == VERB_DONE && t.rows == before) {
-			log_say("rule: %s: no such rule (curlew rule ls)", id);
+			log_say("rule: %s: no such rule (`curlew rule ls` lists them)", id);
 			done = VERB_NOTHING;
 		}
 		status = done != VERB_DONE ? done : status;
 	}
-	if (table_end(&t) > 0)
-		say_done(conf, "removed");
+	if (listing_end(&t) > 0)
+		report_done(conf, "removed");
 	return status;
 }
 
@@ -293,27 +293,27 @@ static int keep_glob(void *ctx, const struct index_column *c, size_t count)
 	return 1;
 }
 
-/* The glob of a rule. NULL: there is none (said), or trouble, with why. */
+/* The glob of a rule. NULL: no such rule (reported), or an error, with why. */
 static char *find_glob(const struct conf *conf, const char *what, struct buf *why)
 {
 	char *glob = NULL;
 	int rc = index_query(conf_cache_dir(conf), "SELECT url_glob FROM rule WHERE id = CAST(?1 AS INTEGER)", &what, 1,
 	    keep_glob, &glob, why);
 	if (rc == 0 && glob == NULL)
-		log_say("rule: %s: no such rule (curlew rule ls)", what);
+		log_say("rule: %s: no such rule (`curlew rule ls` lists them)", what);
 	return glob;
 }
 
-/* Which stored URLs a rule, or one with such a glob, would touch. */
+/* Lists the stored URLs that a rule matches, or that a rule with this GLOB would match. */
 static int test(const struct conf *conf)
 {
-	static const struct table_column urls[] = {
-	    {"STATUS", TABLE_NUMBER, 6}, {"SIZE", TABLE_BYTES, 10}, {"URL", TABLE_TEXT, 0}};
-	struct table t;
+	static const struct listing_column urls[] = {
+	    {"STATUS", LISTING_NUMBER, 6}, {"SIZE", LISTING_BYTES, 10}, {"URL", LISTING_TEXT, 0}};
+	struct listing t;
 	struct buf why;
 	const char *what = conf_operand(conf, 1);
 	if (conf_operands(conf) != 2) {
-		log_say("rule: test what? (give the ID of a rule, or a GLOB)");
+		log_say("rule: test: one ID or GLOB is needed (`curlew rule ls` lists the IDs)");
 		return VERB_USAGE;
 	}
 	buf_init(&why, BUF_LINE);
@@ -321,17 +321,18 @@ static int test(const struct conf *conf)
 	const char *param = glob;
 	int rc = -1, status = is_id(what) ? VERB_NOTHING : VERB_USAGE;
 	if (glob != NULL) {
-		table_begin(&t, stdout, table_style_for(conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
+		listing_begin(
+		    &t, stdout, listing_style_for(conf_flag(conf, "json")), urls, sizeof urls / sizeof urls[0]);
 		rc = index_query(conf_cache_dir(conf),
 		    "SELECT status, body_bytes, url FROM entry WHERE coalesce(normal_url, url) GLOB ?1 ORDER BY url",
-		    &param, 1, table_row, &t, &why);
-		status = table_end(&t) > 0 ? VERB_DONE : VERB_NOTHING;
+		    &param, 1, listing_row, &t, &why);
+		status = listing_end(&t) > 0 ? VERB_DONE : VERB_NOTHING;
 	}
 	if (why.len > 0) {
 		log_say("rule: %s", buf_str(&why));
-		status = VERB_TROUBLE;
+		status = VERB_ERROR;
 	} else if (rc == 0 && status == VERB_NOTHING) {
-		log_say("rule: nothing stored matches %s (a glob is matched with the whole URL: '*word*')", glob);
+		log_say("rule: nothing stored matches %s (a GLOB matches the whole URL: '*word*')", glob);
 	}
 	buf_fini(&why);
 	free(glob);
@@ -343,18 +344,18 @@ int verb_rule(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const struct conf *);
-	} deeds[] = {{"ls", list}, {"add", add}, {"rm", rm}, {"test", test}};
+	} actions[] = {{"ls", list}, {"add", add}, {"rm", rm}, {"test", test}};
 	int status;
 	struct conf *conf = conf_parse(CONF_RULE, argc, argv, &status);
 	if (conf == NULL)
 		return status;
 	const char *what = conf_operands(conf) > 0 ? conf_operand(conf, 0) : "ls";
 	status = -1;
-	for (size_t i = 0; i < sizeof deeds / sizeof deeds[0]; i++)
-		if (strcmp(deeds[i].name, what) == 0)
-			status = deeds[i].run(conf);
+	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+		if (strcmp(actions[i].name, what) == 0)
+			status = actions[i].run(conf);
 	if (status < 0) {
-		log_say("rule: %s: not understood (ls, add, rm or test)", what);
+		log_say("rule: %s: not understood (give ls, add, rm or test)", what);
 		status = VERB_USAGE;
 	}
 	conf_free(conf);

@@ -4,45 +4,45 @@
 #include "base/log.h"
 #include "index/query.h"
 #include "verbs/filter.h"
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 #include "verbs/url_argument.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Each column with what it holds; headers, the last, is written line by line. */
+/* The columns of the query. headers, the last, is printed line by line. */
 static const struct {
 	const char *name;
-	enum table_kind kind;
+	enum listing_kind kind;
 } columns[] = {
-    {"url", TABLE_TEXT},
-    {"vary", TABLE_TEXT},
-    {"id", TABLE_NUMBER},
-    {"status", TABLE_NUMBER},
-    {"state", TABLE_STATE},
-    {"reason", TABLE_TEXT},
-    {"age_s", TABLE_SPAN},
-    {"fresh_for_s", TABLE_SPAN},
-    {"fetched_at", TABLE_TIME},
-    {"fresh_until", TABLE_TIME},
-    {"stale_until", TABLE_TIME},
-    {"used_at", TABLE_TIME},
-    {"hits", TABLE_NUMBER},
-    {"body_bytes", TABLE_BYTES},
-    {"body_file", TABLE_TEXT},
-    {"sha256", TABLE_TEXT},
-    {"etag", TABLE_TEXT},
-    {"last_modified", TABLE_TEXT},
-    {"pinned", TABLE_FLAG},
-    {"tag", TABLE_TEXT},
-    {"note", TABLE_TEXT},
-    {"rule_id", TABLE_NUMBER},
-    {"dns_ms", TABLE_NUMBER},
-    {"connect_ms", TABLE_NUMBER},
-    {"ttfb_ms", TABLE_NUMBER},
-    {"total_ms", TABLE_NUMBER},
-    {"headers", TABLE_TEXT},
+    {"url", LISTING_TEXT},
+    {"vary", LISTING_TEXT},
+    {"id", LISTING_NUMBER},
+    {"status", LISTING_NUMBER},
+    {"state", LISTING_STATE},
+    {"reason", LISTING_TEXT},
+    {"age_s", LISTING_SPAN},
+    {"fresh_for_s", LISTING_SPAN},
+    {"fetched_at", LISTING_TIME},
+    {"fresh_until", LISTING_TIME},
+    {"stale_until", LISTING_TIME},
+    {"used_at", LISTING_TIME},
+    {"hits", LISTING_NUMBER},
+    {"body_bytes", LISTING_BYTES},
+    {"body_file", LISTING_TEXT},
+    {"sha256", LISTING_TEXT},
+    {"etag", LISTING_TEXT},
+    {"last_modified", LISTING_TEXT},
+    {"pinned", LISTING_FLAG},
+    {"tag", LISTING_TEXT},
+    {"note", LISTING_TEXT},
+    {"rule_id", LISTING_NUMBER},
+    {"dns_ms", LISTING_NUMBER},
+    {"connect_ms", LISTING_NUMBER},
+    {"ttfb_ms", LISTING_NUMBER},
+    {"total_ms", LISTING_NUMBER},
+    {"headers", LISTING_TEXT},
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
@@ -58,29 +58,29 @@ static const char question[] = "SELECT url, vary, id, status, "
 			       "ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
 
 struct shown {
-	enum table_style style;
+	enum listing_style style;
 	long rows;
 };
 
-static void put_headers(enum table_style style, const char *headers)
+static void put_headers(enum listing_style style, const char *headers)
 {
 	for (const char *line = headers; *line != '\0';) {
 		size_t n = strcspn(line, "\n");
-		fputs(style == TABLE_PEOPLE ? "    " : "header\t", stdout);
-		table_clean(stdout, line, n);
+		fputs(style == LISTING_PEOPLE ? "    " : "header\t", stdout);
+		listing_clean(stdout, line, n);
 		putchar('\n');
 		line += n + (line[n] == '\n');
 	}
 }
 
-static void put_value(enum table_style style, const char *name, enum table_kind kind, const struct buf *text)
+static void put_value(enum listing_style style, const char *name, enum listing_kind kind, const struct buf *text)
 {
-	if (style == TABLE_PEOPLE) {
-		table_put_name(stdout, name, 14);
-		table_put(stdout, kind, buf_str(text));
+	if (style == LISTING_PEOPLE) {
+		listing_put_name(stdout, name, 14);
+		listing_put(stdout, kind, buf_str(text));
 	} else {
 		printf("%s\t", name);
-		table_clean(stdout, buf_str(text), text->len);
+		listing_clean(stdout, buf_str(text), text->len);
 	}
 	putchar('\n');
 }
@@ -88,9 +88,9 @@ static void put_value(enum table_style style, const char *name, enum table_kind 
 static int put_row(void *ctx, const struct index_column *values, size_t count)
 {
 	struct shown *s = ctx;
-	if (s->style == TABLE_JSON) {
+	if (s->style == LISTING_JSON) {
 		fputs(s->rows++ > 0 ? ",\n " : "", stdout);
-		table_json_object(stdout, values, count);
+		listing_json_object(stdout, values, count);
 		return 0;
 	}
 	if (s->rows++ > 0)
@@ -98,17 +98,17 @@ static int put_row(void *ctx, const struct index_column *values, size_t count)
 	for (size_t i = 0; i + 1 < count && i < COLUMNS; i++) {
 		struct buf text;
 		buf_init(&text, BUF_PAGE);
-		if (s->style == TABLE_PEOPLE)
-			table_humane(&text, columns[i].kind, values[i].text);
+		if (s->style == LISTING_PEOPLE)
+			listing_format(&text, columns[i].kind, values[i].text);
 		else if (values[i].text != NULL)
 			buf_adds(&text, values[i].text);
-		bool say = s->style == TABLE_PLAIN || (values[i].text != NULL && values[i].text[0] != '\0');
-		if (say)
+		bool shown = s->style == LISTING_PLAIN || (values[i].text != NULL && values[i].text[0] != '\0');
+		if (shown)
 			put_value(s->style, columns[i].name, columns[i].kind, &text);
 		buf_fini(&text);
 	}
-	if (s->style == TABLE_PEOPLE) {
-		table_put(stdout, TABLE_TITLE, "headers");
+	if (s->style == LISTING_PEOPLE) {
+		listing_put(stdout, LISTING_TITLE, "headers");
 		putchar('\n');
 	}
 	if (count > 0 && values[count - 1].text != NULL)
@@ -116,7 +116,7 @@ static int put_row(void *ctx, const struct index_column *values, size_t count)
 	return 0;
 }
 
-static int say_refusal(void *ctx, const struct index_column *v, size_t count)
+static int report_refusal(void *ctx, const struct index_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
@@ -127,22 +127,22 @@ static int say_refusal(void *ctx, const struct index_column *v, size_t count)
 	return 0;
 }
 
-static int say_parts(void *ctx, const struct index_column *v, size_t count)
+static int report_parts(void *ctx, const struct index_column *v, size_t count)
 {
 	(void)count;
 	*(bool *)ctx = true;
-	log_say("show: %s: not stored whole: %s bytes%s in parts (%s; table part)", column_text(&v[0]),
+	log_say("show: %s: not stored completely: %s bytes%s in parts (%s; see table part)", column_text(&v[0]),
 	    column_text(&v[2]), column_text(&v[3]), column_text(&v[1]));
 	return 0;
 }
 
-/* Nothing is stored: perhaps it is known why. */
+/* Nothing is stored: reports why, if the index knows. */
 static int explain_absence(const char *dir, const char *url, struct buf *why)
 {
 	bool refused = false;
 	int rc = index_query(dir,
 	    "SELECT url, reason, status, datetime(at, 'unixepoch', 'localtime'), times FROM refusal WHERE url = ?1",
-	    &url, 1, say_refusal, &refused, why);
+	    &url, 1, report_refusal, &refused, why);
 	bool in_parts = false;
 	if (rc == 0)
 		rc = index_query(dir,
@@ -153,7 +153,7 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 		    "PARTITION BY vary ORDER BY first_byte, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))) "
 		    "AS added " /* overlaps once */
 		    "FROM part WHERE url = ?1) HAVING count(*) > 0",
-		    &url, 1, say_parts, &in_parts, why);
+		    &url, 1, report_parts, &in_parts, why);
 	if (rc == 0 && !refused && !in_parts)
 		log_say("show: %s: not stored", url);
 	return rc;
@@ -163,7 +163,7 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 static int show(const char *dir, const struct url_argument *ask, const char *id, bool json)
 {
 	const char *params[] = {ask->normal, id, ask->key};
-	struct shown s = {.style = table_style_for(json)};
+	struct shown s = {.style = listing_style_for(json)};
 	struct buf why;
 	buf_init(&why, BUF_LINE);
 	if (json)
@@ -176,7 +176,7 @@ static int show(const char *dir, const struct url_argument *ask, const char *id,
 	if (rc != 0)
 		log_say("show: %s", buf_str(&why));
 	buf_fini(&why);
-	return rc != 0 ? VERB_TROUBLE : s.rows == 0 ? VERB_NOTHING : VERB_DONE;
+	return rc != 0 ? VERB_ERROR : s.rows == 0 ? VERB_NOTHING : VERB_DONE;
 }
 
 int verb_show(int argc, char **argv)
@@ -194,7 +194,7 @@ int verb_show(int argc, char **argv)
 	if (select)
 		url_argument_choose(&ask);
 	if (select && ask.lookup.entry == NULL) {
-		log_say("show: %s: none of its variants is for such a request", ask.key);
+		log_say("show: %s: no stored variant matches these -H fields (leave them out to see all)", ask.key);
 		status = VERB_NOTHING;
 	} else if (status == VERB_DONE) {
 		if (select)

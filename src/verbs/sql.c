@@ -1,4 +1,4 @@
-/* curlew sql: the sqlite3 shell on the index, with the manners it needs beside a server. */
+/* curlew sql: the sqlite3 shell on the index, with the options that it needs next to a server. */
 #include "verbs/verbs.h"
 
 #include "base/buf.h"
@@ -27,9 +27,9 @@ static int ignore_row(void *ctx, const struct index_column *c, size_t count)
 
 enum { SHELL_ARGS = 16 };
 
-/* What may become of the shell, besides its own exit statuses. */
+/* Exit statuses of the shell, and two for what happens to it. */
 enum {
-	SHELL_READONLY = 8, /* its own: SQLITE_READONLY, after a statement that may not write */
+	SHELL_READONLY = 8, /* its own: SQLITE_READONLY, after a statement that would write */
 	SHELL_MUTE = 126,   /* its output could not be written */
 	SHELL_ABSENT = 127
 };
@@ -38,7 +38,7 @@ static void make_command(const struct conf *conf, const char *index, const char 
 {
 	size_t n = 0;
 	argv[n++] = "sqlite3";
-	argv[n++] = "-init"; /* not ~/.sqliterc: what it says may change what is printed */
+	argv[n++] = "-init"; /* not ~/.sqliterc, which may change the output */
 	argv[n++] = "/dev/null";
 	argv[n++] = "-cmd";
 	argv[n++] = ".timeout 5000";
@@ -51,7 +51,7 @@ static void make_command(const struct conf *conf, const char *index, const char 
 	argv[n] = NULL;
 }
 
-/* Passes on what the shell prints: it does not report what it could not write. */
+/* Copies the output of the shell, which does not report write errors. */
 static int copy_output(int from)
 {
 	char bytes[16 << 10];
@@ -64,7 +64,7 @@ static int copy_output(int from)
 	return rc;
 }
 
-/* The shell's exit status; -1 when there is none. The keyboard's signals are for the shell alone. */
+/* The exit status of the shell; -1 when there is none. Signals from the keyboard are only for the shell. */
 static int run_shell(const char *const argv[])
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
@@ -96,7 +96,7 @@ static int run_shell(const char *const argv[])
 	sigaction(SIGINT, &interrupt, NULL);
 	sigaction(SIGQUIT, &quit, NULL);
 	if (shell > 0 && copied == 0 && WIFSIGNALED(status))
-		raise(WTERMSIG(status)); /* so that a script that is interrupted ends */
+		raise(WTERMSIG(status)); /* so that an interrupted script ends */
 	return shell < 0           ? -1
 	       : copied != 0       ? SHELL_MUTE
 	       : WIFEXITED(status) ? WEXITSTATUS(status)
@@ -122,11 +122,11 @@ static int open_shell(const struct conf *conf)
 			log_say("sql: sqlite3: not found (install the shell; Debian: apt-get install sqlite3)");
 		else if (status != 0 && status != SHELL_MUTE && !conf_flag(conf, "write") &&
 			 (status == SHELL_READONLY || conf_operand(conf, 0) == NULL))
-			log_say("sql: the index was opened for reading only (give --write to change it)");
+			log_say("sql: the index was opened read-only (give --write to change it)");
 	}
 	buf_fini(&why);
 	buf_fini(&path);
-	return status == 0 ? VERB_DONE : VERB_TROUBLE;
+	return status == 0 ? VERB_DONE : VERB_ERROR;
 }
 
 int verb_sql(int argc, char **argv)
@@ -137,7 +137,7 @@ int verb_sql(int argc, char **argv)
 		return status;
 	status = VERB_USAGE;
 	if (conf_operands(conf) > 1)
-		log_say("sql: one STATEMENT at most (put it in quotes)");
+		log_say("sql: more than one STATEMENT (put it in quotes)");
 	else
 		status = open_shell(conf);
 	conf_free(conf);

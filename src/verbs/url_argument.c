@@ -6,7 +6,7 @@
 #include "http/request_directives.h"
 #include "http/site.h"
 #include "proxy/exchange.h"
-#include "verbs/fields.h"
+#include "verbs/header_option.h"
 #include "verbs/verbs.h"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* "shared --targets X --origin URL", as store_config.mode was written. */
+/* mode: "shared --targets X --origin URL", as in store_config.mode. */
 static void read_mode(struct url_argument *a)
 {
 	a->mode_words = strdup(a->glimpse.mode);
@@ -24,7 +24,7 @@ static void read_mode(struct url_argument *a)
 	a->targets[a->policy.target_count++] = "Curlew-Cache-Control";
 	char *rest = NULL, *what = NULL;
 	for (char *word = strtok_r(a->mode_words, " \n", &rest); word != NULL; word = strtok_r(NULL, " \n", &rest)) {
-		if (what != NULL && strcmp(what, "--targets") == 0 && a->policy.target_count < ASK_TARGETS - 1)
+		if (what != NULL && strcmp(what, "--targets") == 0 && a->policy.target_count < URL_ARGUMENT_TARGETS - 1)
 			a->targets[a->policy.target_count++] = word;
 		else if (what != NULL && strcmp(what, "--origin") == 0)
 			a->origin = word;
@@ -39,7 +39,7 @@ static void read_mode(struct url_argument *a)
 static int read_request(struct url_argument *a, const struct conf *conf, const char *verb)
 {
 	struct fault fault;
-	if (!fields_check(conf, verb))
+	if (!header_option_check(conf, verb))
 		return -1;
 	buf_adds(&a->request_text, "GET / HTTP/1.1\r\n");
 	for (size_t i = 0; conf_item(conf, "header", i) != NULL; i++)
@@ -63,7 +63,7 @@ char *url_argument_server(const struct url_argument *a, const char *name)
 	return NULL;
 }
 
-/* The command line's URL as the request target it is for a server; key_fini() is always allowed. */
+/* Reads the URL of the command line as the target of a request. key_fini() is allowed after success and failure. */
 static int read_target(const struct url_argument *a, const char *text, struct key_target *target, const char **why)
 {
 	char *scheme = url_argument_server(a, "default-scheme"), *path = NULL;
@@ -104,9 +104,8 @@ bool url_argument_is_file(const struct url_argument *a, const struct conf *conf)
 	return fd >= 0;
 }
 
-/* A URL of the running server itself, as one pastes it from where it was asked: what follows its authority; else NULL.
- */
-static const char *behind_own_name(const struct url_argument *a, const char *url)
+/* The path of a URL of the running server itself, pasted from a browser or a curl command; NULL: another URL. */
+static const char *path_of_own_url(const struct url_argument *a, const char *url)
 {
 	static const char *const names[] = {"http://localhost:", "http://127.0.0.1:", "http://[::1]:"};
 	char *listen = url_argument_server(a, "listen");
@@ -121,7 +120,8 @@ static const char *behind_own_name(const struct url_argument *a, const char *url
 	return path;
 }
 
-/* A normalised URL on LABEL.localhost, as a browser shows it, as the real site's; else NULL. malloc()ed. */
+/* The real URL of a normalised URL on LABEL.localhost, pasted from a browser; NULL: another URL. The caller frees it.
+ */
 static char *of_site(const struct url_argument *a, const char *url)
 {
 	char *listen = url_argument_server(a, "listen");
@@ -131,7 +131,8 @@ static char *of_site(const struct url_argument *a, const char *url)
 	return real;
 }
 
-/* As the server would read it: a path for its one origin, a URL as a person types it, or one of the server's own. */
+/* Reads the text as the server would: a path of its origin, a URL as a person types it, or a URL of the server itself.
+ */
 static char *read_url(const struct url_argument *a, const char *text, const char **why)
 {
 	*why = "not a URL that can be stored (http or https, with a host)";
@@ -144,7 +145,7 @@ static char *read_url(const struct url_argument *a, const char *text, const char
 		free(url);
 		url = real;
 	}
-	const char *path = url != NULL && url[0] == '/' ? url : url != NULL ? behind_own_name(a, url) : NULL;
+	const char *path = url != NULL && url[0] == '/' ? url : url != NULL ? path_of_own_url(a, url) : NULL;
 	free(scheme);
 	if (path == NULL)
 		return url;
@@ -167,7 +168,7 @@ int url_argument_begin(struct url_argument *a, const struct conf *conf, const ch
 	selection_init(&a->lookup);
 	a->now = (int64_t)time(NULL);
 	if (conf_operands(conf) != 1) {
-		log_say("%s: one URL is wanted (curlew %s --help)", verb, verb);
+		log_say("%s: one URL is needed (see `curlew %s --help`)", verb, verb);
 		return VERB_USAGE;
 	}
 	if (read_request(a, conf, verb) != 0)
@@ -178,7 +179,7 @@ int url_argument_begin(struct url_argument *a, const struct conf *conf, const ch
 		log_say("%s: %s", verb, buf_str(&why));
 	buf_fini(&why);
 	if (rc != 0)
-		return VERB_TROUBLE;
+		return VERB_ERROR;
 	read_mode(a);
 	return VERB_DONE;
 }
@@ -196,12 +197,12 @@ int url_argument_url(struct url_argument *a, const struct conf *conf, const char
 	a->normal = a->key != NULL ? key_normalise(a->key, "http") : NULL;
 	if (a->normal == NULL) {
 		log_say("%s: out of memory", verb);
-		return VERB_TROUBLE;
+		return VERB_ERROR;
 	}
 	rules_judge(a->glimpse.rules, a->key, &a->decision);
 	request_directives_read(&a->request, &a->demand);
 	if (inspect_rows(&a->glimpse, a->key, &a->lookup.rows) == INDEX_BROKEN)
-		return VERB_TROUBLE;
+		return VERB_ERROR;
 	return VERB_DONE;
 }
 

@@ -1,14 +1,19 @@
 /*
- * verbs: the command line, one file a verb. argv[0] is the verb's name. Each returns curlew's exit status: 0; 1
- * trouble; 2 usage; 3 nothing found. What went wrong has been said on stderr.
+ * verbs: the command line, one file for each verb. argv[0] is the name of the verb. Each function returns the exit
+ * status of curlew and reports errors on stderr. One thread calls them.
  */
 #ifndef CURLEW_VERBS_VERBS_H
 #define CURLEW_VERBS_VERBS_H
 
-enum { VERB_DONE = 0, VERB_TROUBLE = 1, VERB_USAGE = 2, VERB_NOTHING = 3 };
+enum {
+	VERB_DONE = 0,
+	VERB_ERROR = 1,
+	VERB_USAGE = 2,
+	VERB_NOTHING = 3 /* nothing was found; explain: no hit; verify: a fault */
+};
 
 int verb_serve(int argc, char **argv);
-int verb_get(int argc, char **argv); /* for failed transfers: curl's numbers */
+int verb_get(int argc, char **argv); /* a failed transfer: curl's exit status */
 int verb_ls(int argc, char **argv);
 int verb_show(int argc, char **argv);
 int verb_stats(int argc, char **argv);

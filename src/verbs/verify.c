@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "index/edit.h"
 #include "store/verify.h"
-#include "verbs/tables.h"
+#include "verbs/listing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,12 +26,12 @@ static void show_progress(void *ctx, int64_t rows, int64_t bytes)
 	struct buf size;
 	buf_init(&size, BUF_LINE);
 	snprintf(number, sizeof number, "%" PRId64, bytes);
-	table_humane(&size, TABLE_BYTES, number);
+	listing_format(&size, LISTING_BYTES, number);
 	fprintf(stderr, "\r%" PRId64 " rows, %s read\033[K ", rows, buf_str(&size));
 	buf_fini(&size);
 }
 
-/* A row goes, and its file with it by way of the trash; a file nobody owns goes into the trash. */
+/* Deletes the row, whose trigger puts its file into the trash, or puts a file without a row into the trash. */
 static void repair(struct found *f, enum verify_fault fault, const char *table, int64_t id, const char *file)
 {
 	char sql[96];
@@ -62,13 +62,13 @@ static void note_fault(
 	    {"id", table != NULL ? number : NULL, true}, {"file", file, false}, {"url", url, false}};
 	if (f->json) {
 		fputs(f->faults > 0 ? ",\n " : "", stdout);
-		table_json_object(stdout, columns, sizeof columns / sizeof columns[0]);
+		listing_json_object(stdout, columns, sizeof columns / sizeof columns[0]);
 	} else {
 		printf("%s\t", words[fault]);
-		table_clean(stdout, file != NULL ? file : "-", file != NULL ? strlen(file) : 1);
+		listing_clean(stdout, file != NULL ? file : "-", file != NULL ? strlen(file) : 1);
 		putchar('\t');
 		if (url != NULL)
-			table_clean(stdout, url, strlen(url));
+			listing_clean(stdout, url, strlen(url));
 		else if (fault == VERIFY_INVALID)
 			printf("%s %" PRId64, table, id);
 		else
@@ -96,16 +96,16 @@ static int verify(const struct conf *conf)
 	if (rc != 0 || f.why.len > 0)
 		log_say("verify: %s", buf_str(&f.why));
 	else if (f.faults == 0)
-		log_say("verify: %" PRId64 " rows and %" PRId64 " files are right", check.rows, check.files);
+		log_say("verify: %" PRId64 " rows and %" PRId64 " files are correct", check.rows, check.files);
 	else if (f.repair)
-		log_say("verify: %ld of %ld faults are repaired", f.repaired, f.faults);
+		log_say("verify: %ld of %ld faults repaired", f.repaired, f.faults);
 	else
 		log_say("verify: %ld faults in %" PRId64 " rows and %" PRId64
-			" files (--repair drops what is wrong; it is fetched again)",
+			" files (--repair removes them; the next request fetches again)",
 		    f.faults, check.rows, check.files);
-	bool trouble = rc != 0 || f.why.len > 0;
+	bool failed = rc != 0 || f.why.len > 0;
 	buf_fini(&f.why);
-	return trouble ? VERB_TROUBLE : f.faults > f.repaired ? VERB_NOTHING : VERB_DONE;
+	return failed ? VERB_ERROR : f.faults > f.repaired ? VERB_NOTHING : VERB_DONE;
 }
 
 int verb_verify(int argc, char **argv)
@@ -116,7 +116,7 @@ int verb_verify(int argc, char **argv)
 		return status;
 	status = VERB_USAGE;
 	if (conf_operands(conf) > 0)
-		log_say("verify: %s: no operands are wanted", conf_operand(conf, 0));
+		log_say("verify: %s: not expected (see `curlew verify --help`)", conf_operand(conf, 0));
 	else
 		status = verify(conf);
 	conf_free(conf);

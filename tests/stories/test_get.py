@@ -36,7 +36,7 @@ def test_get_uses_the_cache_of_a_reverse_proxy(curl, launch, origin):
     assert origin.count("/a/x") == 1
     for other in (origin.url("/b/x"), "http://other.example/a/x", origin.url("/ab")):
         done = curl(*base, other)
-        assert done.returncode == 3 and b"not of the origin" in done.stderr
+        assert done.returncode == 3 and b"not a URL of the origin" in done.stderr
     assert b'filled as "shared --origin' in curl(origin.url("/a/x")).stderr
 
 

@@ -106,12 +106,12 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
 
 
 @pytest.mark.parametrize("args, words", [
-    (["ls", "--sort", "colour"], "--sort colour: not a key"),
+    (["ls", "--sort", "colour"], "--sort colour: not understood"),
     (["ls", "--older-than", "soon"], "--older-than: 'soon' is not understood (give a time: 90s, 45m, 12h, 30d, 2w or 1y)"),
     (["purge", "--larger-than", "big", "*"], "--larger-than: 'big' is not understood"),
-    (["purge"], "purge: what?"),
+    (["purge"], "purge: nothing is selected"),
     (["purge", "gopher://x/"], "not a URL that can be stored"),
-    (["explain", "a", "b"], "one URL is wanted"),
+    (["explain", "a", "b"], "one URL is needed"),
     (["explain", "--at", "later", "example.com"], "--at later: not a time"),
     (["rule", "add", "*", "colour=red"], "colour=red: not understood"),
     (["rule", "add", "*", "deny=maybe"], "deny: 'maybe' is not understood (give 1 or 0, yes or no)"),
@@ -120,14 +120,14 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
     (["rule", "add", "*", "priority=1.5"], "priority: '1.5' is not understood (give a whole number: 10)"),
     (["rule", "add", "*", "deny=1", "deny=0"], "deny=0: the column is given twice"),
     (["rule", "add", "gopher://x/", "deny=1"], "gopher://x/: not a URL that can be stored"),
-    (["rule", "add", "*"], "add what?"),
+    (["rule", "add", "*"], "add: a GLOB and a column are needed"),
     (["rule", "rm", "1x"], "1x: not an ID"),
-    (["rule", "rm"], "rm which?"),
+    (["rule", "rm"], "rm: an ID is needed"),
     (["rule", "test", "gopher://x/"], "gopher://x/: not a URL that can be stored"),
     (["rule", "jump"], "jump: not understood"),
     (["stats", "--by", "moon"], "--by moon: not understood"),
-    (["verify", "x"], "no operands are wanted"),
-    (["backup"], "one DIR is wanted"),
+    (["verify", "x"], "verify: x: not expected"),
+    (["backup"], "one DIR is needed"),
     (["get", "-XPOST", "http://h/"], "get: -X: no such option"),
     (["get", "-sXi", "http://h/"], "get: -X: no such option"),
     (["get", "--max=3", "http://h/"], "get: --max: abbreviates several options"),
@@ -144,13 +144,13 @@ def test_a_host_that_begins_like_a_scheme_is_a_host(curlew):
     (["ls", "--host", "example.com:8080"], "--host: 'example.com:8080' is not understood (give a host without a port)"),
     (["ls", "--host", "http://example.com/"], "--host: 'http://example.com/' is not understood (give a host without a port)"),
     (["ls", "--larger-than", "0x10"], "--larger-than: '0x10' is not understood"),
-    (["rule", "ls", "example.com"], "rule: ls: example.com: no operands are wanted"),
+    (["rule", "ls", "example.com"], "rule: ls: example.com: not expected"),
     *[(["config", "--connect-ports", ports], f"--connect-ports: '{ports}' is not understood (give ports separated by commas, or none)")
       for ports in ("https", "443;8443", "443,", "0", "65536", "-1", "")],
     *[(["get", "--proxy", proxy, "http://h/"], f"--proxy: '{proxy}' is not understood (give [http|https|socks4|socks4a|socks5|socks5h://]HOST:PORT)")
       for proxy in ("ftp://h:1", "http://", "h :1")],
     (["ls", "--tag", "a", "--tag", "b"], "--tag: given twice, 'a' and 'b' (give one)"),
-    *[([name, "-H", "Host: x", "http://h/"], f"{name}: --header: Host: the URL says which host is asked") for name in ("get", "explain", "cat", "show")],
+    *[([name, "-H", "Host: x", "http://h/"], f"{name}: --header: Host: the URL decides the host") for name in ("get", "explain", "cat", "show")],
     *[([name, "-H", "content-length: 5", "http://h/"], f"{name}: --header: Content-Length: the request has no body") for name in ("get", "explain")],
     *[(["get", "-H", line, "http://h/"], f"get: --header: '{line.split(chr(10))[0]}") for line in ("x", ": x", "a b: c", "a: b\nc: d", " a: b")],
     *[(["explain", "--at", at, "http://h/"], f"--at {at}: not a time (give Unix seconds, '2026-11-25 18:00', or +2h)")
@@ -168,7 +168,7 @@ def test_an_option_before_the_verb_is_told_its_place(curlew):
 
 def test_the_hint_about_globs_is_for_globs(curlew):
     for name in ("ls", "purge"):
-        assert "glob" not in said(curlew, name, "http://never.example/", status=3) and "glob" in said(curlew, name, "never.example*", status=3)
+        assert "GLOB" not in said(curlew, name, "http://never.example/", status=3) and "GLOB" in said(curlew, name, "never.example*", status=3)
 
 
 @pytest.mark.parametrize("word, called", [("-o", "-o"), ("-so", "-o"), ("--output", "--output"), ("--outp", "--output")])
@@ -192,7 +192,7 @@ def test_cat_prints_what_is_stored(curlew, origin):
         curlew.get(url, {"X-Tongue": tongue})
     eventually(lambda: len(curlew.rows(url)) == 2)
     assert verb(curlew, "cat", url, "-H", "X-Tongue: de") == "in de"
-    assert "none of its variants" in said(curlew, "cat", url, status=3)
+    assert "no stored variant matches" in said(curlew, "cat", url, status=3)
     assert "not stored" in said(curlew, "cat", origin.url("/y"), status=3)
     assert origin.count() == 2
 
@@ -206,7 +206,7 @@ def test_show_shows_all_variants_or_the_one_a_request_would_get(curlew, origin):
         return {row["vary"] for row in json.loads(verb(curlew, "show", *args, "--json"))}
     assert shown(url) == {"x-tongue: de", "x-tongue: en"}
     assert shown(url, "-H", "X-Tongue: de") == {"x-tongue: de"}
-    assert "none of its variants" in said(curlew, "show", url, "-H", "X-Tongue: fr", status=3)
+    assert "no stored variant matches" in said(curlew, "show", url, "-H", "X-Tongue: fr", status=3)
     curlew.change(f"INSERT INTO rule (url_glob, ignore_query) VALUES ('{url}*', 'utm_*')")
     assert len(shown(url + "?utm_source=x")) == 2, "by what the cache calls it"
     curlew.shell("DELETE FROM rule")
@@ -861,7 +861,7 @@ def test_cat_prints_no_body_that_is_not_the_stored_one(launch, origin):
     url = origin.at("/x", "hello", FRESH)
     curlew.stored(url)
     curlew.body_path(url).write_bytes(b"hell")
-    assert "another size" in said(curlew, "cat", url, status=1)
+    assert "its size differs" in said(curlew, "cat", url, status=1)
     curlew.shell("DELETE FROM entry")
 
 

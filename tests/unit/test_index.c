@@ -1,8 +1,8 @@
 /* The index as public interface: what its triggers count, what its checks refuse, which files it takes for its own. */
 #include "unit/store_fixture.h"
 
-#include "verbs/tables.h"
 #include "index/query.h"
+#include "verbs/listing.h"
 
 #define SAMPLE                                                                                                         \
 	"INSERT INTO entry (id, url, status, fetched_at, fresh_until, used_at, body_file, body_bytes) VALUES "         \
@@ -205,7 +205,7 @@ static void the_views_read(void **state)
 		    "AND v_entry.host = 'a'",
 		    sizes[i].size, sizes[i].size);
 		buf_init(&said, BUF_LINE);
-		table_humane(&said, TABLE_BYTES, sizes[i].bytes);
+		listing_format(&said, LISTING_BYTES, sizes[i].bytes);
 		assert_string_equal(buf_str(&said), sizes[i].size);
 		if (i > 0 && sql_number(h, text) != 1)
 			fail_msg("%s bytes are not %s in v_entry and v_host", sizes[i].bytes, sizes[i].size);

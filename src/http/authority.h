@@ -1,8 +1,8 @@
 /*
  * authority: "host[:port]" by the grammar of RFC 3986 3.2.2 and RFC 9110 7.2: the value of Host, the target of CONNECT,
- * a server's name.
+ * the name of a server.
  *
- * Pure. Nothing is decoded or normalised; that is `url`'s work.
+ * Pure. Nothing is decoded or normalised; url does that.
  */
 #ifndef CURLEW_HTTP_AUTHORITY_H
 #define CURLEW_HTTP_AUTHORITY_H
@@ -16,13 +16,12 @@ struct authority {
 
 enum { AUTHORITY_NO_PORT = -1 };
 
-/* Splits the text, borrowing from it. 0, or -1 when it is no authority: a user, a port that is no number or beyond
- * 65535, a bracket that is not closed, an address in brackets that is none, a byte or an escape that may not be in a
- * host. A comma is refused too, although the grammar allows it: it is how two Host lines look after something has
- * joined them. */
+/* Splits the text, borrowing from it. 0, or -1 when it is malformed: a user, a wrong port, a bracket that is not
+ * closed, a wrong address in brackets, a byte or an escape that may not be in a host. A comma is refused too, although
+ * the grammar allows it: two Host lines that something has joined look like that. */
 int authority_split(struct span text, struct authority *);
 
-/* The digits of a port. Their value, AUTHORITY_NO_PORT for none, or -2 when it is no port. */
+/* The value of the digits of a port; AUTHORITY_NO_PORT for none, or -2 when they are not a port. */
 int authority_port(struct span digits);
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * A state a grammar position (RFC 9112 7.1). Everything but chunk data is read byte by byte; data
- * is handed out as it lies in the input, nothing is copied.
+ * Each state is a position in the grammar (RFC 9112 7.1). Chunk data is returned in place, without a copy. Everything
+ * else is read byte by byte.
  *
  *   SIZE -> [PAD ->] [EXTENSION ->] SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE ...
  *                                          \-> (size 0) LINE_START [-> LINE -> LINE_LF ...] ->
  * END_LF -> DONE
  *
- * PAD allows white space behind a size: RFC 9112 has it only before a ";", but servers that reserve
- * room for the size pad it with spaces, and no reading of the padding yields another length.
+ * PAD allows white space after a size. RFC 9112 allows it only before a ";", but some servers reserve space for the
+ * size and pad it, and no reader takes the padding for another length.
  */
 #include "http/chunked.h"
 
@@ -29,7 +29,7 @@ enum {
 
 enum {
 	DIGITS_MAX = 15,          /* so that a size always fits */
-	EXTENSION_MAX = 16 << 10, /* over the whole body: extensions are a way to send bytes for nothing */
+	EXTENSION_MAX = 16 << 10, /* of the whole body: a sender could send extensions without end */
 };
 
 void chunked_init(struct chunked *c)
@@ -87,7 +87,7 @@ static int step_extension(struct chunked *c, char byte)
 	return EXTENSION;
 }
 
-/* Trailer lines are kept as they came; whether they are fields, message_parse_fields() decides. */
+/* Trailer lines are kept as received. message_parse_fields() decides later whether they are fields. */
 static int step_trailer(struct chunked *c, char byte)
 {
 	if (c->state == LINE_START) {

@@ -1,5 +1,5 @@
 /*
- * chunked: the chunked transfer coding (RFC 9112 7.1), decoded step by step from whatever pieces arrive.
+ * chunked: the chunked transfer coding (RFC 9112 7.1), decoded step by step, from input in pieces of any size.
  *
  * Pure. Extensions are skipped, trailer fields are kept (as field lines) up to a ceiling. Strict: a chunk size
  * has 1 to 15 hex digits, lines end in CRLF, chunk data is followed by CRLF.
@@ -15,7 +15,7 @@
 enum chunked_step {
 	CHUNKED_MORE, /* the input is used up */
 	CHUNKED_DATA, /* a piece of content in *data; call again */
-	CHUNKED_END,  /* the last chunk and the trailers are read; *in starts behind them */
+	CHUNKED_END,  /* the last chunk and the trailers are read; *in starts after them */
 	CHUNKED_BAD   /* not chunked coding; the message is broken */
 };
 

@@ -52,7 +52,7 @@ static bool match_fails(const struct head *request, struct span current)
 bool conditions_precondition_fails(const struct head *request, const struct head *response, int64_t now)
 {
 	int64_t since, modified;
-	if (message_has(request, "If-Match")) /* goes before the other (RFC 9110 13.2.2) */
+	if (message_has(request, "If-Match")) /* overrides the other (RFC 9110 13.2.2) */
 		return match_fails(request, message_find(response, "ETag"));
 	return count_lines(request, "If-Unmodified-Since") == 1 &&
 	       date_find(request, "If-Unmodified-Since", now, &since) &&
@@ -64,7 +64,7 @@ enum conditions_verdict conditions_judge(const struct head *request, const struc
 	int64_t since, modified;
 	if (response->status != 200 || (!span_is(request->method, "GET") && !span_is(request->method, "HEAD")))
 		return CONDITIONS_GO_ON;
-	/* Where both stand, If-Modified-Since is ignored (RFC 9110 13.1.3). */
+	/* If both are present, If-Modified-Since is ignored (RFC 9110 13.1.3). */
 	if (message_has(request, "If-None-Match"))
 		return none_match_fails(request, message_find(response, "ETag")) ? CONDITIONS_NOT_MODIFIED
 										 : CONDITIONS_GO_ON;
@@ -89,7 +89,7 @@ struct span conditions_strong_validator(const struct head *response, int64_t now
 	struct span tag = message_find(response, "ETag");
 	int64_t modified;
 	*is_tag = field_tags_match_strong(tag, tag); /* a weak one does not match itself */
-	if (tag.at != NULL) /* no date goes into If-Range where there is a tag (RFC 9110 13.1.5) */
+	if (tag.at != NULL)                          /* If-Range has no date if there is a tag (RFC 9110 13.1.5) */
 		return *is_tag ? tag : span_make(NULL, 0);
 	if (is_strong_date(response, now, &modified))
 		return message_find(response, "Last-Modified");

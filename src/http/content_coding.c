@@ -5,7 +5,7 @@
 
 #include "http/field.h"
 
-/* The next coding of all Content-Encoding lines. *line: the line that *rest is of; begin with NULL and nothing. */
+/* The next coding in all Content-Encoding lines. *rest is the rest of *line. Both are empty at first. */
 static bool next_coding(const struct head *head, const struct field **line, struct span *rest, struct span *coding)
 {
 	for (;;) {

@@ -1,8 +1,8 @@
 /*
- * The three forms are read by position: each has a fixed shape, and a parser that skips and guesses
- * accepts dates nobody sent (curl_getdate() takes "Thu, 18 Aug 50" and UTC). Two liberties, both
- * from the RFCs: letter case does not matter to a cache (RFC 9111 4.2), and the day name must be
- * one but is not compared with the date (RFC 9110 5.6.7 makes it redundant; senders get it wrong).
+ * The three forms are read by position, because each has a fixed shape. A lenient parser accepts text that is not a
+ * date (curl_getdate() takes "Thu, 18 Aug 50" and UTC). The RFCs allow two exceptions: a cache ignores the case of
+ * letters (RFC 9111 4.2), and the day name is not compared with the date (it is redundant in RFC 9110 5.6.7, and
+ * senders get it wrong).
  */
 #include "http/date.h"
 
@@ -39,7 +39,7 @@ static void civil_from_days(int64_t n, int *year, int *month, int *day)
 	*year = (int)(year_of_era + era * 400 + (*month <= 2 ? 1 : 0));
 }
 
-/* Takes text off the front, without case. */
+/* Removes text from the front, without case. */
 static bool take(struct span *s, const char *text)
 {
 	if (!span_starts_nocase(*s, text))
@@ -48,7 +48,7 @@ static bool take(struct span *s, const char *text)
 	return true;
 }
 
-/* Takes exactly n digits. */
+/* Removes exactly n digits from the front. */
 static bool take_digits(struct span *s, size_t n, int *value)
 {
 	if (s->len < n)
@@ -130,8 +130,8 @@ static bool is_real(const struct civil *c)
 													second */
 }
 
-/* RFC 9110 5.6.7: a two-digit year that seems more than 50 years ahead is the last one in the past
- * that ends so. */
+/* RFC 9110 5.6.7: a two-digit year that seems more than 50 years ahead is the last year in the past with
+ * these digits. */
 static void resolve_century(struct civil *c, int64_t now)
 {
 	int year, month, day;

@@ -1,6 +1,6 @@
 /*
- * date: HTTP dates (RFC 9110 5.6.7). Pure. All three forms are read strictly, but without case (RFC 9111 4.2); the day
- * name must be one and is not compared with the date. IMF-fixdate is written.
+ * date: HTTP dates (RFC 9110 5.6.7). Pure. All three forms are read strictly, but without case (RFC 9111 4.2). The day
+ * name must be a day name, but need not be the right one. IMF-fixdate is written.
  */
 #ifndef CURLEW_HTTP_DATE_H
 #define CURLEW_HTTP_DATE_H

@@ -1,8 +1,7 @@
 /*
- * Both syntaxes end in the same two tables: Cache-Control's lenient list (RFC 9111 5.2) and the
- * strict dictionary of a targeted field (RFC 9213 2.1). In the dictionary a known directive of the
- * wrong type voids the field as a syntax error does: a "max-age" that is a string was written by
- * someone who did not know what they wrote.
+ * Two syntaxes use the same two tables: the lenient list of Cache-Control (RFC 9111 5.2), and the strict dictionary of
+ * a targeted field (RFC 9213 2.1). In the dictionary, a known directive of the wrong type makes the whole field
+ * invalid, like a syntax error.
  */
 #include "http/directives.h"
 
@@ -61,7 +60,7 @@ static int64_t *find_time(struct directives *d, struct span name)
 	return NULL;
 }
 
-/* no-cache and private may name fields, and then speak of those alone. */
+/* no-cache and private may name fields, and then apply only to those. */
 static bool names_fields(struct span name, struct span argument)
 {
 	struct span member;
@@ -70,7 +69,7 @@ static bool names_fields(struct span name, struct span argument)
 		return false;
 	for (; field_next(&argument, &member); some = true)
 		if (!message_is_token(member))
-			return false; /* whoever wrote that meant to forbid something */
+			return false; /* the sender meant to forbid something */
 	return some;
 }
 
@@ -98,7 +97,7 @@ static void read_cache_control(struct directives *d, const struct head *head)
 			read_list(d, head->fields[i].value);
 }
 
-/* False when the member is a directive we know with an argument it cannot have. */
+/* False when the member is a known directive with an argument that it cannot have. */
 static bool read_member(struct directives *d, const struct structured_member *m)
 {
 	const int64_t ceiling = (int64_t)1 << 31; /* RFC 9111 1.2.2 */
@@ -114,7 +113,7 @@ static bool read_member(struct directives *d, const struct structured_member *m)
 	return true;
 }
 
-/* True when the field is there, well-formed and says something (RFC 9213 2.1). */
+/* True when the field is present, well-formed and not empty (RFC 9213 2.1). */
 static bool read_targeted(struct directives *d, const struct head *head, const char *name)
 {
 	bool said = false;
@@ -147,7 +146,7 @@ void directives_of_response(
 	read_cache_control(d, response);
 }
 
-/* All lines of that name, unless that was done before. */
+/* Handles all lines of that name, unless that was done before. */
 static void withhold(const struct head *response, struct span name, bool withheld[])
 {
 	const struct field *f = NULL;

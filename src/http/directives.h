@@ -1,8 +1,8 @@
 /*
- * directives: what a message says about caching, from Cache-Control or a targeted field, in one
- * struct (RFC 9111 5.2, RFC 9213, RFC 5861, RFC 8246). It reads; what follows from it is policy's.
+ * directives: the caching directives of a message, from Cache-Control or a targeted field, in one struct (RFC 9111 5.2,
+ * RFC 9213, RFC 5861, RFC 8246). policy draws the conclusions.
  *
- * Pure. Nothing here allocates.
+ * Pure. Nothing here allocates. Any thread may call.
  */
 #ifndef CURLEW_HTTP_DIRECTIVES_H
 #define CURLEW_HTTP_DIRECTIVES_H
@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /*
- * A number of seconds: -1 when the directive is not there; DIRECTIVES_BAD when its argument is none
- * (for a lifetime: stale, RFC 9111 4.2.1). Of a repeated directive the first counts (4.2.1).
+ * A number of seconds is -1 when the directive is absent, and DIRECTIVES_BAD when its argument is malformed (a lifetime
+ * then means stale, RFC 9111 4.2.1). The first of repeated directives counts (4.2.1).
  */
 enum { DIRECTIVES_BAD = -2 };
 
@@ -36,17 +36,17 @@ struct directives {
 	int64_t stale_while_revalidate_s;
 	int64_t stale_if_error_s;
 	int64_t min_fresh_s;
-	int64_t max_stale_s; /* INT64_MAX when said without a number */
+	int64_t max_stale_s; /* INT64_MAX when present without a number */
 };
 
-/* A response's directives: of the first of the targeted fields that is there, valid and not empty,
- * else of Cache-Control. */
+/* The directives of a response: of the first targeted field that is present, valid and not empty, else of
+ * Cache-Control. */
 void directives_of_response(
     struct directives *, const struct head *response, const char *const *targets, size_t target_count);
 /* Cache-Control may say no-cache="FIELDS" or, to a shared cache, private="FIELDS". Those may not be reused as they are,
  * so they are not stored (5.2.2.4, 5.2.2.7): sets withheld[i] for such a field i; the others are left as they are. */
 void directives_withhold(const struct head *response, bool private_cache, bool withheld[]);
-/* A request's Cache-Control. */
+/* The Cache-Control of a request. */
 void directives_of_request(struct directives *, const struct head *request);
 
 #endif

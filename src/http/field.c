@@ -1,10 +1,10 @@
 /*
- * One scanner, field_next(), is what every list in the program goes through, so that a comma inside
- * a quoted string (RFC 9110 5.6.4) parts a list nowhere.
+ * Every list in the program is read by field_next(), so that no comma inside a quoted string (RFC 9110 5.6.4) splits
+ * one.
  */
 #include "http/field.h"
 
-/* Bytes of the quoted string s starts with, both quotes included; 0 when its end is missing. */
+/* The length of the quoted string at the front of s, with both quotes; 0 when its end is missing. */
 static size_t quoted_length(struct span s)
 {
 	for (size_t i = 1; i < s.len; i++) {

@@ -1,5 +1,5 @@
 /*
- * field: what stands inside field values (RFC 9110 5.6): lists, tokens, quoted strings, directives, entity tags.
+ * field: the parts of field values (RFC 9110 5.6): lists, tokens, quoted strings, directives, entity tags.
  *
  * Pure. Nothing here allocates; results borrow from the input.
  */
@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Takes the next member of a comma list off the front of *rest, trimmed; commas inside quoted strings do not part;
- * empty members are skipped. False at the end. */
+/* Removes the next member of a comma list from the front of *rest, trimmed. A comma inside a quoted string separates
+ * nothing. Empty members are skipped. False at the end. */
 bool field_next(struct span *rest, struct span *member);
 
 /* A member without its parameters: "gzip;q=0.5" is "gzip" (RFC 9110 5.6.6). */

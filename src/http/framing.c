@@ -16,7 +16,7 @@ static int refuse(struct fault *fault, int status, const char *why)
 	return -1;
 }
 
-/* 1*DIGIT (RFC 9110 8.6); -1 when it is none or does not fit. */
+/* 1*DIGIT (RFC 9110 8.6); -1 when malformed or too large. */
 static int64_t read_length(struct span s)
 {
 	int64_t n = 0;
@@ -60,9 +60,9 @@ enum coding {
 	CODING_CHUNKED,
 	CODING_TWICE,
 	CODING_NOT_LAST,
-	CODING_COMPRESSED, /* registered, and not undone here: nobody asked for it in TE */
+	CODING_COMPRESSED, /* registered, but not decoded here, and never requested in TE */
 	CODING_UNKNOWN,    /* with chunked after it or without */
-	CODING_MALFORMED   /* no coding by the grammar, or chunked with parameters, which it has not */
+	CODING_MALFORMED   /* breaks the grammar, or is chunked with parameters, which do not exist */
 };
 
 static bool is_compression(struct span name)
@@ -74,7 +74,7 @@ static bool is_compression(struct span name)
 	return false;
 }
 
-/* `identity` was a coding until RFC 7230 dropped it; old servers still say it and mean none. */
+/* `identity` was a coding until RFC 7230 dropped it; old servers still send it, and mean no coding. */
 static enum coding find_coding(const struct head *head)
 {
 	enum coding coding = CODING_NONE;
@@ -90,7 +90,7 @@ static enum coding find_coding(const struct head *head)
 				continue;
 			bool chunked = span_is_nocase(name, "chunked");
 			if (!message_is_token(name) || (chunked && name.len < member.len))
-				return CODING_MALFORMED; /* somebody else may read chunked here (7.1) */
+				return CODING_MALFORMED; /* another reader may take it for chunked (7.1) */
 			if (coding == CODING_CHUNKED)
 				return chunked ? CODING_TWICE : CODING_NOT_LAST;
 			if (is_compression(name))
@@ -108,7 +108,7 @@ int framing_of_request(const struct head *head, enum framing *framing, int64_t *
 	*length = 0;
 	bool coded = message_has(head, "Transfer-Encoding");
 	if (coded && message_has(head, "Content-Length"))
-		return refuse(fault, 400, "Content-Length beside Transfer-Encoding (RFC 9112 6.1)");
+		return refuse(fault, 400, "Content-Length together with Transfer-Encoding (RFC 9112 6.1)");
 	if (coded && head->minor == 0)
 		return refuse(fault, 400, "Transfer-Encoding in HTTP/1.0 (RFC 9112 6.1)");
 	switch (find_coding(head)) {
@@ -122,13 +122,14 @@ int framing_of_request(const struct head *head, enum framing *framing, int64_t *
 	case CODING_COMPRESSED:
 	case CODING_UNKNOWN:
 	case CODING_MALFORMED:
-		return refuse(fault, 501, "the only transfer coding taken is chunked (RFC 9112 6.1)");
+		return refuse(fault, 501, "chunked is the only supported transfer coding (RFC 9112 6.1)");
 	case CODING_NONE:
 		break;
 	}
 	int found = find_length(head, length);
 	if (found < 0)
-		return refuse(fault, 400, "Content-Length is no length, or says two different ones (RFC 9112 6.3)");
+		return refuse(
+		    fault, 400, "Content-Length is malformed, or there are two different ones (RFC 9112 6.3)");
 	*framing = found ? FRAMING_LENGTH : FRAMING_NO_BODY;
 	return 0;
 }
@@ -148,22 +149,23 @@ int framing_of_response(
 		*framing = FRAMING_CHUNKED; /* overrides a Content-Length, RFC 9112 6.3 */
 		return 0;
 	case CODING_UNKNOWN:
-		return refuse(
-		    fault, 502, "its transfer coding is not known here, so nobody can tell its content (RFC 9112 7)");
+		return refuse(fault, 502,
+		    "the origin used an unknown transfer coding, so its content cannot be read (RFC 9112 7)");
 	case CODING_COMPRESSED:
-		return refuse(fault, 502, "the origin compressed the transfer unasked (RFC 9112 7.2)");
+		return refuse(
+		    fault, 502, "the origin compressed the transfer, which curlew did not request (RFC 9112 7.2)");
 	case CODING_TWICE:
 	case CODING_NOT_LAST:
 		return refuse(
 		    fault, 502, "chunked is not the last transfer coding, or not the only one (RFC 9112 6.1)");
 	case CODING_MALFORMED:
-		return refuse(fault, 502, "the origin's Transfer-Encoding is no coding (RFC 9112 7)");
+		return refuse(fault, 502, "the origin's Transfer-Encoding is malformed (RFC 9112 7)");
 	case CODING_NONE:
 		break;
 	}
 	int found = find_length(head, length);
 	if (found < 0)
-		return refuse(fault, 502, "the origin's Content-Length is no length (RFC 9112 6.3)");
+		return refuse(fault, 502, "the origin's Content-Length is malformed (RFC 9112 6.3)");
 	*framing = found ? FRAMING_LENGTH : FRAMING_UNTIL_CLOSE;
 	return 0;
 }

@@ -13,8 +13,8 @@ bool freshening_applies(const struct head *not_modified, const struct head *stor
 	struct span theirs = message_find(not_modified, "ETag"), ours = message_find(stored, "ETag");
 	if (theirs.len > 0 && ours.len > 0)
 		return field_tags_match_or_same(theirs, ours);
-	/* Without two tags there is the date, and a tag that we do not have is that of our bytes only if the date says
-	 * so. Who says neither answers what was asked. */
+	/* Without two tags, the dates decide: a tag that is not stored belongs to the stored bytes only if the dates
+	 * agree. A 304 with neither confirms the request. */
 	struct span their_date = message_find(not_modified, "Last-Modified");
 	struct span our_date = message_find(stored, "Last-Modified");
 	if (their_date.len == 0 || our_date.len == 0)
@@ -22,7 +22,7 @@ bool freshening_applies(const struct head *not_modified, const struct head *stor
 	return span_same_nocase(their_date, our_date);
 }
 
-/* A validator that came must be the stored one. */
+/* False when the response has this validator and the stored one has another. */
 static bool confirms(const struct head *came, const struct head *stored, const char *name)
 {
 	struct span x = message_find(came, name);

@@ -309,7 +309,7 @@ static int add_authority(struct span a, const char *scheme, struct buf *out, con
 		port = AUTHORITY_NO_PORT;
 	if (port == 0 || port < AUTHORITY_NO_PORT ||
 	    (address_bytes(host) != host.len && host.len > 0 && memchr(host.at, ':', host.len) != NULL))
-		return refuse(why, "its port is no number from 1 to 65535");
+		return refuse(why, "its port is not a number from 1 to 65535");
 	if (scheme == NULL && (port == 80 || port == 443))
 		return refuse(why, port == 80 ? "80 is the default port of http, which no URL in the cache names (give "
 						"http:// and leave the port out)"

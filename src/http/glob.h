@@ -1,25 +1,24 @@
 /*
- * glob: SQLite's GLOB, and what a person means by one.
+ * glob: SQLite's GLOB, and the meaning of a glob that a person types.
  *
- * Pure; any thread. Globs are matched with normal URLs (key.h), by this room and by SQL alike. So what a person types
- * is brought to that form: a host in lower case or with its default port, and "%7e", match what they would match as
- * URLs. Brackets are read as they are meant: "[::1]" is a host and "tag[]=" a parameter, although SQLite's GLOB would
- * take both for sets.
+ * Pure. Any thread may call. Globs are matched with normal URLs (key.h), here and in SQL. So a typed glob is brought to
+ * that form: a host in upper case or with its default port, and "%7e", match what they would match in a URL. Brackets
+ * mean what the person means: "[::1]" is a host and "tag[]=" a parameter, although SQLite's GLOB would read both as
+ * sets.
  */
 #ifndef CURLEW_HTTP_GLOB_H
 #define CURLEW_HTTP_GLOB_H
 
 #include "base/buf.h"
 
-/* SQLite's GLOB: * any run, ? any one character, [abc] [a-z] [^a] sets; case counts; by bytes, but ? and sets take
- * whole UTF-8 characters, as SQLite does. */
+/* SQLite's GLOB: * matches any run, ? any character; [abc] [a-z] [^a] are sets. Case matters. As in SQLite, ? and sets
+ * match whole UTF-8 characters. */
 bool glob_matches(const char *pattern, const char *text);
 
-/* Does what a person typed say the scheme, or leave it open by itself? If not, it begins with a host. */
+/* True when the typed glob has a scheme or a wildcard in its place. Otherwise it begins with a host. */
 bool glob_has_scheme(const char *typed);
 
-/* Is there a * or a set in what a person typed? If not, it is a URL; each ? in it and each other bracket means itself.
- */
+/* True when the typed glob has a * or a set. Otherwise it is a URL, and its ? and other brackets mean themselves. */
 bool glob_is_wild(const char *typed);
 
 /* Brings a glob that a person typed to the form that is matched with normal URLs, and appends it. scheme: "http",
@@ -27,7 +26,7 @@ bool glob_is_wild(const char *typed);
  * meant. */
 int glob_read(const char *typed, const char *scheme, struct buf *out, const char **why);
 
-/* Appends a text as a glob that matches itself alone. */
+/* Appends a glob that matches only this text. */
 void glob_quote(struct span text, struct buf *out);
 
 #endif

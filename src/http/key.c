@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* What was written, or NULL when it did not fit. */
+/* The text, given away; NULL when it did not fit. */
 static char *finish(struct buf *out)
 {
 	char *text = out->failed ? NULL : buf_take(out);
@@ -33,8 +33,7 @@ char *key_of_url(const char *url, const char *default_scheme)
 	struct span after = text;
 	if (url_take_scheme(&after, &secure))
 		return parse_and_compose(text, false);
-	/* "name:/" is another scheme and no host; "name:" and no digits is no port, which
-	 * url_parse() sees. */
+	/* "name:/" has another scheme, not a host. url_parse() refuses "name:" with a port that is not digits. */
 	size_t n = url_until(text, ":/?");
 	if (n + 1 < text.len && text.at[n] == ':' && text.at[n + 1] == '/')
 		return NULL;
@@ -61,15 +60,15 @@ char *key_normalise(const char *url, const char *default_scheme)
 	return normal;
 }
 
-/* True when the reference begins with a scheme: no relative one has a colon before its first slash
- * (RFC 3986 4.2). */
+/* True when the reference begins with a scheme: a relative reference has no colon before its first slash (RFC
+ * 3986 4.2). */
 static bool has_scheme(struct span s)
 {
 	size_t n = url_until(s, ":/?");
 	return n < s.len && s.at[n] == ':';
 }
 
-/* RFC 3986 5.2.2. Dot segments that are written as escapes stay: they are the origin's to read. */
+/* RFC 3986 5.2.2. Escaped dot segments stay: only the origin knows what they mean. */
 char *key_resolve(const char *base, struct span reference)
 {
 	reference = span_trim(reference);
@@ -125,7 +124,7 @@ bool key_same_origin(const char *a, const char *b)
 	return same;
 }
 
-/* Reads what a Location points at. 0, or -1. */
+/* Reads the target of a Location. 0, or -1. */
 static int resolve_location(const char *base, struct span location, struct url *url)
 {
 	char *resolved = key_resolve(base, location);
@@ -134,7 +133,7 @@ static int resolve_location(const char *base, struct span location, struct url *
 	return result;
 }
 
-/* A redirect's fragment is the client's business and goes along (RFC 9110 10.2.2). */
+/* The fragment of a redirect is for the client, and is kept (RFC 9110 10.2.2). */
 static void add_fragment(struct buf *out, struct span location)
 {
 	location = span_trim(location);
@@ -163,7 +162,7 @@ char *key_prefix_location(const char *default_scheme, const char *base, struct s
 	return finish(&out);
 }
 
-/* The path of --origin, without a slash at its end: what our "/" stands for. */
+/* The path of --origin without a final slash. Our "/" stands for it. */
 static struct span base_path(const struct url *origin)
 {
 	struct span path = span_of(origin->path);
@@ -172,8 +171,9 @@ static struct span base_path(const struct url *origin)
 	return path;
 }
 
-/* The path of ours that stands for one of the origin's, or NULL when that is outside of the path of --origin. The path
- * of --origin itself has no other name than "/". */
+/* Our path for a path of the origin; NULL when that is outside of the path of --origin. The path of --origin itself is
+ * only
+ * "/". */
 static const char *our_path(const struct url *home, const char *path)
 {
 	struct span base = base_path(home);
@@ -217,9 +217,9 @@ static int refuse(struct fault *fault, int status, const char *why)
 	return -1;
 }
 
-static const char not_a_url[] = "this is no URL that can be fetched (http or https, no user in it)";
+static const char not_a_url[] = "this URL cannot be fetched (it must be http or https, without a user)";
 
-/* Hands url's parts over. */
+/* Gives the parts of url away. */
 static int take_url(struct key_target *out, struct url *url, struct fault *fault)
 {
 	out->url = url_compose(url);
@@ -232,7 +232,7 @@ static int take_url(struct key_target *out, struct url *url, struct fault *fault
 	return 0;
 }
 
-/* CONNECT (RFC 9110 9.3.6): the port is never left out. */
+/* CONNECT (RFC 9110 9.3.6): the port must be present. */
 static int read_tunnel(struct span target, struct key_target *out, struct fault *fault)
 {
 	const char *colon = memrchr(target.at, ':', target.len);
@@ -248,7 +248,7 @@ static int read_tunnel(struct span target, struct key_target *out, struct fault 
 	buf_addspan(&text, target);
 	int result = -1;
 	if (digits > 0 && plain && url_parse(buf_span(&text), false, &url) == 0) {
-		out->way = KEY_TUNNEL;
+		out->form = KEY_TUNNEL;
 		out->host = url.host;
 		out->port = url.port;
 		url.host = NULL;
@@ -261,8 +261,8 @@ static int read_tunnel(struct span target, struct key_target *out, struct fault 
 	return result;
 }
 
-/* --origin: path and query are the client's, all else is the origin's. Where the origin has a path of its own, a path
- * that climbs out of it is refused, because it is sent as written. */
+/* --origin: path and query come from the client, scheme and host from --origin. If --origin has a path, a target that
+ * leaves it by dot segments is refused, because it would be sent as written. */
 static int map_to_origin(const char *origin, struct span text, struct key_target *out, struct fault *fault)
 {
 	struct url home, url;
@@ -272,7 +272,7 @@ static int map_to_origin(const char *origin, struct span text, struct key_target
 	buf_init(&path, BUF_HEAD);
 	int result = -1;
 	if (url_parse(span_of(origin), true, &home) != 0)
-		refuse(fault, 500, "--origin is no http or https URL");
+		refuse(fault, 500, "--origin is not an http or https URL");
 	else if (url_parse(text, false, &url) != 0)
 		refuse(fault, 400, "the path holds a byte that is in no URL");
 	else if (base_path(&home).len > 0 && url_climbs(url.path))
@@ -299,7 +299,7 @@ static int read_absolute(struct span target, struct key_target *out, struct faul
 	struct url url;
 	url_init(&url);
 	int result = -1;
-	out->way = KEY_ABSOLUTE;
+	out->form = KEY_ABSOLUTE;
 	if (url_parse(target, false, &url) != 0)
 		refuse(fault, 400, not_a_url);
 	else
@@ -308,8 +308,9 @@ static int read_absolute(struct span target, struct key_target *out, struct faul
 	return result;
 }
 
-/* The path as a file name beneath --root: decoded once; NULL when it holds what no honest file name
- * has (NUL, an escaped slash) or what would lead elsewhere ("." and ".." segments). */
+/* The path as a file name in --root, decoded once. NULL when it has bytes that no file name has (NUL, an escaped
+ * slash), or
+ * "." and ".." segments. */
 static char *decode_file(struct span path)
 {
 	struct buf out;
@@ -337,9 +338,8 @@ static char *decode_file(struct span path)
 	return finish(&out);
 }
 
-/* Takes a scheme said out loud off the front of what follows the first "/": "https://" or
- * "https:/", as clients and proxies collapse slashes. 1 taken, 0 none there, -1 another scheme or
- * more slashes. */
+/* Removes an explicit scheme from the text after the first "/": "https://", or "https:/", because clients and proxies
+ * collapse slashes. 1: removed; 0: there is none; -1: another scheme, or more slashes. */
 static int take_said_scheme(struct span *rest, const char **scheme)
 {
 	size_t n = url_until(*rest, ":/?");
@@ -370,7 +370,7 @@ static void move_segment(struct span *from, struct buf *out)
 	}
 }
 
-/* What follows the first "/", with scheme and host as they are meant. */
+/* The text after the first "/", with scheme and host decoded. */
 static void decode_front(struct span rest, struct buf *out)
 {
 	move_segment(&rest, out);
@@ -384,11 +384,11 @@ static void decode_front(struct span rest, struct buf *out)
 	buf_addspan(out, rest);
 }
 
-static int read_front(
-    const struct key_ways *ways, struct span rest, struct span file, struct key_target *out, struct fault *fault)
+static int read_front(const struct key_settings *settings, struct span rest, struct span file, struct key_target *out,
+    struct fault *fault)
 {
-	const char *scheme = ways->default_scheme;
-	out->way = KEY_PREFIX;
+	const char *scheme = settings->default_scheme;
+	out->form = KEY_PREFIX;
 	int said = take_said_scheme(&rest, &scheme);
 	if (said < 0)
 		return refuse(fault, 400, "only http and https URLs are fetched");
@@ -397,7 +397,7 @@ static int read_front(
 	size_t authority_bytes = url_until(rest, "/?");
 	if (authority_bytes == 0)
 		return refuse(fault, 404, "no host in the path: ask for /example.com/ or http://example.com/");
-	/* "/name:/path" is somebody's scheme, not a host with an empty port. */
+	/* "/name:/path" has an unknown scheme, not a host with an empty port. */
 	if (rest.at[authority_bytes - 1] == ':')
 		return refuse(fault, 400, not_a_url);
 	struct buf text;
@@ -416,53 +416,54 @@ static int read_front(
 	return result;
 }
 
-static int read_prefix(const struct key_ways *ways, struct span target, struct key_target *out, struct fault *fault)
+static int read_prefix(
+    const struct key_settings *settings, struct span target, struct key_target *out, struct fault *fault)
 {
 	struct buf front;
 	buf_init(&front, BUF_HEAD);
 	decode_front(span_from(target, 1), &front);
 	int rc = front.failed ? refuse(fault, 414, "the URL is too long")
-			      : read_front(ways, buf_span(&front), span_from(target, 1), out, fault);
+			      : read_front(settings, buf_span(&front), span_from(target, 1), out, fault);
 	buf_fini(&front);
 	return rc;
 }
 
-/* "/.curlew" and what is beneath it, without a query. 1 when it is ours, 0 when not, -1 without
- * memory. */
-static int read_own(const struct key_ways *ways, struct span path, struct key_target *out)
+/* "/.curlew" and paths below it, without a query. 1: it is such a path; 0: it is not; -1: out of memory. */
+static int read_own(const struct key_settings *settings, struct span path, struct key_target *out)
 {
 	static const char own[] = "/.curlew";
 	path.len = url_until(path, "?");
 	if (!span_starts(path, own))
 		return 0;
 	path = span_from(path, sizeof own - 1);
-	if ((path.len > 0 && path.at[0] != '/') || (ways->origin != NULL && !span_is(path, "/health")))
+	if ((path.len > 0 && path.at[0] != '/') || (settings->origin != NULL && !span_is(path, "/health")))
 		return 0;
-	out->way = KEY_OWN;
+	out->form = KEY_OWN;
 	out->path = strndup(path.at, path.len);
 	return out->path == NULL ? -1 : 1;
 }
 
-/* A server as a whole (RFC 9112 3.2.4): this one, or the origin that it stands for. */
-static int read_asterisk(const struct key_ways *ways, struct span method, struct key_target *out, struct fault *fault)
+/* "*", a server as a whole (RFC 9112 3.2.4): this one, or the origin of --origin. */
+static int read_asterisk(
+    const struct key_settings *settings, struct span method, struct key_target *out, struct fault *fault)
 {
 	if (!span_is(method, "OPTIONS"))
 		return refuse(fault, 400, "only OPTIONS is for a server as a whole (RFC 9112 3.2.4)");
 	out->asterisk = true;
-	out->way = ways->origin != NULL ? KEY_REVERSE : KEY_SERVER;
-	return ways->origin != NULL ? map_to_origin(ways->origin, span_of("http://origin/"), out, fault) : 0;
+	out->form = settings->origin != NULL ? KEY_REVERSE : KEY_SERVER;
+	return settings->origin != NULL ? map_to_origin(settings->origin, span_of("http://origin/"), out, fault) : 0;
 }
 
-int key_of_target(
-    const struct key_ways *ways, struct span method, struct span target, struct key_target *out, struct fault *fault)
+int key_of_target(const struct key_settings *settings, struct span method, struct span target, struct key_target *out,
+    struct fault *fault)
 {
 	memset(out, 0, sizeof *out);
-	if (span_is(method, "CONNECT") && ways->origin != NULL)
+	if (span_is(method, "CONNECT") && settings->origin != NULL)
 		return refuse(fault, 405, "no tunnels here: this is a reverse proxy of one origin");
 	if (span_is(method, "CONNECT"))
 		return read_tunnel(target, out, fault);
 	if (span_is(target, "*"))
-		return read_asterisk(ways, method, out, fault);
+		return read_asterisk(settings, method, out, fault);
 	if (target.len == 0 || url_until(target, "#") != target.len)
 		return refuse(fault, 400, "a request target has no fragment (RFC 9112 3.2)");
 	struct span path = target;
@@ -471,23 +472,23 @@ int key_of_target(
 	if (!absolute && target.at[0] != '/')
 		return refuse(fault, 400, not_a_url);
 	out->asterisk = absolute && span_is(method, "OPTIONS") && url_until(path, "/?") == path.len;
-	if (absolute && ways->origin == NULL)
+	if (absolute && settings->origin == NULL)
 		return read_absolute(target, out, fault);
-	/* RFC 9112 3.2.2: a server takes the absolute form too, and means the same by it. */
+	/* RFC 9112 3.2.2: a server accepts the absolute form too, with the same meaning. */
 	if (absolute)
 		path = span_from(path, url_until(path, "/?"));
-	int own = read_own(ways, path, out);
+	int own = read_own(settings, path, out);
 	if (own != 0)
 		return own > 0 ? 0 : refuse(fault, 503, "out of memory");
-	if (ways->origin == NULL)
-		return read_prefix(ways, target, out, fault);
+	if (settings->origin == NULL)
+		return read_prefix(settings, target, out, fault);
 	struct buf text;
 	buf_init(&text, BUF_HEAD);
 	if (!absolute)
 		buf_adds(&text, "http://origin");
 	buf_addspan(&text, target);
-	out->way = KEY_REVERSE;
-	int result = map_to_origin(ways->origin, buf_span(&text), out, fault);
+	out->form = KEY_REVERSE;
+	int result = map_to_origin(settings->origin, buf_span(&text), out, fault);
 	buf_fini(&text);
 	return result;
 }

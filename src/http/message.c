@@ -1,12 +1,11 @@
 /*
- * Two parsers on purpose. message_parse_request() guards the front door: it looks for the end of
- * the head first, cheaply, then reads it once and refuses whatever two readers could understand
- * differently, since a disagreement about framing is how requests are smuggled (RFC 9112 11.2).
- * message_parse_fields() reads what an origin sent or what the index kept: it takes what is a field
- * and leaves out what is none, because refusing an answer helps nobody.
+ * There are two parsers. message_parse_request() is strict: it first looks for the end of the head, then reads the head
+ * once and refuses everything that two readers could understand differently, because requests are smuggled by a
+ * disagreement about framing (RFC 9112 11.2). message_parse_fields() reads the fields of an origin or of the index. It
+ * is lenient and leaves malformed lines out, because refusing a whole response helps nobody.
  *
- * A head's arrays are kept between parses and grow by doubling. An origin's head can have tens of thousands of fields,
- * so nothing here reads all fields for each field: finish() sorts them by name once, and marks those that Connection
+ * The arrays of a head are kept between parses and grow by doubling. An origin can send tens of thousands of fields, so
+ * nothing here reads all fields for each field: finish() sorts them by name once, and marks those that Connection
  * names.
  */
 #include "http/message.h"
@@ -16,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { FIELDS_MANY = 24 }; /* so many are sorted by name */
+enum { FIELDS_MANY = 24 }; /* a head with so many fields is sorted by name */
 
 void message_init(struct head *head)
 {
@@ -71,7 +70,7 @@ static int order_fields(const void *a, const void *b)
 	return order != 0 ? order : x < y ? -1 : x > y;
 }
 
-/* Without memory for it, searches read all fields, as in a small head. */
+/* If memory fails, searches read all fields, as in a small head. */
 static void sort_by_name(struct head *head)
 {
 	if (head->count > head->by_name_room) {
@@ -117,7 +116,7 @@ const struct field *message_next(const struct head *head, struct span name, cons
 	return NULL;
 }
 
-/* All lines of that name; at once, so that naming it again costs no more than a search. */
+/* Marks all lines of that name at once, so that a repeated name costs only a search. */
 static void mark(struct head *head, struct span name)
 {
 	const struct field *f = message_next(head, name, NULL);
@@ -127,7 +126,7 @@ static void mark(struct head *head, struct span name)
 	}
 }
 
-/* After the last field: what later searches rely on. */
+/* Called after the last field. Later searches depend on it. */
 static void finish(struct head *head)
 {
 	if (head->count >= FIELDS_MANY)
@@ -176,8 +175,8 @@ static enum message_parsed refuse(struct fault *fault, int status, const char *w
 	return MESSAGE_BAD;
 }
 
-/* Takes a line that ends in CRLF off the front of *rest, without its end. 1; 0 when its end has not
- * come yet; -1 when it ends in a bare LF or holds a bare CR. */
+/* Removes a line that ends in CRLF from the front of *rest. 1, with the line without its CRLF; 0 when its end has not
+ * arrived yet; -1 when it ends in a bare LF or has a bare CR. */
 static int take_line(struct span *rest, struct span *line)
 {
 	const char *lf = rest->len > 0 ? memchr(rest->at, '\n', rest->len) : NULL;
@@ -202,7 +201,7 @@ static enum message_parsed read_version(struct head *head, struct span version, 
 		return refuse(fault, 400, "the request line must end in HTTP/1.1 (RFC 9112 3)");
 	char major = version.at[5], minor = version.at[7];
 	if (major < '0' || major > '9' || minor < '0' || minor > '9')
-		return refuse(fault, 400, "the HTTP version is no version (RFC 9112 2.3)");
+		return refuse(fault, 400, "the HTTP version is malformed (RFC 9112 2.3)");
 	if (major != '1')
 		return refuse(fault, 505, "only HTTP/1.x is spoken here (RFC 9110 15.6.6)");
 	head->minor = minor == '0' ? 0 : 1;
@@ -213,10 +212,10 @@ static enum message_parsed read_request_line(struct head *head, struct span line
 {
 	const char *space = line.len > 0 ? memchr(line.at, ' ', line.len) : NULL;
 	if (space == NULL)
-		return refuse(fault, 400, "the request line is no request line (RFC 9112 3)");
+		return refuse(fault, 400, "the request line is malformed (RFC 9112 3)");
 	head->method = span_make(line.at, (size_t)(space - line.at));
 	if (!message_is_token(head->method))
-		return refuse(fault, 400, "the method is no token (RFC 9112 3.1)");
+		return refuse(fault, 400, "the method is not a token (RFC 9112 3.1)");
 	struct span rest = span_from(line, head->method.len + 1);
 	space = rest.len > 0 ? memchr(rest.at, ' ', rest.len) : NULL;
 	if (space == NULL)
@@ -241,7 +240,7 @@ static enum message_parsed read_request_field(struct head *head, struct span lin
 		return refuse(fault, 400, "a field line has no colon (RFC 9112 5)");
 	struct span name = span_make(line.at, (size_t)(colon - line.at));
 	if (!message_is_token(name))
-		return refuse(fault, 400, "a field name is no token or is followed by a space (RFC 9112 5.1)");
+		return refuse(fault, 400, "a field name is not a token or is followed by a space (RFC 9112 5.1)");
 	struct span value = span_trim(span_from(line, name.len + 1));
 	if (!is_value(value))
 		return refuse(fault, 400, "a field value holds a control byte (RFC 9110 5.5)");
@@ -267,7 +266,7 @@ static enum message_parsed check_host(const struct head *head, struct fault *fau
 			continue;
 		hosts++;
 		if (!message_is_host(head->fields[i].value))
-			return refuse(fault, 400, "Host is no host (RFC 9112 3.2)");
+			return refuse(fault, 400, "Host is malformed (RFC 9112 3.2)");
 	}
 	if (hosts > 1)
 		return refuse(fault, 400, "there is more than one Host (RFC 9112 3.2)");
@@ -276,8 +275,8 @@ static enum message_parsed check_host(const struct head *head, struct fault *fau
 	return MESSAGE_WHOLE;
 }
 
-/* Looks for the empty line that ends the head and refuses at once what can never become one, so
- * that a client that speaks something else does not wait for a timeout. */
+/* Looks for the empty line that ends the head. Refuses bytes that can never become a head at once, so that a client of
+ * another protocol does not wait for a timeout. */
 static enum message_parsed find_end(struct head *head, struct span bytes, struct fault *fault)
 {
 	struct span rest = bytes, line;

@@ -3,7 +3,7 @@
  *
  * Pure: no I/O, no globals. A parsed head borrows the bytes it was parsed from; they must outlive it and not move.
  * Requests are parsed strictly (RFC 9112 2.2, 3, 5: no bare CR, no space before a colon, no obs-fold, token names,
- * one Host); whatever is odd is refused with a status and a sentence rather than repaired.
+ * one Host); a malformed request is refused with a status and a sentence, and never repaired.
  * One head belongs to one thread at a time.
  */
 #ifndef CURLEW_HTTP_MESSAGE_H
@@ -16,17 +16,16 @@
 #include <stdint.h>
 
 enum {
-	MESSAGE_LINE_MAX = 16 << 10, /* bytes of a request line: beyond it 414 */
-	MESSAGE_HEAD_MAX = 64 << 10, /* bytes of a request head: beyond it 431 */
-	MESSAGE_FIELDS_MAX = 256,    /* field lines of a request head: beyond it 431. An origin's are limited in bytes
-					alone */
+	MESSAGE_LINE_MAX = 16 << 10, /* bytes of a request line: above: 414 */
+	MESSAGE_HEAD_MAX = 64 << 10, /* bytes of a request head: above: 431 */
+	MESSAGE_FIELDS_MAX = 256, /* field lines of a request head: above: 431. For an origin only bytes are limited */
 	MESSAGE_TEXT_MAX = 256 << 10 /* bytes of field lines that message_parse_fields() reads */
 };
 
 struct field {
 	struct span name;
 	struct span value;  /* without the white space around it */
-	bool in_connection; /* Connection names it: it is for this hop alone (RFC 9110 7.6.1) */
+	bool in_connection; /* Connection names it: it is for this hop only (RFC 9110 7.6.1) */
 };
 
 struct head {
@@ -38,11 +37,11 @@ struct head {
 	struct field *fields;
 	size_t count;
 	size_t capacity;
-	/* The parsers' own: the fields in order of name, and those of one name in the order they came, so that a search
-	 * does not read all. */
+	/* For the parsers only: the fields ordered by name, those of one name in their original order, for binary
+	 * search. */
 	const struct field **by_name;
 	size_t by_name_room;
-	size_t by_name_count; /* 0 where there are few fields, or the head was made by hand */
+	size_t by_name_count; /* 0 when there are few fields, or the head was made by hand */
 };
 
 /* Why a message is refused: an HTTP status and a sentence (a literal) for its sender. */
@@ -66,18 +65,17 @@ void message_fini(struct head *);
 enum message_parsed message_parse_request(struct head *, struct span bytes, struct fault *);
 
 /* Parses field lines, "Name: value" each ended by LF or CRLF, as kept in entry.headers or received from an origin;
- * stops at an empty line or the end. Lines that are no field are left out, among them the later lines of a folded
- * field: who collects an origin's lines joins those with a space first (RFC 9112 5.2). 0, or -1 when memory failed or
- * the text is too long. */
+ * stops at an empty line or the end. Malformed lines are left out. The later lines of a folded field are malformed too:
+ * the caller must join them with a space first (RFC 9112 5.2). 0, or -1 when memory failed or the text is too long. */
 int message_parse_fields(struct head *, struct span text);
 
-/* "GET /x HTTP/1.1", as it came, of a head parsed by message_parse_request(). */
+/* "GET /x HTTP/1.1" as received, of a head parsed by message_parse_request(). */
 struct span message_request_line(const struct head *);
 
-/* The first line of that name behind the line `after` (NULL: of all), or NULL. Names match without case. Takes the time
- * of a binary search where there are many fields, so that it may stand in a loop over fields. */
+/* The next line of that name after the line `after` (NULL: the first of all), or NULL. Names match without case. A
+ * binary search when there are many fields, so it may be used in a loop over fields. */
 const struct field *message_next(const struct head *, struct span name, const struct field *after);
-/* Leaves out all lines of that name from a parsed head; pointers to its fields are void afterwards. */
+/* Removes all lines of that name from a parsed head. Pointers to its fields become invalid. */
 void message_leave_out(struct head *, const char *name);
 /* The value of the first line of that name; {NULL, 0} when there is none. */
 struct span message_find(const struct head *, const char *name);

@@ -42,14 +42,14 @@ static bool state(struct lifetime *life, const char *name, int64_t seconds, cons
 	life->seconds = at_least_0(seconds);
 	life->section = section;
 	if (seconds == DIRECTIVES_BAD)
-		snprintf(life->text, sizeof life->text, "%s is no number, so stale", name);
+		snprintf(life->text, sizeof life->text, "%s is not a number, so stale", name);
 	else
 		snprintf(life->text, sizeof life->text, "%s=%lld", name, (long long)seconds);
 	return true;
 }
 
-/* RFC 9111 5.3: Expires counts from Date, so that two clocks that differ agree on the span. Invalid
- * means past. */
+/* RFC 9111 5.3: Expires is compared with Date, so that different clocks agree on the lifetime. A malformed Expires
+ * means stale. */
 static void state_expires(struct lifetime *life, const struct policy_exchange *x, int64_t date)
 {
 	int64_t at, n = 0;
@@ -59,7 +59,7 @@ static void state_expires(struct lifetime *life, const struct policy_exchange *x
 		n = at - date;
 		snprintf(life->text, sizeof life->text, "Expires %lld s after Date", (long long)n);
 	} else {
-		snprintf(life->text, sizeof life->text, "Expires is no date, so stale");
+		snprintf(life->text, sizeof life->text, "Expires is not a date, so stale");
 	}
 	life->seconds = n > lifetime_cap_s ? lifetime_cap_s : at_least_0(n);
 }
@@ -74,7 +74,7 @@ static void add_span_of_time(char *text, size_t size, int64_t seconds)
 		snprintf(text, size, "%lld s", (long long)seconds);
 }
 
-/* RFC 9111 4.2.2: a tenth of how long it had not changed. */
+/* RFC 9111 4.2.2: a tenth of the time since it was modified. */
 static void guess(struct lifetime *life, const struct policy_exchange *x, int64_t date)
 {
 	int64_t modified;
@@ -97,7 +97,6 @@ static void guess(struct lifetime *life, const struct policy_exchange *x, int64_
 	    unchanged);
 }
 
-/* A rule's lifetime counts from the fetch on, whatever the origin says; an error page does not become a page by it. */
 bool policy_freshness_by_rule(struct lifetime *life, const struct policy_exchange *x)
 {
 	const struct rule_decision *r = x->decision;
@@ -126,17 +125,17 @@ void policy_freshness_lifetime(
 		return;
 	if (state(life, "max-age", d->max_age_s, "RFC 9111 4.2.1"))
 		return;
-	/* RFC 9213 2.2: a targeted field speaks instead of Cache-Control and Expires. */
+	/* RFC 9213 2.2: a targeted field replaces Cache-Control and Expires. */
 	if (d->field == NULL && message_has(x->response, "Expires")) {
 		state_expires(life, x, date);
 		return;
 	}
-	/* A response that sets a cookie may be one visitor's page: no lifetime is guessed for it. */
+	/* A response that sets a cookie may be for one visitor, so no lifetime is guessed. */
 	if (policy_keeps_cookies(policy, x->decision) || !policy_sets_cookie(x->response))
 		guess(life, x, date);
 }
 
-/* RFC 9111 4.2.3, with 5.1 for an Age that is a list or no number. */
+/* RFC 9111 4.2.3, and 5.1 for an Age that is a list or malformed. */
 int64_t policy_freshness_initial_age(const struct policy_exchange *x)
 {
 	const struct head *head = x->freshened_by != NULL ? x->freshened_by : x->response;
@@ -150,7 +149,6 @@ int64_t policy_freshness_initial_age(const struct policy_exchange *x)
 	return apparent > corrected ? apparent : corrected;
 }
 
-/* RFC 9111 4.2.4: what forbids serving it stale, by any permission. */
 const char *policy_freshness_stale_forbidden(const struct policy *policy, const struct directives *d)
 {
 	if (d->no_cache)
@@ -168,7 +166,7 @@ int64_t policy_freshness_stale_for(const struct policy *policy, const struct dir
 {
 	if (policy_freshness_stale_forbidden(policy, d) != NULL)
 		return 0;
-	/* What the origin says of errors is also an upper limit (RFC 5861 4). */
+	/* The origin's stale-if-error is also an upper limit (RFC 5861 4). */
 	int64_t buffer = d->stale_if_error_s >= 0 ? d->stale_if_error_s : unreachable_s;
 	return d->stale_while_revalidate_s > buffer ? d->stale_while_revalidate_s : buffer;
 }

@@ -13,8 +13,7 @@
 
 #include <stdio.h>
 
-/* Statuses that answer one request and not the URL, so that no lifetime makes them another's
- * answer. */
+/* These statuses are for one request and not for the URL, so no lifetime makes them reusable. */
 static const char *unstorable_status(int status)
 {
 	switch (status) {
@@ -24,11 +23,11 @@ static const char *unstorable_status(int status)
 		return "304 has no body of its own, RFC 9111 4.3.4";
 	case 401:
 	case 407:
-		return "the answer depends on credentials, RFC 9110 11.6.1";
+		return "the response depends on credentials, RFC 9110 11.6.1";
 	case 412:
 	case 416:
 	case 417:
-		return "the answer depends on the request's conditions, RFC 9110 15.5";
+		return "the response depends on the conditions of the request, RFC 9110 15.5";
 	case 428:
 	case 429:
 	case 431:
@@ -50,20 +49,20 @@ static bool varies_on_everything(const struct head *response)
 	return message_lists(response, "Vary", "*");
 }
 
-/* The answer of refusal() that a rule gives; it is told with the rule's number. */
+/* The result of refusal() for a rule. The verdict then names the rule. */
 static const char never_by_rule[] = "a rule says never to store it";
 
 /* Why the response may not be stored whatever its lifetime; NULL when it may (RFC 9111 3, 3.5). */
 static const char *refusal(const struct policy *policy, const struct policy_exchange *x, const struct directives *d)
 {
 	const char *status = unstorable_status(policy_judged_status(x));
-	struct request_directives demand;
-	request_directives_read(x->request, &demand);
+	struct request_directives request;
+	request_directives_read(x->request, &request);
 	if (!span_is(x->request->method, "GET") && !is_post_of_target(x))
-		return "only answers to GET are stored, RFC 9111 3";
+		return "only responses to GET are stored, RFC 9111 3";
 	if (status != NULL)
 		return status;
-	if (demand.no_store)
+	if (request.no_store)
 		return "no-store in the request, RFC 9111 5.2.1.5";
 	if (x->decision != NULL && x->decision->store == 0)
 		return never_by_rule;
@@ -88,7 +87,7 @@ static bool has_validator(const struct head *response, int64_t now)
 	return message_find(response, "ETag").len > 0 || date_find(response, "Last-Modified", now, &at);
 }
 
-/* The last of RFC 9111 3's conditions, and what it is not worth storing without. NULL: store it. */
+/* Why the response is not worth storing: the last conditions of RFC 9111 3, and more. NULL: store it. */
 static const char *worthless(const struct policy *policy, const struct policy_exchange *x, const struct directives *d,
     const struct lifetime *life, int64_t stale_for_s)
 {
@@ -99,14 +98,14 @@ static const char *worthless(const struct policy *policy, const struct policy_ex
 	if (life->kind != LIFETIME_STATED && !marked && !policy_freshness_is_heuristic(policy_judged_status(x)))
 		return "this status needs a stated lifetime, RFC 9111 3";
 	if (life->kind != LIFETIME_STATED && is_post_of_target(x))
-		return "an answer to POST needs a stated lifetime, RFC 9110 9.3.3";
+		return "a response to POST needs a stated lifetime, RFC 9110 9.3.3";
 	if (life->kind == LIFETIME_NONE && !validator)
 		return "neither lifetime nor validator, RFC 9111 3";
 	if (life->seconds == 0 && !validator && stale_for_s == 0)
-		return "no time fresh, no validator, and never to be served stale";
+		return "never fresh, no validator, and must not be served stale";
 	if (d->no_cache && !validator)
 		return "no-cache and no validator, RFC 9111 5.2.2.4";
-	/* Nothing in it says that anybody else may have this page. */
+	/* Nothing in the response says that other clients may have it. */
 	if ((life->seconds == 0 || d->no_cache) && !policy_keeps_cookies(policy, x->decision) && !d->is_public &&
 	    policy_sets_cookie(x->response))
 		return "Set-Cookie without a lifetime, RFC 9111 7.3";
@@ -124,11 +123,11 @@ static void explain_storing(const struct directives *d, const struct lifetime *l
 	if (life->kind == LIFETIME_RULED)
 		policy_explain(out->reason, "%s, %s", life->text, life->section);
 	else if (d->no_cache)
-		policy_explain(out->reason, "%sno-cache%s: asked at each use, RFC 9111 5.2.2.4", by, where);
+		policy_explain(out->reason, "%sno-cache%s: validated at each use, RFC 9111 5.2.2.4", by, where);
 	else if (life->kind == LIFETIME_NONE && out->rule_id != 0)
-		policy_explain(out->reason, "%sno lifetime, asked at each use", by);
+		policy_explain(out->reason, "%sno lifetime, validated at each use", by);
 	else if (life->kind == LIFETIME_NONE)
-		policy_explain(out->reason, "no lifetime but a validator: asked at each use, RFC 9111 4.3");
+		policy_explain(out->reason, "a validator but no lifetime: validated at each use, RFC 9111 4.3");
 	else if (life->seconds > 0 && out->fresh_for_s <= 0)
 		policy_explain(out->reason, "%s%s%s, and %lld s old on arrival, RFC 9111 4.2.3", by, life->text, where,
 		    (long long)out->initial_age_s);
@@ -144,7 +143,8 @@ void policy_storing_judge(
 	memset(out, 0, sizeof *out);
 	directives_of_response(&d, exchange->response, policy->targets, policy->target_count);
 	const char *why = refusal(policy, exchange, &d);
-	out->initial_age_s = policy_freshness_initial_age(exchange); /* told to clients also when it is not stored */
+	out->initial_age_s = policy_freshness_initial_age(exchange); /* clients get it even if the response is not
+									stored */
 	if (why == NULL) {
 		policy_freshness_lifetime(&life, policy, exchange, &d);
 		out->stale_for_s = policy_freshness_stale_for(policy, &d);
@@ -176,9 +176,9 @@ bool policy_storing_withdraws(
     const struct policy *policy, const struct policy_exchange *x, const struct policy_storing *verdict)
 {
 	int status = x->response->status;
-	struct request_directives demand;
-	request_directives_read(x->request, &demand);
-	if (!span_is(x->request->method, "GET") || demand.no_store || message_has(x->request, "Range") ||
+	struct request_directives request;
+	request_directives_read(x->request, &request);
+	if (!span_is(x->request->method, "GET") || request.no_store || message_has(x->request, "Range") ||
 	    (message_has(x->request, "Authorization") && !policy->private_cache))
 		return false;
 	if (status == 403 || status == 404 || status == 410 || status == 451)

@@ -1,6 +1,6 @@
 /*
- * A Range is a wish (RFC 9110 14.2: a server may always ignore it), so doubt ends in RANGE_IGNORE.
- * Numbers beyond 63 bits saturate: they stand behind every body there is.
+ * A server may always ignore a Range (RFC 9110 14.2), so every doubt ends in RANGE_IGNORE. Numbers beyond 63 bits
+ * saturate: they are after the end of every body.
  */
 #include "http/range.h"
 
@@ -8,7 +8,7 @@
 
 enum { OVERLAPS_MAX = 2 }; /* more is egregious, RFC 9110 14.2 */
 
-/* Takes 1*DIGIT off the front. */
+/* Removes 1*DIGIT from the front. */
 static bool take_number(struct span *s, int64_t *value)
 {
 	size_t i = 0;
@@ -58,7 +58,7 @@ static enum spec resolve(struct span s, int64_t body_bytes, struct range *range)
 	return SPEC_INSIDE;
 }
 
-/* Many overlapping ranges make a small request a large answer (RFC 9110 17.15). */
+/* Many overlapping ranges make a large response to a small request (RFC 9110 17.15). */
 static bool overlaps_too_much(const struct range *ranges, size_t count)
 {
 	size_t overlaps = 0;

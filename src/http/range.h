@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-	RANGE_MAX = 256,      /* ranges answered in one response; more are answered with the whole (RFC 9110 14.2) */
+	RANGE_MAX = 256,      /* ranges in one response; for more, the whole body is sent (RFC 9110 14.2) */
 	RANGE_DISORDERED = 16 /* so many may come in any order; more must ascend and not overlap */
 };
 
@@ -21,16 +21,16 @@ struct range {
 };
 
 enum range_verdict {
-	RANGE_IGNORE,       /* malformed, another unit, or too many or overlapping: answer with 200 */
-	RANGE_SOME,         /* ranges[0..*count) are satisfiable, in the order asked */
-	RANGE_UNSATISFIABLE /* answer 416 with Content-Range: bytes * / size */
+	RANGE_IGNORE,       /* malformed, another unit, or too many or overlapping: send 200 */
+	RANGE_SOME,         /* ranges[0..*count) are satisfiable, in the order of the request */
+	RANGE_UNSATISFIABLE /* send 416 with Content-Range: bytes * / size */
 };
 
 /* Resolves a Range value against a body of body_bytes. */
 enum range_verdict range_resolve(struct span value, int64_t body_bytes, struct range ranges[RANGE_MAX], size_t *count);
 
-/* Where the one range of "bytes=first-last" or "bytes=first-" begins; -1 when there are several, none, or it counts
- * from the end. */
+/* The first byte of the single range "bytes=first-last" or "bytes=first-"; -1: there are several ranges or none, or it
+ * counts from the end. */
 int64_t range_first(struct span value);
 
 /* Reads "bytes first-last/complete" (complete -1 when "*"). 0, or -1 when malformed. */

@@ -22,7 +22,7 @@ void response_head_say(struct response_head *r, const char *format, ...)
 	va_end(ap);
 }
 
-/* As the inside of a structured string (RFC 8941 3.3.3). False when it did not fit whole. */
+/* As the inside of a structured string (RFC 8941 3.3.3). False when it did not fit. */
 static bool make_safe(const char *text, char *safe, size_t size)
 {
 	size_t n = 0;
@@ -53,7 +53,7 @@ bool response_head_is_bodiless(int status)
 	return (status >= 100 && status < 200) || status == 204 || status == 304;
 }
 
-/* Whoever writes rows may write anything into them: how the body is framed is said by us alone, and once. */
+/* A user may write anything into a row, so framing fields of the row are never sent. */
 bool response_head_is_framing(struct span name)
 {
 	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Connection"};

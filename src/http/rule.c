@@ -1,7 +1,6 @@
 /*
- * A set is an array in the order of precedence, so that for each column the first matching rule that says something
- * decides. Matching is linear: sets are small, and a thousand globs on one URL take some tens of microseconds, on a
- * worker's thread.
+ * A set is an array in the order of precedence, so the first matching rule with a value decides each column. Matching
+ * is linear: sets are small, and a thousand globs on one URL take some tens of microseconds, on a pool thread.
  */
 #include "http/rule.h"
 
@@ -154,7 +153,7 @@ static bool is_ignored(const char *globs, struct span name)
 	return ignored;
 }
 
-/* The globs of the rule that says which parameters of the URL are ignored; NULL: none does. */
+/* The globs of the rule that decides which parameters of the URL are ignored; NULL: no rule does. */
 static const char *ignored_of(const struct rules *s, const char *url, int64_t *rule)
 {
 	char *normal;

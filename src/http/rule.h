@@ -1,8 +1,8 @@
 /*
- * rule: the user's policy (table rule), as the program holds it: which rules match a URL, and what they say together.
+ * rule: the rules of the user (table rule): which of them match a URL, and what they decide together.
  *
- * Pure: a set is built once from rows and never changed; any number of threads may read it. In each column NULL says
- * nothing, and of the rules that match, the one of highest priority (then of lowest id) that says something decides.
+ * Pure. A set is built once from rows and never changed, so any number of threads may read it. NULL in a column decides
+ * nothing. Each column is decided by the matching rule of highest priority, then of lowest id, that has a value there.
  */
 #ifndef CURLEW_HTTP_RULE_H
 #define CURLEW_HTTP_RULE_H
@@ -12,28 +12,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RULE_SILENT = -1 }; /* in a column: the rule says nothing */
+enum { RULE_SILENT = -1 }; /* the column is NULL: the rule decides nothing */
 
 struct rule {
 	int64_t id, priority;
 	char *url_glob;
 	int64_t fresh_for_s, stale_ok_s;                          /* seconds, or RULE_SILENT, like all that follow */
 	int store, offline, deny, follow_redirects, cookies, pin; /* 0 or 1 */
-	char *ignore_query;                                       /* globs parted by white space; NULL: says nothing */
-	char *tag;                                                /* NULL: says nothing */
+	char *ignore_query;                                       /* globs separated by white space; or NULL */
+	char *tag;                                                /* or NULL */
 };
 
 struct rules;
 
 struct rules *rules_new(void);
 void rules_free(struct rules *);
-/* Takes the texts of *rule over, also when it fails. 0, or -1: memory. */
+/* Takes the texts of *rule, even when it fails. 0, or -1: out of memory. */
 int rules_add(struct rules *, struct rule *);
-/* After the last rules_add(). */
+/* Must be called after the last rules_add(). */
 void rules_sort(struct rules *);
 
-/* What all matching rules say together. Texts are borrowed from the set. Beside each value the rule that decided it, 0:
- * none. */
+/* What all matching rules decide together. Texts are borrowed from the set. After each value comes the id of the rule
+ * that decided it; 0: none. */
 struct rule_decision {
 	int64_t fresh_for_s, fresh_rule;
 	int64_t stale_ok_s, stale_rule;
@@ -44,13 +44,13 @@ struct rule_decision {
 	const char *tag;
 	int64_t tag_rule;
 };
-/* url: the key. The globs are matched with its normal URL, so that no spelling evades them. rules may be NULL. Without
- * memory the answer is deny. */
+/* url: the key. The globs are matched with its normal URL, so that no spelling evades them. rules may be NULL. When
+ * memory fails, the decision is deny. */
 void rules_judge(const struct rules *, const char *url, struct rule_decision *);
 
-/* Drops the query parameters that the deciding rule ignores from url (RFC 3986 3.4; separated by &): the cache's key.
- * What stays is as it was written; a parameter's name is matched in its normal spelling. NULL: nothing is dropped, the
- * URL is the key. *rule: the rule that decided. The caller frees the result. */
+/* The key of url without the query parameters that the deciding rule ignores (RFC 3986 3.4; separated by &). The rest
+ * is as written; names of parameters are matched in normal spelling. NULL: nothing is removed, and url is the key.
+ * *rule: the rule that decided. The caller frees the result. */
 char *rules_key(const struct rules *, const char *url, int64_t *rule);
 
 #endif

@@ -34,8 +34,8 @@ int site_label(bool secure, const char *host, int port, char label[SITE_LABEL]);
  * label, or out is full. */
 int site_origin(struct span label, struct buf *out);
 
-/* A Location (RFC 9110 10.2.2) for a client that asked for base on LABEL.localhost: an absolute URL on the label's host
- * of the site it leads to, or "/host/path" below http://localhost for a site without a label. port: what follows
+/* A Location (RFC 9110 10.2.2) for a client that requested base on LABEL.localhost: an absolute URL on the label's host
+ * of the site that it leads to, or "/host/path" below http://localhost for a site without a label. port: what follows
  * "localhost" in URLs, "" or ":8899". malloc()ed, the caller's; NULL when the value should stay as it is. */
 char *site_location(const char *base, struct span location, struct span port);
 

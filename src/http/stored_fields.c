@@ -25,12 +25,12 @@ static bool is_one_of(const struct field *field, const char *const *names, size_
 	return false;
 }
 
-/* Not stored: hop-by-hop fields (RFC 9111 3.1), and two that are made anew for each answer, from
- * initial_age_s and body_bytes. */
+/* Not stored: hop-by-hop fields (RFC 9111 3.1), and two that are made for each response from initial_age_s and
+ * body_bytes. */
 static bool is_stored(const struct field *field)
 {
-	static const char *const made_anew[] = {"Age", "Content-Length"};
-	return message_is_end_to_end(field) && !is_one_of(field, made_anew, sizeof made_anew / sizeof *made_anew);
+	static const char *const computed[] = {"Age", "Content-Length"};
+	return message_is_end_to_end(field) && !is_one_of(field, computed, sizeof computed / sizeof *computed);
 }
 
 int stored_fields_add_cookies(const struct head *head, struct buf *out)
@@ -41,16 +41,16 @@ int stored_fields_add_cookies(const struct head *head, struct buf *out)
 	return out->failed ? -1 : 0;
 }
 
-/* RFC 9111 3.2. Content-Type is updated as the RFC requires of a cache that keeps bodies as they
- * came; what says how the stored bytes are coded or cut stays theirs. */
+/* RFC 9111 3.2. Fields that describe the stored bytes (coding, range) are not updated. Content-Type is, as the RFC
+ * requires of a cache that stores bodies unchanged. */
 static bool is_updated(const struct field *field)
 {
 	static const char *const theirs[] = {"Content-Encoding", "Content-Range"};
 	return is_stored(field) && !is_one_of(field, theirs, sizeof theirs / sizeof *theirs);
 }
 
-/* Where the 200 said W/ of these bytes, a 304 that leaves it out may mean what they were made of: another coding of the
- * same. */
+/* The 200 had a weak tag and the 304 a strong one: the 304 may mean another coding of the same content, so the weak tag
+ * stays. */
 static bool is_strengthened(const struct field *stored, const struct field *newer)
 {
 	return span_is_nocase(stored->name, "ETag") && span_starts_nocase(stored->value, "W/") &&
@@ -69,7 +69,7 @@ int stored_fields_update(const struct head *stored, const struct head *not_modif
 			add_line(out, field);
 			continue;
 		}
-		/* All new lines of the name stand where the first old one stood. */
+		/* All new lines of a name take the place of its first old line. */
 		if (message_next(stored, field->name, NULL) != field)
 			continue;
 		for (; newer != NULL; newer = message_next(not_modified, field->name, newer))
@@ -96,8 +96,8 @@ int stored_fields_make(const struct head *response, int64_t answered_at, struct 
 		struct field field = response->fields[i];
 		if (!is_stored(&field))
 			continue;
-		/* RFC 9110 6.6.1: a Date that is missing or none is when it was received; of
-		 * several the first is meant. */
+		/* RFC 9110 6.6.1: a missing or malformed Date becomes the time of receipt. The first of several counts.
+		 */
 		if (span_is_nocase(field.name, "Date")) {
 			if (dated)
 				continue;

@@ -1,9 +1,9 @@
 /*
- * structured: dictionaries of Structured Fields (RFC 8941 3.2), read strictly: one error and the
- * whole field is void.
+ * structured: dictionaries of Structured Fields (RFC 8941 3.2), read strictly: one error makes the
+ * whole field invalid.
  *
- * Pure. Nothing here allocates; results borrow from the input. Parameters are checked and left out:
- * no field of ours gives them a meaning.
+ * Pure. Nothing here allocates; results borrow from the input. Parameters are checked and skipped:
+ * they have no meaning in the fields that curlew reads.
  */
 #ifndef CURLEW_HTTP_STRUCTURED_H
 #define CURLEW_HTTP_STRUCTURED_H
@@ -34,11 +34,11 @@ struct structured_member {
 enum structured_step {
 	STRUCTURED_MEMBER, /* *member filled; call again */
 	STRUCTURED_END,
-	STRUCTURED_BAD /* no dictionary: whatever came before is void too */
+	STRUCTURED_BAD /* not a dictionary: earlier members are invalid too */
 };
 
-/* Takes the next member off the front of *rest, which begins as one field line's value. A key may
- * come again; then the last one counts (RFC 8941 4.2.2), which is the caller's to see to. */
+/* Removes the next member from the front of *rest, which is first the value of one field line. A key may be repeated:
+ * the caller must let the last one count (RFC 8941 4.2.2). */
 enum structured_step structured_next(struct span *rest, struct structured_member *member);
 
 #endif

@@ -1,15 +1,15 @@
 /*
- * Every URL passes through url_parse(), whoever wrote it: one place decides what is fetched and what it is called.
+ * Every URL passes through url_parse(), so one place decides what is fetched and under which key.
  *
- * Path and query are the origin's to read: a signature may cover their bytes, and "/a%2Fb" and "/a%2fb" may be two
- * things to it, whatever RFC 3986 says. So they are kept as written, and each spelling is asked for and stored by
- * itself. A cache that took two spellings for one would let a client choose what everybody receives. What must hold for
- * all spellings alike (rules, purges, invalidation) asks for url_normal().
+ * Only the origin knows what path and query mean: a signature may cover their bytes, and "/a%2Fb" and "/a%2fb" may
+ * differ there, whatever RFC 3986 says. So they are kept as written, and each spelling is fetched and stored by itself.
+ * If two spellings were one key, a client could choose what all others receive. Rules, purges and invalidation must
+ * hold for all spellings, and use url_normal().
  *
- * Hosts are ours to read, because we connect to them: each has one spelling. Internationalised names go through libidn2
- * rather than through libcurl, which converts from the locale's character set: that fails where LC_CTYPE is C, as for
- * services and cron jobs. Setting LC_CTYPE would need a UTF-8 locale to be installed, and the key needs the name in
- * ASCII before libcurl sees it. libcurl brings libidn2 along anyway.
+ * curlew connects to hosts itself, so each host has one spelling. Internationalised names are converted by libidn2, not
+ * by libcurl, which converts from the character set of the locale: that fails when LC_CTYPE is C, as in services and
+ * cron jobs. Setting LC_CTYPE would need an installed UTF-8 locale, and the key needs the ASCII name before libcurl
+ * sees it. libcurl depends on libidn2 anyway.
  */
 #include "http/url.h"
 
@@ -45,7 +45,7 @@ static bool is_one_of(unsigned char c, const char *set)
 	return c != '\0' && strchr(set, c) != NULL;
 }
 
-/* The bytes that no URI contains anywhere (RFC 3986 appendix A), control bytes aside. */
+/* The bytes, apart from control bytes, that no URI may contain (RFC 3986 appendix A). */
 static bool is_in_no_uri(unsigned char c)
 {
 	return c == ' ' || c >= 0x80 || is_one_of(c, "\"<>\\^`{|}");
@@ -123,7 +123,7 @@ static bool is_plain(int c, const struct buf *out)
 	return unreserved && !(hex_digit((char)c) >= 0 && ends_in_bare_percent(out));
 }
 
-/* A "%" that begins no escape stays, as origins know what they meant by it. */
+/* A "%" that begins no escape stays: only the origin knows what it means. */
 int url_add_normal(struct span s, struct buf *out)
 {
 	while (s.len > 0) {
@@ -205,7 +205,7 @@ bool url_climbs(const char *path)
 	return false;
 }
 
-/* Most URLs are in normal form, and so cost one look at each byte and no memory. */
+/* Most URLs are in normal form. They cost one look at each byte and no memory. */
 static bool is_normal(struct span path, struct span query)
 {
 	struct span both = span_make(path.at, path.len + query.len);

@@ -1,9 +1,9 @@
 /*
  * url: an absolute http or https URL, read strictly. Scheme, host and port are normalised (RFC 9110 4.2.3); path and
- * query stay as they were written, but for bytes that no URI may contain, which are percent-encoded (RFC 3986 2).
- * url_normal() gives the one spelling that all equivalent URLs share.
+ * query stay as written, except that bytes that no URI may contain are percent-encoded (RFC 3986 2). url_normal() gives
+ * the one spelling that all equivalent URLs share.
  *
- * Pure: no I/O, no locale. `key` is made of this; other rooms ask `key`.
+ * Pure: no I/O, no locale. Any thread may call. Most callers outside of this folder need key.h instead.
  */
 #ifndef CURLEW_HTTP_URL_H
 #define CURLEW_HTTP_URL_H
@@ -31,9 +31,9 @@ void url_fini(struct url *);
  * that may not be, no host. */
 int url_parse(struct span text, bool lenient, struct url *);
 
-/* The whole, malloc()ed; NULL: too long. */
+/* The whole URL; the caller frees it. NULL: too long. */
 char *url_compose(const struct url *);
-/* Its pieces: host[:port], scheme://host[:port], path?query. */
+/* Its parts: host[:port], scheme://host[:port], path?query. */
 void url_add_authority(struct buf *, const struct url *);
 void url_add_origin(struct buf *, const struct url *);
 void url_add_path(struct buf *, const struct url *);
@@ -54,11 +54,11 @@ bool url_climbs(const char *path);
 int url_add_written(struct span text, bool lenient, struct buf *);
 /* Adds text with its escapes in normal form. 0, or -1 when it did not fit. */
 int url_add_normal(struct span text, struct buf *);
-/* A host (IPv6 with brackets) in its one spelling, malloc()ed; NULL: no host that can be named, or no memory. */
+/* The one spelling of a host (IPv6 with brackets); the caller frees it. NULL: not a host, or out of memory. */
 char *url_host(struct span host);
-/* Takes "http://" or "https://" off the front, without case. */
+/* Removes "http://" or "https://" from the front, without case. */
 bool url_take_scheme(struct span *, bool *secure);
-/* How many bytes stand before the first of the given ones, or the end. */
+/* The number of bytes before the first of the given ones, or before the end. */
 size_t url_until(struct span, const char *stops);
 /* The byte an escape ("%2F") at the front of the text stands for; -1 when there is none. */
 int url_escape(struct span);

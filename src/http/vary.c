@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 enum {
-	NAMES_MAX = 64,      /* more names than that is no honest response; it is taken as "*" */
-	PREFERENCES_MAX = 32 /* more than that are not sorted but taken as they come */
+	NAMES_MAX = 64,      /* a response with more names is treated as "*" */
+	PREFERENCES_MAX = 32 /* more are not sorted, but kept in their order */
 };
 
 struct preference {
@@ -56,7 +56,7 @@ static void add_lower(struct buf *out, struct span s)
 		buf_addc(out, (char)lower(s.at[i]));
 }
 
-/* qvalue (RFC 9110 12.4.2) in thousandths; -1 when it is none. */
+/* qvalue (RFC 9110 12.4.2) in thousandths; -1 when it is malformed. */
 static int read_weight(struct span s)
 {
 	static const int places[] = {100, 10, 1};
@@ -73,8 +73,7 @@ static int read_weight(struct span s)
 	return weight > 1000 ? -1 : weight;
 }
 
-/* Splits `name ;q=0.5`. False when there is anything else behind the name: then it is no preference
- * we know. */
+/* Splits `name ;q=0.5`. False when anything else follows the name. */
 static bool read_preference(struct span member, struct preference *p)
 {
 	p->name = member;
@@ -91,8 +90,7 @@ static bool read_preference(struct span member, struct preference *p)
 	return p->weight >= 0 && message_is_token(p->name);
 }
 
-/* Every member of all lines of that name, as preferences; -1 when one is none or there are too
- * many. */
+/* Every member of all lines of that name, as preferences; -1 when one is malformed or there are too many. */
 static int read_preferences(const struct head *request, struct span name, struct preference out[PREFERENCES_MAX])
 {
 	int count = 0;
@@ -125,8 +123,8 @@ static void add_preferences(struct buf *out, struct preference *p, size_t count)
 	}
 }
 
-/* True of request fields that are comma lists by their definition: white space around a comma and empty members mean
- * nothing there (RFC 9110 5.6.1). In any other field they may be part of the value. */
+/* True for request fields that are defined as comma lists. In these, white space around a comma and empty members mean
+ * nothing (RFC 9110 5.6.1). In any other field they may be part of the value. */
 static bool is_list(struct span name)
 {
 	static const char *const lists[] = {"Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language",
@@ -155,7 +153,7 @@ static void add_members(struct buf *out, const struct head *request, struct span
 	}
 }
 
-/* All lines of that name as they came, without the white space around them. Several lines are one (RFC 9110 5.3). */
+/* All lines of that name, unchanged but trimmed. Several lines are one value (RFC 9110 5.3). */
 static void add_values(struct buf *out, const struct head *request, struct span name)
 {
 	const struct field *line = NULL;
@@ -185,7 +183,7 @@ static void add_line(struct buf *out, const struct head *request, struct span na
 		add_values(out, request, name);
 }
 
-/* The names of all Vary lines, sorted. -1 for "*", for what is no name, for too many. */
+/* The names in all Vary lines, sorted. -1 for "*", for a malformed name, or for too many. */
 static int read_names(const struct head *response, struct span names[NAMES_MAX])
 {
 	int count = 0;
@@ -237,7 +235,7 @@ static struct span coding_name(struct span s)
 	return span_starts_nocase(s, "x-") ? span_from(s, 2) : s;
 }
 
-/* Is a response in this coding what such preferences ask for as much as for any other? */
+/* True when no other coding has a higher weight in these preferences. */
 static bool wants(const struct preference *p, int count, struct span coding)
 {
 	int weight = 0, highest = 0;
@@ -250,15 +248,15 @@ static bool wants(const struct preference *p, int count, struct span coding)
 	return weight > 0 && weight == highest;
 }
 
-/* Would an origin that sent a response as it is to a request with those choices do so with these as well? Who could
- * have had it coded and got it plain gets it plain with fewer choices, too. */
+/* An origin sent an uncoded response to the preferences `then`. True when it would do the same for `asked`, because
+ * these leave it no coding that it could not have chosen before. */
 static bool leaves_plain(const struct preference *asked, int count, const struct preference *then, int then_count)
 {
 	for (int i = 0; i < count; i++) {
 		bool identity = span_is_nocase(coding_name(asked[i].name), "identity"),
 		     known = identity || asked[i].weight == 0;
 		if (asked[i].weight == 0 && (identity || span_is(asked[i].name, "*")))
-			return false; /* plain is what it will not have */
+			return false; /* uncoded is not acceptable */
 		for (int k = 0; k < then_count && !known; k++)
 			known = then[k].weight > 0 && span_same_nocase(then[k].name, asked[i].name);
 		if (!known)
@@ -284,7 +282,8 @@ static bool accepts_coding(struct span line, struct span coding, const struct he
 	return then_count >= 0 && leaves_plain(asked, count, then, then_count);
 }
 
-/* Does the request make that line of a variant text, or, with a response, is it as good? */
+/* True when the request makes that line of a variant text. response, if not NULL: also when the response is as good for
+ * it. */
 static bool line_matches(struct span line, const struct head *response, const struct head *request)
 {
 	const char *colon = memchr(line.at, ':', line.len);

@@ -33,18 +33,18 @@ int browser_read_target(struct exchange *x, struct fault *fault)
 	struct span label = server_names_site(s->conf, host_of(x));
 	struct buf url;
 	if (s->origin != NULL || label.at == NULL || !span_starts(target, "/") || span_is(method, "CONNECT"))
-		return key_of_target(&s->ways, method, target, &x->target, fault);
+		return key_of_target(&s->key_settings, method, target, &x->target, fault);
 	buf_init(&url, BUF_HEAD);
 	int rc = site_origin(label, &url);
 	if (rc != 0) {
 		*fault = (struct fault){421, "this host names no site (use http://localhost/HOST/PATH)"};
 	} else {
 		buf_addspan(&url, target);
-		rc = key_of_target(&s->ways, method, buf_span(&url), &x->target, fault);
+		rc = key_of_target(&s->key_settings, method, buf_span(&url), &x->target, fault);
 	}
 	buf_fini(&url);
 	if (rc == 0)
-		x->target.way = KEY_SITE;
+		x->target.form = KEY_SITE;
 	return rc;
 }
 
@@ -64,7 +64,7 @@ bool browser_refuses(struct exchange *x)
 {
 	const struct head *h = x->request;
 	struct span site = message_find(h, "Sec-Fetch-Site"), origin = message_find(h, "Origin");
-	if (x->target.way == KEY_REVERSE || x->target.way == KEY_ABSOLUTE || x->target.way == KEY_TUNNEL)
+	if (x->target.form == KEY_REVERSE || x->target.form == KEY_ABSOLUTE || x->target.form == KEY_TUNNEL)
 		return false;
 	bool foreign = origin.at != NULL && !is_own_origin(origin, host_of(x));
 	/* A page with the policy no-referrer sends Origin: null, even to its own site. */
@@ -102,7 +102,7 @@ static char *reveal(struct head *head, const char *name, struct span port)
  * Metadata 2.3), and a browser on another machine does not use a loopback host. */
 static bool cookies_pass(const struct exchange *x)
 {
-	if (x->target.way != KEY_PREFIX || x->context->prefix_cookies)
+	if (x->target.form != KEY_PREFIX || x->context->prefix_cookies)
 		return true;
 	return server_names_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") &&
 	       !browser_came_through_proxy(x->request);
@@ -113,7 +113,7 @@ void browser_rewrite(struct exchange *x, struct head *head)
 	struct span port = server_names_port(host_of(x));
 	if (!cookies_pass(x))
 		message_leave_out(head, "Cookie");
-	if (x->target.way != KEY_SITE)
+	if (x->target.form != KEY_SITE)
 		return;
 	x->site_origin = reveal(head, "Origin", port);
 	x->site_referer = reveal(head, "Referer", port);
@@ -175,7 +175,7 @@ static bool is_document(struct span fields)
 bool browser_judges_each(const struct exchange *x, struct span fields)
 {
 	struct span line;
-	if (x->target.way != KEY_PREFIX || x->context->prefix_cookies)
+	if (x->target.form != KEY_PREFIX || x->context->prefix_cookies)
 		return false;
 	while (span_next_line(&fields, &line))
 		if (span_starts_nocase(line, "Set-Cookie") || span_starts_nocase(line, "Clear-Site-Data:"))
@@ -185,9 +185,9 @@ bool browser_judges_each(const struct exchange *x, struct span fields)
 
 void browser_guard(const struct exchange *x, struct span fields, struct response_head *r)
 {
-	if (x->target.way == KEY_SITE)
+	if (x->target.form == KEY_SITE)
 		r->cookie_host = x->target.host;
-	if (x->target.way != KEY_PREFIX)
+	if (x->target.form != KEY_PREFIX)
 		return;
 	r->no_cookies = !cookies_pass(x);
 	r->sandbox = x->context->prefix_sandbox && is_document(fields);

@@ -61,9 +61,9 @@ static void offer_to_ramcache(struct cache_attempt *t)
 {
 	struct exchange *x = t->x;
 	const struct entry *e = t->plan.entry;
-	if (x->context->root.fd >= 0 && x->target.way == KEY_PREFIX && x->target.path != NULL)
-		return;                /* a file of that name may appear under --root */
-	if (x->target.way == KEY_SITE) /* the target means nothing without Host */
+	if (x->context->root.fd >= 0 && x->target.form == KEY_PREFIX && x->target.path != NULL)
+		return;                 /* a file of that name may appear under --root */
+	if (x->target.form == KEY_SITE) /* the target means nothing without Host */
 		return;
 	if (x->fetch_url != NULL) /* each value of the ignored parameters would take a place of its own */
 		return;

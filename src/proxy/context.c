@@ -190,8 +190,8 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 		context_close(s);
 		return status;
 	}
-	s->ways.default_scheme = conf_text(conf, "default-scheme");
-	s->ways.origin = s->origin;
+	s->key_settings.default_scheme = conf_text(conf, "default-scheme");
+	s->key_settings.origin = s->origin;
 	return 0;
 }
 

@@ -31,7 +31,7 @@ struct context {
 	struct threadpool *threadpool;     /* NULL in `get` */
 	const struct listeners *listeners; /* NULL in `get` */
 	struct allow *allow;
-	struct key_ways ways;
+	struct key_settings key_settings;
 	struct policy policy;
 	const char *targets[CONTEXT_TARGETS]; /* policy.targets */
 	char *origin;                         /* normalised, no trailing slash; NULL unless --origin */

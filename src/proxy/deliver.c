@@ -14,7 +14,7 @@
 
 char *deliver_location(const struct exchange *x, int status, struct span fields)
 {
-	if ((status != 201 && (status < 300 || status > 399)) || x->target.way == KEY_ABSOLUTE)
+	if ((status != 201 && (status < 300 || status > 399)) || x->target.form == KEY_ABSOLUTE)
 		return NULL;
 	char *location = NULL;
 	struct head head;
@@ -22,11 +22,11 @@ char *deliver_location(const struct exchange *x, int status, struct span fields)
 	struct span value = {NULL, 0};
 	if (message_parse_fields(&head, fields) == 0)
 		value = message_find(&head, "Location");
-	if (value.at != NULL && x->target.way == KEY_PREFIX)
-		location = key_prefix_location(x->context->ways.default_scheme, x->target.url, value);
-	else if (value.at != NULL && x->target.way == KEY_SITE)
+	if (value.at != NULL && x->target.form == KEY_PREFIX)
+		location = key_prefix_location(x->context->key_settings.default_scheme, x->target.url, value);
+	else if (value.at != NULL && x->target.form == KEY_SITE)
 		location = browser_location(x, value);
-	else if (value.at != NULL && x->target.way == KEY_REVERSE)
+	else if (value.at != NULL && x->target.form == KEY_REVERSE)
 		location = key_reverse_location(x->context->origin, x->target.url, value);
 	message_fini(&head);
 	return location;

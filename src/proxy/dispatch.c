@@ -160,10 +160,10 @@ static void serve_pages(struct exchange *x, const struct conn *c)
 
 static void serve_admin(struct exchange *x, const struct conn *c)
 {
-	static const struct key_ways ways = {.default_scheme = "http"};
+	static const struct key_settings settings = {.default_scheme = "http"};
 	struct fault fault;
-	if (key_of_target(&ways, x->request->method, x->request->target, &x->target, &fault) != 0 ||
-	    x->target.way != KEY_OWN)
+	if (key_of_target(&settings, x->request->method, x->request->target, &x->target, &fault) != 0 ||
+	    x->target.form != KEY_OWN)
 		synthetic_text(x, 404, NULL, "only /.curlew/ is served at this address");
 	else if ((c->family == AF_UNIX || is_named(x, c)) && !browser_refuses(x))
 		serve_pages(x, c);
@@ -171,7 +171,7 @@ static void serve_admin(struct exchange *x, const struct conn *c)
 
 static bool serve_from_root(struct exchange *x, const struct conn *c, bool bad)
 {
-	return x->target.way == KEY_PREFIX && x->target.path != NULL && x->context->root.fd >= 0 &&
+	return x->target.form == KEY_PREFIX && x->target.path != NULL && x->context->root.fd >= 0 &&
 	       (!bad || is_for_us(x, c)) && files_respond(x);
 }
 
@@ -179,7 +179,7 @@ static bool serve_from_root(struct exchange *x, const struct conn *c, bool bad)
  * site. */
 static bool must_be_named(const struct exchange *x)
 {
-	return x->target.way == KEY_PREFIX || (x->target.way == KEY_OWN && x->context->origin == NULL);
+	return x->target.form == KEY_PREFIX || (x->target.form == KEY_OWN && x->context->origin == NULL);
 }
 
 static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct head *head)
@@ -206,7 +206,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a,
 		synthetic_text(x, 417, NULL, "Expect must be 100-continue");
 		return;
 	}
-	switch (x->target.way) {
+	switch (x->target.form) {
 	case KEY_OWN:
 		serve_pages(x, c);
 		break;

@@ -18,7 +18,7 @@ static int respond(struct exchange *x, int status, const char *type, struct span
 	buf_init(&fields, BUF_HEAD);
 	date_format(x->now, date);
 	buf_addf(&fields, "Date: %s\nContent-Type: %s\n", date, type);
-	if (x->target.way == KEY_SERVER)
+	if (x->target.form == KEY_SERVER)
 		buf_adds(&fields, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT\n");
 	else if (status == 405)
 		buf_addf(&fields, "Allow: GET, HEAD%s\n",
@@ -97,7 +97,7 @@ int synthetic_failure(struct exchange *x, const struct flight_response *a, const
 	x->curl_code = a->curl_code;
 	switch (a->outcome) {
 	case ENGINE_NO_HOST:
-		if (x->target.way == KEY_PREFIX)
+		if (x->target.form == KEY_PREFIX)
 			return synthetic_text(x, 502, cache,
 			    "%s is neither a local file%s nor a host name that resolves (check the spelling)", host,
 			    x->context->root.fd < 0 ? " (there is no --root)" : "");

@@ -318,7 +318,7 @@ static int get_one(struct context *context, struct get *g, const char *asked, co
 	if (write_request(g->conf, asked, url, target, &text) != 0)
 		goto out;
 	if (message_parse_request(&head, buf_span(&text), &fault) != MESSAGE_WHOLE ||
-	    key_of_target(&context->ways, head.method, head.target, &x.target, &fault) != 0) {
+	    key_of_target(&context->key_settings, head.method, head.target, &x.target, &fault) != 0) {
 		log_say("get: %s: %s", url, fault.why);
 		code = CURL_URL;
 		goto out;

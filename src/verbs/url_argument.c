@@ -67,12 +67,12 @@ char *url_argument_server(const struct url_argument *a, const char *name)
 static int read_target(const struct url_argument *a, const char *text, struct key_target *target, const char **why)
 {
 	char *scheme = url_argument_server(a, "default-scheme"), *path = NULL;
-	struct key_ways ways = {.default_scheme = scheme != NULL ? scheme : "http", .origin = a->origin};
+	struct key_settings settings = {.default_scheme = scheme != NULL ? scheme : "http", .origin = a->origin};
 	struct fault fault = {0, "out of memory"};
 	int rc = -1;
 	*target = (struct key_target){0};
 	if (asprintf(&path, "/%s", text + (text[0] == '/')) > 0)
-		rc = key_of_target(&ways, span_of("GET"), span_of(path), target, &fault);
+		rc = key_of_target(&settings, span_of("GET"), span_of(path), target, &fault);
 	free(path);
 	free(scheme);
 	*why = fault.why;
@@ -92,7 +92,7 @@ bool url_argument_is_file(const struct url_argument *a, const struct conf *conf)
 	buf_init(&why, BUF_LINE);
 	if (root_open(&files, root, conf_cache_dir(conf), &why) == 0 && root != NULL) {
 		read_target(a, conf_operand(conf, 0), &target, &fault);
-		if (target.way == KEY_PREFIX && target.path != NULL)
+		if (target.form == KEY_PREFIX && target.path != NULL)
 			fd = root_open_file(&files, target.path, &st, &index);
 		key_fini(&target);
 	}

@@ -61,16 +61,16 @@ static void fuzz_glob(const char *text)
 
 static void fuzz_target(const char *origin, const char *method, struct span input)
 {
-	const struct key_ways ways = {"http", origin};
+	const struct key_settings settings = {"http", origin};
 	struct key_target target;
 	struct fault fault = {0, NULL};
-	if (key_of_target(&ways, span_of(method), input, &target, &fault) == 0) {
+	if (key_of_target(&settings, span_of(method), input, &target, &fault) == 0) {
 		if (target.url != NULL)
 			check_key(strdup(target.url));
 	} else if (fault.status < 400 || fault.why == NULL) {
 		abort();
 	}
-	if (target.path != NULL && target.way == KEY_PREFIX &&
+	if (target.path != NULL && target.form == KEY_PREFIX &&
 	    (strstr(target.path, "/../") != NULL || strncmp(target.path, "../", 3) == 0))
 		abort();
 	key_fini(&target);

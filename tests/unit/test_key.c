@@ -175,33 +175,33 @@ static void what_is_not_fetched_has_no_url(void **state)
 
 struct row {
 	const char *target;
-	enum key_way way;
+	enum key_form form;
 	int status; /* of the fault; 0: none */
 	const char *url, *host;
 	int port;
 	const char *path, *reason;
 };
 
-static void check_targets(const struct key_ways *ways, const char *method, const struct row *rows, size_t count)
+static void check_targets(const struct key_settings *settings, const char *method, const struct row *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct key_target t;
 		struct fault fault = {0, NULL};
-		int result = key_of_target(ways, span_of(method), span_of(rows[i].target), &t, &fault);
+		int result = key_of_target(settings, span_of(method), span_of(rows[i].target), &t, &fault);
 		bool right = rows[i].status != 0 ? result == -1 && fault.status == rows[i].status && fault.why != NULL
-						 : result == 0 && t.way == rows[i].way;
+						 : result == 0 && t.form == rows[i].form;
 		right = right && same(t.url, rows[i].url) && same(t.host, rows[i].host) && t.port == rows[i].port &&
 			same(t.path, rows[i].path);
 		if (!right)
-			fail_msg("%s %s: result %d, status %d, way %d, url %s, host %s, port %d, "
+			fail_msg("%s %s: result %d, status %d, form %d, url %s, host %s, port %d, "
 				 "path %s: %s",
-			    method, rows[i].target, result, fault.status, t.way, shown(t.url), shown(t.host), t.port,
+			    method, rows[i].target, result, fault.status, t.form, shown(t.url), shown(t.host), t.port,
 			    shown(t.path), rows[i].reason);
 		key_fini(&t);
 	}
 }
 
-static const struct key_ways forward = {"http", NULL};
+static const struct key_settings forward = {"http", NULL};
 
 static void a_prefix_target_names_host_and_path(void **state)
 {
@@ -273,7 +273,7 @@ static void a_prefix_target_names_host_and_path(void **state)
 	    {"example.com/", KEY_PREFIX, 400, NULL, NULL, 0, NULL, "no form of a target"},
 	};
 	check_targets(&forward, "GET", rows, sizeof rows / sizeof *rows);
-	static const struct key_ways secure = {"https", NULL};
+	static const struct key_settings secure = {"https", NULL};
 	static const struct row secure_rows[] = {
 	    {"/example.com/x", KEY_PREFIX, 0, "https://example.com/x", "example.com", 443, "example.com/x",
 		"--default-scheme"},
@@ -305,7 +305,7 @@ static void before_an_origin_only_health_is_curlews_own(void **state)
 	    {"/.curlew/health/", KEY_REVERSE, 0, "http://127.0.0.1:8080/.curlew/health/", "127.0.0.1", 8080, NULL,
 		"another path"},
 	};
-	static const struct key_ways reverse = {"http", "http://127.0.0.1:8080"};
+	static const struct key_settings reverse = {"http", "http://127.0.0.1:8080"};
 	check_targets(&reverse, "GET", rows, sizeof rows / sizeof *rows);
 }
 
@@ -330,7 +330,7 @@ static void an_absolute_target_is_the_url(void **state)
 static void a_reverse_target_is_the_origins(void **state)
 {
 	(void)state;
-	static const struct key_ways plain = {"http", "http://127.0.0.1:8080"};
+	static const struct key_settings plain = {"http", "http://127.0.0.1:8080"};
 	static const struct row rows[] = {
 	    {"/x?y", KEY_REVERSE, 0, "http://127.0.0.1:8080/x?y", "127.0.0.1", 8080, NULL, "a path"},
 	    {"/", KEY_REVERSE, 0, "http://127.0.0.1:8080/", "127.0.0.1", 8080, NULL, "the root"},
@@ -346,7 +346,7 @@ static void a_reverse_target_is_the_origins(void **state)
 	    {"/a\\b", KEY_REVERSE, 400, NULL, NULL, 0, NULL, "a backslash"},
 	};
 	check_targets(&plain, "GET", rows, sizeof rows / sizeof *rows);
-	static const struct key_ways based = {"http", "https://example.com/base"};
+	static const struct key_settings based = {"http", "https://example.com/base"};
 	static const struct row based_rows[] = {
 	    {"/x?y", KEY_REVERSE, 0, "https://example.com/base/x?y", "example.com", 443, NULL,
 		"beneath the origin's path"},
@@ -385,11 +385,11 @@ static void a_tunnel_needs_host_and_port(void **state)
 static void options_may_be_for_a_server_as_a_whole(void **state)
 {
 	(void)state;
-	static const struct key_ways reverse = {"http", "http://o:8080/base"};
+	static const struct key_settings reverse = {"http", "http://o:8080/base"};
 	static const struct {
-		const struct key_ways *ways;
+		const struct key_settings *settings;
 		const char *method, *target;
-		int way; /* -1: refused */
+		int form; /* -1: refused */
 		bool asterisk;
 		const char *url;
 	} rows[] = {
@@ -408,12 +408,12 @@ static void options_may_be_for_a_server_as_a_whole(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct key_target t;
 		struct fault fault = {0, NULL};
-		int rc = key_of_target(rows[i].ways, span_of(rows[i].method), span_of(rows[i].target), &t, &fault);
-		bool right = rows[i].way < 0 ? rc == -1 && fault.status == 400
-					     : rc == 0 && (int)t.way == rows[i].way && t.asterisk == rows[i].asterisk &&
-						   same(t.url, rows[i].url);
+		int rc = key_of_target(rows[i].settings, span_of(rows[i].method), span_of(rows[i].target), &t, &fault);
+		bool right = rows[i].form < 0 ? rc == -1 && fault.status == 400
+					      : rc == 0 && (int)t.form == rows[i].form &&
+						    t.asterisk == rows[i].asterisk && same(t.url, rows[i].url);
 		if (!right)
-			fail_msg("%s %s: %d, way %d, %d, %s", rows[i].method, rows[i].target, rc, t.way, t.asterisk,
+			fail_msg("%s %s: %d, form %d, %d, %s", rows[i].method, rows[i].target, rc, t.form, t.asterisk,
 			    shown(t.url));
 		key_fini(&t);
 	}

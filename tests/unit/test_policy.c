@@ -390,7 +390,7 @@ static void a_reason_is_a_sentence_with_its_section(void **state)
 	    {"Cache-Control: max-age=3600\n", "max-age=3600, RFC 9111 4.2.1"},
 	    {"Cache-Control: s-maxage=60\n", "s-maxage=60, RFC 9111 5.2.2.10"},
 	    {"Cache-Control: no-store\n", "no-store, RFC 9111 5.2.2.5"},
-	    {"Cache-Control: no-cache\nETag: \"a\"\n", "no-cache: asked at each use, RFC 9111 5.2.2.4"},
+	    {"Cache-Control: no-cache\nETag: \"a\"\n", "no-cache: validated at each use, RFC 9111 5.2.2.4"},
 	    {"Date: " AT_NOW "\nLast-Modified: " DAYS_AGO_20 "\n",
 		"heuristic, 10 % of 20 days since Last-Modified, RFC 9111 4.2.2"},
 	    {"Date: " AT_NOW "\nLast-Modified: " AT_NOW "\n",

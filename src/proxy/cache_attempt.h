@@ -14,9 +14,10 @@
 struct cache_attempt {
 	struct exchange *x;
 	struct selection_request ask;
-	struct selection stored; /* gathered anew for each attempt */
+	struct selection stored; /* gathered again for each attempt */
 	struct selection_plan plan;
-	uint64_t landed;    /* flight_table_landed() before the look-up: a flight stored since makes us look again */
+	uint64_t landed;    /* flight_table_landed() before the look-up: if a flight was stored since, look the URL up
+			       again */
 	bool awaited_row;   /* this request has waited once for a row that was being written */
 	bool awaited_other; /* this request has waited long enough for another request's fetch */
 };

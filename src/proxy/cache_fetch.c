@@ -214,7 +214,7 @@ static bool respond_arrived(
 	if (a->status == 304 && t->plan.action == SELECTION_FETCH) {
 		flight_leave(reader);
 		synthetic_text(x, 502, "fwd=miss; fwd-status=304",
-		    "%s: the origin says 304 (Not Modified) to a request without conditions", x->target.url);
+		    "%s: the origin sent 304 (Not Modified), but the request had no conditions", x->target.url);
 		return true;
 	}
 	if (a->status == 304 && t->plan.action == SELECTION_VALIDATE) { /* not about what is stored (RFC 9111 4.3.4) */
@@ -242,15 +242,15 @@ static void respond_must_validate(
 	x->curl_code = a->curl_code;
 	if (plan->use.withdrawn)
 		synthetic_text(x, 504, cache,
-		    "%s: the origin has withdrawn what is stored, and asking again failed: %s", x->target.url,
+		    "%s: the origin has withdrawn the stored response, and the fetch failed: %s", x->target.url,
 		    a->message);
 	else if (x->decision.stale_rule != 0)
 		synthetic_text(x, 504, cache,
-		    "%s: rule %lld: stale_ok_s=%lld lets nothing older be served, and asking failed: %s", x->target.url,
-		    (long long)x->decision.stale_rule, (long long)x->decision.stale_ok_s, a->message);
+		    "%s: rule %lld: stale_ok_s=%lld forbids serving the stored response, and the fetch failed: %s",
+		    x->target.url, (long long)x->decision.stale_rule, (long long)x->decision.stale_ok_s, a->message);
 	else
 		synthetic_text(x, 504, cache,
-		    "%s: what is stored must be validated first (RFC 9111 5.2.2.2), and asking failed: %s",
+		    "%s: the stored response must be validated (RFC 9111 5.2.2.2), and the fetch failed: %s",
 		    x->target.url, a->message);
 }
 

@@ -187,7 +187,8 @@ void cache_handler_respond(struct exchange *x)
 	for (int i = 0; i < ATTEMPTS; i++)
 		if (respond(&t))
 			return;
-	log_trouble(
-	    "turns", "%s: the cache and its origin disagree again and again (see `curlew show`)", x->target.url);
-	synthetic_text(x, 503, "fwd=miss", "%s keeps changing under our hands: try again", x->target.url);
+	log_trouble("turns",
+	    "%s: no attempt led to a response, because what is stored keeps changing (see `curlew show`)",
+	    x->target.url);
+	synthetic_text(x, 503, "fwd=miss", "%s: what is stored keeps changing: try again", x->target.url);
 }

@@ -73,7 +73,7 @@ static void say_rules(struct page *p, const struct url_argument *a)
 	if (r->fresh_rule != 0)
 		say(p, "fresh_rule", "rule %" PRId64 ": fresh_for_s=%" PRId64 "%s", r->fresh_rule, r->fresh_for_s,
 		    a->lookup.entry != NULL && a->lookup.entry->edited
-			? ", but fresh_until was written by hand and goes before it"
+			? ", but a user wrote fresh_until, and that overrides it"
 			: "");
 	if (r->stale_rule != 0)
 		say(p, "stale_rule", "rule %" PRId64 ": stale_ok_s=%" PRId64, r->stale_rule, r->stale_ok_s);
@@ -95,11 +95,11 @@ static void say_rules(struct page *p, const struct url_argument *a)
 
 /* --- variants --- */
 
-/* The first line of a variant text that the request does not make. */
+/* The first line of the variant text that does not match the request. */
 static void find_difference(const struct entry *e, const struct head *request, char *out, size_t size)
 {
 	struct span rest = span_of(e->vary), line;
-	snprintf(out, size, "not chosen: its language is not the one preferred");
+	snprintf(out, size, "not chosen: the request prefers another language");
 	while (span_next_line(&rest, &line)) {
 		char one[512];
 		snprintf(one, sizeof one, "%.*s", (int)line.len, line.at);
@@ -123,7 +123,7 @@ static void say_variants(struct page *p, const struct url_argument *a)
 			snprintf(why, sizeof why, "chosen: the most recent that matches, RFC 9111 4.1");
 		else if (selection_matches(e, &a->request, SELECTION_EXACTLY) ||
 			 selection_matches(e, &a->request, SELECTION_AS_GOOD))
-			snprintf(why, sizeof why, "not chosen: it matches, but another goes before it");
+			snprintf(why, sizeof why, "not chosen: it matches, but another one is preferred");
 		else
 			find_difference(e, &a->request, why, sizeof why);
 		say(p, name, "entry %" PRId64 ", status %d, %" PRId64 " bytes, %s", e->id, e->status, e->body_bytes,
@@ -131,16 +131,16 @@ static void say_variants(struct page *p, const struct url_argument *a)
 	}
 }
 
-/* --- arithmetic and verdict --- */
+/* --- age and lifetime --- */
 
 static const char *whose_lifetime(const struct url_argument *a, const struct policy_use *u)
 {
 	const struct entry *e = a->lookup.entry;
 	if (e->edited)
-		return ", written by hand";
+		return ", written by a user";
 	if (a->decision.fresh_rule != 0)
 		return ", by a rule";
-	return u->fresh_until != e->fresh_until ? ", by the origin's word: the rule that decided is gone" : "";
+	return u->fresh_until != e->fresh_until ? ", as the origin says: the rule that decided is gone" : "";
 }
 
 static void say_arithmetic(struct page *p, const struct url_argument *a, const struct policy_use *u)
@@ -149,7 +149,7 @@ static void say_arithmetic(struct page *p, const struct url_argument *a, const s
 	char at[WHEN];
 	say(p, "entry", "%" PRId64 ", status %d, %" PRId64 " bytes%s", e->id, e->status, e->body_bytes,
 	    e->pinned ? ", pinned" : "");
-	say(p, "stored", "%s, %s", when(e->fetched_at, at), e->reason != NULL ? e->reason : "no reason noted");
+	say(p, "stored", "%s, %s", when(e->fetched_at, at), e->reason != NULL ? e->reason : "no reason recorded");
 	say(p, "age", "%" PRId64 " s: %" PRId64 " on arrival and %" PRId64 " since, RFC 9111 4.2.3", u->age_s,
 	    e->initial_age_s, u->age_s - e->initial_age_s);
 	if (u->ahead) {
@@ -157,8 +157,9 @@ static void say_arithmetic(struct page *p, const struct url_argument *a, const s
 		    "not known: the row is dated in the future, so the clock was ahead when it was stored");
 	} else if (u->fresh_until <= 0) {
 		say(p, "fresh_until", "%s",
-		    e->edited ? "0: the origin is asked before the next use (`curlew purge --soft`, or written by hand)"
-			      : "never: what the origin forbids to keep, and the rule that kept it is gone");
+		    e->edited
+			? "0: the origin is asked before the next use (`curlew purge --soft`, or written by a user)"
+			: "never: the origin forbids storing it, and the rule that stored it is gone");
 	} else {
 		say(p, "fresh_until", "%s, %" PRId64 " s after it was stored%s", when(u->fresh_until, at),
 		    u->fresh_until - e->fetched_at, whose_lifetime(a, u));
@@ -166,8 +167,8 @@ static void say_arithmetic(struct page *p, const struct url_argument *a, const s
 		    u->ttl_s > 0 ? u->ttl_s : -u->ttl_s);
 	}
 	say(p, "if_it_fails", "%s",
-	    !u->stale_if_unreachable ? "not served when asking the origin fails"
-	    : u->stale_if_5xx        ? "served when the origin cannot be reached or answers 5xx"
+	    !u->stale_if_unreachable ? "not served when the origin fails"
+	    : u->stale_if_5xx        ? "served when the origin cannot be reached or responds with 5xx"
 				     : "served when the origin cannot be reached");
 }
 
@@ -181,12 +182,11 @@ static int say_spelling(void *ctx, const struct index_column *c, size_t count)
 	struct spellings *s = ctx;
 	char name[32];
 	snprintf(name, sizeof name, "other_spelling_%d", ++s->count);
-	say(s->page, name, "%s, entry %s: a request for it is answered by that entry", count > 1 ? c[1].text : "",
-	    c[0].text);
+	say(s->page, name, "%s, entry %s: requests for it get that entry", count > 1 ? c[1].text : "", c[0].text);
 	return 0;
 }
 
-/* Entries of equivalent URLs (RFC 9110 4.2.3), which rules, purges and invalidation treat as this one. */
+/* Entries of equivalent URLs (RFC 9110 4.2.3). Rules, purges and invalidation treat them as this one. */
 static void say_spellings(struct page *p, const struct url_argument *a)
 {
 	const char *params[] = {a->normal, a->key};
@@ -347,8 +347,8 @@ static bool say_next(struct page *p, const struct selection_plan *plan)
 
 /* --- the command line --- */
 
-/* True when mktime() found the moment as it was written: it takes 30 February, or an hour that summer time leaves out,
- * for another. */
+/* True when mktime() kept the time as written. It turns 30 February, or an hour that summer time skips, into another
+ * time. */
 static bool is_real(const struct tm *written, const struct tm *made)
 {
 	return written->tm_year == made->tm_year && written->tm_mon == made->tm_mon &&
@@ -356,7 +356,7 @@ static bool is_real(const struct tm *written, const struct tm *made)
 	       written->tm_min == made->tm_min && written->tm_sec == made->tm_sec;
 }
 
-/* A time as --at takes it, from now on. 0, or -1 when it is none. */
+/* Reads a time as --at takes it; *at holds the present before. 0, or -1: not a time. */
 static int read_time(const char *text, int64_t *at)
 {
 	static const char *const forms[] = {
@@ -429,7 +429,7 @@ static int explain(struct url_argument *a, const struct conf *conf)
 	say(&p, "as_of", "%s", when(a->now, text));
 	say_cache(&p, a, conf);
 	if (file) {
-		say(&p, "next", "the local file of that name (--root), which goes before every host");
+		say(&p, "next", "the local file of that name (--root), which overrides every host");
 	} else {
 		hit = explain_url(&p, a);
 	}

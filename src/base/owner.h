@@ -16,17 +16,18 @@
 struct owner {
 	uid_t uid;
 	gid_t gid;
-	bool gives;                  /* the process is root, and the directory belongs to another user */
-	mode_t folder, file, secret; /* of folders; of files that may be read; of files that others must not even read,
-					such as locks */
+	bool gives; /* the process is root, and the directory belongs to another user */
+	/* Modes of folders, of files that others may read, and of files that they may not read, such as locks. */
+	mode_t folder, file, secret;
 };
 
 /* The owner for files in this directory. If fstat() fails, the directory counts as our own. */
 struct owner owner_of(int dir_fd);
 /* These three make a missing file or folder with its owner and mode. 0, or -1 with errno. */
-int owner_make_folder(const struct owner *, int dir_fd, const char *name); /* 0 also if it exists */
-int owner_make_file(const struct owner *, int dir_fd, const char *name);   /* empty, without opening it; 0 also where it
-									      is there */
+/* 0 also if it exists. */
+int owner_make_folder(const struct owner *, int dir_fd, const char *name);
+/* Empty, and not opened. 0 also if it exists. */
+int owner_make_file(const struct owner *, int dir_fd, const char *name);
 /* As openat() with O_CLOEXEC and O_NOFOLLOW; flags may have O_CREAT. A descriptor, or -1 with errno. */
 int owner_open(const struct owner *, int dir_fd, const char *name, int flags, mode_t mode);
 

@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-int units_bytes(const char *text, int64_t *out);   /* "512M", "1.5 GiB" without the space: powers of 1024 */
-int units_seconds(const char *text, double *out);  /* "10", "2.5s"; at most 1,000,000: in milliseconds it fits an int */
-int units_span(const char *text, double *seconds); /* "90s", "45 min", "30d", "2w": a number with its unit; only 0 needs
-						      none */
+int units_bytes(const char *text, int64_t *out);  /* "512M", "1.5 GiB" without the space: powers of 1024 */
+int units_seconds(const char *text, double *out); /* "10", "2.5s"; at most 1,000,000: in milliseconds it fits an int */
+/* "90s", "45 min", "30d", "2w": a number with a unit, which only 0 may lack. */
+int units_span(const char *text, double *seconds);
 int units_share(const char *text, int64_t *bytes, double *percent); /* "5%", or bytes with *percent 0 */
 int units_count(const char *text, int64_t *out);
 int units_flag(const char *text, bool *out); /* yes, no, on, off, 1, 0 and the like; "" is yes */

@@ -98,13 +98,13 @@ struct span conditions_strong_validator(const struct head *response, int64_t now
 
 bool conditions_range_applies(const struct head *request, const struct head *response, int64_t now)
 {
-	struct span asked = message_find(request, "If-Range");
-	int64_t asked_date, modified;
-	if (asked.at == NULL)
+	struct span if_range = message_find(request, "If-Range");
+	int64_t if_range_date, modified;
+	if (if_range.at == NULL)
 		return true;
 	if (count_lines(request, "If-Range") != 1)
 		return false;
-	if (!date_parse(asked, now, &asked_date))
-		return field_tags_match_strong(asked, message_find(response, "ETag"));
-	return is_strong_date(response, now, &modified) && modified == asked_date;
+	if (!date_parse(if_range, now, &if_range_date))
+		return field_tags_match_strong(if_range, message_find(response, "ETag"));
+	return is_strong_date(response, now, &modified) && modified == if_range_date;
 }

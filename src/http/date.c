@@ -126,8 +126,8 @@ static bool is_real(const struct civil *c)
 	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (c->year % 4 == 0 && c->year % 100 != 0) || c->year % 400 == 0;
 	int length = lengths[c->month - 1] + (leap && c->month == 2 ? 1 : 0);
-	return c->day >= 1 && c->day <= length && c->hour < 24 && c->minute < 60 && c->second <= 60; /* 60: a leap
-													second */
+	/* A second of 60 is a leap second. */
+	return c->day >= 1 && c->day <= length && c->hour < 24 && c->minute < 60 && c->second <= 60;
 }
 
 /* RFC 9110 5.6.7: a two-digit year that seems more than 50 years ahead is the last year in the past with

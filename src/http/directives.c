@@ -116,7 +116,7 @@ static bool read_member(struct directives *d, const struct structured_member *m)
 /* True when the field is present, well-formed and not empty (RFC 9213 2.1). */
 static bool read_targeted(struct directives *d, const struct head *head, const char *name)
 {
-	bool said = false;
+	bool any = false;
 	silence(d);
 	d->field = name;
 	for (size_t i = 0; i < head->count; i++) {
@@ -128,12 +128,12 @@ static bool read_targeted(struct directives *d, const struct head *head, const c
 		while ((step = structured_next(&rest, &member)) == STRUCTURED_MEMBER) {
 			if (!read_member(d, &member))
 				return false;
-			said = true;
+			any = true;
 		}
 		if (step == STRUCTURED_BAD)
 			return false;
 	}
-	return said;
+	return any;
 }
 
 void directives_of_response(

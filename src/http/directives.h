@@ -19,12 +19,13 @@
 enum { DIRECTIVES_BAD = -2 };
 
 struct directives {
-	const char *field; /* the targeted field all this was said in (of the names given), or NULL:
-			      Cache-Control */
+	/* The targeted field that they come from, one of the given names; NULL: Cache-Control. */
+	const char *field;
 	bool no_store;
-	bool no_cache;   /* of the whole response; with field names as argument it speaks of those
-			    alone: directives_withholds() (5.2.2.4) */
-	bool is_private; /* the same (5.2.2.7) */
+	/* For the whole response. With field names as argument it applies to these fields: directives_withhold()
+	 * (5.2.2.4). */
+	bool no_cache;
+	bool is_private; /* likewise (5.2.2.7) */
 	bool is_public;
 	bool must_revalidate;
 	bool proxy_revalidate;

@@ -22,8 +22,8 @@ bool field_next(struct span *rest, struct span *member)
 		size_t n = 0;
 		while (n < rest->len && rest->at[n] != ',') {
 			size_t quoted = rest->at[n] == '"' ? quoted_length(span_from(*rest, n)) : 1;
-			/* A quote that is never closed takes all that is left: the sender's commas
-			 * cannot be told from the string's. */
+			/* A quote that is never closed takes the rest: a comma in the string looks like one in the
+			 * list. */
 			n = quoted == 0 ? rest->len : n + quoted;
 		}
 		*member = span_trim(span_make(rest->at, n));
@@ -41,9 +41,9 @@ struct span field_bare(struct span member)
 }
 
 /*
- * A malformed argument (white space at the "=", RFC 9111 5.2 has none; a quote that is not closed;
- * bytes behind it) is handed on raw. No reader of values accepts it, so `max-age =60` ends as a
- * max-age that is no number, hence stale (RFC 9111 4.2.1), and `private ="x"` still as private.
+ * A malformed argument is returned raw: white space at the "=" (RFC 9111 5.2 has none), a quote that is not closed,
+ * bytes after the quote. No reader of values accepts it. So `max-age =60` is a malformed max-age, hence stale (RFC
+ * 9111 4.2.1), and `private ="x"` is still private.
  */
 void field_directive(struct span member, struct span *name, struct span *value)
 {

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* True when the 304 is about this stored response: none of its validators contradicts a stored one (4.3.4). When false,
- * the origin must be asked again without conditions. */
+ * the request must be sent again without conditions. */
 bool freshening_applies(const struct head *not_modified, const struct head *stored);
 
 /* A 200 to HEAD, compared with a stored response to GET (4.3.5). True: it freshens the stored response as a 304 would.

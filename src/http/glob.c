@@ -1,8 +1,8 @@
 /*
- * What is typed is read in three pieces: scheme, authority, and the rest. Each "[" is judged where it stands: an IPv6
- * address in the authority, else a set if it is closed and looks like one, else itself. A bracket that is closed at
- * once ("tag[]=") or that holds one ordinary character ("a[0]=") or stands before "=" in a query ("filter[name]=") is a
- * parameter's.
+ * A typed glob is read in three parts: scheme, authority and the rest. A "[" in the authority may begin an IPv6
+ * address. Elsewhere it begins a set if the set is closed and looks like one; otherwise it means itself. Three kinds of
+ * brackets belong to a parameter: empty ones ("tag[]="), those around one ordinary character ("a[0]="), and those
+ * before "=" in a query ("filter[name]=").
  */
 #include "http/glob.h"
 
@@ -13,7 +13,7 @@
 
 /* --- matching --- */
 
-/* The next character, as SQLite reads UTF-8: what is no UTF-8 is taken byte by byte as best it can. */
+/* The next character, as SQLite reads UTF-8, malformed bytes included. */
 static unsigned next_char(const char **at)
 {
 	const unsigned char *p = (const unsigned char *)*at;
@@ -27,8 +27,8 @@ static unsigned next_char(const char **at)
 	return c;
 }
 
-/* Is c in the set behind '['? *pattern is left behind its ']'; -1 when it is never closed. A ']' in the first place
- * stands for itself, and cannot begin a range. */
+/* Is c in the set after '['? *pattern moves after the ']'. -1: the set is not closed. A ']' in the first place means
+ * itself, and cannot begin a range. */
 static int in_set(const char **pattern, unsigned c)
 {
 	const char *p = *pattern;
@@ -56,7 +56,8 @@ static int in_set(const char **pattern, unsigned c)
 	return in != inverted;
 }
 
-/* One * at a time: a later one makes the earlier irrelevant, so that no pattern takes more than length times length. */
+/* Only the last * is retried, because a later one makes earlier ones irrelevant. So matching takes at most length times
+ * length steps. */
 bool glob_matches(const char *pattern, const char *text)
 {
 	const char *star = NULL, *from = NULL;
@@ -93,7 +94,7 @@ bool glob_matches(const char *pattern, const char *text)
 
 /* --- reading what a person typed --- */
 
-/* How many bytes a set at the front of the text takes; 0 when it is not closed. */
+/* The length of a set at the front of the text; 0 when it is not closed. */
 static size_t set_bytes(struct span s)
 {
 	size_t i = s.len > 1 && s.at[1] == '^' ? 2 : 1;
@@ -103,7 +104,7 @@ static size_t set_bytes(struct span s)
 	return i + n < s.len ? i + n + 1 : 0;
 }
 
-/* The same of a bracket that is meant as a set; 0: it is meant as itself. */
+/* The same for a bracket that means a set; 0: it means itself. */
 static size_t meant_set_bytes(struct span s, bool query)
 {
 	size_t n = set_bytes(s);
@@ -117,8 +118,8 @@ static size_t meant_set_bytes(struct span s, bool query)
 	return parameter && !range ? 0 : n;
 }
 
-/* How many bytes an IPv6 address at the front of an authority takes, with its brackets and perhaps with wildcards in
- * it; 0: there is none. */
+/* The length of an IPv6 address at the front of an authority, with its brackets; it may have wildcards. 0: there is
+ * none. */
 static size_t address_bytes(struct span s)
 {
 	size_t n = s.len > 0 && s.at[0] == '[' ? url_until(s, "]") : 0;
@@ -146,7 +147,7 @@ static int refuse(const char **why, const char *sentence)
 
 static const char too_long[] = "it is too long";
 
-/* Text without wildcards, as a normal URL spells it. */
+/* Adds text without wildcards in the spelling of a normal URL. */
 static int add_literal(struct span text, struct buf *out, const char **why)
 {
 	struct buf written;
@@ -160,7 +161,7 @@ static int add_literal(struct span text, struct buf *out, const char **why)
 	return rc;
 }
 
-/* Path and query, or a glob that says nothing of scheme and host. */
+/* Adds path and query, or a glob without scheme and host. */
 static int add_text(struct span text, struct buf *out, const char **why)
 {
 	bool query = false;
@@ -181,7 +182,7 @@ static int add_text(struct span text, struct buf *out, const char **why)
 	return out->failed ? refuse(why, too_long) : 0;
 }
 
-/* Where the path ends, or a wildcard begins: until there dot segments can be removed. */
+/* The end of the path, or the first wildcard. Dot segments can be removed up to there. */
 static int add_path(struct span text, struct buf *out, const char **why)
 {
 	size_t literal = url_until(text, "*?[#"), whole = literal;
@@ -295,7 +296,7 @@ static int add_wild_host(struct span host, struct buf *out, const char **why)
 	}
 }
 
-/* scheme: "http" or "https"; NULL: it is left open. */
+/* scheme: "http" or "https"; NULL: either. */
 static int add_authority(struct span a, const char *scheme, struct buf *out, const char **why)
 {
 	if (memchr(a.at, '@', a.len) != NULL)
@@ -324,13 +325,13 @@ static int add_authority(struct span a, const char *scheme, struct buf *out, con
 	return 0;
 }
 
-/* An authority that ends where the path begins. */
+/* Adds an authority that is followed by a path. */
 static int add_place(struct span authority, struct span path, const char *scheme, struct buf *out, const char **why)
 {
 	if (has_open_bracket(authority))
 		return refuse(why, no_host);
 	if (path.len == 0 && is_wild(authority))
-		return refuse(why, "it has no path (end it with /* for all of the host, or with / for its first page)");
+		return refuse(why, "it has no path (end it with /* for the whole host, or with / for its first page)");
 	if (add_authority(authority, scheme, out, why) != 0)
 		return -1;
 	if (path.len == 0 || path.at[0] != '/')
@@ -338,7 +339,7 @@ static int add_place(struct span authority, struct span path, const char *scheme
 	return add_path(path, out, why);
 }
 
-/* What follows the scheme. */
+/* Adds the text after the scheme. */
 static int add_location(struct span text, const char *scheme, struct buf *out, const char **why)
 {
 	size_t n = url_until(text, "/#");
@@ -346,7 +347,7 @@ static int add_location(struct span text, const char *scheme, struct buf *out, c
 	size_t star = url_until(authority, "*");
 	if (n == 0 || (path.len == 0 && has_open_bracket(span_make(text.at, star))))
 		return refuse(why, no_host);
-	if (path.len == 0 && star < n) /* where the host ends is open: http:, two slashes, *.iso */
+	if (path.len == 0 && star < n) /* the end of the host is open, as in *.iso */
 		return add_host_text(span_make(text.at, star), out, why) != 0
 			   ? -1
 			   : add_text(span_from(text, star), out, why);
@@ -399,20 +400,20 @@ int glob_read(const char *typed, const char *scheme, struct buf *out, const char
 {
 	struct span text = span_trim(span_of(typed));
 	const char *mark = strstr(typed, "://");
-	char said[16] = "";
+	char prefix[16] = "";
 	if (!glob_has_scheme(text.at)) {
 		buf_addf(out, "%s://", scheme);
 		return add_location(text, strchr(scheme, '*') == NULL ? scheme : NULL, out, why);
 	}
 	if (is_of_hosts(text.at))
 		return add_location(text, NULL, out, why);
-	size_t n = mark != NULL ? (size_t)(mark - text.at) : sizeof said;
-	for (size_t i = 0; i < n && n < sizeof said; i++)
-		said[i] = text.at[i] >= 'A' && text.at[i] <= 'Z' ? (char)(text.at[i] + ('a' - 'A')) : text.at[i];
-	bool http = said[0] != '\0' && glob_matches(said, "http"),
-	     https = said[0] != '\0' && glob_matches(said, "https");
+	size_t n = mark != NULL ? (size_t)(mark - text.at) : sizeof prefix;
+	for (size_t i = 0; i < n && n < sizeof prefix; i++)
+		prefix[i] = text.at[i] >= 'A' && text.at[i] <= 'Z' ? (char)(text.at[i] + ('a' - 'A')) : text.at[i];
+	bool http = prefix[0] != '\0' && glob_matches(prefix, "http"),
+	     https = prefix[0] != '\0' && glob_matches(prefix, "https");
 	if (http || https) {
-		buf_addf(out, "%s://", said);
+		buf_addf(out, "%s://", prefix);
 		return add_location(span_from(text, n + 3), http && https ? NULL : https ? "https" : "http", out, why);
 	}
 	size_t wild = url_until(text, "*"), literal = url_until(text, "*?[");

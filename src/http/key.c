@@ -194,8 +194,8 @@ char *key_reverse_location(const char *origin, const char *base, struct span loc
 	    same_origin(&home, &url))
 		path = our_path(&home, url.path);
 	if (path != NULL) {
-		/* Two slashes at the beginning are a host to whoever reads them (RFC 3986 4.2); a dot before them is
-		 * removed again. */
+		/* Two slashes at the beginning would mean a host (RFC 3986 4.2). The client removes a dot segment
+		 * before them. */
 		buf_adds(&out, path[0] == '/' && path[1] == '/' ? "/." : "");
 		buf_adds(&out, path);
 		buf_addspan(&out, buf_span(&url.query));
@@ -340,7 +340,7 @@ static char *decode_file(struct span path)
 
 /* Removes an explicit scheme from the text after the first "/": "https://", or "https:/", because clients and proxies
  * collapse slashes. 1: removed; 0: there is none; -1: another scheme, or more slashes. */
-static int take_said_scheme(struct span *rest, const char **scheme)
+static int take_scheme(struct span *rest, const char **scheme)
 {
 	size_t n = url_until(*rest, ":/?");
 	if (n == 0 || n + 1 >= rest->len || rest->at[n] != ':' || rest->at[n + 1] != '/')
@@ -389,14 +389,14 @@ static int read_front(const struct key_settings *settings, struct span rest, str
 {
 	const char *scheme = settings->default_scheme;
 	out->form = KEY_PREFIX;
-	int said = take_said_scheme(&rest, &scheme);
-	if (said < 0)
+	int explicit_scheme = take_scheme(&rest, &scheme);
+	if (explicit_scheme < 0)
 		return refuse(fault, 400, "only http and https URLs are fetched");
-	if (said == 0)
+	if (explicit_scheme == 0)
 		out->path = decode_file(span_make(file.at, url_until(file, "?")));
 	size_t authority_bytes = url_until(rest, "/?");
 	if (authority_bytes == 0)
-		return refuse(fault, 404, "no host in the path: ask for /example.com/ or http://example.com/");
+		return refuse(fault, 404, "no host in the path: request /example.com/ or http://example.com/");
 	/* "/name:/path" has an unknown scheme, not a host with an empty port. */
 	if (rest.at[authority_bytes - 1] == ':')
 		return refuse(fault, 400, not_a_url);

@@ -143,8 +143,7 @@ void policy_storing_judge(
 	memset(out, 0, sizeof *out);
 	directives_of_response(&d, exchange->response, policy->targets, policy->target_count);
 	const char *why = refusal(policy, exchange, &d);
-	out->initial_age_s = policy_freshness_initial_age(exchange); /* clients get it even if the response is not
-									stored */
+	out->initial_age_s = policy_freshness_initial_age(exchange); /* sent to clients even if not stored */
 	if (why == NULL) {
 		policy_freshness_lifetime(&life, policy, exchange, &d);
 		out->stale_for_s = policy_freshness_stale_for(policy, &d);

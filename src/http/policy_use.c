@@ -113,7 +113,7 @@ static int64_t origins_fresh_until(
 	/* The stored fields do not show whether it set a cookie, in which case no lifetime may be guessed. */
 	if (life.kind == LIFETIME_GUESSED && !policy->private_cache)
 		life.seconds = 0;
-	bool told = stored->decision != NULL && stored->decision->store == 1;
+	bool told = policy_is_told_to_store(stored->decision);
 	bool forbidden = !told && (d->no_store || (d->is_private && !policy->private_cache));
 	const int64_t longest_s = (int64_t)1 << 31; /* of any lifetime */
 	int64_t age = forbidden ? longest_s : clamp(stored->initial_age_s);

@@ -141,8 +141,8 @@ int64_t range_first(struct span value)
 {
 	struct range ranges[RANGE_MAX];
 	size_t count;
-	/* Against a body without an end every range begins somewhere; those that count from the end, far behind all
-	 * there is. */
+	/* In a body without an end every range is satisfiable. A range that counts from the end begins near INT64_MAX.
+	 */
 	if (range_resolve(value, INT64_MAX, ranges, &count) != RANGE_SOME || count != 1)
 		return -1;
 	return ranges[0].first < INT64_MAX / 2 ? ranges[0].first : -1;

@@ -1,5 +1,5 @@
 /*
- * What a request says about caching. A number that is malformed is read in the way that asks the origin more often.
+ * What a request says about caching. A malformed number is read so that the origin is contacted more often, not less.
  */
 #include "http/request_directives.h"
 

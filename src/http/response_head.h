@@ -13,20 +13,20 @@ struct response_head {
 	int status;
 	struct span fields; /* lines as stored: "Name: value\n" */
 	bool reused;        /* it was made for another client: Set-Cookie in fields is left out */
-	bool no_cookies; /* no Set-Cookie is sent, and no Clear-Site-Data, which would delete the cookies of other sites
-			  */
-	const char *cookie_host; /* the client knows this host as LABEL.localhost: Set-Cookie is rewritten for it; or
-				    NULL */
-	bool sandbox;            /* a document that must not share its origin (browser.h) */
-	struct span cookies;     /* Set-Cookie lines made for this client */
-	const char *location;    /* replaces Location, or NULL */
-	struct span extra;       /* more lines, e.g. Content-Range */
-	int64_t body_bytes;      /* -1: not known */
-	bool no_body;            /* HEAD, 304: the length is sent without the body */
-	int64_t age_s;           /* -1: no Age */
-	bool close;              /* the connection ends after this response */
-	const char *via;         /* our name; NULL: the response is made by curlew */
-	const char *received;    /* protocol version of the origin's response, for Via ("1.0"); NULL: 1.1 or unknown */
+	/* Send no Set-Cookie, and no Clear-Site-Data, which would delete the cookies of other sites. */
+	bool no_cookies;
+	/* The client knows this host as LABEL.localhost, and Set-Cookie is rewritten for it; or NULL. */
+	const char *cookie_host;
+	bool sandbox;         /* a document that must not share its origin (browser.h) */
+	struct span cookies;  /* Set-Cookie lines made for this client */
+	const char *location; /* replaces Location, or NULL */
+	struct span extra;    /* more lines, e.g. Content-Range */
+	int64_t body_bytes;   /* -1: not known */
+	bool no_body;         /* HEAD, 304: the length is sent without the body */
+	int64_t age_s;        /* -1: no Age */
+	bool close;           /* the connection ends after this response */
+	const char *via;      /* our name; NULL: the response is made by curlew */
+	const char *received; /* protocol version of the origin's response, for Via ("1.0"); NULL: 1.1 or unknown */
 	char cache_status[RESPONSE_HEAD_STATUS]; /* the member of curlew: "curlew; hit; ttl=10"; '' for none */
 };
 

@@ -15,7 +15,7 @@ static bool is_plain(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* A run of other characters, as codes. inner: plain characters stand before and after it. */
+/* Adds a run of other characters as codes. inner: plain characters come before and after it. */
 static void add_run(struct buf *out, struct span run, bool inner, bool last)
 {
 	if (inner && span_is(run, "."))
@@ -54,7 +54,7 @@ static void add_name(struct buf *out, struct span host)
 	}
 }
 
-/* "[::1]" as "0-0-0-0-0-0-0-1". False: it is no such address. */
+/* "[::1]" as "0-0-0-0-0-0-0-1". False: not an IPv6 address. */
 static bool add_ipv6(struct buf *out, struct span host)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -98,7 +98,7 @@ struct suffix {
 	int port;
 };
 
-/* What follows the last "---". False: it is a run of characters, no suffix. */
+/* Reads the text after the last "---". False: it is a run of characters and not a suffix. */
 static bool read_suffix(struct span s, struct suffix *to)
 {
 	*to = (struct suffix){.port = 80};
@@ -134,7 +134,7 @@ static size_t hyphens(struct span s)
 	return n;
 }
 
-/* The codes after "---", up to their end. Returns how many bytes they take. */
+/* Reads the codes after "---" up to their end. Returns their length. */
 static size_t read_codes(struct span s, struct buf *host)
 {
 	size_t i = 0;
@@ -186,7 +186,7 @@ static void read_ipv6(struct span s, struct buf *host)
 		buf_addf(host, "[%s]", text);
 }
 
-/* Reads leniently; that the label is the one site_label() makes of the result is what makes it valid. */
+/* Reads leniently. The label is valid if site_label() makes the same label from the result. */
 int site_origin(struct span label, struct buf *out)
 {
 	char lower[SITE_LABEL], again[SITE_LABEL];
@@ -222,7 +222,7 @@ int site_origin(struct span label, struct buf *out)
 	return good ? 0 : -1;
 }
 
-/* --- what a response of the site says --- */
+/* --- fields of a response --- */
 
 char *site_location(const char *base, struct span location, struct span port)
 {
@@ -273,7 +273,7 @@ char *site_reveal(struct span url, struct span port)
 	return text;
 }
 
-/* RFC 6265 5.1.3: is host the domain, or beneath it? An address is beneath none. */
+/* RFC 6265 5.1.3: is host the domain, or below it? An address is below none. */
 static bool is_in_domain(struct span host, struct span domain)
 {
 	char text[64];

@@ -110,8 +110,8 @@ int url_add_written(struct span s, bool lenient, struct buf *out)
 	return out->failed ? -1 : 0;
 }
 
-/* True when out ends in a "%" that began no escape, or in that and one hex digit: a digit decoded after it would make
- * an escape nobody wrote, and normalising twice would not be the same as once. */
+/* True when out ends in a "%" that begins no escape, with or without one hex digit after it. A digit decoded after that
+ * would make a new escape, and normalising twice would differ from once. */
 static bool ends_in_bare_percent(const struct buf *out)
 {
 	return (out->len >= 1 && out->data[out->len - 1] == '%') || (out->len >= 2 && out->data[out->len - 2] == '%');

@@ -16,8 +16,8 @@
 
 struct url {
 	bool secure;
-	char *host;       /* lower case, internationalised names in punycode, addresses in their one spelling; IPv6 in
-			     brackets */
+	/* Lower case; internationalised names in punycode; addresses in their one spelling, IPv6 in brackets. */
+	char *host;
 	int port;         /* the default made explicit */
 	char *path;       /* from "/" on, as written */
 	struct buf query; /* with its "?", as written; empty when there is none */

@@ -248,17 +248,17 @@ static bool wants(const struct preference *p, int count, struct span coding)
 	return weight > 0 && weight == highest;
 }
 
-/* An origin sent an uncoded response to the preferences `then`. True when it would do the same for `asked`, because
+/* An origin sent an uncoded response to the preferences `then`. True when it would do the same for `wanted`, because
  * these leave it no coding that it could not have chosen before. */
-static bool leaves_plain(const struct preference *asked, int count, const struct preference *then, int then_count)
+static bool leaves_plain(const struct preference *wanted, int count, const struct preference *then, int then_count)
 {
 	for (int i = 0; i < count; i++) {
-		bool identity = span_is_nocase(coding_name(asked[i].name), "identity"),
-		     known = identity || asked[i].weight == 0;
-		if (asked[i].weight == 0 && (identity || span_is(asked[i].name, "*")))
+		bool identity = span_is_nocase(coding_name(wanted[i].name), "identity"),
+		     known = identity || wanted[i].weight == 0;
+		if (wanted[i].weight == 0 && (identity || span_is(wanted[i].name, "*")))
 			return false; /* uncoded is not acceptable */
 		for (int k = 0; k < then_count && !known; k++)
-			known = then[k].weight > 0 && span_same_nocase(then[k].name, asked[i].name);
+			known = then[k].weight > 0 && span_same_nocase(then[k].name, wanted[i].name);
 		if (!known)
 			return false;
 	}
@@ -269,17 +269,17 @@ static bool leaves_plain(const struct preference *asked, int count, const struct
 static bool accepts_coding(struct span line, struct span coding, const struct head *request)
 {
 	static const char name[] = "accept-encoding";
-	struct preference asked[PREFERENCES_MAX], then[PREFERENCES_MAX];
-	int count = read_preferences(request, span_of(name), asked);
+	struct preference wanted[PREFERENCES_MAX], then[PREFERENCES_MAX];
+	int count = read_preferences(request, span_of(name), wanted);
 	if (count < 0)
 		return false;
 	if (coding.len > 0)
-		return message_is_token(coding) && wants(asked, count, coding);
+		return message_is_token(coding) && wants(wanted, count, coding);
 	struct field stored = {
 	    .name = span_of(name), .value = span_from(line, line.len > sizeof name ? sizeof name : line.len)};
 	struct head then_head = {.fields = &stored, .count = 1};
 	int then_count = read_preferences(&then_head, span_of(name), then);
-	return then_count >= 0 && leaves_plain(asked, count, then, then_count);
+	return then_count >= 0 && leaves_plain(wanted, count, then, then_count);
 }
 
 /* True when the request makes that line of a variant text. response, if not NULL: also when the response is as good for

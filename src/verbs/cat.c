@@ -57,21 +57,21 @@ int verb_cat(int argc, char **argv)
 	struct conf *conf = conf_parse(CONF_CAT, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	struct url_argument ask;
-	status = url_argument_begin(&ask, conf, "cat");
+	struct url_argument argument;
+	status = url_argument_begin(&argument, conf, "cat");
 	if (status == VERB_DONE)
-		status = url_argument_url(&ask, conf, "cat");
+		status = url_argument_url(&argument, conf, "cat");
 	if (status == VERB_DONE)
-		url_argument_choose(&ask);
-	if (status == VERB_DONE && ask.lookup.entry != NULL) {
-		status = print_body(conf_cache_dir(conf), ask.lookup.entry);
+		url_argument_choose(&argument);
+	if (status == VERB_DONE && argument.lookup.entry != NULL) {
+		status = print_body(conf_cache_dir(conf), argument.lookup.entry);
 	} else if (status == VERB_DONE) {
-		log_say("cat: %s: %s", ask.key,
-		    ask.lookup.rows.count > 0 ? "no stored variant matches such a request (give other -H fields)"
-					      : "not stored");
+		log_say("cat: %s: %s", argument.key,
+		    argument.lookup.rows.count > 0 ? "no stored variant matches such a request (give other -H fields)"
+						   : "not stored");
 		status = VERB_NOTHING;
 	}
-	url_argument_end(&ask);
+	url_argument_end(&argument);
 	conf_free(conf);
 	return status;
 }

@@ -180,8 +180,8 @@ static int sink_begin(struct sink *s, const struct response_head *r)
 		print_verbose(buf_span(&head), '<');
 	if (conf_flag(g->conf, "include") || heads_only)
 		buf_addspan(&g->heads, buf_span(&head));
-	if (g->out.path == NULL || (heads_only && !g->drop)) /* a file waits for the body, unless the head is all that
-								is wanted */
+	/* A file is not opened before the body arrives, unless only the head is printed. */
+	if (g->out.path == NULL || (heads_only && !g->drop))
 		rc = write_body(g, "", 0);
 	buf_fini(&head);
 	return rc;
@@ -271,9 +271,9 @@ static bool is_secret(const char *line)
 	return false;
 }
 
-/* asked: the URL of the command line. */
+/* typed: the URL of the command line. */
 static int write_request(
-    const struct conf *conf, const char *asked, const char *url, const char *target, struct buf *out)
+    const struct conf *conf, const char *typed, const char *url, const char *target, struct buf *out)
 {
 	bool agent = false, accept = false;
 	buf_addf(out, "%s %s HTTP/1.1\r\n", conf_flag(conf, "head") ? "HEAD" : "GET", target);
@@ -283,7 +283,7 @@ static int write_request(
 	buf_adds(out, "\r\n");
 	for (size_t i = 0; conf_item(conf, "header", i) != NULL; i++) {
 		const char *line = conf_item(conf, "header", i);
-		if (is_secret(line) && !key_same_origin(asked, url))
+		if (is_secret(line) && !key_same_origin(typed, url))
 			continue;
 		agent = agent || strncasecmp(line, "User-Agent:", 11) == 0;
 		accept = accept || strncasecmp(line, "Accept:", 7) == 0;
@@ -298,7 +298,7 @@ static int write_request(
 }
 
 /* Returns the exit status. g->location: a redirect to follow. */
-static int get_one(struct context *context, struct get *g, const char *asked, const char *url)
+static int get_one(struct context *context, struct get *g, const char *typed, const char *url)
 {
 	struct buf text;
 	struct head head;
@@ -315,7 +315,7 @@ static int get_one(struct context *context, struct get *g, const char *asked, co
 		code = CURL_URL;
 		goto out;
 	}
-	if (write_request(g->conf, asked, url, target, &text) != 0)
+	if (write_request(g->conf, typed, url, target, &text) != 0)
 		goto out;
 	if (message_parse_request(&head, buf_span(&text), &fault) != MESSAGE_WHOLE ||
 	    key_of_target(&context->key_settings, head.method, head.target, &x.target, &fault) != 0) {

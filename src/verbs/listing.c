@@ -161,8 +161,7 @@ static void json_text(FILE *out, const char *text)
 			fputs("\\n", out);
 		else if (*p == '\t')
 			fputs("\\t", out);
-		else if (*p < 0x20 || *p == 0x7f || n == 0) /* a byte of a field that is not UTF-8 is taken for Latin-1
-							     */
+		else if (*p < 0x20 || *p == 0x7f || n == 0) /* not UTF-8: read as Latin-1 */
 			fprintf(out, "\\u%04x", *p);
 		else
 			fwrite(p, 1, n, out);
@@ -173,10 +172,8 @@ static void json_text(FILE *out, const char *text)
 
 void listing_json(FILE *out, const struct index_column *c)
 {
-	bool infinite = c->text != NULL && c->is_number && c->text[strcspn(c->text, "0123456789")] == '\0'; /* Inf,
-													       -Inf:
-													       JSON has
-													       none */
+	/* JSON has no Inf and -Inf. */
+	bool infinite = c->text != NULL && c->is_number && c->text[strcspn(c->text, "0123456789")] == '\0';
 	if (c->text == NULL || infinite)
 		fputs("null", out);
 	else if (c->is_number)

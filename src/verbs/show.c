@@ -160,9 +160,9 @@ static int explain_absence(const char *dir, const char *url, struct buf *why)
 }
 
 /* All variants of all spellings of the URL, or the one with that id. */
-static int show(const char *dir, const struct url_argument *ask, const char *id, bool json)
+static int show(const char *dir, const struct url_argument *argument, const char *id, bool json)
 {
-	const char *params[] = {ask->normal, id, ask->key};
+	const char *params[] = {argument->normal, id, argument->key};
 	struct shown s = {.style = listing_style_for(json)};
 	struct buf why;
 	buf_init(&why, BUF_LINE);
@@ -172,7 +172,7 @@ static int show(const char *dir, const struct url_argument *ask, const char *id,
 	if (json)
 		puts("]");
 	if (rc == 0 && s.rows == 0)
-		rc = explain_absence(dir, ask->key, &why);
+		rc = explain_absence(dir, argument->key, &why);
 	if (rc != 0)
 		log_say("show: %s", buf_str(&why));
 	buf_fini(&why);
@@ -186,22 +186,23 @@ int verb_show(int argc, char **argv)
 	struct conf *conf = conf_parse(CONF_SHOW, argc, argv, &status);
 	if (conf == NULL)
 		return status;
-	struct url_argument ask;
-	status = url_argument_begin(&ask, conf, "show");
+	struct url_argument argument;
+	status = url_argument_begin(&argument, conf, "show");
 	if (status == VERB_DONE)
-		status = url_argument_url(&ask, conf, "show");
-	bool select = status == VERB_DONE && conf_item(conf, "header", 0) != NULL && ask.lookup.rows.count > 0;
+		status = url_argument_url(&argument, conf, "show");
+	bool select = status == VERB_DONE && conf_item(conf, "header", 0) != NULL && argument.lookup.rows.count > 0;
 	if (select)
-		url_argument_choose(&ask);
-	if (select && ask.lookup.entry == NULL) {
-		log_say("show: %s: no stored variant matches these -H fields (leave them out to see all)", ask.key);
+		url_argument_choose(&argument);
+	if (select && argument.lookup.entry == NULL) {
+		log_say(
+		    "show: %s: no stored variant matches these -H fields (leave them out to see all)", argument.key);
 		status = VERB_NOTHING;
 	} else if (status == VERB_DONE) {
 		if (select)
-			snprintf(id, sizeof id, "%lld", (long long)ask.lookup.entry->id);
-		status = show(conf_cache_dir(conf), &ask, select ? id : NULL, conf_flag(conf, "json"));
+			snprintf(id, sizeof id, "%lld", (long long)argument.lookup.entry->id);
+		status = show(conf_cache_dir(conf), &argument, select ? id : NULL, conf_flag(conf, "json"));
 	}
-	url_argument_end(&ask);
+	url_argument_end(&argument);
 	conf_free(conf);
 	return status;
 }

@@ -80,7 +80,7 @@ static int run(int argc, char **argv)
 		return 0;
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		printf("curlew %s (%s)\n", CURLEW_VERSION, engine_library());
+		printf("curlew %s (%s)\n", CURLEW_VERSION, engine_libraries());
 		return 0;
 	}
 	return run_verb(argc - 1, argv + 1);

@@ -21,7 +21,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 	struct connecting *c = ctx;
 	pthread_mutex_lock(&c->lock);
 	c->fd = end->fd;
-	c->outcome = end->fd < 0 && end->outcome == ENGINE_OK ? ENGINE_TROUBLE : end->outcome;
+	c->outcome = end->fd < 0 && end->outcome == ENGINE_OK ? ENGINE_NO_MEMORY : end->outcome;
 	snprintf(c->message, 256, "%s", end->message);
 	c->over = true;
 	pthread_cond_signal(&c->changed);
@@ -31,7 +31,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 int connect_tunnel(struct engine *e, const char *host, int port, enum engine_outcome *outcome, char message[256])
 {
 	static const struct fetch_ops ops = {.done = on_done};
-	struct connecting c = {.fd = -1, .outcome = ENGINE_TROUBLE, .message = message};
+	struct connecting c = {.fd = -1, .outcome = ENGINE_NO_MEMORY, .message = message};
 	char url[600];
 	snprintf(url, sizeof url, "http://%s:%d/", host, port);
 	snprintf(message, 256, "out of memory");

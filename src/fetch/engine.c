@@ -125,7 +125,7 @@ static void finish(struct fetch *f, CURLcode code)
 	unlink_active(f);
 	transfer_end(f, code);
 	withdraw_commands(f); /* from here on nobody knows it who could leave a command */
-	name_leave(
+	name_lookups_leave(
 	    f->shared->lookups, &f->name, code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY);
 	transfer_free(f);
 }
@@ -141,7 +141,7 @@ static void restart(struct fetch *f)
 {
 	if (transfer_begin(f) != 0 || curl_multi_add_handle(f->shared->multi, f->easy) != CURLM_OK) {
 		unlink_active(f);
-		fail(f, ENGINE_TROUBLE, CURLE_OUT_OF_MEMORY, "out of memory");
+		fail(f, ENGINE_NO_MEMORY, CURLE_OUT_OF_MEMORY, "out of memory");
 	}
 }
 
@@ -211,7 +211,7 @@ static void sweep(struct engine *e, int64_t now)
 		if (now >= f->deadline_ms && !f->receive_paused && !f->send_paused)
 			fail(f, ENGINE_TIMEOUT, CURLE_OPERATION_TIMEDOUT, what_was_late(f));
 	}
-	name_sweep(e->shared.lookups, now);
+	name_lookups_sweep(e->shared.lookups, now);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
@@ -222,7 +222,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
 		return 0;
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &f);
 	if (f != NULL)
-		name_keep_end(&f->name, fd);
+		name_lookups_keep_end(&f->name, fd);
 	return 0;
 }
 
@@ -259,14 +259,14 @@ static void take_events(struct engine *e, int wait_ms)
 			eventfd_read(e->wake_fd, &drained);
 			continue;
 		}
-		if (!origin_sockets_event(e->shared.sockets, fd) || name_event(e->shared.lookups, fd))
+		if (!origin_sockets_event(e->shared.sockets, fd) || name_lookups_event(e->shared.lookups, fd))
 			continue;
 		int mask = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
 			   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 			   (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 		curl_multi_socket_action(e->shared.multi, fd, mask, &running);
 	}
-	name_settle(e->shared.lookups);
+	name_lookups_notify(e->shared.lookups);
 	take_ended(e); /* the connections they give back are idle before new transfers begin */
 }
 
@@ -278,7 +278,7 @@ static void act(struct engine *e, int wait_ms)
 	if (clock_ms() >= e->timer_ms) {
 		e->timer_ms = INT64_MAX;
 		curl_multi_socket_action(e->shared.multi, CURL_SOCKET_TIMEOUT, 0, &running);
-		name_settle(e->shared.lookups);
+		name_lookups_notify(e->shared.lookups);
 	}
 }
 
@@ -419,7 +419,7 @@ void engine_free(struct engine *e)
 	engine_destroy(e);
 }
 
-const char *engine_library(void)
+const char *engine_libraries(void)
 {
 	return curl_version();
 }

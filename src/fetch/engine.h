@@ -43,7 +43,7 @@ enum engine_outcome {
 	ENGINE_OFFLINE,
 	ENGINE_BUSY, /* too many names are being looked up at once */
 	ENGINE_CANCELLED,
-	ENGINE_TROUBLE /* ours: memory */
+	ENGINE_NO_MEMORY /* ours: memory */
 };
 
 struct engine_end {
@@ -98,6 +98,6 @@ void engine_resume_upload(struct fetch *);
 void engine_cancel(struct fetch *);
 
 /* Versions of libcurl and its TLS library, for --version. */
-const char *engine_library(void);
+const char *engine_libraries(void);
 
 #endif

@@ -1,282 +1,304 @@
-/* Seats: what a waiter sees of a flight. States, locks and references are told in flight_internal.h. */
-#include "fetch/flight_internal.h"
+/*
+ * Joining and starting. flight_join() looks under the table's lock for a flight that may be joined. If there is none it
+ * makes one without the lock (that takes memory and copies rows), and looks once more before it adds its own: of two
+ * threads that both found nothing, one leads and the other follows.
+ *
+ * The race with storing is closed by the bucket's generation. A request reads the generation, looks the URL up in the
+ * index, and joins. If a flight was committed and left the table in between, the look-up may have been too early to see
+ * the row and the join is too late to find the flight. Then the generation has changed, and FLIGHT_LOOK_AGAIN is
+ * returned.
+ */
+#include "fetch/flight.h"
 
 #include "base/clock.h"
-#include "http/key.h"
-#include "http/vary.h"
+#include "base/thread.h"
+#include "fetch/combiner.h"
+#include "fetch/flight_fetch.h"
+#include "fetch/flight_receive.h"
+#include "fetch/flight_state.h"
+#include "fetch/flight_table.h"
+#include "http/policy_freshness.h"
 
-#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { LOOK_MS = 500 }; /* how often a waiter looks whether its client is gone */
+enum { AWAIT_ROW_MS = 100 }; /* the longest wait for a row that is being committed, before asking the origin again */
 
-void flight_enter(struct flight *f, enum flight_state to)
+/* --- questions about a URL --- */
+
+uint64_t flight_generation(struct flight_table *t, const char *url)
 {
-	assert(to > f->state); /* every edge of the picture leads on */
-	f->state = to;
+	uint64_t resource = flight_table_resource(url);
+	pthread_mutex_lock(&t->lock);
+	uint64_t generation = flight_table_bucket(t, resource)->generation;
+	pthread_mutex_unlock(&t->lock);
+	return generation;
 }
 
-void flight_unpause(struct flight *f)
+bool flight_is_unshareable(struct flight_table *t, const char *url)
 {
-	if (f->paused && f->fetch != NULL && f->buffer.end - f->buffer.start < FLIGHT_BUFFER / 2) {
-		f->paused = false;
-		engine_resume_data(f->fetch);
+	pthread_mutex_lock(&t->lock);
+	bool unshareable = flight_table_is_unshareable(t, flight_table_hash(url));
+	pthread_mutex_unlock(&t->lock);
+	return unshareable;
+}
+
+int64_t flight_withdrawn_row(struct flight_table *t, const char *url)
+{
+	return flight_table_withdrawn_row(t, url);
+}
+
+static bool is_arriving(const struct flight *f, bool alone)
+{
+	(void)alone;
+	return (f->state == FLIGHT_STREAMING || f->state == FLIGHT_COMPLETE) && f->shared && f->shareable &&
+	       !f->cancelled;
+}
+
+int64_t flight_arrived(struct flight_table *t, const char *url, int64_t *body_bytes)
+{
+	int64_t arrived = 0;
+	*body_bytes = -1;
+	struct flight *f = flight_table_find_locked(t, url, is_arriving, false);
+	if (f != NULL) {
+		arrived = f->received;
+		*body_bytes = f->body_bytes;
+		pthread_mutex_unlock(&f->lock);
 	}
+	return arrived;
 }
 
-void flight_end_if_idle(struct flight *f)
+static bool is_being_committed(const struct flight *f, bool alone)
 {
-	if (f->reader_count == 0 && !f->storing && !f->refreshing && f->fetch != NULL) {
-		f->given_up = true;
-		engine_cancel(f->fetch);
-	}
+	return f->state == FLIGHT_COMPLETE && !f->invalidated && (alone || !f->shareable);
 }
 
-void flight_forget_read(struct flight *f)
+bool flight_await_row(struct flight_table *t, const char *url, bool alone)
 {
-	bool on_disk = f->state == FLIGHT_LANDED && f->on_disk == f->received; /* and waits for its row: who comes now
-										  reads the file */
-	if (f->state == FLIGHT_ASKING || (f->storing && !on_disk))
-		return;
-	int64_t least = f->received;
-	for (const struct flight_reader *s = f->readers; s != NULL; s = s->next)
-		if (s->pos < least)
-			least = s->pos;
-	stream_buffer_forget(&f->buffer, least);
-	flight_unpause(f);
-}
-
-/* Waits for news, for `ms` at most; false when the client is gone. Under the lock, which is let go meanwhile. */
-static bool wait_a_while(struct flight_reader *s, int64_t ms)
-{
-	struct flight *f = s->flight;
-	struct timespec until = clock_after_us(ms * 1000);
-	if (pthread_cond_timedwait(&f->changed, &f->lock, &until) == 0 || s->gone == NULL)
-		return true;
-	pthread_mutex_unlock(&f->lock);
-	bool gone = s->gone(s->gone_ctx);
-	pthread_mutex_lock(&f->lock);
-	return !gone;
-}
-
-/* --- the head --- */
-
-/* How long to wait for the head before something must be looked at. */
-static int64_t patience_ms(const struct flight_reader *s)
-{
-	int64_t left = s->leads ? LOOK_MS : s->late_ms - clock_ms();
-	return left < 0 ? 0 : left < LOOK_MS ? left : LOOK_MS;
-}
-
-/* True when the follower has waited long enough and it is its turn to start another flight. Under the lock, which is
- * let go meanwhile. */
-static bool is_late(struct flight_reader *s)
-{
-	if (s->leads || clock_ms() < s->late_ms)
+	struct flight *f = flight_table_find_locked(t, url, is_being_committed, alone);
+	if (f == NULL)
 		return false;
-	pthread_mutex_unlock(&s->flight->lock);
-	s->late_ms = flight_table_take_turn(s->flight);
-	pthread_mutex_lock(&s->flight->lock);
-	return s->late_ms == 0;
+	flight_state_hold(f); /* under its lock, while the table still has a reference */
+	struct timespec until = clock_after_us(AWAIT_ROW_MS * 1000);
+	int rc = 0;
+	while (f->state == FLIGHT_COMPLETE && rc == 0)
+		rc = pthread_cond_timedwait(&f->changed, &f->lock, &until);
+	bool ended = f->state != FLIGHT_COMPLETE;
+	pthread_mutex_unlock(&f->lock);
+	flight_state_drop(f);
+	return ended;
 }
 
-static const struct interim *next_interim(const struct flight_reader *s)
+/* --- joining --- */
+
+/* Under the flight's lock, or while no other thread knows the flight. */
+static void add_reader(struct flight *f, struct flight_reader *r, const struct flight_ask *ask, bool leads)
 {
-	if (!s->leads)
+	r->flight = f;
+	r->leads = leads;
+	r->joined_after_head = f->state != FLIGHT_WAITING;
+	r->late_at_ms = clock_ms() + f->flights->collapse_wait_ms;
+	r->overtakes = f->overtakes;
+	r->request = ask->request;
+	r->gone = ask->gone;
+	r->gone_ctx = ask->gone_ctx;
+	r->link = &f->readers;
+	r->next = f->readers;
+	if (f->readers != NULL)
+		f->readers->link = &r->next;
+	f->readers = r;
+	f->reader_count++;
+	flight_state_hold(f);
+}
+
+/* A response that has begun can be joined as long as a stored one would be a hit (RFC 9111 4, 5.2.1.1). Under the
+ * flight's lock. */
+static bool may_be_reused(const struct flight *f, const struct flight_ask *ask)
+{
+	int64_t now = flight_state_now();
+	if (f->state == FLIGHT_WAITING)
+		return true;
+	return f->shareable && f->entry != NULL && now < f->entry->fresh_until &&
+	       !policy_freshness_is_dated_ahead(f->head_at, now) &&
+	       (ask->max_age_s < 0 || f->verdict.initial_age_s + now - f->head_at <= ask->max_age_s);
+}
+
+/* Joins a shared flight of this URL, either one that has its head or one that has none. Only flights that started from
+ * the same row and after the same purge are joined: another one may have begun before a purge that was meant for it
+ * (invariant 8). Under the table's lock. */
+static bool join_existing(
+    struct flight_table *t, const struct flight_ask *ask, uint64_t resource, bool has_head, struct flight_reader *r)
+{
+	int64_t was_id = ask->was != NULL ? ask->was->id : 0;
+	for (struct flight *f = flight_table_bucket(t, resource)->first; f != NULL; f = f->bucket_next) {
+		if (!f->shared || f->resource != resource || strcmp(f->url, ask->url) != 0 ||
+		    f->purge_id != ask->purge_id || (f->was != NULL ? f->was->id : 0) != was_id)
+			continue;
+		pthread_mutex_lock(&f->lock);
+		bool in_progress =
+		    has_head ? f->state == FLIGHT_STREAMING || f->state == FLIGHT_COMPLETE : f->state == FLIGHT_WAITING;
+		bool joins = in_progress && !f->invalidated && !f->cancelled && may_be_reused(f, ask);
+		if (joins)
+			add_reader(f, r, ask, false);
+		pthread_mutex_unlock(&f->lock);
+		if (joins)
+			return true;
+	}
+	return false;
+}
+
+/* Only what may be stored is in the table: nothing else needs to be joined or invalidated. */
+static bool belongs_in_table(const struct flight *f)
+{
+	return strcmp(f->method, "GET") == 0 || strcmp(f->method, "POST") == 0;
+}
+
+/* Joins what is in progress; else adds the new flight f with r as its leader. f NULL: FLIGHT_LEADS says that a flight
+ * is needed, and nothing was done. */
+static enum flight_joined enter_table(
+    struct flight_table *t, const struct flight_ask *ask, uint64_t resource, struct flight *f, struct flight_reader *r)
+{
+	enum flight_joined joined = FLIGHT_LEADS;
+	pthread_mutex_lock(&t->lock);
+	/* A flight that has its head is the better one. */
+	if (ask->shared &&
+	    (join_existing(t, ask, resource, true, r) || (!ask->second && join_existing(t, ask, resource, false, r)))) {
+		joined = FLIGHT_FOLLOWS;
+	} else if (ask->shared && flight_table_bucket(t, resource)->generation != ask->generation) {
+		joined = FLIGHT_LOOK_AGAIN;
+	} else if (f != NULL) {
+		f->known_unshareable = ask->shared && flight_table_is_unshareable(t, f->hash);
+		f->shared = ask->shared && !f->known_unshareable;
+		t->alive++;
+		add_reader(f, r, ask, true);
+		if (belongs_in_table(f))
+			flight_table_add(t, f);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return joined;
+}
+
+/* --- starting --- */
+
+static struct flight *new_flight(struct flight_table *t, const struct flight_ask *ask, uint64_t resource)
+{
+	struct flight *f = flight_state_new(t, ask, &flight_receive_ops);
+	if (f != NULL) {
+		f->hash = flight_table_hash(ask->url);
+		f->resource = resource;
+	}
+	return f;
+}
+
+/* The flight is in the table already, so others may be waiting for it. 0, or -1: no memory. */
+static int start(struct flight *f, const struct flight_ask *ask)
+{
+	struct flight_fetch_request request = {.fields = span_of(f->fields),
+	    .upload_bytes = ask->upload_bytes,
+	    .asterisk = ask->asterisk,
+	    .trusted = f->flights->config.trusted};
+	pthread_mutex_lock(&f->lock);
+	flight_state_hold(f); /* for the engine, until the last on_done */
+	f->partial = ask->partial;
+	int rc = flight_fetch_begin(f, &request);
+	if (rc != 0) {
+		f->refs--;         /* never the last one: the leader has one */
+		f->partial = NULL; /* still the caller's */
+	}
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+/* The engine never learned of the flight, so on_done will not end it. */
+static void fail_start(struct flight *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->outcome = ENGINE_NO_MEMORY;
+	flight_state_enter(f, FLIGHT_ABORTED);
+	pthread_cond_broadcast(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+	flight_table_remove(f);
+}
+
+enum flight_joined flight_join(struct flight_table *t, const struct flight_ask *ask, struct flight_reader **reader)
+{
+	uint64_t resource = flight_table_resource(ask->url);
+	struct flight_reader *r = calloc(1, sizeof *r);
+	struct flight *f = NULL;
+	*reader = NULL;
+	if (r == NULL)
+		return FLIGHT_NO_MEMORY;
+	enum flight_joined joined = enter_table(t, ask, resource, NULL, r);
+	if (joined == FLIGHT_LEADS) {
+		f = new_flight(t, ask, resource);
+		joined = f != NULL ? enter_table(t, ask, resource, f, r) : FLIGHT_NO_MEMORY;
+		if (f != NULL && joined != FLIGHT_LEADS)
+			flight_state_free(f); /* another thread was faster */
+	}
+	if (joined == FLIGHT_LOOK_AGAIN || joined == FLIGHT_NO_MEMORY) {
+		free(r);
+		return joined;
+	}
+	if (joined == FLIGHT_LEADS && start(f, ask) != 0) {
+		fail_start(f);
+		flight_reader_leave(r);
+		return FLIGHT_NO_MEMORY;
+	}
+	*reader = r;
+	return joined;
+}
+
+/* --- the flights of a process --- */
+
+struct flight_table *flight_open(const struct flight_config *config, struct buf *why)
+{
+	struct flight_table *t = calloc(1, sizeof *t);
+	if (t == NULL) {
+		buf_adds(why, "fetching: out of memory");
 		return NULL;
-	return s->interim != NULL ? s->interim->next : s->flight->interims;
-}
-
-/* A follower may have this answer only if its own request would have been answered so (RFC 9111 4). */
-static bool is_for(const struct flight_reader *s)
-{
-	const struct flight *f = s->flight;
-	if (s->leads)
-		return true;
-	if (!f->shareable)
-		return false;
-	return f->entry == NULL || vary_matches(f->entry->vary, s->request);
-}
-
-static void tell_failure(const struct flight *f, struct flight_response *a)
-{
-	a->outcome = f->outcome;
-	a->curl_code = f->curl_code;
-	a->message = f->message != NULL ? f->message : "";
-}
-
-static enum flight_wait_result tell_answer(const struct flight_reader *s, struct flight_response *a)
-{
-	const struct flight *f = s->flight;
-	if (!is_for(s))
-		return FLIGHT_RELEASED;
-	a->status = f->status;
-	a->minor = f->minor;
-	/* What no-cache="..." or private="..." names is for the one whose request brought it. */
-	a->fields = !s->leads && f->entry != NULL ? span_of(f->entry->headers) : buf_span(&f->head);
-	a->reused = !s->leads;
-	a->body_bytes = f->body_bytes;
-	a->entry = f->entry;
-	a->stored = f->storing;
-	a->stopped = !f->storing ? NULL : f->beside ? FLIGHT_BESIDE : store_stopped(f->flights->config.store);
-	int64_t since = flight_now() - f->answered_at;
-	a->age_s = f->aged || s->late ? f->verdict.initial_age_s + (since > 0 ? since : 0) : -1; /* RFC 9111 5.1 */
-	a->reason = f->gave_up != NULL ? f->gave_up : f->verdict.reason;
-	return f->refreshed ? FLIGHT_REFRESHED : FLIGHT_ANSWER;
-}
-
-enum flight_wait_result flight_wait(struct flight_reader *s, struct flight_response *a)
-{
-	struct flight *f = s->flight;
-	enum flight_wait_result changed = FLIGHT_GONE;
-	memset(a, 0, sizeof *a);
-	pthread_mutex_lock(&f->lock);
-	for (;;) {
-		const struct interim *i = next_interim(s);
-		if (i != NULL) {
-			s->interim = i;
-			a->status = i->status;
-			a->fields = span_of(i->fields);
-			changed = FLIGHT_INTERIM;
-			break;
-		}
-		if (f->state == FLIGHT_DEAD && f->status == 0) {
-			tell_failure(f, a);
-			changed = FLIGHT_FAILED;
-			break;
-		}
-		if (f->state != FLIGHT_ASKING) {
-			changed = tell_answer(s, a);
-			break;
-		}
-		if (!s->leads && s->overtakes != f->overtakes) {
-			changed = FLIGHT_OVERTAKEN;
-			break;
-		}
-		if (is_late(s)) {
-			changed = FLIGHT_LATE;
-			break;
-		}
-		if (f->state == FLIGHT_ASKING && !wait_a_while(s, patience_ms(s)))
-			break;
 	}
-	pthread_mutex_unlock(&f->lock);
-	return changed;
-}
-
-/* --- the body --- */
-
-static bool find_piece(struct flight_reader *s, struct flight_piece *out, enum flight_read *what)
-{
-	struct flight *f = s->flight;
-	const struct partial_body_segment *r = f->partial != NULL ? partial_body_find(f->partial, s->pos) : NULL;
-	if (r != NULL) {
-		*out = (struct flight_piece){
-		    .n = (size_t)(r->at + r->n - s->pos), .fd = r->fd, .at = r->skip + s->pos - r->at};
-		*what = FLIGHT_FILE;
-		s->pos += (int64_t)out->n;
-		return true;
+	t->config = *config;
+	t->config.engine.batch_end = flight_receive_batch_end;
+	t->config.engine.ctx = t;
+	t->collapse_wait_ms = (int64_t)(config->collapse_wait_s * 1000);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->none_alive, NULL);
+	t->combiner = combiner_new(config->store, &t->config.policy, config->max_body);
+	if (t->combiner == NULL)
+		buf_adds(why, "fetching: out of memory");
+	else
+		t->engine = engine_new(&t->config.engine, why);
+	if (t->engine == NULL) {
+		combiner_free(t->combiner);
+		pthread_cond_destroy(&t->none_alive);
+		pthread_mutex_destroy(&t->lock);
+		free(t);
+		return NULL;
 	}
-	struct span bytes = stream_buffer_peek(&f->buffer, s->pos, &s->piece);
-	if (bytes.len > 0) {
-		*out = (struct flight_piece){.bytes = bytes.at, .n = bytes.len, .fd = -1};
-		*what = FLIGHT_BYTES;
-	} else if (s->pos < f->on_disk && f->body != NULL) {
-		*out = (struct flight_piece){.n = (size_t)(f->on_disk - s->pos), .fd = body_fd(f->body), .at = s->pos};
-		*what = FLIGHT_FILE;
-	} else {
-		return false;
-	}
-	s->pos += (int64_t)out->n;
-	return true;
+	return t;
 }
 
-enum flight_read flight_read(struct flight_reader *s, bool wait, struct flight_piece *out)
+void flight_close(struct flight_table *t)
 {
-	struct flight *f = s->flight;
-	enum flight_read what = FLIGHT_LEFT;
-	struct segment *done_with = s->piece;
-	s->piece = NULL;
-	pthread_mutex_lock(&f->lock);
-	flight_forget_read(f);
-	while (!find_piece(s, out, &what)) {
-		if (f->state == FLIGHT_LANDED || f->state == FLIGHT_OVER) {
-			what = FLIGHT_END;
-			break;
-		}
-		if (f->state == FLIGHT_DEAD) {
-			what = FLIGHT_BROKEN;
-			break;
-		}
-		if (!wait) {
-			what = FLIGHT_QUIET;
-			break;
-		}
-		if (!wait_a_while(s, LOOK_MS))
-			break;
-		flight_forget_read(f); /* storing may have ended meanwhile: then all that waits for us is what we have
-					  read */
-	}
-	pthread_mutex_unlock(&f->lock);
-	segment_drop(done_with);
-	return what;
-}
-
-void flight_seek(struct flight_reader *s, int64_t at)
-{
-	pthread_mutex_lock(&s->flight->lock);
-	s->pos = at;
-	pthread_mutex_unlock(&s->flight->lock);
-}
-
-struct span flight_trailers(struct flight_reader *s)
-{
-	return span_of(s->flight->trailers);
-}
-
-/* --- leaving --- */
-
-/* With nobody waiting: is the rest worth fetching for the store? */
-static bool is_worth_finishing(const struct flight *f)
-{
-	if (f->background || f->refreshing || f->state == FLIGHT_LANDED)
-		return true;
-	if (f->state != FLIGHT_STREAMING || !f->storing || f->body_bytes < 0)
-		return false;
-	return f->received * 2 >= f->body_bytes || f->body_bytes - f->received < 1 << 20;
-}
-
-void flight_leave_running(struct flight_reader *s)
-{
-	pthread_mutex_lock(&s->flight->lock);
-	if (s->flight->storing)
-		s->flight->background = true;
-	pthread_mutex_unlock(&s->flight->lock);
-	flight_leave(s);
-}
-
-void flight_leave(struct flight_reader *s)
-{
-	if (s == NULL)
+	if (t == NULL)
 		return;
-	struct flight *f = s->flight;
-	pthread_mutex_lock(&f->lock);
-	*s->link = s->next;
-	if (s->next != NULL)
-		s->next->link = s->link;
-	f->reader_count--;
-	bool give_up = f->reader_count == 0 && f->fetch != NULL && !is_worth_finishing(f);
-	if (give_up) {
-		f->given_up = true;
-		engine_cancel(f->fetch);
-		if (f->storing && strcmp(f->method, "GET") == 0)
-			store_refuse(f->flights->config.store, f->url,
-			    "the client left, and nobody waited for the rest", f->status, flight_now());
-	} else {
-		flight_forget_read(f);
-	}
-	pthread_mutex_unlock(&f->lock);
-	segment_drop(s->piece);
-	flight_drop(f);
-	free(s);
+	engine_free(t->engine); /* every on_done has been called after this */
+	pthread_mutex_lock(&t->lock);
+	while (t->alive > 0) /* the disk thread and the writer still have some */
+		pthread_cond_wait(&t->none_alive, &t->lock);
+	pthread_mutex_unlock(&t->lock);
+	combiner_free(t->combiner);
+	pthread_cond_destroy(&t->none_alive);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+void flight_combine_stored(struct flight_table *t)
+{
+	combiner_add_stored(t->combiner);
+}
+
+struct engine *flight_engine(struct flight_table *t)
+{
+	return t->engine;
 }

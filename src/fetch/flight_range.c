@@ -1,13 +1,18 @@
 /*
- * Bodies that take more than one answer. Three ways lead here: parts of a body are stored and a fetch completes them
- * (the reserve); a fetch breaks off and the rest is asked for where it stopped, up to RESUMES times and only while that
- * brings something; or a rule follows redirects, and the body is at the end of them. Seats see one growing body each
- * time. The first two rest on a strong validator (RFC 9110 15.3.7.3): bytes of two versions are never put together.
+ * Bytes of two responses become one body only by a strong validator (RFC 9110 15.3.7.3, RFC 9111 3.4), with the same
+ * content coding, and at the place that was requested. If any of these fails, the body stays broken off: bytes of two
+ * versions are never put together.
+ *
+ * A body is resumed up to RESUMES times, and only if the fetch before brought at least one byte: an origin that closes
+ * every connection at once is not asked for ever.
  */
-#include "fetch/flight_internal.h"
+#include "fetch/flight_range.h"
 
-#include "base/log.h"
 #include "base/stats.h"
+#include "fetch/flight_fetch.h"
+#include "fetch/flight_state.h"
+#include "fetch/flight_store.h"
+#include "fetch/flight_table.h"
 #include "http/conditions.h"
 #include "http/content_coding.h"
 #include "http/key.h"
@@ -17,56 +22,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESUMES = 5, HOPS = 8 };
+enum { RESUMES = 5 };
 
-/* --- completing what is stored --- */
+/* --- completing stored parts --- */
+
+/* Makes the head of the whole: the stored fields, updated by those of the 206 (RFC 9111 3.4). */
+static bool combine_heads(
+    const struct partial_body *p, const struct head *response, struct head *combined, struct buf *text)
+{
+	struct head stored;
+	message_init(&stored);
+	bool ok = message_parse_fields(&stored, span_of(p->of->headers)) == 0 &&
+		  stored_fields_update(&stored, response, false, text) == 0 &&
+		  stored_fields_add_cookies(response, text) == 0 && message_parse_fields(combined, buf_span(text)) == 0;
+	message_fini(&stored);
+	return ok;
+}
 
 const struct head *flight_range_first_head(
     struct flight *f, const struct head *response, struct head *combined, struct buf *text)
 {
-	int64_t now = flight_now(), whole;
-	struct partial_body *r = f->partial;
-	struct head stored;
+	int64_t whole;
+	struct partial_body *p = f->partial;
 	f->expected_end = -1;
-	if (r == NULL)
+	if (p == NULL)
 		return response;
-	message_init(&stored);
-	/* The stored fields, updated by what has just come (RFC 9111 3.4), are the head of the whole. */
-	bool fits = partial_body_fits(r, response, now, &whole) &&
-		    message_parse_fields(&stored, span_of(r->of->headers)) == 0 &&
-		    stored_fields_update(&stored, response, false, text) == 0 &&
-		    stored_fields_add_cookies(response, text) == 0 &&
-		    message_parse_fields(combined, buf_span(text)) == 0;
-	message_fini(&stored);
+	bool fits =
+	    partial_body_fits(p, response, flight_state_now(), &whole) && combine_heads(p, response, combined, text);
 	pthread_mutex_lock(&f->lock);
 	if (fits) {
 		combined->status = f->status = 200;
 		f->body_bytes = whole;
-		f->buffer.start = f->buffer.end = f->received = r->hole_first;
-		f->expected_end = r->hole_last >= 0 ? r->hole_last + 1 : whole;
+		/* The buffer begins where the hole does; what comes before it is read from the parts' files. */
+		f->buffer.start = f->buffer.end = f->received = p->hole_first;
+		f->expected_end = p->hole_last >= 0 ? p->hole_last + 1 : whole;
 	} else {
 		f->partial = NULL;
 	}
 	pthread_mutex_unlock(&f->lock);
 	if (fits)
 		return combined;
-	partial_body_free(r);
+	partial_body_free(p); /* no reader has seen it: none reads before STREAMING */
 	return response;
 }
 
-/* --- going on where it broke off --- */
+/* --- resuming --- */
 
 void flight_range_note_validator(struct flight *f, const struct head *response)
 {
-	/* Of an encoded body of unknown length, nobody can tell whether a range belongs to it. */
+	/* Whether a range belongs to an encoded body of unknown length cannot be known: each transfer may encode it to
+	 * other bytes. */
 	bool measured = f->body_bytes >= 0 || !content_coding_is_present(response);
 	bool whole = f->status == 200 && strcmp(f->method, "GET") == 0 && !f->has_body && measured;
-	struct span validator = conditions_strong_validator(response, flight_now(), &f->validator_is_tag);
+	struct span validator = conditions_strong_validator(response, flight_state_now(), &f->validator_is_tag);
 	if (whole && validator.len > 0)
 		f->validator = strndup(validator.at, validator.len);
 }
 
-/* Ours to write anew. */
+/* Conditions of the first request are left out: the resumed one has its own. */
 static bool is_condition(struct span line)
 {
 	static const char *const names[] = {"Range:", "If-Range:", "If-None-Match:", "If-Modified-Since:"};
@@ -76,7 +89,14 @@ static bool is_condition(struct span line)
 	return false;
 }
 
-static int rest_fields(const struct flight *f, struct buf *out)
+/* The last byte to request, -1: all up to the end. It is not the end where a part is stored after the hole. */
+static int64_t last_wanted(const struct flight *f)
+{
+	return f->expected_end >= 0 && f->expected_end != f->body_bytes ? f->expected_end - 1 : -1;
+}
+
+/* The request for the rest. 0, or -1: it is too large. */
+static int make_fields(const struct flight *f, struct buf *out)
 {
 	struct span fields = span_of(f->fields), line;
 	while (span_next_line(&fields, &line)) {
@@ -85,120 +105,47 @@ static int rest_fields(const struct flight *f, struct buf *out)
 		buf_addspan(out, line);
 		buf_addc(out, '\n');
 	}
-	bool to_the_end = f->expected_end < 0 || f->expected_end == f->body_bytes;
-	return partial_body_ask(out, f->received, to_the_end ? -1 : f->expected_end - 1, span_of(f->validator));
+	return partial_body_add_range(out, f->received, last_wanted(f), span_of(f->validator));
 }
 
-/* --- redirects --- */
-
-/* The way to what a rule denies is not through what it allows. */
-static bool is_denied(const struct flight *f, const char *url)
+static bool may_resume(const struct flight *f, enum engine_outcome outcome)
 {
-	int64_t rule;
-	struct rule_decision decision;
-	const struct store_rules *rules = store_rules_take(f->flights->config.store);
-	char *key = rules_key(rules->rules, url, &rule);
-	rules_judge(rules->rules, key != NULL ? key : url, &decision);
-	free(key);
-	store_rules_drop(rules);
-	return decision.deny || decision.offline;
-}
-
-bool flight_range_redirect(struct flight *f, const struct head *response)
-{
-	static const int statuses[] = {301, 302, 303, 307, 308};
-	bool redirects = false;
-	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
-		redirects = redirects || response->status == statuses[i];
-	struct span location = message_find(response, "Location");
-	if (!redirects || !f->follows || location.at == NULL || f->hops >= HOPS)
-		return false;
-	f->redirect = key_resolve(f->fetch_url, location); /* http and https only */
-	if (f->redirect == NULL || is_denied(f, f->redirect)) {
-		free(f->redirect);
-		f->redirect = NULL;
-		return false;
-	}
-	f->hops++;
-	pthread_mutex_lock(&f->lock);
-	if (f->fetch != NULL)
-		engine_cancel(f->fetch); /* nobody wants the body of a redirect */
-	pthread_mutex_unlock(&f->lock);
-	return true;
-}
-
-/* What is for the eyes of the origin that was asked is not told to another (RFC 9110 15.4). */
-static bool is_secret(struct span line)
-{
-	return span_starts_nocase(line, "Authorization:") || span_starts_nocase(line, "Cookie:");
-}
-
-/* Under the lock. True when the fetch has begun again. */
-static bool follow(struct flight *f)
-{
-	bool same_origin = key_same_origin(f->url, f->redirect);
-	struct span rest = span_of(f->fields), line;
-	struct buf fields;
-	buf_init(&fields, BUF_HEAD);
-	while (span_next_line(&rest, &line)) {
-		if (!same_origin && is_secret(line))
-			continue;
-		buf_addspan(&fields, line);
-		buf_addc(&fields, '\n');
-	}
-	free(f->fetch_url);
-	f->fetch_url = f->redirect;
-	f->redirect = NULL;
-	/* --origin is trusted, not where it points. */
-	struct fetch_spec spec = {.method = f->method,
-	    .url = f->fetch_url,
-	    .fields = buf_span(&fields),
-	    .upload_bytes = ENGINE_NO_UPLOAD,
-	    .trusted = f->flights->config.trusted && same_origin,
-	    .idempotent = true};
-	f->fetch = fields.failed ? NULL : engine_start(f->flights->engine, &spec, &flight_receive_ops, f);
-	buf_fini(&fields);
-	return f->fetch != NULL;
-}
-
-/* --- going on --- */
-
-bool flight_range_try(struct flight *f, enum engine_outcome outcome)
-{
-	if (f->redirect != NULL && !f->given_up && !f->flights->config.engine.offline)
-		return follow(f);
 	bool broke_off = outcome == ENGINE_BROKEN || outcome == ENGINE_TIMEOUT;
 	bool wanted = f->reader_count > 0 || f->background || f->storing;
-	if (!broke_off || f->state != FLIGHT_STREAMING || f->validator == NULL || f->is_part || f->forgotten ||
-	    f->given_up || !wanted || f->resume_refused || f->resumes >= RESUMES || f->received <= f->resumed_at ||
-	    f->buffer.end != f->received)
+	return broke_off && wanted && f->state == FLIGHT_STREAMING && f->validator != NULL && !f->is_part &&
+	       !f->invalidated && !f->cancelled && !f->resume_refused && f->resumes < RESUMES &&
+	       f->received > f->resumed_at && /* the last attempt brought something */
+	       f->buffer.end == f->received;  /* and nothing of it was lost */
+}
+
+bool flight_range_resume(struct flight *f, enum engine_outcome outcome)
+{
+	if (!may_resume(f, outcome))
 		return false;
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
-	if (rest_fields(f, &fields) == 0) {
-		struct fetch_spec spec = {.method = f->method,
-		    .url = f->fetch_url,
-		    .fields = buf_span(&fields),
+	bool begun = false;
+	if (make_fields(f, &fields) == 0) {
+		struct flight_fetch_request request = {.fields = buf_span(&fields),
 		    .upload_bytes = ENGINE_NO_UPLOAD,
-		    .trusted = f->flights->config.trusted && key_same_origin(f->url, f->fetch_url),
-		    .idempotent = true};
-		f->fetch = engine_start(f->flights->engine, &spec, &flight_receive_ops, f);
+		    .trusted = f->flights->config.trusted && key_same_origin(f->url, f->fetch_url)};
+		begun = flight_fetch_begin(f, &request) == 0;
 	}
 	buf_fini(&fields);
-	if (f->fetch == NULL)
+	if (!begun)
 		return false;
 	f->resuming = true;
 	f->resumes++;
 	f->resumed_at = f->received;
-	f->paused = false;
+	f->paused = false; /* the new fetch is not */
 	stats_add(STATS_RESUMED, 1);
 	return true;
 }
 
-/* A part of the whole that may not be stored keeps the whole from it (RFC 9111 5.2.2.5). */
+/* If the response with the rest may not be stored, neither may the whole (RFC 9111 5.2.2.5). */
 static bool may_store(const struct flight *f, const struct head *response, char reason[POLICY_REASON])
 {
-	int64_t now = flight_now();
+	int64_t now = flight_state_now();
 	struct policy_storing verdict;
 	struct policy_exchange x = {.request = &f->request,
 	    .response = response,
@@ -211,7 +158,7 @@ static bool may_store(const struct flight *f, const struct head *response, char 
 	return verdict.store;
 }
 
-static bool is_in_the_same_coding(const struct flight *f, const struct head *response)
+static bool has_same_coding(const struct flight *f, const struct head *response)
 {
 	struct head first;
 	message_init(&first);
@@ -224,13 +171,13 @@ void flight_range_next_head(struct flight *f, const struct head *response)
 {
 	char reason[POLICY_REASON];
 	int64_t whole = f->body_bytes;
-	int64_t last = f->expected_end >= 0 && f->expected_end != whole ? f->expected_end - 1 : -1;
-	bool fits = is_in_the_same_coding(f, response) && partial_body_answers(response, flight_now(), f->received,
-							      last, &whole, span_of(f->validator), f->validator_is_tag);
-	bool stored = !fits || may_store(f, response, reason);
+	bool fits =
+	    has_same_coding(f, response) && partial_body_matches(response, flight_state_now(), f->received,
+						last_wanted(f), &whole, span_of(f->validator), f->validator_is_tag);
+	bool storable = !fits || may_store(f, response, reason);
 	pthread_mutex_lock(&f->lock);
 	f->resuming = false;
-	if (!stored)
+	if (!storable)
 		flight_store_give_up(f, reason);
 	if (fits) {
 		if (f->expected_end < 0)

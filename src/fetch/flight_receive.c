@@ -1,46 +1,69 @@
 /*
- * What the engine brings to a flight, on the engine's thread. State changes are made at once, but waiting threads are
- * woken once a round (flight_receive_batch_end): a small answer's head, body and end arrive together and should cost
- * one wake-up, not three.
+ * The response arrives, on the engine's thread. A state changes at once, under the flight's lock, but waiting threads
+ * are woken once per batch of callbacks (flight_receive_batch_end): head, body and end of a small response arrive
+ * together and cost one wake-up instead of three. The list of flights to wake belongs to this thread alone; each flight
+ * in it holds a reference.
+ *
+ * on_head and on_done call into the table, whose lock comes before a flight's. They do so before they take the flight's
+ * lock or after they have released it.
  */
-#include "fetch/flight_internal.h"
+#include "fetch/flight_receive.h"
 
 #include "base/stats.h"
+#include "fetch/flight_judge.h"
+#include "fetch/flight_range.h"
+#include "fetch/flight_redirect.h"
+#include "fetch/flight_state.h"
+#include "fetch/flight_store.h"
+#include "fetch/flight_table.h"
+#include "fetch/flight_upload.h"
 #include "http/field.h"
 #include "http/policy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-static void notice(struct flight *f)
+enum {
+	INTERIMS = 32,              /* interim responses kept for the leader; more are dropped */
+	ENDLESS_BYTES = 16 << 20,   /* from here on a body of unknown length may be one without an end */
+	CURL_CODE_PARTIAL_FILE = 18 /* libcurl's number: the body broke off */
+};
+
+/* --- wake-ups --- */
+
+/* Under the flight's lock. */
+static void wake_later(struct flight *f)
 {
 	if (f->wakeup_pending)
 		return;
 	f->wakeup_pending = true;
-	f->refs++;
+	flight_state_hold(f);
 	f->next_pending_wakeup = f->flights->pending_wakeups;
 	f->flights->pending_wakeups = f;
 }
 
-void flight_receive_batch_end(void *ctx)
+void flight_receive_batch_end(void *flights)
 {
-	struct flight_table *t = ctx;
+	struct flight_table *t = flights;
 	while (t->pending_wakeups != NULL) {
 		struct flight *f = t->pending_wakeups;
 		t->pending_wakeups = f->next_pending_wakeup;
 		pthread_mutex_lock(&f->lock);
 		f->wakeup_pending = false;
 		pthread_mutex_unlock(&f->lock);
-		pthread_cond_broadcast(&f->changed); /* without the lock: who wakes wants it first of all */
-		flight_drop(f);
+		pthread_cond_broadcast(&f->changed); /* without the lock, which each woken thread needs first of all */
+		flight_state_drop(f);
 	}
 }
+
+/* --- the head --- */
 
 static void on_interim(void *ctx, int status, struct span fields)
 {
 	struct flight *f = ctx;
 	struct interim *i = f->resuming ? NULL : malloc(sizeof *i + fields.len + 1);
 	if (i == NULL)
-		return; /* an interim answer may be lost (RFC 9110 15.2) */
+		return; /* a proxy may lose an interim response (RFC 9110 15.2) */
 	i->next = NULL;
 	i->status = status;
 	if (fields.len > 0)
@@ -51,16 +74,16 @@ static void on_interim(void *ctx, int status, struct span fields)
 	unsigned before = 0;
 	for (; *at != NULL; at = &(*at)->next)
 		before++;
-	if (before < FLIGHT_INTERIMS)
+	if (before < INTERIMS)
 		*at = i;
 	else
 		free(i);
-	notice(f);
+	wake_later(f);
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* What a HEAD's Content-Length says of the GET; -1 when it says nothing. */
-static int64_t said_length(const struct head *response)
+/* The Content-Length of a response to HEAD: the length of the body that GET would bring. -1: it has none. */
+static int64_t content_length(const struct head *response)
 {
 	struct span value = message_find(response, "Content-Length");
 	int64_t n = 0;
@@ -74,61 +97,80 @@ static int64_t said_length(const struct head *response)
 	return n;
 }
 
-static void on_head(void *ctx, int status, int minor, struct span fields, int64_t body_bytes)
+/* The members of the group HEAD are written without the lock: no other thread reads them before STREAMING. */
+static void take_first_head(struct flight *f, const struct head *response, bool parsed, int64_t body_bytes)
 {
-	struct flight *f = ctx;
-	struct head response, combined;
+	struct head combined;
 	struct buf text;
-	message_init(&response);
 	message_init(&combined);
 	buf_init(&text, BUF_HEAD);
-	bool ok = message_parse_fields(&response, fields) == 0;
-	response.status = status;
-	response.minor = minor;
-	if (f->resuming) {
-		flight_range_next_head(f, &response);
-		goto out;
-	}
-	if (ok && flight_range_redirect(f, &response))
-		goto out;
-	f->status = status;
-	f->minor = minor;
-	f->body_bytes = strcmp(f->method, "HEAD") == 0 ? said_length(&response) : body_bytes;
-	if (ok) {
-		const struct head *head = flight_range_first_head(f, &response, &combined, &text);
+	f->status = response->status;
+	f->minor = response->minor;
+	f->body_bytes = strcmp(f->method, "HEAD") == 0 ? content_length(response) : body_bytes;
+	if (parsed) {
+		const struct head *head = flight_range_first_head(f, response, &combined, &text);
 		flight_range_note_validator(f, head);
-		flight_store_judge(f, head, &response);
+		flight_judge_response(f, head, response);
 	}
-	/* Known before anybody can see the head: a request that no longer finds this flight open must not begin another
-	 * to wait for. */
-	if (f->shared != f->shareable || f->passes)
-		flight_table_note_pass(f->flights, f->hash, !f->shareable);
-	bool beside = flight_table_is_beside(f);
+	/* Before the head can be seen: a request that is released from this flight must not start another one that is
+	 * waited for. */
+	if (f->shared != f->shareable || f->known_unshareable)
+		flight_table_note_shareable(f->flights, f->hash, f->shareable);
+	bool earlier = flight_table_has_earlier(f);
 	pthread_mutex_lock(&f->lock);
-	f->beside = beside;
-	flight_enter(f, FLIGHT_STREAMING);
-	f->upload_wanted = true; /* who waits for 100 (Continue) gets the answer instead */
-	flight_end_if_idle(f);
-	notice(f);
+	f->earlier_in_progress = earlier;
+	flight_state_enter(f, FLIGHT_STREAMING);
+	f->upload_wanted = true; /* a thread that waits for 100 (Continue) gets the response instead */
+	flight_state_cancel_if_idle(f);
+	wake_later(f);
 	pthread_mutex_unlock(&f->lock);
 	if (f->shared)
 		flight_table_overtake(f);
-out:
-	message_fini(&response);
 	message_fini(&combined);
 	buf_fini(&text);
+}
+
+static void on_head(void *ctx, int status, int minor, struct span fields, int64_t body_bytes)
+{
+	struct flight *f = ctx;
+	struct head response;
+	message_init(&response);
+	bool parsed = message_parse_fields(&response, fields) == 0;
+	response.status = status;
+	response.minor = minor;
+	if (f->resuming)
+		flight_range_next_head(f, &response);
+	else if (!parsed || !flight_redirect_take(f, &response))
+		take_first_head(f, &response, parsed, body_bytes);
+	message_fini(&response);
+}
+
+/* --- the body --- */
+
+/* Lets the disk thread have what arrived, or ends storing. Under the lock. */
+static void store_arrived(struct flight *f)
+{
+	int64_t max = f->flights->config.max_body;
+	if (f->storing && max > 0 && f->received > max)
+		flight_store_give_up(f, f->flights->config.too_large);
+	/* An endless body would take the place of everything else: its bytes count before it is a row, and rows are
+	 * evicted for it. */
+	if (f->storing && f->body_bytes < 0 && f->received > ENDLESS_BYTES && store_short(f->flights->config.store))
+		flight_store_give_up(f, FLIGHT_STORE_NO_ROOM);
+	flight_store_grow(f);
+	flight_store_step(f);
 }
 
 static bool on_data(void *ctx, const char *bytes, size_t n)
 {
 	struct flight *f = ctx;
 	pthread_mutex_lock(&f->lock);
-	if (f->resume_refused || f->redirect != NULL) { /* bytes of something else */
+	if (f->resume_refused || f->redirect != NULL) { /* bytes of another body */
 		pthread_mutex_unlock(&f->lock);
 		return true;
 	}
-	/* The framing of a part may bring more than its Content-Range says. Behind the body of which it is a part it
-	 * would be an answer of its own to a client. */
+	/* The framing of a 206 may bring more than its Content-Range promised. After the end of the body, a client
+	 * would take those bytes for another response. */
 	bool too_long = f->expected_end >= 0 && (int64_t)n > f->expected_end - f->received;
 	if (too_long) {
 		n = f->expected_end > f->received ? (size_t)(f->expected_end - f->received) : 0;
@@ -136,32 +178,30 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 		engine_cancel(f->fetch);
 	}
 	if (stream_buffer_add(&f->buffer, bytes, n, f->body_bytes) != 0)
-		f->forgotten = true; /* out of memory: a hole must not look like a body */
+		f->invalidated = true; /* out of memory: a body with a hole must not look whole */
 	f->received += (int64_t)n;
-	if (f->forgotten && f->buffer.end != f->received) {
+	if (f->invalidated && f->buffer.end != f->received)
 		engine_cancel(f->fetch);
-	} else {
-		int64_t most = f->flights->config.max_body;
-		if (f->storing && most > 0 && f->received > most)
-			flight_store_give_up(f, f->flights->config.too_large);
-		/* What arrives takes room before it is a row, and others are evicted for it. */
-		if (f->storing && f->body_bytes < 0 && f->received > FLIGHT_ENDLESS &&
-		    store_short(f->flights->config.store))
-			flight_store_give_up(
-			    f, "its length is unknown, and the disk has less free than --min-free leaves");
-		flight_store_grow(f);
-		flight_store_step(f);
-	}
+	else
+		store_arrived(f);
 	bool more = f->buffer.end - f->buffer.start < FLIGHT_BUFFER;
 	if (!more)
 		f->paused = true;
 	else
-		flight_unpause(f); /* bytes that were under way when it was paused: the wish to go on may have come
-				      before them */
-	notice(f);
+		/* libcurl delivers bytes that it had already read when it was paused. The command to resume may have
+		 * come before them. */
+		flight_state_unpause(f);
+	wake_later(f);
 	pthread_mutex_unlock(&f->lock);
 	return more;
 }
+
+static ssize_t on_upload(void *ctx, char *bytes, size_t n)
+{
+	return flight_upload_take(ctx, bytes, n);
+}
+
+/* --- the end --- */
 
 static void keep_timings(struct entry *e, const struct engine_end *end)
 {
@@ -171,61 +211,72 @@ static void keep_timings(struct entry *e, const struct engine_end *end)
 	e->total_ms = end->total_ms;
 }
 
-static void on_done(void *ctx, const struct engine_end *end)
+/* True when the flight goes on with another fetch, which takes over the engine's reference. Under the lock. */
+static bool goes_on(struct flight *f, enum engine_outcome outcome)
 {
-	struct flight *f = ctx;
-	bool beside = flight_table_is_beside(f);
-	pthread_mutex_lock(&f->lock);
-	f->fetch = NULL;
-	if (flight_range_try(f, end->outcome)) { /* the engine's reference goes on with it */
-		pthread_mutex_unlock(&f->lock);
-		return;
-	}
-	if (f->status != 0 && policy_is_unsafe(span_of(f->method)) == false)
-		store_fetched(f->flights->config.store, f->url,
-		    f->received - (f->partial != NULL ? f->partial->hole_first : 0), flight_now());
+	if (flight_redirect_is_due(f))
+		return flight_redirect_follow(f);
+	return flight_range_resume(f, outcome);
+}
+
+/* True when the body is whole. Fills the members of the group END. Under the lock. */
+static bool take_outcome(struct flight *f, const struct engine_end *end)
+{
 	f->outcome = end->outcome;
 	f->curl_code = end->curl_code;
 	f->message = strdup(end->message);
-	f->upload_over = f->upload_wanted = true;
-	bool landed = end->outcome == ENGINE_OK && f->buffer.end == f->received;
-	if (end->outcome == ENGINE_OK && !landed)
-		f->outcome = ENGINE_TROUBLE;
-	if ((landed && f->expected_end >= 0 && f->received != f->expected_end) || f->resume_refused || f->resuming) {
-		landed = false;
+	bool whole = end->outcome == ENGINE_OK && f->buffer.end == f->received;
+	if (end->outcome == ENGINE_OK && !whole)
+		f->outcome = ENGINE_NO_MEMORY;
+	/* The engine sees each response for itself. Whether several of them make one whole body is known only here. */
+	if ((whole && f->expected_end >= 0 && f->received != f->expected_end) || f->resume_refused || f->resuming) {
+		whole = false;
 		f->outcome = ENGINE_BROKEN;
-		f->curl_code = 18;
+		f->curl_code = CURL_CODE_PARTIAL_FILE;
 	}
-	if (landed && end->trailers.len > 0) {
+	if (whole && end->trailers.len > 0) {
 		f->trailers = malloc(end->trailers.len + 1);
 		if (f->trailers != NULL) {
 			memcpy(f->trailers, end->trailers.at, end->trailers.len);
 			f->trailers[end->trailers.len] = '\0';
 		}
 	}
-	if (landed && f->entry != NULL && !f->refreshed)
+	return whole;
+}
+
+static void on_done(void *ctx, const struct engine_end *end)
+{
+	struct flight *f = ctx;
+	bool earlier = flight_table_has_earlier(f);
+	pthread_mutex_lock(&f->lock);
+	f->fetch = NULL; /* from here on no thread may give the engine a command for it */
+	if (goes_on(f, end->outcome)) {
+		pthread_mutex_unlock(&f->lock);
+		return;
+	}
+	if (f->status != 0 && !policy_is_unsafe(span_of(f->method)))
+		store_fetched(f->flights->config.store, f->url,
+		    f->received - (f->partial != NULL ? f->partial->hole_first : 0), flight_state_now());
+	f->upload_stopped = f->upload_wanted = true;
+	bool whole = take_outcome(f, end);
+	if (whole && f->entry != NULL && !f->refreshed)
 		keep_timings(f->entry, end);
-	if (!landed)
+	if (!whole)
 		f->storing = flight_store_salvage(f);
 	else if (f->storing && f->body == NULL)
-		flight_store_wait_for_disk(f);
-	f->refreshing = f->refreshing && !beside; /* the row is the earlier flight's to write */
-	bool over = !f->storing && (!landed || !(f->refreshing || f->withdrawing));
-	flight_enter(f, !landed ? FLIGHT_DEAD : over ? FLIGHT_OVER : FLIGHT_LANDED);
-	if (!over && landed && f->refreshing)
+		flight_store_queue_whole(f);
+	f->refreshing = f->refreshing && !earlier; /* then the row is the earlier flight's to write */
+	bool over = !f->storing && (!whole || !(f->refreshing || f->withdrawing));
+	flight_state_enter(f, !whole ? FLIGHT_ABORTED : over ? FLIGHT_ENDED : FLIGHT_COMPLETE);
+	if (!over && whole && f->refreshing)
 		flight_store_refresh(f);
 	else if (!over)
 		flight_store_step(f);
-	notice(f);
+	wake_later(f);
 	pthread_mutex_unlock(&f->lock);
-	if (over)
-		flight_table_close(f);
-	flight_drop(f);
-}
-
-static ssize_t on_upload(void *ctx, char *bytes, size_t n)
-{
-	return flight_upload_take(ctx, bytes, n);
+	if (over) /* else the disk thread or the writer takes it out */
+		flight_table_remove(f);
+	flight_state_drop(f);
 }
 
 const struct fetch_ops flight_receive_ops = {

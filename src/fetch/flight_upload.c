@@ -1,54 +1,60 @@
-/* The request body on its way to the origin: a bounded pipe between one client thread and the engine, under the
- * flight's lock. */
-#include "fetch/flight_internal.h"
+/*
+ * Who waits for whom. The client's thread waits on flight->changed: for room in the pipe, or for the engine to want the
+ * body at all. The engine never waits: it gets ENGINE_UPLOAD_WAIT, and `upload_paused` reminds the client's thread to
+ * wake it. Both sides look and act under the flight's lock, so no wake-up is lost.
+ */
+#include "fetch/flight_upload.h"
+
+#include "fetch/flight_state.h"
 
 ssize_t flight_upload_take(struct flight *f, char *bytes, size_t n)
 {
-	ssize_t got;
+	ssize_t taken;
 	pthread_mutex_lock(&f->lock);
 	f->upload_wanted = true;
 	if (f->upload.len > 0) {
-		got = (ssize_t)(n < f->upload.len ? n : f->upload.len);
-		memcpy(bytes, f->upload.data, (size_t)got);
-		buf_consume(&f->upload, (size_t)got);
-	} else if (f->upload_broken) {
-		got = ENGINE_UPLOAD_ABORT;
+		taken = (ssize_t)(n < f->upload.len ? n : f->upload.len);
+		memcpy(bytes, f->upload.data, (size_t)taken);
+		buf_consume(&f->upload, (size_t)taken);
+	} else if (f->upload_broken) { /* only now: the bytes before the break go out */
+		taken = ENGINE_UPLOAD_ABORT;
 	} else if (f->upload_ended) {
-		got = 0;
+		taken = 0;
 	} else {
-		f->upload_waiting = true;
-		got = ENGINE_UPLOAD_WAIT;
+		f->upload_paused = true;
+		taken = ENGINE_UPLOAD_WAIT;
 	}
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
-	return got;
+	return taken;
 }
 
-/* Under the lock. */
+/* Under the lock, which keeps f->fetch from ending meanwhile. */
 static void wake_engine(struct flight *f)
 {
-	if (f->upload_waiting && f->fetch != NULL) {
-		f->upload_waiting = false;
+	if (f->upload_paused && f->fetch != NULL) {
+		f->upload_paused = false;
 		engine_resume_upload(f->fetch);
 	}
 }
 
-bool flight_upload_wanted(struct flight_reader *s)
+bool flight_upload_wanted(struct flight_reader *r)
 {
-	struct flight *f = s->flight;
+	struct flight *f = r->flight;
 	pthread_mutex_lock(&f->lock);
+	/* The head and the end of the fetch set it too, so this wait ends with the fetch at the latest. */
 	while (!f->upload_wanted)
 		pthread_cond_wait(&f->changed, &f->lock);
-	bool wanted = f->state == FLIGHT_ASKING && !f->upload_over;
+	bool wanted = f->state == FLIGHT_WAITING && !f->upload_stopped;
 	pthread_mutex_unlock(&f->lock);
 	return wanted;
 }
 
-int flight_upload(struct flight_reader *s, const char *bytes, size_t n)
+int flight_upload_write(struct flight_reader *r, const char *bytes, size_t n)
 {
-	struct flight *f = s->flight;
+	struct flight *f = r->flight;
 	pthread_mutex_lock(&f->lock);
-	while (n > 0 && !f->upload_over) {
+	while (n > 0 && !f->upload_stopped) {
 		size_t room = FLIGHT_UPLOAD - f->upload.len;
 		if (room == 0) {
 			pthread_cond_wait(&f->changed, &f->lock);
@@ -63,14 +69,14 @@ int flight_upload(struct flight_reader *s, const char *bytes, size_t n)
 		n -= part;
 		wake_engine(f);
 	}
-	bool over = n > 0;
+	bool stopped = n > 0;
 	pthread_mutex_unlock(&f->lock);
-	return over ? -1 : 0;
+	return stopped ? -1 : 0;
 }
 
-void flight_upload_end(struct flight_reader *s, bool whole)
+void flight_upload_end(struct flight_reader *r, bool whole)
 {
-	struct flight *f = s->flight;
+	struct flight *f = r->flight;
 	pthread_mutex_lock(&f->lock);
 	f->upload_ended = true;
 	if (!whole)
@@ -79,11 +85,11 @@ void flight_upload_end(struct flight_reader *s, bool whole)
 	pthread_mutex_unlock(&f->lock);
 }
 
-void flight_upload_stop(struct flight_reader *s)
+void flight_upload_stop(struct flight_reader *r)
 {
-	struct flight *f = s->flight;
+	struct flight *f = r->flight;
 	pthread_mutex_lock(&f->lock);
-	f->upload_over = f->upload_wanted = true;
+	f->upload_stopped = f->upload_wanted = true;
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }

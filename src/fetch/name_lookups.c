@@ -1,8 +1,8 @@
 /*
  * Look-ups of names in progress. libcurl makes a thread for each, and CURLOPT_QUICK_EXIT keeps it from waiting for that
  * thread when a transfer is given up: one dead name server would stop every other transfer. The thread goes on until
- * getaddrinfo() returns, so it is counted here: one a name, NAME_LOOKUPS in all. A transfer that needs a name somebody
- * is looking up waits for that look-up, and then finds the address in libcurl's cache.
+ * getaddrinfo() returns, so it is counted here: one a name, NAME_LOOKUPS_MAX in all. A transfer that needs a name
+ * somebody is looking up waits for that look-up, and then finds the address in libcurl's cache.
  *
  * A thread that was given up closes its end of the socket pair by which it would have reported. We keep a duplicate of
  * our end to see it. A libcurl that reports in another way lets an abandoned look-up count for ABANDONED_MS.
@@ -45,7 +45,7 @@ struct name_lookups *name_lookups_new(int epoll_fd, void (*ready)(struct name_wa
 	return t;
 }
 
-struct span name_host(const char *url)
+struct span name_lookups_host(const char *url)
 {
 	const char *host = strstr(url, "://");
 	host = host != NULL ? host + 3 : url;
@@ -65,7 +65,7 @@ static bool is_address(struct span host)
 	return true;
 }
 
-enum name_verdict name_begin(struct name_lookups *t, struct name_wait *w, struct span host)
+enum name_verdict name_lookups_begin(struct name_lookups *t, struct name_wait *w, struct span host)
 {
 	if (is_address(host) || w->lookup != NULL)
 		return NAME_BEGUN;
@@ -76,7 +76,7 @@ enum name_verdict name_begin(struct name_lookups *t, struct name_wait *w, struct
 		l->waiting = w;
 		return NAME_WAITS;
 	}
-	struct name_lookup *l = t->count < NAME_LOOKUPS ? malloc(sizeof *l + host.len + 1) : NULL;
+	struct name_lookup *l = t->count < NAME_LOOKUPS_MAX ? malloc(sizeof *l + host.len + 1) : NULL;
 	if (l == NULL)
 		return NAME_FULL;
 	*l = (struct name_lookup){.next = t->first, .owner = w, .end_fd = -1};
@@ -106,7 +106,7 @@ static void close_lookup(struct name_lookups *t, struct name_lookup *l, bool fou
 	free(l);
 }
 
-void name_found(struct name_lookups *t, struct name_wait *w)
+void name_lookups_found(struct name_lookups *t, struct name_wait *w)
 {
 	if (w->lookup == NULL || w->waits)
 		return;
@@ -116,7 +116,7 @@ void name_found(struct name_lookups *t, struct name_wait *w)
 	t->found = true;
 }
 
-void name_settle(struct name_lookups *t)
+void name_lookups_notify(struct name_lookups *t)
 {
 	if (!t->found)
 		return;
@@ -128,7 +128,7 @@ void name_settle(struct name_lookups *t)
 	}
 }
 
-void name_keep_end(struct name_wait *w, int fd)
+void name_lookups_keep_end(struct name_wait *w, int fd)
 {
 	if (w->lookup != NULL && !w->waits && w->lookup->end_fd < 0)
 		w->lookup->end_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -153,7 +153,7 @@ static void abandon(struct name_lookups *t, struct name_lookup *l)
 		epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, l->end_fd, &ev);
 }
 
-void name_leave(struct name_lookups *t, struct name_wait *w, bool no_host)
+void name_lookups_leave(struct name_lookups *t, struct name_wait *w, bool no_host)
 {
 	struct name_lookup *l = w->lookup;
 	if (l == NULL)
@@ -169,7 +169,7 @@ void name_leave(struct name_lookups *t, struct name_wait *w, bool no_host)
 		abandon(t, l);
 }
 
-bool name_event(struct name_lookups *t, int fd)
+bool name_lookups_event(struct name_lookups *t, int fd)
 {
 	for (struct name_lookup *l = t->first; l != NULL; l = l->next)
 		if (l->end_fd == fd && l->owner == NULL) {
@@ -179,7 +179,7 @@ bool name_event(struct name_lookups *t, int fd)
 	return false;
 }
 
-void name_sweep(struct name_lookups *t, int64_t now_ms)
+void name_lookups_sweep(struct name_lookups *t, int64_t now_ms)
 {
 	for (struct name_lookup *l = t->first, *next; l != NULL; l = next) {
 		next = l->next;

@@ -1,5 +1,9 @@
-/* Parts are joined by a strong validator only (RFC 9111 3.4), and only bytes that stand without a gap behind one
- * another are of use. */
+/*
+ * Only bytes without a gap are of use: those from the beginning of the body up to the first gap, and those after the
+ * last gap up to its end. What is stored between two gaps is fetched again, because one request asks for one range.
+ *
+ * Bytes of several responses are combined by a strong validator only (RFC 9111 3.4).
+ */
 #include "fetch/partial_body.h"
 
 #include "http/conditions.h"
@@ -11,37 +15,38 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void partial_body_free(struct partial_body *r)
+void partial_body_free(struct partial_body *b)
 {
-	if (r == NULL)
+	if (b == NULL)
 		return;
-	for (size_t i = 0; i < r->count; i++)
-		close(r->pieces[i].fd);
-	free(r->pieces);
-	entry_free(r->of);
-	free(r);
+	for (size_t i = 0; i < b->count; i++)
+		close(b->segments[i].fd);
+	free(b->segments);
+	entry_free(b->of);
+	free(b);
 }
 
-static struct partial_body *reserve_new(const struct index_parts *parts)
+static struct partial_body *partial_new(const struct index_parts *parts)
 {
-	struct partial_body *r = calloc(1, sizeof *r);
-	if (r == NULL)
+	struct partial_body *b = calloc(1, sizeof *b);
+	if (b == NULL)
 		return NULL;
-	r->whole_bytes = parts->whole_bytes;
-	r->of = entry_copy(parts->of);
-	r->pieces = calloc(2 * parts->count, sizeof *r->pieces); /* a part may stand on both sides of the hole */
-	if (r->of != NULL && r->pieces != NULL)
-		return r;
-	partial_body_free(r);
+	b->whole_bytes = parts->whole_bytes;
+	b->of = entry_copy(parts->of);
+	b->segments = calloc(2 * parts->count, sizeof *b->segments); /* a part may be on both sides of the hole */
+	if (b->of != NULL && b->segments != NULL)
+		return b;
+	partial_body_free(b);
 	return NULL;
 }
 
-/* Adds the pieces that hold bytes first up to behind. 0, or -1: one has lost its file. */
-static int add_pieces(
-    struct partial_body *r, struct store *store, const struct index_parts *parts, int64_t first, int64_t behind)
+/* Adds the segments for the bytes from first up to, not including, end_at. 0, or -1: a part has lost its file, or does
+ * not reach. The index sorts parts by their first byte. */
+static int add_segments(
+    struct partial_body *b, struct store *store, const struct index_parts *parts, int64_t first, int64_t end_at)
 {
 	int64_t at = first;
-	for (size_t i = 0; i < parts->count && at < behind; i++) {
+	for (size_t i = 0; i < parts->count && at < end_at; i++) {
 		const struct part *p = &parts->parts[i];
 		int64_t end = p->first_byte + p->body_bytes;
 		if (p->first_byte > at || end <= at)
@@ -49,15 +54,15 @@ static int add_pieces(
 		int fd = store_open_part(store, p);
 		if (fd < 0)
 			return -1;
-		int64_t n = (end < behind ? end : behind) - at;
-		r->pieces[r->count++] =
-		    (struct partial_body_segment){.at = at, .n = n, .skip = at - p->first_byte, .fd = fd};
+		int64_t n = (end < end_at ? end : end_at) - at;
+		b->segments[b->count++] =
+		    (struct partial_body_segment){.at = at, .n = n, .offset = at - p->first_byte, .fd = fd};
 		at += n;
 	}
-	return at >= behind ? 0 : -1;
+	return at >= end_at ? 0 : -1;
 }
 
-/* Where the bytes that reach to the end without a gap begin. */
+/* The offset from which all bytes up to the end are stored. */
 static int64_t find_tail(const struct index_parts *parts)
 {
 	int64_t from = parts->whole_bytes;
@@ -79,48 +84,50 @@ struct partial_body *partial_body_to_complete(struct store *store, const struct 
 	}
 	if (head == 0 && (tail < 0 || tail == whole))
 		return NULL;
-	struct partial_body *r = reserve_new(parts);
-	if (r == NULL)
+	struct partial_body *b = partial_new(parts);
+	if (b == NULL)
 		return NULL;
-	r->hole_first = head;
-	r->hole_last = tail >= 0 && tail < whole ? tail - 1 : -1;
-	if (add_pieces(r, store, parts, 0, head) == 0 && (tail < 0 || add_pieces(r, store, parts, tail, whole) == 0))
-		return r;
-	partial_body_free(r);
+	b->hole_first = head;
+	b->hole_last = tail >= 0 && tail < whole ? tail - 1 : -1;
+	if (add_segments(b, store, parts, 0, head) == 0 &&
+	    (tail < 0 || add_segments(b, store, parts, tail, whole) == 0))
+		return b;
+	partial_body_free(b);
 	return NULL;
 }
 
 struct partial_body *partial_body_of_range(
     struct store *store, const struct index_parts *parts, int64_t first, int64_t last)
 {
-	struct partial_body *r = reserve_new(parts);
-	if (r == NULL)
+	struct partial_body *b = partial_new(parts);
+	if (b == NULL)
 		return NULL;
-	r->hole_first = r->hole_last = last + 1;
-	if (add_pieces(r, store, parts, first, last + 1) == 0)
-		return r;
-	partial_body_free(r);
+	b->hole_first = b->hole_last = last + 1;
+	if (add_segments(b, store, parts, first, last + 1) == 0)
+		return b;
+	partial_body_free(b);
 	return NULL;
 }
 
-const struct partial_body_segment *partial_body_find(const struct partial_body *r, int64_t at)
+const struct partial_body_segment *partial_body_find(const struct partial_body *b, int64_t at)
 {
-	for (size_t i = 0; i < r->count; i++)
-		if (r->pieces[i].at <= at && at < r->pieces[i].at + r->pieces[i].n)
-			return &r->pieces[i];
+	for (size_t i = 0; i < b->count; i++)
+		if (b->segments[i].at <= at && at < b->segments[i].at + b->segments[i].n)
+			return &b->segments[i];
 	return NULL;
 }
 
-/* The validator of what is stored, borrowed from its headers through `head`, which the caller initialised. */
-static struct span validator_of(const struct partial_body *r, int64_t now, struct head *head, bool *is_tag)
+/* The strong validator of the stored parts, borrowed from `head`, which is filled with their fields. The caller has
+ * initialised `head` and frees it. */
+static struct span validator_of(const struct partial_body *b, int64_t now, struct head *head, bool *is_tag)
 {
 	*is_tag = false;
-	if (message_parse_fields(head, span_of(r->of->headers)) != 0)
+	if (message_parse_fields(head, span_of(b->of->headers)) != 0)
 		return span_make(NULL, 0);
 	return conditions_strong_validator(head, now, is_tag);
 }
 
-int partial_body_ask(struct buf *out, int64_t first, int64_t last, struct span validator)
+int partial_body_add_range(struct buf *out, int64_t first, int64_t last, struct span validator)
 {
 	buf_addf(out, "Range: bytes=%" PRId64 "-", first);
 	if (last >= 0)
@@ -134,17 +141,17 @@ int partial_body_ask(struct buf *out, int64_t first, int64_t last, struct span v
 	return out->failed ? -1 : 0;
 }
 
-int partial_body_fields(const struct partial_body *r, int64_t now, struct buf *out)
+int partial_body_fields(const struct partial_body *b, int64_t now, struct buf *out)
 {
 	struct head head;
 	bool is_tag;
 	message_init(&head);
-	int rc = partial_body_ask(out, r->hole_first, r->hole_last, validator_of(r, now, &head, &is_tag));
+	int rc = partial_body_add_range(out, b->hole_first, b->hole_last, validator_of(b, now, &head, &is_tag));
 	message_fini(&head);
 	return rc;
 }
 
-bool partial_body_answers(const struct head *response, int64_t now, int64_t first, int64_t last, int64_t *whole_bytes,
+bool partial_body_matches(const struct head *response, int64_t now, int64_t first, int64_t last, int64_t *whole_bytes,
     struct span validator, bool is_tag)
 {
 	struct range range;
@@ -153,7 +160,7 @@ bool partial_body_answers(const struct head *response, int64_t now, int64_t firs
 	if (response->status != 206 || validator.len == 0 || range_of_response(response, &range, &whole) != 0)
 		return false;
 	struct span theirs = conditions_strong_validator(response, now, &theirs_is_tag);
-	/* Who says none is not believed, though it must have one to say (RFC 9110 15.3.7, RFC 9111 3.4). */
+	/* A 206 must repeat the validator (RFC 9110 15.3.7). One that does not is not combined (RFC 9111 3.4). */
 	bool same = theirs.len > 0 && theirs_is_tag == is_tag && span_same(theirs, validator);
 	if (!same || whole < 0 || (*whole_bytes >= 0 && whole != *whole_bytes))
 		return false;
@@ -161,15 +168,15 @@ bool partial_body_answers(const struct head *response, int64_t now, int64_t firs
 	return range.first == first && range.last == (last >= 0 ? last : whole - 1);
 }
 
-bool partial_body_fits(const struct partial_body *r, const struct head *response, int64_t now, int64_t *whole_bytes)
+bool partial_body_fits(const struct partial_body *b, const struct head *response, int64_t now, int64_t *whole_bytes)
 {
 	struct head head;
 	bool is_tag;
 	message_init(&head);
-	struct span validator = validator_of(r, now, &head, &is_tag);
-	*whole_bytes = r->whole_bytes;
+	struct span validator = validator_of(b, now, &head, &is_tag);
+	*whole_bytes = b->whole_bytes;
 	bool fits = content_coding_is_same(response, &head) &&
-		    partial_body_answers(response, now, r->hole_first, r->hole_last, whole_bytes, validator, is_tag);
+		    partial_body_matches(response, now, b->hole_first, b->hole_last, whole_bytes, validator, is_tag);
 	message_fini(&head);
 	return fits;
 }

@@ -1,90 +1,95 @@
+/* A list of segments. The first one fits a small body exactly; later ones are large enough that writing one to disk is
+ * worth a system call. */
 #include "fetch/stream_buffer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* The first piece fits a small body exactly; others are large enough to be worth a system call each. */
-enum { PIECE_BYTES = 64 << 10, PIECE_LEAST = 4 << 10 };
+enum { SEGMENT_BYTES = 64 << 10, SEGMENT_LEAST = 4 << 10 };
 
-static struct segment *piece_new(const struct stream_buffer *w, size_t n, int64_t expected)
+static struct stream_buffer_segment *segment_new(const struct stream_buffer *b, size_t n, int64_t expected)
 {
-	size_t cap = PIECE_BYTES;
-	if (w->end == 0 && expected >= 0 && expected < PIECE_BYTES)
+	size_t cap = SEGMENT_BYTES;
+	if (b->end == 0 && expected >= 0 && expected < SEGMENT_BYTES)
 		cap = (size_t)expected;
-	else if (w->end == 0 && n < PIECE_LEAST)
-		cap = PIECE_LEAST;
+	else if (b->end == 0 && n < SEGMENT_LEAST)
+		cap = SEGMENT_LEAST;
 	if (cap < n)
 		cap = n;
-	struct segment *p = malloc(sizeof *p + cap);
-	if (p == NULL)
+	struct stream_buffer_segment *s = malloc(sizeof *s + cap);
+	if (s == NULL)
 		return NULL;
-	atomic_init(&p->refs, 1);
-	p->at = w->end;
-	p->len = 0;
-	p->cap = cap;
-	p->next = NULL;
-	return p;
+	atomic_init(&s->refs, 1);
+	s->at = b->end;
+	s->len = 0;
+	s->cap = cap;
+	s->next = NULL;
+	return s;
 }
 
-int stream_buffer_add(struct stream_buffer *w, const char *bytes, size_t n, int64_t expected)
+int stream_buffer_add(struct stream_buffer *b, const char *bytes, size_t n, int64_t expected)
 {
-	struct segment *last = w->last;
+	struct stream_buffer_segment *last = b->last;
 	size_t fits = last != NULL ? last->cap - last->len : 0;
 	if (fits > n)
 		fits = n;
-	struct segment *more = NULL;
-	if (n > fits && (more = piece_new(w, n - fits, expected)) == NULL)
+	struct stream_buffer_segment *more = NULL;
+	/* Before anything is written: a failure must not leave half of the bytes behind. */
+	if (n > fits && (more = segment_new(b, n - fits, expected)) == NULL)
 		return -1;
-	if (fits > 0) {
+	if (fits > 0) { /* readers may hold this segment: they read only up to the len they saw */
 		memcpy(last->bytes + last->len, bytes, fits);
 		last->len += fits;
 	}
-	w->end += (int64_t)fits;
+	b->end += (int64_t)fits;
 	if (more != NULL) {
 		memcpy(more->bytes, bytes + fits, n - fits);
 		more->len = n - fits;
-		more->at = w->end;
-		w->end += (int64_t)more->len;
+		more->at = b->end;
+		b->end += (int64_t)more->len;
 		if (last != NULL)
 			last->next = more;
 		else
-			w->first = more;
-		w->last = more;
+			b->first = more;
+		b->last = more;
 	}
 	return 0;
 }
 
-struct span stream_buffer_peek(const struct stream_buffer *w, int64_t at, struct segment **piece)
+struct span stream_buffer_peek(const struct stream_buffer *b, int64_t at, struct stream_buffer_segment **segment)
 {
-	if (at < w->start || at >= w->end)
+	if (at < b->start || at >= b->end)
 		return span_make(NULL, 0);
-	struct segment *p = w->first;
-	while (p->at + (int64_t)p->len <= at)
-		p = p->next;
-	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-	*piece = p;
-	size_t skip = (size_t)(at - p->at);
-	return span_make(p->bytes + skip, p->len - skip);
+	struct stream_buffer_segment *s = b->first;
+	while (s->at + (int64_t)s->len <= at)
+		s = s->next;
+	/* The buffer's own reference is held under the lock, so the count cannot be 0 here. */
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	*segment = s;
+	size_t skip = (size_t)(at - s->at);
+	return span_make(s->bytes + skip, s->len - skip);
 }
 
-void segment_drop(struct segment *p)
+void stream_buffer_drop(struct stream_buffer_segment *s)
 {
-	if (p != NULL && atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
-		free(p);
+	/* Release and acquire: every read of the bytes by other threads comes before the free. */
+	if (s != NULL && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+		free(s);
 }
 
-void stream_buffer_forget(struct stream_buffer *w, int64_t at)
+void stream_buffer_forget(struct stream_buffer *b, int64_t at)
 {
-	while (w->first != NULL && w->first->at + (int64_t)w->first->len <= at) {
-		struct segment *p = w->first;
-		w->first = p->next;
-		if (w->first == NULL)
-			w->last = NULL;
-		w->start = p->at + (int64_t)p->len;
-		segment_drop(p);
+	while (b->first != NULL && b->first->at + (int64_t)b->first->len <= at) {
+		struct stream_buffer_segment *s = b->first;
+		b->first = s->next;
+		if (b->first == NULL)
+			b->last = NULL;
+		b->start = s->at + (int64_t)s->len;
+		stream_buffer_drop(s);
 	}
 }
 
-void stream_buffer_fini(struct stream_buffer *w)
+void stream_buffer_fini(struct stream_buffer *b)
 {
-	stream_buffer_forget(w, INT64_MAX);
+	stream_buffer_forget(b, INT64_MAX);
 }

@@ -53,7 +53,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 	struct fetch *f = ctx;
 	bool not_allowed = false;
 	curl_socket_t fd = open_socket(f->shared, f->trusted, to, &not_allowed);
-	name_found(f->shared->lookups, &f->name);
+	name_lookups_found(f->shared->lookups, &f->name);
 	if (fd != CURL_SOCKET_BAD)
 		origin_sockets_opened(f->shared->sockets, &f->use, fd);
 	if (not_allowed) {
@@ -70,7 +70,7 @@ static int on_connected(void *ctx, char *to, char *from, int to_port, int from_p
 {
 	(void)from;
 	struct fetch *f = ctx;
-	name_found(f->shared->lookups, &f->name); /* behind a SOCKS proxy libcurl looks up the origin, too */
+	name_lookups_found(f->shared->lookups, &f->name); /* behind a SOCKS proxy libcurl looks up the origin, too */
 	if (f->failed == ENGINE_NOT_ALLOWED)
 		f->failed = ENGINE_OK; /* that was another address of the name */
 	f->unused = !origin_sockets_use(f->shared->sockets, &f->use, f->easy, to, to_port, from_port);
@@ -87,7 +87,8 @@ static int on_look_up(void *resolver, void *reserved, void *ctx)
 	/* Before a socket is opened the name is the proxy's. The origin's is looked up later, over a SOCKS proxy that
 	 * takes only addresses. */
 	const char *proxy = f->use.fd < 0 ? f->shared->proxy : NULL;
-	enum name_verdict verdict = name_begin(f->shared->lookups, &f->name, name_host(proxy != NULL ? proxy : f->url));
+	enum name_verdict verdict =
+	    name_lookups_begin(f->shared->lookups, &f->name, name_lookups_host(proxy != NULL ? proxy : f->url));
 	if (verdict == NAME_FULL) {
 		f->failed = ENGINE_BUSY;
 		f->failed_why = "too many names are being looked up";
@@ -287,9 +288,9 @@ int transfer_begin(struct fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* an unknown transfer coding would fail as an
 									 unknown content coding */
 	curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
-	curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, transfer_on_header);
+	curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, transfer_receive_head);
 	curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f);
-	curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, transfer_on_body);
+	curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, transfer_receive_body);
 	curl_easy_setopt(f->easy, CURLOPT_WRITEDATA, f);
 	choose_connection(f);
 	set_method(f);
@@ -354,7 +355,7 @@ static enum engine_outcome outcome_of(const struct fetch *f, CURLcode code)
 	case CURLE_HTTP2:
 		return head_done ? ENGINE_BROKEN : ENGINE_BAD;
 	case CURLE_OUT_OF_MEMORY:
-		return ENGINE_TROUBLE;
+		return ENGINE_NO_MEMORY;
 	default:
 		return ENGINE_BROKEN;
 	}

@@ -101,7 +101,7 @@ static bool take_head(struct fetch *f)
 	return !f->whole;
 }
 
-size_t transfer_on_header(char *bytes, size_t size, size_t n, void *ctx)
+size_t transfer_receive_head(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct fetch *f = ctx;
 	struct span line = span_make(bytes, size * n);
@@ -159,7 +159,7 @@ static bool decode(struct fetch *f, struct span in, bool *more)
 	}
 }
 
-size_t transfer_on_body(char *bytes, size_t size, size_t n, void *ctx)
+size_t transfer_receive_body(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct fetch *f = ctx;
 	bool more = true;

@@ -11,8 +11,8 @@ struct fetch;
 
 /* Callbacks of libcurl (CURLOPT_HEADERFUNCTION, CURLOPT_WRITEFUNCTION, CURLOPT_READFUNCTION); ctx is the struct fetch.
  */
-size_t transfer_on_header(char *bytes, size_t size, size_t n, void *ctx);
-size_t transfer_on_body(char *bytes, size_t size, size_t n, void *ctx);
+size_t transfer_receive_head(char *bytes, size_t size, size_t n, void *ctx);
+size_t transfer_receive_body(char *bytes, size_t size, size_t n, void *ctx);
 size_t transfer_on_upload(char *bytes, size_t size, size_t n, void *ctx);
 
 /* Something moved: the time to the next silence begins. */

@@ -34,7 +34,7 @@ static bool pump(struct exchange *x, struct flight_reader *reader)
 		enum request_body_step step = request_body_next(x->body, &data);
 		switch (step) {
 		case REQUEST_BODY_DATA:
-			if (flight_upload(reader, data.at, data.len) != 0)
+			if (flight_upload_write(reader, data.at, data.len) != 0)
 				return false;
 			break;
 		case REQUEST_BODY_END:

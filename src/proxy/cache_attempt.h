@@ -16,7 +16,7 @@ struct cache_attempt {
 	struct selection_request ask;
 	struct selection stored; /* gathered again for each attempt */
 	struct selection_plan plan;
-	uint64_t landed;    /* flight_table_landed() before the look-up: if a flight was stored since, look the URL up
+	uint64_t landed;    /* flight_generation() before the look-up: if a flight was stored since, look the URL up
 			       again */
 	bool awaited_row;   /* this request has waited once for a row that was being written */
 	bool awaited_other; /* this request has waited long enough for another request's fetch */

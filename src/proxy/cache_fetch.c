@@ -58,10 +58,10 @@ static struct flight_ask flight_for(const struct cache_attempt *t)
 	    .variants = t->stored.entry == NULL ? &t->stored.validators : NULL,
 	    .conditional = t->plan.action == SELECTION_VALIDATE,
 	    .shared = t->plan.shared,
-	    .apart = t->awaited_other,
+	    .second = t->awaited_other,
 	    .upload_bytes = ENGINE_NO_UPLOAD,
 	    .max_age_s = x->demand.max_age_s,
-	    .landed = t->landed,
+	    .generation = t->landed,
 	    .request = x->request,
 	    .gone = x->sink->gone,
 	    .gone_ctx = x->sink,
@@ -81,12 +81,12 @@ void cache_fetch_refresh(const struct cache_attempt *t)
 		ask.conditional = t->plan.entry->etag != NULL || t->plan.entry->last_modified != NULL;
 		ask.shared = true;
 		ask.background = true;
-		ask.apart = false;
+		ask.second = false;
 		ask.max_age_s = -1;
 		ask.gone = NULL; /* it goes on without this client */
 		ask.gone_ctx = NULL;
 		flight_join(x->context->flights, &ask, &reader);
-		flight_leave(reader);
+		flight_reader_leave(reader);
 	}
 	buf_fini(&fields);
 }
@@ -170,7 +170,7 @@ static bool respond_not_modified(
 	    .age_s = a->age_s,
 	    .cache = cache};
 	deliver_respond(x, &rep);
-	flight_leave_running(reader);
+	flight_reader_leave_running(reader);
 	return true;
 }
 
@@ -201,7 +201,7 @@ static void stream(struct cache_attempt *t, struct flight_reader *reader, const 
 		return;
 	if (as_asked || !message_has(x->request, "Range") || !range_handler_stream(x, reader, a, cache))
 		forward_stream(x, reader, a, cache);
-	flight_leave(reader);
+	flight_reader_leave(reader);
 }
 
 /* A final head has arrived. Takes the reader. True: the client has its response. */
@@ -212,20 +212,20 @@ static bool respond_arrived(
 	char cache[RESPONSE_HEAD_STATUS];
 	bool is_5xx = a->status == 500 || (a->status >= 502 && a->status <= 504);
 	if (a->status == 304 && t->plan.action == SELECTION_FETCH) {
-		flight_leave(reader);
+		flight_reader_leave(reader);
 		synthetic_text(x, 502, "fwd=miss; fwd-status=304",
 		    "%s: the origin sent 304 (Not Modified), but the request had no conditions", x->target.url);
 		return true;
 	}
 	if (a->status == 304 && t->plan.action == SELECTION_VALIDATE) { /* not about what is stored (RFC 9111 4.3.4) */
 		t->ask.unconditional = t->ask.alone = true;
-		flight_leave(reader);
+		flight_reader_leave(reader);
 		return false;
 	}
 	snprintf(cache, sizeof cache, "fwd=%s; fwd-status=%d", t->plan.fwd, a->status);
 	if (is_5xx && t->plan.use.stale_if_5xx &&
 	    stored_response_send_stale(x, &t->plan, cache, "stale-if-error, RFC 5861 4")) {
-		flight_leave(reader);
+		flight_reader_leave(reader);
 		return true;
 	}
 	stream(t, reader, a, follows);
@@ -261,7 +261,7 @@ static void respond_failed(struct cache_attempt *t, const struct flight_response
 	char cache[RESPONSE_HEAD_STATUS];
 	bool reached = a->outcome == ENGINE_BAD; /* a response that is not HTTP counts as a 5xx */
 	bool allowed = (reached ? use->stale_if_5xx : use->stale_if_unreachable) && a->outcome != ENGINE_NOT_ALLOWED &&
-		       a->outcome != ENGINE_TROUBLE;
+		       a->outcome != ENGINE_NO_MEMORY;
 	snprintf(cache, sizeof cache, "fwd=%s", t->plan.fwd);
 	if (allowed && stored_response_send_stale(x, &t->plan, cache,
 			   reached ? "stale-if-error, RFC 5861 4" : "the origin cannot be reached, RFC 9111 4.2.4"))
@@ -301,7 +301,7 @@ static bool wait_and_respond(
 	x->now = (int64_t)time(NULL); /* what was fresh may be stale by now */
 	selection_judge_again(&t->stored, &t->ask, x->now, &t->plan);
 	switch (changed) {
-	case FLIGHT_ANSWER:
+	case FLIGHT_RESPONSE:
 		if (ask->partial == NULL || (a.status != 206 && a.status != 416))
 			return respond_arrived(t, reader, &a, follows);
 		give_up_parts(t, a.status);
@@ -329,7 +329,7 @@ static bool wait_and_respond(
 		x->close = true;
 		break;
 	}
-	flight_leave(reader);
+	flight_reader_leave(reader);
 	return responded;
 }
 
@@ -339,7 +339,7 @@ bool cache_fetch(struct cache_attempt *t)
 	struct flight_ask ask = flight_for(t);
 	struct flight_reader *reader = NULL;
 	if (!t->awaited_row && !x->demand.no_cache &&
-	    flight_table_settle(x->context->flights, x->target.url, !ask.shared)) {
+	    flight_await_row(x->context->flights, x->target.url, !ask.shared)) {
 		t->awaited_row = true;
 		return false;
 	}

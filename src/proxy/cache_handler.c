@@ -27,8 +27,8 @@ static void gather_stored(struct cache_attempt *t)
 	struct exchange *x = t->x;
 	struct selection *s = &t->stored;
 	selection_init(s);
-	t->landed = flight_table_landed(x->context->flights, x->target.url);
-	int64_t withdrawn = flight_table_withdrawing(x->context->flights, x->target.url);
+	t->landed = flight_generation(x->context->flights, x->target.url);
+	int64_t withdrawn = flight_withdrawn_row(x->context->flights, x->target.url);
 	if (store_find(x->context->store, x->target.url, &s->rows) == INDEX_FOUND) {
 		for (size_t i = 0; i < s->rows.count && withdrawn != 0; i++)
 			if (s->rows.entries[i]->id == withdrawn)
@@ -48,9 +48,9 @@ static void gather_fetches(struct cache_attempt *t)
 	t->ask.received = 0;
 	t->ask.body_bytes = -1;
 	if (range || (t->stored.entry == NULL && selection_is_conditional(x->request)))
-		t->ask.passes = flight_table_passes(x->context->flights, x->target.url);
+		t->ask.passes = flight_is_unshareable(x->context->flights, x->target.url);
 	if (range)
-		t->ask.received = flight_table_arrived(x->context->flights, x->target.url, &t->ask.body_bytes);
+		t->ask.received = flight_arrived(x->context->flights, x->target.url, &t->ask.body_bytes);
 }
 
 /* --- act --- */

@@ -136,7 +136,7 @@ static int open_store(struct context *s, bool serving, struct buf *why)
 
 static int open_flights(struct context *s, struct buf *why)
 {
-	struct flight_table_config config = {
+	struct flight_config config = {
 	    .engine =
 		{
 		    .proxy = conf_text(s->conf, "proxy"),
@@ -162,7 +162,7 @@ static int open_flights(struct context *s, struct buf *why)
 		buf_addf(why, "--cacert %s: %s (give a readable PEM file)", config.engine.cacert, strerror(errno));
 		return -1;
 	}
-	s->flights = flight_table_new(&config, why);
+	s->flights = flight_open(&config, why);
 	return s->flights == NULL ? -1 : 0;
 }
 
@@ -198,8 +198,8 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 void context_close(struct context *s)
 {
 	if (s->store != NULL)
-		store_hurry(s->store); /* flight_table_free() waits for the writer, which must not pause now */
-	flight_table_free(s->flights);
+		store_hurry(s->store); /* flight_close() waits for the writer, which must not pause now */
+	flight_close(s->flights);
 	if (s->store != NULL)
 		store_close(s->store);
 	if (s->spare_dir != NULL)

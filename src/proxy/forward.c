@@ -93,7 +93,7 @@ int forward_fields(
 enum flight_wait_result forward_wait(struct exchange *x, struct flight_reader *reader, struct flight_response *a)
 {
 	enum flight_wait_result changed;
-	while ((changed = flight_wait(reader, a)) == FLIGHT_INTERIM)
+	while ((changed = flight_reader_wait(reader, a)) == FLIGHT_INTERIM)
 		x->sink->interim(x->sink, a->status, a->fields);
 	return changed;
 }
@@ -101,13 +101,13 @@ enum flight_wait_result forward_wait(struct exchange *x, struct flight_reader *r
 /* Waits for the next piece of the body, and lets min_rate see that it is the origin we wait for. (A slow client is seen
  * by its socket: bytes that it has not acknowledged.) */
 static enum flight_read wait_for_piece(
-    struct exchange *x, struct flight_reader *reader, bool known, struct flight_piece *p)
+    struct exchange *x, struct flight_reader *reader, bool known, struct flight_bytes *p)
 {
 	struct conn *c = x->body != NULL ? x->body->conn : NULL;
 	enum min_rate_wait what = known ? MIN_RATE_ORIGIN : MIN_RATE_STREAM;
 	if (c != NULL)
 		conn_waits(c, what, true);
-	enum flight_read got = flight_read(reader, true, p);
+	enum flight_read got = flight_reader_read(reader, true, p);
 	if (c != NULL)
 		conn_waits(c, what, false);
 	return got;
@@ -118,8 +118,8 @@ void forward_body(struct exchange *x, struct flight_reader *reader, bool known, 
 {
 	struct sink *s = x->sink;
 	while (bytes != 0) {
-		struct flight_piece p;
-		enum flight_read got = flight_read(reader, false, &p);
+		struct flight_bytes p;
+		enum flight_read got = flight_reader_read(reader, false, &p);
 		if (got == FLIGHT_QUIET) {
 			if (s->flush(s) != 0)
 				return;
@@ -140,7 +140,7 @@ void forward_body(struct exchange *x, struct flight_reader *reader, bool known, 
 				return;
 			break;
 		case FLIGHT_END:
-			s->end(s, flight_trailers(reader));
+			s->end(s, flight_reader_trailers(reader));
 			return;
 		case FLIGHT_BROKEN:
 		case FLIGHT_LEFT:
@@ -213,7 +213,7 @@ static void send_outcome(
     struct exchange *x, struct flight_reader *reader, enum flight_wait_result changed, const struct flight_response *a)
 {
 	char cache[RESPONSE_HEAD_STATUS];
-	if (changed == FLIGHT_ANSWER) {
+	if (changed == FLIGHT_RESPONSE) {
 		x->verdict = "pass";
 		stats_add(STATS_PASSED, 1);
 		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status,
@@ -268,6 +268,6 @@ void forward_respond(struct exchange *x)
 	} else {
 		synthetic_text(x, 503, why_forwarded(x), "out of memory: try again later");
 	}
-	flight_leave(reader);
+	flight_reader_leave(reader);
 	buf_fini(&fields);
 }

@@ -94,7 +94,7 @@ bool range_handler_stream(
 	response_head_say(&r, "%s", cache);
 	response_head_key(&r, x->target.url);
 	x->status = 206;
-	flight_seek(reader, ranges[0].first);
+	flight_reader_seek(reader, ranges[0].first);
 	if (x->sink->begin(x->sink, &r) == 0)
 		forward_body(x, reader, true, r.body_bytes);
 	return true;

@@ -22,7 +22,7 @@ int representation_send(struct exchange *x, const struct representation *rep, in
 		const struct partial_body_segment *piece =
 		    rep->pieces != NULL ? partial_body_find(rep->pieces, at) : NULL;
 		int64_t here = piece != NULL && piece->at + piece->n - at < n ? piece->at + piece->n - at : n;
-		rc = piece != NULL ? send_file(x, piece->fd, piece->skip + at - piece->at, here)
+		rc = piece != NULL ? send_file(x, piece->fd, piece->offset + at - piece->at, here)
 				   : send_file(x, rep->fd, at, here);
 		at += here;
 		n -= here;

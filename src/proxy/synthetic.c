@@ -130,7 +130,7 @@ int synthetic_failure(struct exchange *x, const struct flight_response *a, const
 		    x->target.url != NULL ? x->target.url : host);
 	case ENGINE_BUSY:
 	case ENGINE_CANCELLED:
-	case ENGINE_TROUBLE:
+	case ENGINE_NO_MEMORY:
 	case ENGINE_OK:
 		break;
 	}

@@ -157,7 +157,7 @@ int64_t tunnel_respond(struct exchange *x, int client_fd, struct span early)
 	}
 	if (is_ruled_out(x))
 		return 0;
-	int fd = connect_tunnel(flight_table_engine(x->context->flights), x->target.host, port, &a.outcome, message);
+	int fd = connect_tunnel(flight_engine(x->context->flights), x->target.host, port, &a.outcome, message);
 	if (fd < 0) {
 		a.message = message;
 		synthetic_failure(x, &a, NULL);

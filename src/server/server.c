@@ -79,7 +79,7 @@ static int server_open(struct server *s, const struct conf *conf)
 		buf_addf(&why, "--access-log %s: %s (give a file that can be written)", access, strerror(errno));
 		goto out;
 	}
-	flight_table_join_stored(s->context.flights);
+	flight_combine_stored(s->context.flights);
 	struct loop_set_config config = {
 	    .context = &s->context,
 	    .listeners = &s->listeners,

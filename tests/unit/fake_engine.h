@@ -1,9 +1,10 @@
 /*
- * fake_engine: engine.h without a network. A test includes it in place of the library's engine and plays the engine's
- * thread and the origin itself: it looks at the fetches that were started, and brings heads, bytes and ends in the
- * order it likes.
+ * fake_engine: engine.h without a network. A test includes it in place of the library's engine. The test's own thread
+ * plays the engine's thread and the origin: it looks at the fetches that were started, and delivers heads, bytes and
+ * ends in any order.
  *
- * A fetch stays readable until engine_free(), also after its end.
+ * A fetch can be looked at until engine_free(), even after its end. The members that other threads change are atomic,
+ * or under the lock.
  */
 #ifndef CURLEW_TESTS_FAKE_ENGINE_H
 #define CURLEW_TESTS_FAKE_ENGINE_H
@@ -30,13 +31,13 @@ struct fetch {
 
 struct engine {
 	struct engine_config config;
-	pthread_mutex_t lock; /* what follows */
+	pthread_mutex_t lock; /* guards the members below */
 	struct fetch *fetches[FAKE_FETCHES];
 	size_t count;
 	bool fails; /* the next start */
 };
 
-static struct engine *fake; /* the one there is */
+static struct engine *fake; /* the only one */
 
 /* --- the origin's side, for tests --- */
 
@@ -48,7 +49,7 @@ static inline size_t fake_count(void)
 	return count;
 }
 
-/* The fetch that was started as the n-th, from 0 on; NULL: there is none. */
+/* The n-th fetch that was started, counted from 0; NULL: there is none. */
 static inline struct fetch *fake_fetch(size_t n)
 {
 	pthread_mutex_lock(&fake->lock);
@@ -64,7 +65,7 @@ static inline void fake_fail_next(void)
 	pthread_mutex_unlock(&fake->lock);
 }
 
-static inline void fake_round_over(void)
+static inline void fake_batch_end(void)
 {
 	if (fake->config.batch_end != NULL)
 		fake->config.batch_end(fake->config.ctx);
@@ -73,20 +74,20 @@ static inline void fake_round_over(void)
 static inline void fake_interim(struct fetch *f, int status, const char *fields)
 {
 	f->ops->interim(f->ctx, status, span_of(fields));
-	fake_round_over();
+	fake_batch_end();
 }
 
 static inline void fake_head(struct fetch *f, int status, const char *fields, int64_t body_bytes)
 {
 	f->ops->head(f->ctx, status, 1, span_of(fields), body_bytes);
-	fake_round_over();
+	fake_batch_end();
 }
 
 /* False: no more until it is resumed. */
 static inline bool fake_data(struct fetch *f, const char *bytes, size_t n)
 {
 	bool more = f->ops->data(f->ctx, bytes, n);
-	fake_round_over();
+	fake_batch_end();
 	return more;
 }
 
@@ -101,7 +102,7 @@ static inline void fake_done(struct fetch *f, enum engine_outcome outcome, const
 	    .outcome = outcome, .curl_code = outcome == ENGINE_OK ? 0 : 56, .message = message, .fd = -1};
 	f->done = true;
 	f->ops->done(f->ctx, &end);
-	fake_round_over();
+	fake_batch_end();
 }
 
 /* A whole response. */
@@ -174,17 +175,7 @@ void engine_cancel(struct fetch *f)
 	atomic_store(&f->cancelled, true);
 }
 
-int engine_connect(struct engine *e, const char *host, int port, enum engine_outcome *outcome, char message[256])
-{
-	(void)e;
-	(void)host;
-	(void)port;
-	*outcome = ENGINE_OFFLINE;
-	message[0] = '\0';
-	return -1;
-}
-
-const char *engine_library(void)
+const char *engine_libraries(void)
 {
 	return "no library at all";
 }

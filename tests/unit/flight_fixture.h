@@ -1,7 +1,6 @@
 /*
- * flight_fixture: a table of flights over a real store and a fake engine. All of it is asked for through flight.h. The
- * test's thread joins, plays the origin, and then reads: what has come does not wait, so that no second thread is
- * needed where none is the point.
+ * flight_fixture: flights over a real store and a fake engine, used through flight.h. The test's thread joins, plays
+ * the origin, and reads afterwards. Reading what has arrived does not wait, so most tests need no second thread.
  */
 #ifndef CURLEW_TESTS_FLIGHT_FIXTURE_H
 #define CURLEW_TESTS_FLIGHT_FIXTURE_H
@@ -18,22 +17,23 @@
 static struct house *house;
 static struct flight_table *flights;
 static struct head requests[2];           /* a plain one, and one in French */
-static struct flight_reader *readers[64]; /* not left yet: a test that fails must not hold up the end of the flights */
+static struct flight_reader *readers[64]; /* those not left: flight_close() would wait for them after a test that fails
+					   */
 
 static inline void start_flights(double collapse_wait_s, int64_t max_body)
 {
-	struct flight_table_config config = {.store = house->store,
+	struct flight_config config = {.store = house->store,
 	    .collapse_wait_s = collapse_wait_s,
 	    .max_body = max_body,
 	    .too_large = "larger than this test allows"};
-	flights = flight_table_new(&config, &house->why);
+	flights = flight_open(&config, &house->why);
 	assert_non_null(flights);
 }
 
 /* Waits until the store has all that it will get, and begins with an empty table and other settings. */
 static inline void restart_flights(double collapse_wait_s, int64_t max_body)
 {
-	flight_table_free(flights);
+	flight_close(flights);
 	start_flights(collapse_wait_s, max_body);
 }
 
@@ -56,10 +56,10 @@ static inline int open_flights(void **state)
 static inline int close_flights(void **state)
 {
 	for (size_t i = 0; i < 64; i++) {
-		flight_leave(readers[i]);
+		flight_reader_leave(readers[i]);
 		readers[i] = NULL;
 	}
-	flight_table_free(flights);
+	flight_close(flights);
 	for (size_t i = 0; i < 2; i++)
 		message_fini(&requests[i]);
 	return close_house(state);
@@ -74,7 +74,7 @@ static inline struct flight_ask plain(void)
 	    .shared = true,
 	    .max_age_s = -1,
 	    .upload_bytes = ENGINE_NO_UPLOAD,
-	    .landed = flight_table_landed(flights, URL),
+	    .generation = flight_generation(flights, URL),
 	    .request = &requests[0]};
 }
 
@@ -104,7 +104,7 @@ static inline void leave(struct flight_reader *s)
 	for (size_t i = 0; i < 64; i++)
 		if (readers[i] == s)
 			readers[i] = NULL;
-	flight_leave(s);
+	flight_reader_leave(s);
 }
 
 /* A reader of a plain GET that leads, and its fetch. */
@@ -123,14 +123,14 @@ static inline struct flight_reader *follow(void)
 static inline enum flight_wait_result hear(struct flight_reader *s)
 {
 	struct flight_response a;
-	return flight_wait(s, &a);
+	return flight_reader_wait(s, &a);
 }
 
 /* A final head of that status has come for the reader. */
 static inline void hears_head(struct flight_reader *s, int status)
 {
 	struct flight_response a;
-	assert_int_equal(flight_wait(s, &a), FLIGHT_ANSWER);
+	assert_int_equal(flight_reader_wait(s, &a), FLIGHT_RESPONSE);
 	assert_int_equal(a.status, status);
 }
 
@@ -138,10 +138,10 @@ static inline void hears_head(struct flight_reader *s, int status)
 static inline enum flight_read reads(struct flight_reader *s, bool wait, const char *wanted)
 {
 	static _Thread_local char got[4 << 20];
-	struct flight_piece p;
+	struct flight_bytes p;
 	enum flight_read end;
 	size_t n = 0;
-	while ((end = flight_read(s, wait, &p)) == FLIGHT_BYTES || end == FLIGHT_FILE) {
+	while ((end = flight_reader_read(s, wait, &p)) == FLIGHT_BYTES || end == FLIGHT_FILE) {
 		assert_true(n + p.n < sizeof got);
 		if (end == FLIGHT_BYTES)
 			memcpy(got + n, p.bytes, p.n);

@@ -50,10 +50,10 @@ static void one_who_comes_in_the_middle_reads_from_the_beginning(void **state)
 	struct flight_reader *early = lead(&f);
 	fake_head(f, 200, FRESH, 10);
 	fake_text(f, "01234");
-	assert_int_equal(flight_table_arrived(flights, URL, &whole), 5);
+	assert_int_equal(flight_arrived(flights, URL, &whole), 5);
 	assert_int_equal(whole, 10);
 	struct flight_reader *late = follow();
-	assert_int_equal(flight_wait(late, &a), FLIGHT_ANSWER);
+	assert_int_equal(flight_reader_wait(late, &a), FLIGHT_RESPONSE);
 	assert_true(a.stored && a.age_s >= 0); /* it is reused, and says its age (RFC 9111 5.1) */
 	assert_int_equal(reads(late, false, "01234"), FLIGHT_QUIET);
 	fake_text(f, "56789");
@@ -70,7 +70,7 @@ static void a_reader_may_begin_in_the_middle_of_the_body(void **state)
 	(void)state;
 	struct fetch *f;
 	struct flight_reader *s = lead(&f);
-	flight_seek(s, 7);
+	flight_reader_seek(s, 7);
 	fake_reply(f, 200, FRESH, "0123456789");
 	hears_head(s, 200);
 	assert_int_equal(reads(s, true, "789"), FLIGHT_END);
@@ -107,7 +107,7 @@ static void a_flight_from_another_row_or_before_another_purge_is_not_joined(void
 	entry_free(row);
 }
 
-static void one_who_looked_before_another_flight_landed_looks_again(void **state)
+static void one_who_looked_before_another_flight_ended_looks_again(void **state)
 {
 	(void)state;
 	struct fetch *f;
@@ -115,12 +115,12 @@ static void one_who_looked_before_another_flight_landed_looks_again(void **state
 	struct flight_reader *s = lead(&f);
 	fake_reply(f, 200, FRESH, "0123456789");
 	leave(s);
-	EVENTUALLY(flight_table_landed(flights, URL) != old.landed);
+	EVENTUALLY(flight_generation(flights, URL) != old.generation);
 	assert_null(join(old, FLIGHT_LOOK_AGAIN));
 	leave(join(plain(), FLIGHT_LEADS)); /* who has looked since then leads */
 }
 
-static void without_memory_there_is_no_seat_and_nothing_is_left(void **state)
+static void without_memory_there_is_no_reader_and_nothing_is_left(void **state)
 {
 	(void)state;
 	struct fetch *f;
@@ -140,16 +140,16 @@ static void a_response_that_may_not_be_shared_releases_all_but_the_leader(void *
 	struct fetch *f;
 	struct flight_response a;
 	struct flight_reader *leader = lead(&f), *others[2] = {follow(), follow()};
-	assert_false(flight_table_passes(flights, URL));
+	assert_false(flight_is_unshareable(flights, URL));
 	fake_head(f, 200, "Cache-Control: no-store\n", 10);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(hear(others[i]), FLIGHT_RELEASED);
 		leave(others[i]);
 	}
-	assert_int_equal(flight_wait(leader, &a), FLIGHT_ANSWER);
+	assert_int_equal(flight_reader_wait(leader, &a), FLIGHT_RESPONSE);
 	assert_false(a.stored);
 	/* From now on nobody waits for anybody. */
-	assert_true(flight_table_passes(flights, URL));
+	assert_true(flight_is_unshareable(flights, URL));
 	struct flight_reader *next[2] = {join(plain(), FLIGHT_LEADS), join(plain(), FLIGHT_LEADS)};
 	fake_text(f, "0123456789");
 	fake_done(f, ENGINE_OK, "");
@@ -176,7 +176,7 @@ static void an_unshareable_url_stays_known_while_it_is_asked_for(void **state)
 	struct flight_reader *s = join(plain(), FLIGHT_LEADS);
 	fake_reply(fake_fetch(fake_count() - 1), 200, FRESH, "news");
 	leave(s);
-	assert_false(flight_table_passes(flights, URL));
+	assert_false(flight_is_unshareable(flights, URL));
 	ahead_s = 0;
 }
 
@@ -207,10 +207,10 @@ static void interim_heads_are_for_the_leader(void **state)
 	fake_interim(f, 103, "Link: </a>\n");
 	fake_interim(f, 102, "");
 	fake_head(f, 200, FRESH, 0);
-	assert_int_equal(flight_wait(leader, &a), FLIGHT_INTERIM);
+	assert_int_equal(flight_reader_wait(leader, &a), FLIGHT_INTERIM);
 	assert_int_equal(a.status, 103);
 	assert_true(span_is(a.fields, "Link: </a>\n"));
-	assert_int_equal(flight_wait(leader, &a), FLIGHT_INTERIM);
+	assert_int_equal(flight_reader_wait(leader, &a), FLIGHT_INTERIM);
 	assert_int_equal(a.status, 102);
 	hears_head(leader, 200);
 	hears_head(other, 200);
@@ -225,12 +225,12 @@ static void after_the_wait_a_follower_starts_a_flight_of_its_own(void **state)
 	(void)state;
 	restart_flights(0, 0);
 	struct fetch *f;
-	struct flight_ask apart = plain();
-	apart.apart = true;
+	struct flight_ask second_ask = plain();
+	second_ask.second = true;
 	struct flight_reader *first = lead(&f), *second = follow(), *third = follow();
 	assert_int_equal(hear(second), FLIGHT_LATE);
 	leave(second);
-	second = join(apart, FLIGHT_LEADS);
+	second = join(second_ask, FLIGHT_LEADS);
 	assert_int_equal(fake_count(), 2);
 	/* Its head is for all who still wait, but for the leader of the first. */
 	fake_head(fake_fetch(1), 200, FRESH, 10);
@@ -262,15 +262,15 @@ static void a_follower_waits_on_while_another_flight_has_just_started(void **sta
 	leave(second);
 }
 
-static void one_who_asks_apart_joins_a_flight_that_has_its_head(void **state)
+static void no_second_flight_starts_next_to_one_that_has_its_head(void **state)
 {
 	(void)state;
 	struct fetch *f;
-	struct flight_ask apart = plain();
-	apart.apart = true;
+	struct flight_ask second_ask = plain();
+	second_ask.second = true;
 	struct flight_reader *first = lead(&f);
 	fake_head(f, 200, FRESH, 5);
-	struct flight_reader *second = join(apart, FLIGHT_FOLLOWS);
+	struct flight_reader *second = join(second_ask, FLIGHT_FOLLOWS);
 	fake_text(f, "hello");
 	fake_done(f, ENGINE_OK, "");
 	hears_head(second, 200);
@@ -285,21 +285,21 @@ static void a_later_flight_is_stored_only_if_the_first_has_ended(void **state)
 	for (int first_ends = 0; first_ends < 2; first_ends++) {
 		struct fetch *f;
 		struct flight_response a;
-		struct flight_ask apart = plain();
-		apart.apart = true;
-		struct flight_reader *first = lead(&f), *second = join(apart, FLIGHT_LEADS);
+		struct flight_ask second_ask = plain();
+		second_ask.second = true;
+		struct flight_reader *first = lead(&f), *second = join(second_ask, FLIGHT_LEADS);
 		if (first_ends)
 			fake_done(f, ENGINE_TIMEOUT, "too late");
 		fake_head(fake_fetch(1), 200, FRESH, 6);
-		assert_int_equal(flight_wait(second, &a), FLIGHT_ANSWER);
+		assert_int_equal(flight_reader_wait(second, &a), FLIGHT_RESPONSE);
 		assert_int_equal(a.stopped == NULL, first_ends);
 		fake_text(fake_fetch(1), "second");
-		uint64_t landed = flight_table_landed(flights, URL);
+		uint64_t generation = flight_generation(flights, URL);
 		fake_done(fake_fetch(1), ENGINE_OK, "");
 		assert_int_equal(reads(second, true, "second"), FLIGHT_END);
 		leave(second);
 		if (!first_ends) { /* it goes on until the later one's way to the store has ended */
-			EVENTUALLY(flight_table_landed(flights, URL) != landed);
+			EVENTUALLY(flight_generation(flights, URL) != generation);
 			fake_done(f, ENGINE_BROKEN, "cut");
 		}
 		leave(first);
@@ -317,7 +317,7 @@ static void a_failure_before_the_head_is_everybodys(void **state)
 	struct flight_reader *s[2] = {lead(&f), follow()};
 	fake_done(f, ENGINE_UNREACHABLE, "refused");
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(flight_wait(s[i], &a), FLIGHT_FAILED);
+		assert_int_equal(flight_reader_wait(s[i], &a), FLIGHT_FAILED);
 		assert_int_equal(a.outcome, ENGINE_UNREACHABLE);
 		assert_string_equal(a.message, "refused");
 		leave(s[i]);
@@ -391,7 +391,7 @@ static void one_whose_client_is_gone_is_told_so(void **state)
 {
 	(void)state;
 	int asked = 0;
-	struct flight_piece p;
+	struct flight_bytes p;
 	struct flight_ask ask = plain();
 	ask.gone = has_left;
 	ask.gone_ctx = &asked;
@@ -399,7 +399,7 @@ static void one_whose_client_is_gone_is_told_so(void **state)
 	assert_int_equal(hear(s), FLIGHT_GONE);
 	fake_head(fake_fetch(0), 200, FRESH, -1);
 	hears_head(s, 200);
-	assert_int_equal(flight_read(s, true, &p), FLIGHT_LEFT);
+	assert_int_equal(flight_reader_read(s, true, &p), FLIGHT_LEFT);
 	assert_true(asked >= 2);
 	leave(s);
 	assert_true(fake_fetch(0)->cancelled);
@@ -410,7 +410,7 @@ static void the_origin_waits_for_a_reader_of_what_is_not_stored(void **state)
 	(void)state;
 	enum { PAGE = 64 << 10 };
 	struct fetch *f;
-	struct flight_piece p;
+	struct flight_bytes p;
 	char *page = calloc(1, PAGE);
 	struct flight_reader *s = lead(&f);
 	int pages = 1;
@@ -419,7 +419,7 @@ static void the_origin_waits_for_a_reader_of_what_is_not_stored(void **state)
 		assert_true(++pages < 64); /* documented: 1 MiB */
 	assert_int_equal(f->resumed_data, 0);
 	while (f->resumed_data == 0) {
-		assert_int_equal(flight_read(s, false, &p), FLIGHT_BYTES);
+		assert_int_equal(flight_reader_read(s, false, &p), FLIGHT_BYTES);
 		pages--;
 	}
 	assert_true(pages > 0);
@@ -471,15 +471,15 @@ int main(void)
 	    FLIGHT_TEST(a_reader_may_begin_in_the_middle_of_the_body),
 	    FLIGHT_TEST(requests_that_others_may_not_join_are_fetched_one_by_one),
 	    FLIGHT_TEST(a_flight_from_another_row_or_before_another_purge_is_not_joined),
-	    FLIGHT_TEST(one_who_looked_before_another_flight_landed_looks_again),
-	    FLIGHT_TEST(without_memory_there_is_no_seat_and_nothing_is_left),
+	    FLIGHT_TEST(one_who_looked_before_another_flight_ended_looks_again),
+	    FLIGHT_TEST(without_memory_there_is_no_reader_and_nothing_is_left),
 	    FLIGHT_TEST(a_response_that_may_not_be_shared_releases_all_but_the_leader),
 	    FLIGHT_TEST(an_unshareable_url_stays_known_while_it_is_asked_for),
 	    FLIGHT_TEST(a_variant_is_for_those_whose_request_selects_it),
 	    FLIGHT_TEST(interim_heads_are_for_the_leader),
 	    FLIGHT_TEST(after_the_wait_a_follower_starts_a_flight_of_its_own),
 	    FLIGHT_TEST(a_follower_waits_on_while_another_flight_has_just_started),
-	    FLIGHT_TEST(one_who_asks_apart_joins_a_flight_that_has_its_head),
+	    FLIGHT_TEST(no_second_flight_starts_next_to_one_that_has_its_head),
 	    FLIGHT_TEST(a_later_flight_is_stored_only_if_the_first_has_ended),
 	    FLIGHT_TEST(a_failure_before_the_head_is_everybodys),
 	    FLIGHT_TEST(a_body_that_breaks_off_is_not_whole_for_anybody),

@@ -1,6 +1,7 @@
 /* Flights on their way to the store, and the bodies that take more than one response; and request bodies. */
 #include "unit/flight_fixture.h"
 
+#include "fetch/flight_table.h"
 #include "fetch/partial_body.h"
 
 /* --- what is stored --- */
@@ -13,7 +14,7 @@ static void what_was_purged_meanwhile_is_neither_joined_nor_stored(void **state)
 		struct flight_reader *s = lead(&f);
 		if (head_came)
 			fake_head(f, 200, FRESH, 3);
-		flight_table_forget(flights, URL, NULL);
+		flight_table_invalidate(flights, URL, NULL);
 		leave(join(plain(), FLIGHT_LEADS));
 		if (!head_came)
 			fake_head(f, 200, FRESH, 3);
@@ -58,7 +59,7 @@ static void a_body_larger_than_allowed_reaches_its_readers_and_is_not_stored(voi
 		restart_flights(3600, 8);
 		struct flight_reader *s = lead(&f);
 		fake_head(f, 200, FRESH, lengths[i]);
-		assert_int_equal(flight_wait(s, &a), FLIGHT_ANSWER);
+		assert_int_equal(flight_reader_wait(s, &a), FLIGHT_RESPONSE);
 		assert_int_equal(a.stored, lengths[i] < 0);
 		fake_text(f, "01234");
 		fake_text(f, "56789");
@@ -74,7 +75,7 @@ static void a_large_body_is_read_from_memory_and_disk_alike(void **state)
 	(void)state;
 	enum { PAGE = 64 << 10, PAGES = 40 };
 	struct fetch *f;
-	struct flight_piece p;
+	struct flight_bytes p;
 	enum flight_read got;
 	char *page = malloc(PAGE);
 	int64_t at = 0;
@@ -87,7 +88,7 @@ static void a_large_body_is_read_from_memory_and_disk_alike(void **state)
 		f->resumed_data = 0;
 	}
 	fake_done(f, ENGINE_OK, "");
-	while ((got = flight_read(s, true, &p)) == FLIGHT_BYTES || got == FLIGHT_FILE) {
+	while ((got = flight_reader_read(s, true, &p)) == FLIGHT_BYTES || got == FLIGHT_FILE) {
 		while (p.n > 0) {
 			char c;
 			if (got == FLIGHT_BYTES)
@@ -138,7 +139,7 @@ static void a_304_freshens_the_row_and_everybody_has_it(void **state)
 	fake_head(fake_fetch(0), 304, STRONG, 0);
 	fake_done(fake_fetch(0), ENGINE_OK, "");
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(flight_wait(s[i], &a), FLIGHT_REFRESHED);
+		assert_int_equal(flight_reader_wait(s[i], &a), FLIGHT_REFRESHED);
 		assert_true(a.entry->id == row->id && a.entry->fresh_until > row->fresh_until);
 		leave(s[i]);
 	}
@@ -193,11 +194,11 @@ static void a_304_of_a_later_flight_leaves_the_row_to_the_first(void **state)
 	ask.was = row;
 	ask.conditional = true;
 	struct flight_reader *first = join(ask, FLIGHT_LEADS);
-	ask.apart = true;
+	ask.second = true;
 	struct flight_reader *second = join(ask, FLIGHT_LEADS);
 	fake_head(fake_fetch(1), 304, STRONG, 0);
 	fake_done(fake_fetch(1), ENGINE_OK, "");
-	assert_int_equal(flight_wait(second, &a), FLIGHT_REFRESHED);
+	assert_int_equal(flight_reader_wait(second, &a), FLIGHT_REFRESHED);
 	fake_done(fake_fetch(0), ENGINE_TIMEOUT, "too late");
 	leave(first);
 	leave(second);
@@ -243,7 +244,7 @@ static void what_breaks_off_under_a_strong_validator_is_asked_for_from_there(voi
 		leave(s);
 		stores(table[i].fits ? "0123456789" : NULL);
 		store_drop_parts(house->store, URL);
-		flight_table_forget(flights, URL, NULL);
+		flight_table_invalidate(flights, URL, NULL);
 		sql(house, "DELETE FROM entry; DELETE FROM part");
 	}
 }
@@ -322,7 +323,7 @@ static struct flight_reader *upload(bool expects)
 static ssize_t takes(struct fetch *f, char *bytes, size_t n)
 {
 	ssize_t got = f->ops->upload(f->ctx, bytes, n);
-	fake_round_over();
+	fake_batch_end();
 	return got;
 }
 
@@ -334,7 +335,7 @@ static void a_request_body_goes_up_in_order_and_ends(void **state)
 	struct fetch *f = fake_fetch(0);
 	assert_int_equal(f->upload_bytes, ENGINE_CHUNKED_UPLOAD);
 	assert_int_equal(takes(f, got, sizeof got), ENGINE_UPLOAD_WAIT);
-	assert_int_equal(flight_upload(s, "hello world", 11), 0);
+	assert_int_equal(flight_upload_write(s, "hello world", 11), 0);
 	assert_int_equal(f->resumed_upload, 1);
 	assert_int_equal(takes(f, got, sizeof got), 8);
 	assert_memory_equal(got, "hello wo", 8);
@@ -350,7 +351,7 @@ static void a_request_body_that_breaks_off_breaks_the_fetch_off(void **state)
 	(void)state;
 	char got[8];
 	struct flight_reader *s = upload(false);
-	flight_upload(s, "hel", 3);
+	flight_upload_write(s, "hel", 3);
 	flight_upload_end(s, false);
 	assert_int_equal(takes(fake_fetch(0), got, sizeof got), 3);
 	assert_int_equal(takes(fake_fetch(0), got, sizeof got), ENGINE_UPLOAD_ABORT);
@@ -368,7 +369,7 @@ static void an_expected_body_is_wanted_unless_the_response_comes_first(void **st
 	assert_true(flight_upload_wanted(wanted));
 	assert_false(flight_upload_wanted(refused));
 	assert_false(flight_upload_wanted(failed));
-	assert_int_equal(flight_upload(failed, "x", 1), -1);
+	assert_int_equal(flight_upload_write(failed, "x", 1), -1);
 	leave(wanted);
 	leave(refused);
 	leave(failed);
@@ -378,7 +379,7 @@ static void *send_megabyte(void *arg)
 {
 	static const char page[64 << 10];
 	for (int i = 0; i < 16; i++)
-		assert_int_equal(flight_upload(arg, page, sizeof page), 0);
+		assert_int_equal(flight_upload_write(arg, page, sizeof page), 0);
 	flight_upload_end(arg, true);
 	return NULL;
 }

@@ -11,81 +11,81 @@
 
 #include <cmocka.h>
 
-static void what_was_added_is_read_in_order_across_pieces(void **state)
+static void what_was_added_is_read_in_order_across_segments(void **state)
 {
 	(void)state;
-	struct stream_buffer w = {0};
+	struct stream_buffer b = {0};
 	char page[1000];
 	for (int i = 0; i < 300; i++) {
 		memset(page, i % 251, sizeof page);
-		assert_int_equal(stream_buffer_add(&w, page, sizeof page, -1), 0);
+		assert_int_equal(stream_buffer_add(&b, page, sizeof page, -1), 0);
 	}
 	int64_t at = 0;
-	while (at < w.end) {
-		struct segment *piece = NULL;
-		struct span s = stream_buffer_peek(&w, at, &piece);
+	while (at < b.end) {
+		struct stream_buffer_segment *segment = NULL;
+		struct span s = stream_buffer_peek(&b, at, &segment);
 		assert_true(s.len > 0);
 		for (size_t i = 0; i < s.len; i++)
 			assert_int_equal((unsigned char)s.at[i], ((at + (int64_t)i) / 1000) % 251);
 		at += (int64_t)s.len;
-		segment_drop(piece);
+		stream_buffer_drop(segment);
 	}
 	assert_int_equal(at, 300000);
-	stream_buffer_fini(&w);
+	stream_buffer_fini(&b);
 }
 
-static void a_held_piece_outlives_the_window(void **state)
+static void a_held_segment_outlives_the_buffer(void **state)
 {
 	(void)state;
-	struct stream_buffer w = {0};
-	struct segment *piece = NULL;
-	stream_buffer_add(&w, "hello", 5, 5);
-	struct span s = stream_buffer_peek(&w, 1, &piece);
-	stream_buffer_fini(&w);
+	struct stream_buffer b = {0};
+	struct stream_buffer_segment *segment = NULL;
+	stream_buffer_add(&b, "hello", 5, 5);
+	struct span s = stream_buffer_peek(&b, 1, &segment);
+	stream_buffer_fini(&b);
 	assert_true(span_is(s, "ello"));
-	segment_drop(piece);
+	stream_buffer_drop(segment);
 }
 
-static void forgetting_frees_whole_pieces_only(void **state)
+static void forgetting_frees_whole_segments_only(void **state)
 {
 	(void)state;
-	struct stream_buffer w = {0};
-	struct segment *piece = NULL;
+	struct stream_buffer b = {0};
+	struct stream_buffer_segment *segment = NULL;
 	char *page = calloc(1, 64 << 10);
 	for (int i = 0; i < 4; i++)
-		stream_buffer_add(&w, page, 64 << 10, -1);
-	stream_buffer_forget(&w, (64 << 10) + 1);
-	assert_int_equal(w.start, 64 << 10);
-	assert_int_equal(stream_buffer_peek(&w, 0, &piece).len, 0);
-	assert_true(stream_buffer_peek(&w, 64 << 10, &piece).len > 0);
-	segment_drop(piece);
-	stream_buffer_forget(&w, w.end);
-	assert_int_equal(w.start, w.end);
-	assert_int_equal(stream_buffer_add(&w, "x", 1, -1), 0);
-	assert_int_equal(stream_buffer_peek(&w, w.start, &piece).len, 1);
-	segment_drop(piece);
-	stream_buffer_fini(&w);
+		stream_buffer_add(&b, page, 64 << 10, -1);
+	stream_buffer_forget(&b, (64 << 10) + 1);
+	assert_int_equal(b.start, 64 << 10);
+	assert_int_equal(stream_buffer_peek(&b, 0, &segment).len, 0);
+	assert_true(stream_buffer_peek(&b, 64 << 10, &segment).len > 0);
+	stream_buffer_drop(segment);
+	stream_buffer_forget(&b, b.end);
+	assert_int_equal(b.start, b.end);
+	assert_int_equal(stream_buffer_add(&b, "x", 1, -1), 0);
+	assert_int_equal(stream_buffer_peek(&b, b.start, &segment).len, 1);
+	stream_buffer_drop(segment);
+	stream_buffer_fini(&b);
 	free(page);
 }
 
 static void nothing_is_found_at_or_beyond_the_end(void **state)
 {
 	(void)state;
-	struct stream_buffer w = {0};
-	struct segment *piece = NULL;
-	assert_int_equal(stream_buffer_peek(&w, 0, &piece).len, 0);
-	stream_buffer_add(&w, "abc", 3, 3);
-	assert_int_equal(stream_buffer_peek(&w, 3, &piece).len, 0);
-	assert_int_equal(stream_buffer_peek(&w, -1, &piece).len, 0);
-	stream_buffer_fini(&w);
+	struct stream_buffer b = {0};
+	struct stream_buffer_segment *segment = NULL;
+	assert_int_equal(stream_buffer_peek(&b, 0, &segment).len, 0);
+	stream_buffer_add(&b, "abc", 3, 3);
+	assert_int_equal(stream_buffer_peek(&b, 3, &segment).len, 0);
+	assert_int_equal(stream_buffer_peek(&b, -1, &segment).len, 0);
+	stream_buffer_fini(&b);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(what_was_added_is_read_in_order_across_pieces),
-	    cmocka_unit_test(a_held_piece_outlives_the_window),
-	    cmocka_unit_test(forgetting_frees_whole_pieces_only),
+	    cmocka_unit_test(what_was_added_is_read_in_order_across_segments),
+	    cmocka_unit_test(a_held_segment_outlives_the_buffer),
+	    cmocka_unit_test(forgetting_frees_whole_segments_only),
 	    cmocka_unit_test(nothing_is_found_at_or_beyond_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static int trouble(struct bodies *b, const char *what, const char *name)
 	int saved = errno;
 	body_note_failure(b);
 	stats_add(STATS_STORE_TROUBLE, 1);
-	log_trouble("body", "%s: %s: %s (answers go on, unstored)", name, what, strerror(saved));
+	log_trouble("body", "%s: %s: %s (responses are served, but not stored)", name, what, strerror(saved));
 	errno = saved;
 	return -1;
 }
@@ -162,7 +162,7 @@ static int out_of_spool(struct body *body)
 			continue;
 		}
 		if (errno != EEXIST) {
-			trouble(b, "cannot get its place beneath body/", body->spool);
+			trouble(b, "cannot be moved to body/", body->spool);
 			body_resolve_name(body);
 			return -1;
 		}

@@ -66,9 +66,8 @@ bool body_is_the_one(int dir_fd, struct index *ix)
 void body_describe_absence(const char *dir, struct buf *why)
 {
 	buf_addf(why,
-	    "%s/body: this is not the directory that the bodies were stored in: it has no mark body/.curlew (is a disk "
-	    "not mounted? If "
-	    "the bodies are gone for good: mkdir -p '%s/" MARK "')",
+	    "%s/body: this is not the directory in which the bodies were stored: it has no mark body/.curlew (is a "
+	    "disk not mounted? If the bodies are lost: mkdir -p '%s/" MARK "')",
 	    dir, dir);
 }
 
@@ -139,9 +138,8 @@ static int look_at_folders(struct bodies *b)
 		first = writable ? first : ab;
 	}
 	if (atomic_exchange(&b->avoided, avoided) == 0 && avoided > 0)
-		log_say("body/%02x: cannot be written (like %d of the %d folders in all; the owner of the cache "
-			"directory must own them; `curlew "
-			"stats` lists them)",
+		log_say("body/%02x: cannot be written (%d of the %d folders cannot; they must belong to the owner of "
+			"the cache directory; `curlew stats` lists them)",
 		    first, avoided, FOLDERS);
 	return avoided;
 }

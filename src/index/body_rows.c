@@ -11,7 +11,7 @@ enum index_result index_owner(struct index *ix, const char *body_file, struct in
 {
 	sqlite3_stmt *st = ix->statements[OWNER];
 	sqlite3_bind_text(st, 1, body_file, -1, SQLITE_STATIC);
-	enum index_result found = index_step(ix, OWNER, "asking who owns a body");
+	enum index_result found = index_step(ix, OWNER, "looking up the owner of a body");
 	if (found == INDEX_FOUND) {
 		struct index_row r = index_row_begin(st);
 		o->entry_id = index_row_id(&r);

@@ -18,12 +18,12 @@ int index_error(struct index *ix, const char *what)
 	if (index_is_damage(rc)) {
 		index_mark_damaged(ix->dir);
 		log_trouble("index damaged",
-		    "%s/index.db: %s: %s (it is damaged: answers go unstored where it is; it will be set aside at "
-		    "the next start)",
+		    "%s/index.db: %s: %s (the index is damaged: responses are not stored where it is; the next start "
+		    "sets it aside)",
 		    ix->dir, what, sqlite3_errmsg(ix->db));
 	} else {
-		log_trouble(
-		    "index", "%s/index.db: %s: %s (answers go on, unstored)", ix->dir, what, sqlite3_errmsg(ix->db));
+		log_trouble("index", "%s/index.db: %s: %s (responses are served, but not stored)", ix->dir, what,
+		    sqlite3_errmsg(ix->db));
 	}
 	return -1;
 }

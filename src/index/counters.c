@@ -5,7 +5,7 @@
 int64_t index_version(struct index *ix)
 {
 	int64_t version = -1;
-	if (index_step(ix, VERSION, "asking whether anything changed") == INDEX_FOUND)
+	if (index_step(ix, VERSION, "reading the data version") == INDEX_FOUND)
 		version = sqlite3_column_int64(ix->statements[VERSION], 0);
 	sqlite3_reset(ix->statements[VERSION]);
 	return version;
@@ -30,7 +30,7 @@ int64_t index_edits(struct index *ix)
 
 int64_t index_generation(struct index *ix, int64_t *purge_id)
 {
-	enum index_result found = index_step(ix, GENERATION, "asking whether a rule changed");
+	enum index_result found = index_step(ix, GENERATION, "reading the generation of the rules");
 	int64_t n = found == INDEX_FOUND ? sqlite3_column_int64(ix->statements[GENERATION], 0) : -1;
 	if (found == INDEX_FOUND)
 		*purge_id = sqlite3_column_int64(ix->statements[GENERATION], 1);

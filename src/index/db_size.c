@@ -38,6 +38,6 @@ int index_vacuum(struct index *ix, int pages)
 	char sql[64];
 	snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)", pages);
 	if (sqlite3_exec(ix->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		return index_error(ix, "giving free pages back");
+		return index_error(ix, "returning free pages");
 	return 0;
 }

@@ -67,7 +67,7 @@ static int trouble(sqlite3 *db, const char *dir, struct buf *why)
 {
 	bool busy = (sqlite3_errcode(db) & 0xff) == SQLITE_BUSY;
 	buf_addf(why, "%s/index.db: %s%s", dir, sqlite3_errmsg(db),
-	    busy ? ": somebody has kept it locked for five seconds (end that transaction, then try again)" : "");
+	    busy ? ": another process has kept it locked for five seconds (end that transaction, then try again)" : "");
 	return -1;
 }
 

@@ -104,11 +104,11 @@ enum index_result index_confirm(struct index *ix, const struct entry *e)
 {
 	sqlite3_stmt *st = ix->statements[FIND];
 	sqlite3_bind_text(st, 1, e->url, -1, SQLITE_STATIC);
-	enum index_result found = index_step(ix, FIND, "confirming an answer");
+	enum index_result found = index_step(ix, FIND, "confirming a response");
 	if (found == INDEX_FOUND && !same_answer(st, e))
 		found = INDEX_ABSENT;
 	if (found == INDEX_FOUND) {
-		enum index_result second = index_step(ix, FIND, "confirming an answer");
+		enum index_result second = index_step(ix, FIND, "confirming a response");
 		found = second == INDEX_ABSENT ? INDEX_FOUND : second == INDEX_FOUND ? INDEX_ABSENT : INDEX_BROKEN;
 	}
 	index_reset(ix, FIND);

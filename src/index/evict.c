@@ -54,7 +54,7 @@ static int64_t ghost_of(const char *url, const char *vary)
 static int next_place(struct index *ix, int64_t *place)
 {
 	sqlite3_stmt *st = ix->statements[NEXT_PLACE];
-	enum index_result found = index_step(ix, NEXT_PLACE, "giving a place");
+	enum index_result found = index_step(ix, NEXT_PLACE, "taking a place in the queue");
 	if (found == INDEX_FOUND)
 		*place = sqlite3_column_int64(st, 0);
 	index_reset(ix, NEXT_PLACE);
@@ -80,7 +80,7 @@ static bool is_pinned_by_rule(struct index *ix, sqlite3_stmt *row)
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE_PINNED];
 	sqlite3_bind_text(st, 1, (const char *)sqlite3_column_text(row, 5), -1, SQLITE_TRANSIENT);
-	bool pinned = index_step(ix, CANDIDATE_PINNED, "asking whether a rule pins it") == INDEX_FOUND &&
+	bool pinned = index_step(ix, CANDIDATE_PINNED, "checking whether a rule pins it") == INDEX_FOUND &&
 		      sqlite3_column_int(st, 0) != 0;
 	index_reset(ix, CANDIDATE_PINNED);
 	return pinned;
@@ -90,7 +90,7 @@ static enum index_result next_candidate(struct index *ix, const char *queue, str
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE];
 	index_bind_text(st, 1, queue);
-	enum index_result found = index_step(ix, CANDIDATE, "looking for what to evict");
+	enum index_result found = index_step(ix, CANDIDATE, "looking for a row to evict");
 	if (found == INDEX_FOUND) {
 		const char *url = (const char *)sqlite3_column_text(st, 1),
 			   *vary = (const char *)sqlite3_column_text(st, 2);
@@ -136,9 +136,9 @@ static int evict(struct index *ix, const struct limits *l, const struct candidat
 		return 0;
 	ix->ghosts = true;
 	sqlite3_bind_int64(ix->statements[GHOST_ADD], 1, c->ghost);
-	if (index_run(ix, GHOST_ADD, "remembering what was evicted") < 0)
+	if (index_run(ix, GHOST_ADD, "adding a ghost") < 0)
 		return -1;
-	return l->ghosts < l->entries ? 0 : index_run(ix, GHOST_TRIM, "forgetting what was evicted");
+	return l->ghosts < l->entries ? 0 : index_run(ix, GHOST_TRIM, "removing old ghosts");
 }
 
 /* Evicts one row. 1: evicted; 0: no row may be evicted; -1: an error. */

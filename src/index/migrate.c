@@ -88,7 +88,7 @@ static int make_the_rest(sqlite3 *db)
 int index_migrate(const char *dir, int from, struct buf *why)
 {
 	sqlite3 *db;
-	log_say("%s/index.db: carrying it from version %d to %d (this may take a moment)", dir, from, INDEX_VERSION);
+	log_say("%s/index.db: migrating it from version %d to %d (this may take a moment)", dir, from, INDEX_VERSION);
 	int rc = index_connect(dir, SQLITE_OPEN_READWRITE, false, &db);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -102,8 +102,8 @@ int index_migrate(const char *dir, int from, struct buf *why)
 		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		buf_addf(why,
-		    "%s/index.db: cannot be carried from version %d to %d: %s (it is as it was; another directory with "
-		    "--cache will do)",
+		    "%s/index.db: cannot be migrated from version %d to %d: %s (it is unchanged; --cache DIR names "
+		    "another directory)",
 		    dir, from, INDEX_VERSION, db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
 	sqlite3_close(db);
 	return rc == SQLITE_OK ? 0 : -1;

@@ -13,7 +13,7 @@ bool index_purged(struct index *ix, const char *url, int64_t purge_id)
 	index_bind_text(st, 3, host);
 	if (index_bind_normal(st, 4, url) < 0)
 		return true; /* a response that may have been purged is not stored */
-	enum index_result found = index_step(ix, PURGED, "asking whether a URL was purged");
+	enum index_result found = index_step(ix, PURGED, "checking whether a URL was purged");
 	index_reset(ix, PURGED);
 	return found == INDEX_FOUND;
 }

@@ -16,8 +16,8 @@ void index_describe_absence(const char *dir, struct buf *why)
 		    "no cache in %s yet (`curlew serve` or `curlew get` makes one; --cache DIR names another)", dir);
 	else
 		buf_addf(why,
-		    "the cache in %s cannot be opened: %s (it may be somebody else's; --cache DIR names another)", dir,
-		    strerror(errno));
+		    "the cache in %s cannot be opened: %s (it may belong to another user; --cache DIR names another)",
+		    dir, strerror(errno));
 }
 
 int index_query(const char *dir, const char *sql, const char *const *params, size_t param_count,

@@ -56,7 +56,7 @@ static struct index *open_another(struct reader_pool *p)
 	struct index *ix = index_open(p->dir, INDEX_READER, &why);
 	if (ix == NULL) {
 		stats_add(STATS_STORE_TROUBLE, 1);
-		log_trouble("index open", "%s (answers go on, unstored)", buf_str(&why));
+		log_trouble("index open", "%s (responses are served, but not stored)", buf_str(&why));
 		pthread_mutex_lock(&p->mutex);
 		p->open_count--;
 		pthread_cond_signal(&p->given);

@@ -109,7 +109,7 @@ static enum found look(const char *dir, bool alone, int *found_version, struct b
 		return FOUND_FOREIGN;
 	}
 	if (version > INDEX_VERSION || version < 1) {
-		buf_addf(what, "it has version %lld and this curlew knows versions up to %d", (long long)version,
+		buf_addf(what, "it has version %lld, and this curlew supports versions up to %d", (long long)version,
 		    INDEX_VERSION);
 		return FOUND_NEWER;
 	}
@@ -133,11 +133,10 @@ static void set_wal(sqlite3 *db, const char *dir)
 		      sqlite3_step(st) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "wal") == 0;
 	sqlite3_finalize(st);
 	if (is_wal)
-		log_say("%s/index.db: its journal mode was %s, and is WAL again", dir, was);
+		log_say("%s/index.db: its journal mode was %s and is WAL again", dir, was);
 	else
-		log_say("%s/index.db: its journal mode is %s and cannot be made WAL: %s (one reader stops all storing; "
-			"end who has it open, then start "
-			"again)",
+		log_say("%s/index.db: its journal mode is %s and cannot be made WAL: %s (any reader stops storing; end "
+			"the programs that have it open, then start again)",
 		    dir, was, sqlite3_errmsg(db));
 }
 
@@ -213,7 +212,7 @@ static int set_aside(const char *dir, const char *what, struct buf *why)
 		free(to);
 	}
 	remove_file(dir, "damaged");
-	log_say("%s/index.db: DAMAGED: %s (set aside as index.db.damaged-%s; beginning a new, empty index)", dir, what,
+	log_say("%s/index.db: DAMAGED: %s (set aside as index.db.damaged-%s; a new, empty index is made)", dir, what,
 	    stamp);
 	return 0;
 }
@@ -306,7 +305,7 @@ static int check_mode(const char *dir, const char *mode, bool alone, struct buf 
 		rc = sqlite3_step(st);
 	const char *was = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
 	if (was == NULL) {
-		buf_addf(why, "%s/index.db: the way it was filled cannot be read: %s", dir, message(db, rc));
+		buf_addf(why, "%s/index.db: its setting 'mode' cannot be read: %s", dir, message(db, rc));
 	} else if (strcmp(was, mode) != 0 && !(alone && is_empty(db) && set_mode(dir, mode) == 0)) {
 		buf_addf(why, "%s: this cache was filled as \"", dir);
 		add_words(why, was);
@@ -361,22 +360,23 @@ int index_setup(const char *dir, const char *mode, bool alone, struct buf *why)
 	case FOUND_OURS:
 		if (version < INDEX_VERSION && !alone)
 			buf_addf(
-			    why, "%s/index.db: made by an older curlew, which still uses it (end that one first)", dir);
+			    why, "%s/index.db: made by an older curlew, which is still running (stop it first)", dir);
 		else if (version >= INDEX_VERSION || index_migrate(dir, version, why) == 0)
 			result = check_mode(dir, mode, alone, why);
 		break;
 	case FOUND_NOTHING:
 		if (!alone)
 			buf_addf(why,
-			    "%s/index.db: it was removed while another curlew uses the cache (restart that one first)",
+			    "%s/index.db: it was removed while another curlew uses the cache (restart the other one "
+			    "first)",
 			    dir);
 		else
 			result = make(dir, mode, why);
 		break;
 	case FOUND_DAMAGED:
 		if (!alone)
-			buf_addf(why, "%s/index.db: damaged: %s, and another curlew uses it (restart that one)", dir,
-			    buf_str(&what));
+			buf_addf(why, "%s/index.db: damaged: %s, and another curlew uses it (restart the other one)",
+			    dir, buf_str(&what));
 		else if (set_aside(dir, buf_str(&what), why) == 0)
 			result = make(dir, mode, why);
 		break;

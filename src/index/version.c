@@ -35,9 +35,8 @@ void index_describe_foreign(
 {
 	if (unsigned_version == 0)
 		buf_addf(why,
-		    "%s/index.db: not an index of curlew: it is another application's database (nothing was changed; "
-		    "--cache DIR names another "
-		    "directory)",
+		    "%s/index.db: not an index of curlew, but the database of another application (nothing was "
+		    "changed; --cache DIR names another directory)",
 		    dir);
 	else
 		buf_addf(why,
@@ -63,8 +62,8 @@ int index_check(sqlite3 *db, const char *dir, struct buf *why)
 		    (long long)version);
 	else if (version < INDEX_VERSION)
 		buf_addf(why,
-		    "%s/index.db: made by an older curlew, version %lld (start `curlew serve` or `get` once: they "
-		    "carry it along)",
+		    "%s/index.db: made by an older curlew, version %lld (start `curlew serve` or `curlew get` once: "
+		    "they migrate it)",
 		    dir, (long long)version);
 	else
 		return 0;

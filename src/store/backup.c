@@ -65,7 +65,8 @@ static int open_empty(struct copy *c)
 	    (s.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
 		closedir(d);
 		buf_addf(c->why,
-		    "%s: others may write there (give a directory of your own, or one that is not there yet)", c->to);
+		    "%s: other users may write there (name a directory of your own, or one that does not exist)",
+		    c->to);
 		return -1;
 	}
 	c->owner = owner_of(c->to_fd);
@@ -74,7 +75,7 @@ static int open_empty(struct copy *c)
 		empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
 	closedir(d);
 	if (!empty)
-		buf_addf(c->why, "%s: is not empty (give a directory that is, or one that is not there yet)", c->to);
+		buf_addf(c->why, "%s: is not empty (name an empty directory, or one that does not exist)", c->to);
 	return empty ? 0 : -1;
 }
 

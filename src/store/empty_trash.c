@@ -53,13 +53,13 @@ static bool remove_file(struct maintenance *k, const struct index_trash *item)
 		return true;
 	if (body_number(item->file) < 0) {
 		log_trouble("trash name",
-		    "%s/index.db: trash row %lld does not name a body file (it is forgotten, no file is touched)",
+		    "%s/index.db: trash row %lld does not name a body file (the row is removed; no file is touched)",
 		    k->at.dir, (long long)item->id);
 		return true;
 	}
 	if (bodies_unlink(k->at.bodies, item->file) < 0) {
 		stats_add(STATS_STORE_TROUBLE, 1);
-		log_trouble("trash", "%s/%s: cannot be removed: %s (it is tried again)", k->at.dir, item->file,
+		log_trouble("trash", "%s/%s: cannot be removed: %s (curlew will try again)", k->at.dir, item->file,
 		    strerror(errno));
 		return false;
 	}

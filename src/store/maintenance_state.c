@@ -32,9 +32,9 @@ const char *maintenance_forbidden(const struct maintenance *k)
 	if (atomic_load(&k->full))
 		return "an open transaction keeps the write-ahead log from being emptied";
 	if (atomic_load(&k->away))
-		return "body/ is not the directory that the bodies were stored in";
+		return "body/ is not the directory in which the bodies were stored";
 	if (atomic_load(&k->starved))
-		return "the disk has less free than --min-free leaves, and nothing is left to evict";
+		return "the disk has less free space than --min-free demands, and nothing is left to evict";
 	return NULL;
 }
 

@@ -53,9 +53,8 @@ static void eviction_done(struct writer_op *op, bool committed)
 		atomic_store(&k->exhausted, e->over && e->evicted < e->rows);
 		if (e->over && e->evicted < e->rows)
 			log_trouble("quota",
-			    "%s: what is pinned, with what is in flight, exceeds --size, --max-entries or what "
-			    "--min-free leaves (unpin some, or allow "
-			    "more)",
+			    "%s: pinned entries and bodies in flight exceed --size, --max-entries or --min-free (unpin "
+			    "some entries, or allow more)",
 			    k->at.dir);
 	}
 	atomic_store(&k->careful, !committed);
@@ -104,17 +103,17 @@ static const char *judge_room(const struct maintenance *k, bool look, bool *evic
 	bool exhausted = atomic_load(&k->exhausted);
 	*evict = size > 0 && stored + flying > size;
 	if (size > 0 && flying > size)
-		return "what is in flight takes all that --size allows";
+		return "bodies in flight take all that --size allows";
 	if (*evict && exhausted)
-		return "what is pinned, and in flight, takes all that --size allows";
+		return "pinned entries and bodies in flight take all that --size allows";
 	int64_t wanted = look ? wanted_free(k, &free_bytes) : 0, left = free_bytes - still_to_come(k) - wanted;
 	if (wanted == 0 || left >= 0)
 		return NULL;
 	*evict = true;
 	if (left + (exhausted ? 0 : stored) < 0)
-		return "the disk would have less free than --min-free leaves";
+		return "the disk would have less free space than --min-free demands";
 	/* Evictions take time, and a fast origin must not fill the disk in the meantime. */
-	return free_bytes < wanted / 2 ? "the disk has much less free than --min-free leaves" : NULL;
+	return free_bytes < wanted / 2 ? "the disk has much less free space than --min-free demands" : NULL;
 }
 
 const char *quota_reserve(struct maintenance *k, int64_t bytes)
@@ -154,13 +153,13 @@ static int64_t allowed_bytes(struct maintenance *k, int64_t bytes)
 	atomic_store(&k->starved, starved);
 	if (starved)
 		log_trouble("starved",
-		    "%s: its disk has %.1f MiB less free than --min-free leaves, and nothing is left to evict (answers "
-		    "go "
-		    "unstored until there is room, or --min-free is set lower)",
+		    "%s: its disk has %.1f MiB less free than --min-free demands, and nothing is left to evict "
+		    "(responses are not stored until there is room; or set --min-free lower)",
 		    k->at.dir, (double)short_of / (1 << 20));
 	else if (short_of > 0)
 		log_trouble("min-free",
-		    "%s: its disk has %.1f MiB free, %.1f MiB less than --min-free leaves (evicting; answers go on)",
+		    "%s: its disk has %.1f MiB free, %.1f MiB less than --min-free demands (evicting; responses are "
+		    "still served)",
 		    k->at.dir, (double)free_bytes / (1 << 20), (double)short_of / (1 << 20));
 	int64_t too_much = wanted > 0 ? wanted + still_to_come(k) - free_bytes : 0; /* the rest of the bodies in flight
 										       needs room, too */

@@ -100,7 +100,7 @@ static int find_unsynced(struct store *s, struct buf *why)
 	} while (n == PIECE);
 	index_close(ix);
 	if (n < 0 || result < 0)
-		buf_addf(why, "%s/index.db: it cannot be told which bodies a power cut may have torn", s->dir);
+		buf_addf(why, "%s/index.db: it is not known which bodies a power cut may have torn", s->dir);
 	return n < 0 ? -1 : result;
 }
 
@@ -110,7 +110,7 @@ static void tick(void *ctx, bool log_full);
  * the next start removes them. */
 static void forget_the_dead(struct index *ix)
 {
-	if (index_begin(ix, "forgetting dead servers") != INDEX_BEGUN)
+	if (index_begin(ix, "removing the settings of dead servers") != INDEX_BEGUN)
 		return;
 	index_setting_remove(ix, "server*");
 	index_setting_remove(ix, "unwritable");
@@ -124,60 +124,40 @@ static void set_unreachable(const struct store_config *config)
 		*config->unreachable = true;
 }
 
-/* Makes everything, from the directory to the threads. After an error store_close() undoes what was made. */
-static int start(struct store *s, const struct store_config *config, struct buf *why)
+/* Opens the directory and its lock, and the index for writing, under the setup lock. *alone: no other process uses the
+ * cache. NULL with why. */
+static struct index *open_index(struct store *s, const struct store_config *config, bool *alone, struct buf *why)
 {
-	body_boot(s->boot, sizeof s->boot);
-	s->dir = strdup(config->dir);
-	if (s->dir == NULL || (s->unsynced = unsynced_new()) == NULL) {
-		buf_adds(why, "no memory for the cache");
-		return -1;
-	}
 	if (make_directories(s->dir) < 0 || (s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
 	    (s->lock = file_lock_open(s->dir_fd)) == NULL) {
 		buf_addf(why, "%s: cannot be used as a cache directory: %s (--cache DIR names another)", s->dir,
 		    strerror(errno));
 		set_unreachable(config);
-		return -1;
+		return NULL;
 	}
 	if (file_lock_setup_begin(s->lock) < 0) {
 		buf_addf(why, "%s/lock: another curlew has been setting up this cache for ten seconds: %s", s->dir,
 		    strerror(errno));
-		return -1;
+		return NULL;
 	}
 	ballast_drop(s->dir_fd); /* SQLite needs some room to start */
 	struct index *ix = NULL;
-	bool alone = file_lock_join(s->lock);
-	int rc = index_setup(s->dir, config->mode, alone, why);
+	*alone = file_lock_join(s->lock);
+	int rc = index_setup(s->dir, config->mode, *alone, why);
 	if (rc == 0)
 		ix = index_open(s->dir, INDEX_WRITER, why);
 	else if (rc == INDEX_UNREACHABLE)
 		set_unreachable(config);
-	if (ix != NULL && alone)
+	if (ix != NULL && *alone)
 		forget_the_dead(ix);
 	file_lock_setup_end(s->lock);
-	if (ix == NULL)
-		return -1;
-	tag_directory(s->dir_fd);
+	if (ix != NULL)
+		tag_directory(s->dir_fd);
+	return ix;
+}
 
-	s->writer = writer_start(ix, s->dir);
-	if (s->writer == NULL || (s->tombstones = tombstones_new(s->writer)) == NULL ||
-	    (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
-		buf_adds(why, "no memory or threads for the cache");
-		return -1;
-	}
-	struct index *asked = index_open(s->dir, INDEX_MAINTENANCE, why);
-	if (asked == NULL)
-		return -1;
-	s->bodies = bodies_open(s->dir_fd, s->lock, s->writer, asked, s->boot);
-	index_close(asked);
-	if (s->bodies == NULL) {
-		buf_addf(why, "%s/body: cannot be used: %s", s->dir, strerror(errno));
-		return -1;
-	}
-	if (find_unsynced(s, why) < 0 || (s->pool = reader_pool_open(s->dir, why)) == NULL ||
-	    (s->ruleset = ruleset_open(s->dir, why)) == NULL)
-		return -1;
+static int start_maintenance(struct store *s, const struct store_config *config, bool alone, struct buf *why)
+{
 	struct maintenance_config maintenance = {.dir = s->dir,
 	    .dir_fd = s->dir_fd,
 	    .boot = s->boot,
@@ -194,6 +174,40 @@ static int start(struct store *s, const struct store_config *config, struct buf 
 	    .ctx = s};
 	s->maintenance = maintenance_start(&maintenance, why);
 	return s->maintenance != NULL ? 0 : -1;
+}
+
+/* Makes everything, from the directory to the threads. After an error store_close() undoes what was made. */
+static int start(struct store *s, const struct store_config *config, struct buf *why)
+{
+	body_boot(s->boot, sizeof s->boot);
+	s->dir = strdup(config->dir);
+	if (s->dir == NULL || (s->unsynced = unsynced_new()) == NULL) {
+		buf_adds(why, "no memory for the cache");
+		return -1;
+	}
+	bool alone;
+	struct index *ix = open_index(s, config, &alone, why);
+	if (ix == NULL)
+		return -1;
+	s->writer = writer_start(ix, s->dir);
+	if (s->writer == NULL || (s->tombstones = tombstones_new(s->writer)) == NULL ||
+	    (s->usage = usage_new(s->writer)) == NULL || (s->disk = disk_start()) == NULL) {
+		buf_adds(why, "no memory or threads for the cache");
+		return -1;
+	}
+	struct index *guest = index_open(s->dir, INDEX_MAINTENANCE, why);
+	if (guest == NULL)
+		return -1;
+	s->bodies = bodies_open(s->dir_fd, s->lock, s->writer, guest, s->boot);
+	index_close(guest);
+	if (s->bodies == NULL) {
+		buf_addf(why, "%s/body: cannot be used: %s", s->dir, strerror(errno));
+		return -1;
+	}
+	if (find_unsynced(s, why) < 0 || (s->pool = reader_pool_open(s->dir, why)) == NULL ||
+	    (s->ruleset = ruleset_open(s->dir, why)) == NULL)
+		return -1;
+	return start_maintenance(s, config, alone, why);
 }
 
 struct store *store_open(const struct store_config *config, struct buf *why)

@@ -47,7 +47,8 @@ static int put_run(struct writer_op *op, struct index *ix)
 	if (name_body(put->entry, put->body) < 0)
 		return -1;
 	if (s->size_bytes > 0 && put->entry->body_bytes > s->size_bytes) {
-		log_trouble("size", "%s: larger than the whole cache may be (--size), so not stored", put->entry->url);
+		log_trouble(
+		    "size", "%s: larger than --size allows the whole cache to be, so not stored", put->entry->url);
 		return -1;
 	}
 	if (index_purged(ix, put->entry->url, put->purge_id)) {
@@ -90,7 +91,7 @@ static void put_done(struct writer_op *op, bool committed)
 	enum store_put_outcome outcome = committed ? (enum store_put_outcome)put->outcome : STORE_PUT_TROUBLE;
 	if (outcome == STORE_PUT_TROUBLE) {
 		stats_add(STATS_STORE_TROUBLE, 1);
-		log_trouble("unstored", "%s: answers go unstored: the index cannot take them now", s->dir);
+		log_trouble("unstored", "%s: responses are not stored: the index cannot be written now", s->dir);
 		maintenance_failed(s->maintenance);
 	} else if (outcome == STORE_PUT_DONE) {
 		if (put->entry->body_file != NULL)

@@ -51,8 +51,8 @@ void tombstones_free(struct tombstones *g, const char *dir)
 		while (g->buckets[i] != NULL) {
 			struct url *u = g->buckets[i];
 			g->buckets[i] = u->next;
-			log_say("%s: %s is stored though its origin has changed it: somebody kept the index locked "
-				"(delete its row)",
+			log_say("%s: %s is still stored, though it was invalidated: another process kept the index "
+				"locked (delete its row)",
 			    dir, u->text);
 			free(u);
 		}

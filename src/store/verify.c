@@ -181,7 +181,7 @@ int verify_cache(struct check *check, const char *dir, struct buf *why)
 		index_describe_absence(dir, why);
 	else if ((w.ix = index_open(dir, INDEX_GUEST, why)) != NULL &&
 		 (lock = file_lock_open_to_read(w.dir_fd)) == NULL)
-		buf_addf(why, "%s/lock: %s (who lives is known by its locks; verify as the user who serves)", dir,
+		buf_addf(why, "%s/lock: %s (its locks tell which processes live; verify as the user who serves)", dir,
 		    strerror(errno));
 	else if (w.ix != NULL && !body_is_the_one(w.dir_fd, w.ix))
 		body_describe_absence(dir, why);

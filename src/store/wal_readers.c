@@ -50,5 +50,5 @@ void wal_readers_name(const char *dir, char *who, size_t size)
 	if (f != NULL)
 		fclose(f);
 	if (who[0] == '\0')
-		snprintf(who, size, "which process cannot be told from here (another container or user?)");
+		snprintf(who, size, "a process that cannot be identified from here (of another container or user?)");
 }

@@ -226,7 +226,7 @@ def test_a_disk_that_is_too_full_is_relieved_and_answers_go_on(launch, origin):
 def test_on_a_disk_that_others_have_filled_it_is_said_why_nothing_is_stored(launch, origin):
     curlew = launch("--min-free", "100%")
     url = origin.at("/x", "hello", FRESH)
-    why = "the disk has less free than --min-free leaves, and nothing is left to evict"
+    why = "the disk has less free space than --min-free demands, and nothing is left to evict"
     storing = lambda: json.loads(run("stats", "--json", "--cache", curlew.dir).stdout)["storing"]  # noqa: E731
     eventually(lambda: storing() == f"no: {why}")
     answer = curlew.get(url)

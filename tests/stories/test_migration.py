@@ -76,7 +76,7 @@ def test_a_migration_that_fails_changes_nothing(older):
     version = older.value("PRAGMA user_version")
     before = older.sql("SELECT type, name, sql FROM sqlite_schema ORDER BY name")
     done = run("serve", "--listen", "127.0.0.1:0", "--cache", older.dir)
-    assert done.returncode == 1 and b"cannot be carried" in done.stderr
+    assert done.returncode == 1 and b"cannot be migrated" in done.stderr
     assert older.sql("SELECT type, name, sql FROM sqlite_schema ORDER BY name") == before
     assert older.value("PRAGMA user_version") == version
 
@@ -87,7 +87,7 @@ def test_a_crash_in_the_middle_leaves_one_version_or_the_other(older, launch, or
     version, before = older.value("PRAGMA user_version"), shape(older)
     crashing = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--cache", str(older.dir)], stderr=subprocess.PIPE,
                                 env=clean_environment())
-    assert b"carrying it from version" in crashing.stderr.readline()
+    assert b"migrating it from version" in crashing.stderr.readline()
     crashing.kill()
     crashing.communicate()
     assert older.value("PRAGMA integrity_check") == "ok"

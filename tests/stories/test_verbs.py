@@ -958,7 +958,7 @@ def test_a_backup_goes_nowhere_where_others_may_write(filled, tmp_path):
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o777)
-    assert "others may write there" in run("backup", folder, "--cache", filled.dir).stderr.decode()
+    assert "other users may write there" in run("backup", folder, "--cache", filled.dir).stderr.decode()
     assert not list(folder.iterdir())
 
 

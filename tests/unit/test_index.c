@@ -123,7 +123,7 @@ static void counters_and_trash_agree_with_the_rows_after(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char text[1024], out[512];
-		/* In one transaction, so that the keeper does not come between. */
+		/* In one transaction, so that maintenance does not come between. */
 		snprintf(text, sizeof text, "DELETE FROM entry; DELETE FROM part; BEGIN; DELETE FROM trash; %s COMMIT;",
 		    SAMPLE);
 		sql(h, text);

@@ -1,4 +1,4 @@
-/* What the keeper does: trash, quota, sweeps after a crash, bodies a power cut may have torn, a reader that does not
+/* What maintenance does: trash, quota, sweeps after a crash, bodies a power cut may have torn, a reader that does not
  * finish. */
 #include "unit/store_fixture.h"
 
@@ -328,7 +328,7 @@ static void nothing_torn_is_served_after_a_power_cut(void **state)
 	entry_free(e);
 	EVENTUALLY(!is_stored(h->store, "http://a/torn"));
 	EVENTUALLY(!is_stored(h->store, "http://a/unknown"));
-	/* All of it looked into, nothing is suspect any more. */
+	/* All of it is verified, and nothing is unsynced any more. */
 	EVENTUALLY(sql_number(h, "SELECT count(*) FROM lease WHERE boot = 'an earlier one'") == 0);
 	e = find(h->store, "http://a/sound");
 	assert_false(e->unsynced);

@@ -2,7 +2,7 @@
 #include "unit/flight_fixture.h"
 
 /* The clock that dates go by can be put ahead. */
-static time_t ahead_s;
+static _Atomic time_t ahead_s;
 
 time_t time(time_t *t)
 {

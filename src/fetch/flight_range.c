@@ -177,8 +177,10 @@ void flight_range_next_head(struct flight *f, const struct head *response)
 	bool storable = !fits || may_store(f, response, reason);
 	pthread_mutex_lock(&f->lock);
 	f->resuming = false;
-	if (!storable)
-		flight_store_give_up(f, reason);
+	if (!storable && f->storing) { /* only once: readers keep a pointer to the text */
+		memcpy(f->resume_reason, reason, sizeof f->resume_reason);
+		flight_store_give_up(f, f->resume_reason);
+	}
 	if (fits) {
 		if (f->expected_end < 0)
 			f->expected_end = whole;

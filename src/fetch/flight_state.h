@@ -22,11 +22,12 @@
  * Threads. Five kinds of threads touch a flight:
  *   - pool threads, which start flights and read them (flight.c, flight_reader.c, flight_upload.c);
  *   - the engine's thread, which delivers the response (flight_receive.c and the files it calls);
- *   - the disk thread, which writes the body (run_job in flight_store.c) and frees flights that leave a file behind;
+ *   - the disk thread, which writes the body (run_job in flight_store.c) and frees flights that leave a file without a
+ * row;
  *   - the writer's thread, which reports the commit (flight_store.c, invalidation.c);
  *   - any of these, when it drops the last reference.
  *
- * Who may touch which member is said at each group of members. The rules:
+ * Each group of members says who may touch it. The groups:
  *   - FIXED AT START: written by flight_state_new() or before the engine knows the flight; read by every thread
  *     without a lock.
  *   - LOCK: read and written under flight->lock.
@@ -99,8 +100,8 @@ struct flight {
 	/* LOCK */
 	unsigned refs;
 	enum flight_state state;
-	struct fetch *fetch; /* the fetch in progress; NULL before and after. Only while it is set may the engine be
-				told to pause, resume or cancel: on_done clears it under the lock */
+	struct fetch *fetch; /* the fetch in progress; NULL before and after. The engine may be
+				given commands only while it is set: on_done clears it under the lock */
 	struct flight_reader *readers;
 	unsigned reader_count;
 	unsigned overtakes; /* heads that other flights of the URL received while this one had none */
@@ -138,7 +139,8 @@ struct flight {
 	bool resuming;       /* the fetch in progress asked for the rest of the body, and its head has not come */
 	bool resume_refused; /* the fetch in progress brings bytes that are not of this body */
 	unsigned resumes;
-	int64_t resumed_at;   /* `received` at the last resume: no second one without progress */
+	char resume_reason[POLICY_REASON]; /* LOCK: why the response with the rest may not be stored; written once */
+	int64_t resumed_at;                /* `received` at the last resume: no second one without progress */
 	int64_t expected_end; /* offset at which the body must end; -1: the response itself says when it is over */
 
 	/* HEAD; where the body broke off, is_part and place change once more before ABORTED */

@@ -28,9 +28,8 @@ void flight_store_refuse(const struct flight *, const char *reason);
 void flight_store_grow(struct flight *);
 /* Queues the disk thread's job if there is something to do for it and it is not queued. */
 void flight_store_step(struct flight *);
-/* Ends storing; the body still reaches its readers. `reason` is not copied before the lock is released: it must be
- * static text or the configuration's, or the caller must know that nobody reads it later. Does nothing when the flight
- * is not being stored. */
+/* Ends storing; the body still reaches its readers. `reason` is not copied: it is static text, or the configuration's,
+ * or a member of the flight. Does nothing when the flight is not being stored. */
 void flight_store_give_up(struct flight *, const char *reason);
 
 /* --- at the end of the fetch; under the lock, on the engine's thread --- */

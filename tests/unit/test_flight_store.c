@@ -249,6 +249,35 @@ static void what_breaks_off_under_a_strong_validator_is_asked_for_from_there(voi
 	}
 }
 
+/* Writes over what earlier calls left on the stack, as the engine's thread would with its next events. */
+static void __attribute__((noinline)) overwrite_stack(void)
+{
+	volatile char bytes[16 << 10];
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = 'x';
+}
+
+static void the_reason_why_a_resumed_body_is_not_stored_stays_readable(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct flight_response a;
+	struct flight_reader *r = lead(&f);
+	fake_head(f, 200, STRONG, 10);
+	fake_text(f, "01234");
+	fake_done(f, ENGINE_BROKEN, "cut");
+	fake_head(fake_fetch(1), 206, "Cache-Control: no-store\nETag: \"1\"\nContent-Range: bytes 5-9/10\n", 5);
+	fake_text(fake_fetch(1), "56789");
+	fake_done(fake_fetch(1), ENGINE_OK, "");
+	overwrite_stack();
+	assert_int_equal(flight_reader_wait(r, &a), FLIGHT_RESPONSE);
+	assert_false(a.stored);
+	assert_string_equal(a.reason, "no-store, RFC 9111 5.2.2.5");
+	assert_int_equal(reads(r, true, "0123456789"), FLIGHT_END);
+	leave(r);
+	stores(NULL);
+}
+
 static bool any(const void *ctx, const char *vary)
 {
 	(void)ctx;
@@ -419,6 +448,7 @@ int main(void)
 	    FLIGHT_TEST(a_new_response_replaces_the_row),
 	    FLIGHT_TEST(a_304_of_a_later_flight_leaves_the_row_to_the_first),
 	    FLIGHT_TEST(what_breaks_off_under_a_strong_validator_is_asked_for_from_there),
+	    FLIGHT_TEST(the_reason_why_a_resumed_body_is_not_stored_stays_readable),
 	    FLIGHT_TEST(what_is_left_of_a_body_is_a_part_and_completed_by_the_next),
 	    FLIGHT_TEST(a_redirect_is_followed_where_a_rule_says_so),
 	    FLIGHT_TEST(a_request_body_goes_up_in_order_and_ends),

@@ -1,6 +1,6 @@
 /*
  * Every address is judged as 16 bytes: IPv4 as ::ffff:a.b.c.d, and an IPv6 form that tunnels an IPv4 address (mapped,
- * NAT64, 6to4) as the address it carries, so that ::ffff:127.0.0.1 is no way around a rule about 127.0.0.1.
+ * NAT64, 6to4) as the address it carries, so that ::ffff:127.0.0.1 does not get around a rule about 127.0.0.1.
  */
 #include "fetch/allow.h"
 
@@ -20,22 +20,35 @@ struct allow {
 	size_t count;
 };
 
-/* All that IANA has given out for the public Internet in IPv6. What lies outside is reserved, local or multicast. */
+/* All IPv6 addresses that IANA has assigned to the public Internet. The others are reserved, local or multicast. */
 static const struct net public_v6 = {.at = {0x20}, .bits = 3};
 
-/* Not reachable as public Internet addresses (IANA special-purpose registries, RFC 6890). Those of IPv6 lie within
- * public_v6; 2002::/16 is not among them, for it is judged by the IPv4 address inside. */
+/* Addresses that are not public (IANA special-purpose registries, RFC 6890). For IPv6 only those inside public_v6 are
+ * listed. 2002::/16 (6to4) is not: it is judged by the IPv4 address that it carries. */
 static const struct {
 	const char *at;
 	int bits;
 } special[] = {
-    {"0.0.0.0", 8}, {"10.0.0.0", 8}, {"100.64.0.0", 10}, {"127.0.0.0", 8}, {"169.254.0.0", 16}, {"172.16.0.0", 12},
-    {"192.0.0.0", 24}, {"192.0.2.0", 24}, {"192.88.99.0", 24}, {"192.168.0.0", 16}, {"198.18.0.0", 15},
-    {"198.51.100.0", 24}, {"203.0.113.0", 24}, {"224.0.0.0", 4}, {"240.0.0.0", 4}, {"2001::", 23}, /* protocol
-												      assignments,
-												      Teredo among them
-												    */
-    {"2001:db8::", 32}, {"3fff::", 20}, /* documentation (RFC 9637) */
+    {"0.0.0.0", 8},
+    {"10.0.0.0", 8},
+    {"100.64.0.0", 10},
+    {"127.0.0.0", 8},
+    {"169.254.0.0", 16},
+    {"172.16.0.0", 12},
+    {"192.0.0.0", 24},
+    {"192.0.2.0", 24},
+    {"192.88.99.0", 24},
+    {"192.168.0.0", 16},
+    {"198.18.0.0", 15},
+    {"198.51.100.0", 24},
+    {"203.0.113.0", 24},
+    {"224.0.0.0", 4},
+    {"240.0.0.0", 4},
+    /* protocol assignments, Teredo among them */
+    {"2001::", 23},
+    /* documentation (RFC 9637) */
+    {"2001:db8::", 32},
+    {"3fff::", 20},
 };
 
 static const struct {
@@ -52,7 +65,7 @@ static const struct {
 
 static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-/* Text to 16 bytes; *bits counts within the family on entry and within 128 on return. */
+/* Reads an address as 16 bytes. `bits` counts within its family, -1: all; net->bits counts within 128. */
 static int parse_net(const char *at, int bits, struct net *net)
 {
 	if (inet_pton(AF_INET, at, net->at + 12) == 1) {
@@ -77,7 +90,7 @@ static bool within(const unsigned char at[16], const struct net *net)
 	return ((at[whole] ^ net->at[whole]) & mask & 0xff) == 0;
 }
 
-/* The address as judged. -1: neither IPv4 nor IPv6. */
+/* The address in the form in which it is judged. 0, or -1: neither IPv4 nor IPv6. */
 static int to_bytes(const struct sockaddr *sa, unsigned char at[16], int *port)
 {
 	if (sa->sa_family == AF_INET) {

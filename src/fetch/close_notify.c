@@ -1,9 +1,13 @@
+/*
+ * OpenSSL calls on_event() for each alert of a connection. The result is kept in a struct close_notify, which hangs in
+ * a slot of the SSL object and is freed with it. The transfer and the connection may end in either order, so each holds
+ * a reference. Both are on the engine's thread: no lock is needed.
+ */
 #include "fetch/close_notify.h"
 
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
-/* The transfer and the connection hold one reference each, for either may go first. */
 struct close_notify {
 	int holders;
 	bool came;

@@ -1,5 +1,5 @@
 /*
- * combiner: makes an entry of stored parts that cover a whole body (RFC 9111 3.4). It is told of them when the last
+ * combiner: makes an entry of stored parts that cover a whole body (RFC 9111 3.4). It learns of them when the last
  * part has been stored, and at start, for parts that an earlier process left. Knows nothing of flights or clients.
  *
  * The disk thread copies the parts into one new body file, one body after another, a few MiB at a time between other

@@ -1,6 +1,9 @@
 /*
- * A connected socket for CONNECT: a transfer that only connects, with the engine's resolver, address check, upstream
- * proxy and limits. The socket is a duplicate, for libcurl closes its own with the transfer.
+ * A transfer that only connects, with the engine's resolver, address check, upstream proxy and time limits. The socket
+ * is a duplicate: libcurl closes its own with the transfer.
+ *
+ * struct connecting is on the stack of the calling thread, which waits until on_done() has run. Its lock guards all of
+ * it; on_done() is the last to use it from the engine's thread.
  */
 #include "fetch/connect_tunnel.h"
 

@@ -1,10 +1,13 @@
 /*
- * The loop: wait for sockets, for libcurl's timer or for a command; do the commands; let libcurl act; take what has
- * ended; once a second look for transfers past their deadline; tell batch_end.
+ * The loop: wait for sockets, for libcurl's timer or for a command; let libcurl handle the events; take the transfers
+ * that have ended; do the commands; once a second, end transfers that are past their deadline; call batch_end.
  *
- * Other threads never touch libcurl. They leave a command (start, resume, cancel) under `lock`, at most one list node a
- * fetch, and write the eventfd when the list was empty. A fetch is freed on the engine's thread alone, after leaving
- * that list.
+ * Other threads never call libcurl. They leave a command (start, resume, cancel) under `lock`. A fetch is in the list
+ * of commands at most once, with a set of bits, so a command needs no memory and cannot fail. The thread that finds the
+ * list empty writes the eventfd.
+ *
+ * A fetch is freed on the engine's thread alone. transfer_end() calls done(), after which no thread gives it a command;
+ * then it leaves the list of commands, and only then it is freed.
  */
 #include "fetch/engine.h"
 
@@ -24,17 +27,18 @@
 
 enum { EVENTS = 256, SWEEP_MS = 1000, KEPT_CONNECTIONS = 512 };
 
-/* Asked of a fetch by other threads; a set of these waits in fetch->commands for the engine's thread. */
+/* Commands that other threads leave in fetch->commands for the engine's thread. */
 enum { COMMAND_START = 1, COMMAND_RECEIVE = 2, COMMAND_SEND = 4, COMMAND_CANCEL = 8 };
 
 struct engine {
 	struct transfer_context shared;
 	pthread_t thread;
 	int epoll_fd, wake_fd;
-	int64_t timer_ms; /* when libcurl wants to be called; INT64_MAX: not */
+	/* The engine's thread only. */
+	int64_t timer_ms; /* monotonic: when libcurl wants to be called; INT64_MAX: never */
 	struct fetch *active;
 
-	pthread_mutex_t lock; /* guards what follows; under it only a list is touched, never waited */
+	pthread_mutex_t lock; /* guards the members below; the last lock of all: nothing is called under it */
 	struct fetch *commanded_first, **commanded_last;
 	bool ending;
 };
@@ -60,7 +64,7 @@ static void command(struct fetch *f, unsigned what)
 		eventfd_write(e->wake_fd, 1);
 }
 
-/* A fetch that ends must not stay in the list. */
+/* A fetch that is about to be freed must not stay in the list. */
 static void withdraw_commands(struct fetch *f)
 {
 	struct engine *e = f->engine;
@@ -124,7 +128,7 @@ static void finish(struct fetch *f, CURLcode code)
 {
 	unlink_active(f);
 	transfer_end(f, code);
-	withdraw_commands(f); /* from here on nobody knows it who could leave a command */
+	withdraw_commands(f); /* done() has returned: no thread can leave another command */
 	name_lookups_leave(
 	    f->shared->lookups, &f->name, code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY);
 	transfer_free(f);
@@ -183,12 +187,12 @@ static void take_ended(struct engine *e)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		struct fetch *f = NULL;
-		CURLcode code = m->data.result; /* m does not survive the handle's removal */
+		CURLcode code = m->data.result; /* removing the handle frees m */
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f);
 		if (f->name.waits) {
 			transfer_drop_handle(f);
 			f->deadline_ms = clock_ms() + (int64_t)(e->shared.config.connect_timeout_s * 1000);
-		} else if (transfer_asks_again(f, code)) {
+		} else if (transfer_is_repeated(f, code)) {
 			transfer_drop_handle(f);
 			restart(f);
 		} else {
@@ -201,7 +205,7 @@ static const char *what_was_late(const struct fetch *f)
 {
 	if (f->name.waits)
 		return "the look-up of its name takes too long";
-	return f->head_done ? "it fell silent in the middle of its answer" : "it did not answer in time";
+	return f->head_done ? "it stopped sending in the middle of its response" : "it did not respond in time";
 }
 
 static void sweep(struct engine *e, int64_t now)
@@ -226,11 +230,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
 	return 0;
 }
 
-/* The look-up that a transfer waited for is over. */
+/* Called by name_lookups: the look-up that a transfer waited for is over. */
 static void on_name(struct name_wait *w, bool found)
 {
 	struct fetch *f = (struct fetch *)((char *)w - offsetof(struct fetch, name));
-	transfer_drop_handle(f); /* in one round it may have begun to wait, too */
+	transfer_drop_handle(f); /* it may have begun to wait in this very turn, with its handle still in the multi */
 	if (found)
 		restart(f);
 	else if (f->shared->proxy != NULL)
@@ -247,7 +251,7 @@ static int on_timer(CURLM *multi, long ms, void *ctx)
 	return 0;
 }
 
-/* Waits for events and gives each to whom it concerns. */
+/* Waits for events, and gives each to its owner: the eventfd, an idle connection, an abandoned look-up, or libcurl. */
 static void take_events(struct engine *e, int wait_ms)
 {
 	struct epoll_event events[EVENTS];
@@ -267,7 +271,7 @@ static void take_events(struct engine *e, int wait_ms)
 		curl_multi_socket_action(e->shared.multi, fd, mask, &running);
 	}
 	name_lookups_notify(e->shared.lookups);
-	take_ended(e); /* the connections they give back are idle before new transfers begin */
+	take_ended(e); /* first: their connections are idle when new transfers begin */
 }
 
 static void act(struct engine *e, int wait_ms)
@@ -318,7 +322,7 @@ static void *engine_main(void *arg)
 		if (e->shared.config.batch_end != NULL)
 			e->shared.config.batch_end(e->shared.config.ctx);
 	}
-	do { /* a fetch that ends may begin another one, after a redirect */
+	do { /* the done() of one fetch may start another one, after a redirect */
 		do_commands(e);
 		while (e->active != NULL)
 			fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
@@ -358,9 +362,9 @@ static int prepare_multi(struct engine *e)
 	curl_multi_setopt(e->shared.multi, CURLMOPT_SOCKETDATA, e);
 	curl_multi_setopt(e->shared.multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(e->shared.multi, CURLMOPT_TIMERDATA, e);
-	/* One transfer at a time on an HTTP/2 connection, too: of two, the one whose client stops reading would let
-	 * libcurl read on for the other, and keep up to its window of 10 MB in memory. Alone it leaves the bytes to the
-	 * kernel. */
+	/* One transfer at a time, on an HTTP/2 connection too. With two, libcurl would read on for one while the client
+	 * of the other does not read, and keep up to 10 MB for that one in memory. A transfer that is alone on its
+	 * connection leaves those bytes to the kernel. */
 	curl_multi_setopt(e->shared.multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
 	curl_multi_setopt(e->shared.multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = e->wake_fd};

@@ -1,9 +1,11 @@
 /*
- * engine: one thread, one curl_multi: everything curlew asks of origins. It knows transfers, not caching.
+ * engine: every request to an origin, on one thread with one curl_multi. It knows transfers, not caching.
  *
- * A fetch belongs to the engine from engine_start() until its done() callback, which is always called, exactly once,
- * and last. All callbacks run on the engine's thread, must not block, and may call engine_resume_* and engine_cancel.
- * Redirects are not followed. Bodies come without their transfer coding (RFC 9112 7) and with their content coding.
+ * A fetch belongs to the engine from engine_start() until its done() callback, which is called exactly once, and last.
+ * All callbacks run on the engine's thread. They must not block, and may call engine_resume_*() and engine_cancel().
+ *
+ * Redirects are not followed. Bodies are delivered without their transfer coding (RFC 9112 7), and with their content
+ * coding as it was received. More in docs/internals/engine.md.
  */
 #ifndef CURLEW_FETCH_ENGINE_H
 #define CURLEW_FETCH_ENGINE_H
@@ -22,9 +24,9 @@ struct engine_config {
 	const char *proxy;  /* upstream proxy URL, or NULL: environment variables are never looked at */
 	const char *cacert; /* PEM file, or NULL for the system's trust store */
 	double connect_timeout_s;
-	double origin_timeout_s;      /* for the whole head, then for each silence */
+	double origin_timeout_s;      /* for the whole head, then for each silence; not while paused by the receiver */
 	const struct allow *allow;    /* outlives the engine; NULL: public addresses only */
-	bool offline;                 /* every fetch fails at once with ENGINE_OFFLINE */
+	bool offline;                 /* every fetch fails at once, with ENGINE_OFFLINE */
 	void (*batch_end)(void *ctx); /* after each batch of callbacks: the moment to wake waiting threads; may be NULL
 				       */
 	void *ctx;
@@ -38,12 +40,12 @@ enum engine_outcome {
 	ENGINE_NOT_ALLOWED, /* its address is not public and no --allow-to names it */
 	ENGINE_TIMEOUT,
 	ENGINE_TLS,    /* handshake or certificate */
-	ENGINE_BROKEN, /* reset, closed or truncated before the answer was whole */
-	ENGINE_BAD,    /* the answer is not HTTP we can read */
+	ENGINE_BROKEN, /* reset, closed or truncated before the response was whole */
+	ENGINE_BAD,    /* the response is not valid HTTP */
 	ENGINE_OFFLINE,
 	ENGINE_BUSY, /* too many names are being looked up at once */
 	ENGINE_CANCELLED,
-	ENGINE_NO_MEMORY /* ours: memory */
+	ENGINE_NO_MEMORY /* curlew itself has no memory */
 };
 
 struct engine_end {
@@ -53,7 +55,7 @@ struct engine_end {
 	struct span trailers; /* field lines */
 	double dns_ms, connect_ms, ttfb_ms, total_ms;
 	int64_t upload_bytes;
-	int fd; /* of a tunnel: its socket, the receiver's to close; -1: none */
+	int fd; /* the socket of a tunnel, which the receiver must close; -1: none */
 };
 
 enum { ENGINE_UPLOAD_WAIT = -1, ENGINE_UPLOAD_ABORT = -2 };
@@ -87,12 +89,14 @@ struct fetch_spec {
 
 /* NULL with a sentence in why. */
 struct engine *engine_new(const struct engine_config *, struct buf *why);
-/* Cancels what is left (each done() is called) and ends the thread. */
+/* Cancels the fetches in progress (each done() is called before this returns) and ends the thread. No other thread may
+ * use the engine any more. */
 void engine_free(struct engine *);
 
-/* Copies spec. Any thread. NULL: memory; then no callback comes. */
+/* Copies spec. Any thread; callbacks may come before this returns. NULL: no memory; then no callback comes. */
 struct fetch *engine_start(struct engine *, const struct fetch_spec *, const struct fetch_ops *, void *ctx);
-/* Any thread, until done() has returned; the caller's own lock, taken in done(), must see to that. */
+/* Any thread, but not after done() has returned. The caller must see to that with a lock of its own that done() takes
+ * too. */
 void engine_resume_data(struct fetch *);
 void engine_resume_upload(struct fetch *);
 void engine_cancel(struct fetch *);

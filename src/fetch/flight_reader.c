@@ -96,9 +96,8 @@ static enum flight_wait_result report_head(const struct flight_reader *r, struct
 		     : f->earlier_in_progress ? FLIGHT_EARLIER_IN_PROGRESS
 					      : store_stopped(f->flights->config.store);
 	int64_t since = flight_state_now() - f->head_at;
-	a->age_s = f->has_age || r->joined_after_head ? f->verdict.initial_age_s + (since > 0 ? since : 0) : -1; /* RFC
-														    9111 5.1
-														  */
+	/* RFC 9111 5.1 */
+	a->age_s = f->has_age || r->joined_after_head ? f->verdict.initial_age_s + (since > 0 ? since : 0) : -1;
 	a->reason = f->not_stored_why != NULL ? f->not_stored_why : f->verdict.reason;
 	return f->refreshed ? FLIGHT_REFRESHED : FLIGHT_RESPONSE;
 }

@@ -31,7 +31,7 @@ enum {
 	COPY_BYTES = 256 << 10,         /* read at a time from a stored part */
 	COPY_TURN_BYTES = 16 << 20,     /* copied from stored parts before other bodies have their turn */
 	BACKLOG_BYTES = 128 << 20,      /* of complete bodies that wait for the disk thread; more are not stored */
-	FLIGHT_OVERHEAD_BYTES = 8 << 10 /* memory of a waiting flight besides its body */
+	FLIGHT_OVERHEAD_BYTES = 8 << 10 /* memory of a waiting flight without its body */
 };
 
 /* --- room in the cache --- */
@@ -244,7 +244,7 @@ static bool seal(struct flight *f)
 	if (f->invalidated)
 		flight_store_give_up(f, "invalidated while it was fetched, RFC 9111 4.4");
 	else if (!has_promised_length(f))
-		flight_store_give_up(f, "its length is not what its head said, RFC 9110 14.4");
+		flight_store_give_up(f, "its length is not the one its head gave, RFC 9110 14.4");
 	bool wanted = f->storing;
 	pthread_mutex_unlock(&f->lock);
 	bool earlier = wanted && flight_table_has_earlier(f);

@@ -1,11 +1,12 @@
 /*
- * Look-ups of names in progress. libcurl makes a thread for each, and CURLOPT_QUICK_EXIT keeps it from waiting for that
- * thread when a transfer is given up: one dead name server would stop every other transfer. The thread goes on until
- * getaddrinfo() returns, so it is counted here: one a name, NAME_LOOKUPS_MAX in all. A transfer that needs a name
- * somebody is looking up waits for that look-up, and then finds the address in libcurl's cache.
+ * libcurl starts a thread for each look-up. With CURLOPT_QUICK_EXIT it does not wait for that thread when a transfer is
+ * cancelled; without it, one dead name server would stop every other transfer. But the thread goes on until
+ * getaddrinfo() returns. So look-ups are counted here: one for each name, and NAME_LOOKUPS_MAX in all. A transfer that
+ * needs a name which is being looked up waits, and then finds the address in libcurl's cache.
  *
- * A thread that was given up closes its end of the socket pair by which it would have reported. We keep a duplicate of
- * our end to see it. A libcurl that reports in another way lets an abandoned look-up count for ABANDONED_MS.
+ * When an abandoned thread ends, it closes its end of the socket pair by which it would have reported. We keep a
+ * duplicate of our end to see that. With a libcurl that reports in another way, an abandoned look-up counts for
+ * ABANDONED_MS.
  */
 #include "fetch/name_lookups.h"
 
@@ -21,9 +22,9 @@ enum { ABANDONED_MS = 60000 };
 
 struct name_lookup {
 	struct name_lookup *next;
-	struct name_wait *owner;   /* of the transfer whose thread it is; NULL: that was given up */
-	struct name_wait *waiting; /* for it, through next */
-	bool found;                /* its address is known: close_lookup() is due */
+	struct name_wait *owner;   /* of the transfer that began it; NULL: that has left */
+	struct name_wait *waiting; /* transfers that wait for it, linked by next */
+	bool found;                /* its address is known: name_lookups_notify() will close it */
 	int end_fd;                /* hangs up when the thread has ended; -1: none */
 	int64_t forget_at_ms;
 	char name[]; /* the host, as in the URL */
@@ -34,7 +35,7 @@ struct name_lookups {
 	void (*ready)(struct name_wait *, bool found);
 	struct name_lookup *first;
 	unsigned count;
-	bool found; /* some of them are */
+	bool found; /* at least one look-up is found: saves a walk through the list */
 };
 
 struct name_lookups *name_lookups_new(int epoll_fd, void (*ready)(struct name_wait *, bool found))
@@ -88,7 +89,8 @@ enum name_verdict name_lookups_begin(struct name_lookups *t, struct name_wait *w
 	return NAME_BEGUN;
 }
 
-/* The look-up is over: it leaves the list, and those who waited hear of it. */
+/* The look-up is over: it leaves the list, and ready() is called for the transfers that wait. ready() may begin other
+ * look-ups, so the list is changed first. */
 static void close_lookup(struct name_lookups *t, struct name_lookup *l, bool found)
 {
 	struct name_lookup **at = &t->first;

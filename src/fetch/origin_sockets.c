@@ -1,20 +1,21 @@
 /*
- * Every socket of libcurl, by descriptor.
+ * A table of libcurl's sockets, by descriptor.
  *
- * A kept HTTP/1 connection must be silent until its next request (invariant 10; RFC 9112 9.2): whatever arrives on it
- * would be taken for the response to that request. libcurl 7.88 does not look. So an idle connection stays in the
- * engine's epoll set, and one that becomes readable, with bytes or with its end, is closed at once: a dead socket takes
- * its descriptor's place, and libcurl finds it closed when it looks for a connection to use. Right before a request
- * goes out on a kept connection the socket is asked once more. What arrives later cannot be told from the response.
+ * A kept HTTP/1 connection must be silent until its next request (invariant 10; RFC 9112 9.2): bytes that arrive
+ * earlier would be taken for the response to that request. libcurl 7.88 does not look. So an idle connection stays in
+ * the engine's epoll set. If it becomes readable, with bytes or with its end, it is closed at once: a dead socket takes
+ * the place of its descriptor, and libcurl finds it closed when it next looks for a connection. Right before a request
+ * goes out on a kept connection, the socket is looked at once more. Bytes that arrive later cannot be told from the
+ * response.
  *
- * Three kinds of unasked bytes do not wait in the socket, and are counted or asked for when a transfer leaves its
+ * Three kinds of bytes that belong to no request do not wait in the socket. They are found when a transfer leaves its
  * connection:
- * - those libcurl read together with the head of a response that has no body, and dropped (the kernel counts what it
- * delivered; over TLS nobody does, and such bytes are lost, so they answer nobody),
- * - those OpenSSL has decrypted and holds (SSL_pending),
- * - those after the last chunk, which transfer_receive.c sees itself.
+ * - bytes that libcurl read together with the head of a response without a body, and dropped. The kernel counts what it
+ *   delivered. Over TLS nobody counts them; they are lost, so they become nobody's response;
+ * - bytes that OpenSSL has decrypted and holds (SSL_pending);
+ * - bytes after the last chunk, which transfer_receive.c sees.
  *
- * An idle HTTP/2 connection may speak: its frames say whom they are for. It is closed when its origin closes it.
+ * An idle HTTP/2 connection may receive frames, because each names its stream. It is closed when its origin closes it.
  *
  * A connection carries one transfer at a time, in HTTP/2 as well (engine.c).
  */
@@ -41,12 +42,12 @@ struct origin_socket {
 	bool http2;
 	bool unwanted;           /* libcurl does not listen to it at the moment */
 	uint32_t watched;        /* its events in the epoll set; 0: it is not in there */
-	struct socket_use *user; /* of the transfer that has its connection; NULL: idle, or still connecting */
-	int local_port;          /* with the next two what names a connection; 0: not known yet */
+	struct socket_use *user; /* of the transfer that uses its connection; NULL: idle, or still connecting */
+	int local_port;          /* names the connection, together with the next two; 0: not known yet */
 	int remote_port;
 	char remote[INET6_ADDRSTRLEN];
 	int next_fd;   /* in by_port; -1: the last */
-	int64_t taken; /* bytes of responses that were taken from it */
+	int64_t taken; /* bytes of responses that transfers took from it */
 	SSL *tls;      /* libcurl's, alive as long as the socket is open; NULL: none */
 };
 
@@ -97,7 +98,7 @@ void origin_sockets_opened(struct origin_sockets *t, struct socket_use *use, int
 		size_t n = ((size_t)fd + 1) * 2;
 		struct origin_socket *more = realloc(t->by_fd, n * sizeof *more);
 		if (more == NULL)
-			return; /* it is watched as libcurl asks, and no more */
+			return; /* it is watched only while libcurl wants it */
 		memset(more + t->count, 0, (n - t->count) * sizeof *more);
 		t->by_fd = more;
 		t->count = n;
@@ -119,7 +120,7 @@ static void watch(struct origin_sockets *t, int fd, uint32_t events, bool known)
 		epoll_ctl(t->epoll_fd, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev);
 }
 
-/* No transfer finds the connection by its ports from here on. */
+/* From here on no transfer finds the connection by its ports. */
 static void forget_name(struct origin_sockets *t, int fd)
 {
 	struct origin_socket *s = &t->by_fd[fd];
@@ -145,8 +146,9 @@ int origin_sockets_close(void *ctx, curl_socket_t fd)
 	return close(fd);
 }
 
-/* What libcurl no longer listens to stays in the epoll set: in most cases the transfer is over, and the connection is
- * idle and watched from then on. If it is only paused, the first event takes it out (sockets_event). */
+/* A socket that libcurl no longer listens to stays in the epoll set. In most cases its transfer is over, and the idle
+ * connection is watched from then on. If the transfer is only paused, the first event takes the socket out
+ * (origin_sockets_event). */
 bool origin_sockets_watch(struct origin_sockets *t, curl_socket_t fd, int what, void *known)
 {
 	struct origin_socket *s = find(t, fd);
@@ -190,7 +192,7 @@ static int local_port_of(int fd)
 	    a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
 }
 
-/* A connection that has just been made is the first one of its local port that has no name yet. */
+/* A connection that was just made is the one with its local port that has no name yet. */
 static int find_new(struct origin_sockets *t, int local_port)
 {
 	for (size_t fd = 0; fd < t->count; fd++)
@@ -205,17 +207,18 @@ static bool is_readable(int fd)
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-/* Puts a dead socket in its place. libcurl closes the descriptor when it next looks at the connection. */
+/* Puts a dead socket in the place of the descriptor. It may not be closed here: libcurl has it, and the kernel would
+ * give the number to another file. libcurl closes it when it next looks at the connection. */
 static void retire(struct origin_sockets *t, int fd)
 {
 	if (dup3(t->dead_fd, fd, O_CLOEXEC) < 0)
 		shutdown(fd, SHUT_RDWR);
-	forget_name(t, fd);       /* the kernel may give its port to a new connection */
-	t->by_fd[fd].watched = 0; /* the epoll set lost it with its file */
+	forget_name(t, fd);       /* the kernel may now give its port to a new connection */
+	t->by_fd[fd].watched = 0; /* dup3() has taken it out of the epoll set */
 	t->by_fd[fd].tls = NULL;
 }
 
-/* More was delivered than the transfers took: libcurl has dropped the rest. */
+/* The kernel delivered more bytes than the transfers took, so libcurl has dropped some. */
 static bool delivered_more(const struct origin_socket *s, int fd)
 {
 	struct tcp_info info = {0};
@@ -262,9 +265,9 @@ bool origin_sockets_use(
 		*chain = fd;
 		note_tls(easy, s);
 	}
+	/* libcurl reuses a connection before it reports the end of the transfer before. */
 	if (s->user != NULL && s->user != use)
-		origin_sockets_leave(t, s->user); /* libcurl gave it on before the engine heard that the one before is
-						     over */
+		origin_sockets_leave(t, s->user);
 	s->user = use;
 	use->fd = fd;
 	return !kept || s->http2 || !is_readable(fd);

@@ -34,7 +34,7 @@ int stream_buffer_add(struct stream_buffer *b, const char *bytes, size_t n, int6
 	if (fits > n)
 		fits = n;
 	struct stream_buffer_segment *more = NULL;
-	/* Before anything is written: a failure must not leave half of the bytes behind. */
+	/* Before anything is written: a failure must not leave half of the bytes in the buffer. */
 	if (n > fits && (more = segment_new(b, n - fits, expected)) == NULL)
 		return -1;
 	if (fits > 0) { /* readers may hold this segment: they read only up to the len they saw */

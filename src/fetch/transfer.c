@@ -1,4 +1,10 @@
-/* From a spec to an easy handle, and from the end of that to done(). */
+/*
+ * From a request to an easy handle, and from the end of that handle to done().
+ *
+ * Every attempt gets a new easy handle; transfer_begin() says why. The error of an attempt comes from three places, and
+ * the first that applies is reported: what our callbacks found (f->failed), what is missing although libcurl is content
+ * (transfer_end), and libcurl's own code (outcome_of).
+ */
 #include "fetch/transfer.h"
 
 #include "base/clock.h"
@@ -19,7 +25,8 @@ void transfer_setup(void)
 	close_notify_setup();
 }
 
-/* socket() unless the address is not allowed, which is noted in *not_allowed. */
+/* socket(), unless the address is not allowed; then *not_allowed is set. Judged here, on the resolved address, so that
+ * no name and no redirect gets around it. The address of an upstream proxy is the user's choice. */
 static curl_socket_t open_socket(
     const struct transfer_context *t, bool trusted, const struct curl_sockaddr *to, bool *not_allowed)
 {
@@ -34,12 +41,11 @@ static curl_socket_t open_socket(
 static void prepare(struct transfer_context *t, CURL *easy)
 {
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* never waits for a look-up that was given up (name_lookups.c)
-							 */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for an abandoned look-up (name_lookups.c) */
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, t->proxy != NULL ? t->proxy : ""); /* "": not the environment's */
+	curl_easy_setopt(easy, CURLOPT_PROXY, t->proxy != NULL ? t->proxy : ""); /* "": ignore the environment */
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	if (t->cacert != NULL)
@@ -65,12 +71,13 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 	return fd;
 }
 
-/* The time to answer runs from here. */
+/* Right before the request is sent. The time to respond begins here. */
 static int on_connected(void *ctx, char *to, char *from, int to_port, int from_port)
 {
 	(void)from;
 	struct fetch *f = ctx;
-	name_lookups_found(f->shared->lookups, &f->name); /* behind a SOCKS proxy libcurl looks up the origin, too */
+	/* with a SOCKS proxy libcurl may have looked the origin up as well */
+	name_lookups_found(f->shared->lookups, &f->name);
 	if (f->failed == ENGINE_NOT_ALLOWED)
 		f->failed = ENGINE_OK; /* that was another address of the name */
 	f->unused = !origin_sockets_use(f->shared->sockets, &f->use, f->easy, to, to_port, from_port);
@@ -78,14 +85,14 @@ static int on_connected(void *ctx, char *to, char *from, int to_port, int from_p
 	return f->unused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-/* libcurl needs an address it has not in its cache. 0 goes on, anything else ends the transfer. */
+/* libcurl needs an address that is not in its cache. 0 lets it look the name up; anything else ends the attempt. */
 static int on_look_up(void *resolver, void *reserved, void *ctx)
 {
 	(void)resolver;
 	(void)reserved;
 	struct fetch *f = ctx;
-	/* Before a socket is opened the name is the proxy's. The origin's is looked up later, over a SOCKS proxy that
-	 * takes only addresses. */
+	/* Before a socket is opened, the name is that of the proxy. Afterwards it is the origin's, for a SOCKS proxy
+	 * that takes only addresses. */
 	const char *proxy = f->use.fd < 0 ? f->shared->proxy : NULL;
 	enum name_verdict verdict =
 	    name_lookups_begin(f->shared->lookups, &f->name, name_lookups_host(proxy != NULL ? proxy : f->url));
@@ -117,7 +124,7 @@ static bool has_field(const struct fetch *f, const char *name)
 	return false;
 }
 
-/* libcurl adds these by itself unless told not to; a proxy sends what its client sent. */
+/* libcurl adds these fields by itself. A proxy sends only what its client sent. */
 static int silence_defaults(struct fetch *f)
 {
 	static const char *const names[] = {"Accept", "Expect", "User-Agent", "Content-Type"};
@@ -158,8 +165,8 @@ static void set_method(struct fetch *f)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method);
 }
 
-/* Before an HTTP proxy libcurl writes the target anew from the URL's parts, and an empty query would be lost. "*" is
- * written by the last proxy alone: those before it say it by an empty path. */
+/* For an HTTP proxy libcurl would write the target again from the parts of the URL and lose an empty query. Only the
+ * last proxy writes "*"; those before it write a URL with an empty path (RFC 9112 3.2.4). */
 static void set_target(const struct transfer_context *t, struct fetch *f)
 {
 	const char *proxy = t->proxy;
@@ -225,7 +232,7 @@ struct fetch *transfer_new(
 			f->binds_connection = f->binds_connection || binds_connection(line);
 			char *colon = strchr(line, ':');
 			if (colon != NULL && colon[1 + strspn(colon + 1, " \t")] == '\0') {
-				colon[0] = ';'; /* libcurl's way to say: present and empty */
+				colon[0] = ';'; /* for libcurl a semicolon means: present and empty */
 				colon[1] = '\0';
 			}
 			struct curl_slist *more = curl_slist_append(f->fields, line);
@@ -242,9 +249,9 @@ struct fetch *transfer_new(
 	return f;
 }
 
-/* A kept connection may turn out dead, and libcurl asks again on another: wrong for POST (RFC 9110 9.2.2), which
- * therefore gets a connection of its own that is closed afterwards. So does what authenticates its connection, and in
- * HTTP/1.1: in HTTP/2 others would share it meanwhile. */
+/* When a kept connection turns out dead, libcurl sends the request again on another one. That is wrong for methods that
+ * are not idempotent (RFC 9110 9.2.2): those get a fresh connection, which is closed afterwards. So do requests that
+ * authenticate their connection. Both use HTTP/1.1, because other transfers could share an HTTP/2 connection. */
 static void choose_connection(struct fetch *f)
 {
 	if (f->asked_fresh || !f->idempotent || f->binds_connection)
@@ -258,8 +265,8 @@ static void choose_connection(struct fetch *f)
 int transfer_begin(struct fetch *f)
 {
 	struct transfer_context *t = f->shared;
-	/* Never a handle of an earlier transfer: libcurl before 8.2 unfolds a first field line that begins with a blank
-	 * into the last field of that transfer, which it has freed. */
+	/* Never a handle that was used before: when a first field line begins with a blank, libcurl before 8.2 appends
+	 * it to the last field of the earlier transfer, whose memory is freed. */
 	f->easy = curl_easy_init();
 	if (f->easy == NULL || silence_defaults(f) != 0)
 		return -1;
@@ -276,7 +283,7 @@ int transfer_begin(struct fetch *f)
 	f->use.fd = -1;
 	f->unused = false;
 	f->error[0] = '\0';
-	f->deadline_ms = INT64_MAX; /* until it is connected libcurl's own limit holds */
+	f->deadline_ms = INT64_MAX; /* until it is connected, libcurl's own limit holds */
 	if (f->tunnel) {
 		curl_easy_setopt(f->easy, CURLOPT_CONNECT_ONLY, 1L);
 		curl_easy_setopt(f->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
@@ -285,8 +292,7 @@ int transfer_begin(struct fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, f->fields);
 	curl_easy_setopt(f->easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
-	curl_easy_setopt(f->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* an unknown transfer coding would fail as an
-									 unknown content coding */
+	curl_easy_setopt(f->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* else an unknown transfer coding fails */
 	curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
 	curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, transfer_receive_head);
 	curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f);
@@ -300,14 +306,14 @@ int transfer_begin(struct fetch *f)
 	return 0;
 }
 
-/* With an upstream proxy: was it that failed, and not the host behind it? */
+/* True when an upstream proxy failed, and not the host that it connects to. */
 static bool is_proxys_fault(const char *proxy, CURL *easy, CURLcode code)
 {
-	long answer = 0; /* of the proxy to CONNECT; 0: none */
+	long status = 0; /* of the proxy's response to CONNECT; 0: none */
 	curl_off_t connected_us = 0, ready_us = 0;
 	if (proxy == NULL || easy == NULL)
 		return false;
-	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &answer);
+	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
 	curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
 	curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
 	switch ((int)code) {
@@ -318,11 +324,11 @@ static bool is_proxys_fault(const char *proxy, CURL *easy, CURLcode code)
 	case CURLE_OPERATION_TIMEDOUT:
 		return connected_us <= 0;
 	case CURLE_RECV_ERROR:
-		return answer >= 300 || (answer == 0 && ready_us <= 0); /* it refused CONNECT, or ended without a word
-									 */
+		/* it refused CONNECT, or closed the connection without a response */
+		return status >= 300 || (status == 0 && ready_us <= 0);
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return strncasecmp(proxy, "https:", 6) == 0 && answer == 0;
+		return strncasecmp(proxy, "https:", 6) == 0 && status == 0;
 	default:
 		return false;
 	}
@@ -369,14 +375,14 @@ static double info_ms(CURL *easy, CURLINFO what)
 	return (double)us / 1000;
 }
 
-/* The connection ended: libcurl's words for it in HTTP/1, then those in HTTP/2. */
+/* libcurl's codes for a connection that ended: those of HTTP/1 first, then those of HTTP/2. */
 static bool is_broken_off(CURLcode code)
 {
 	return code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||
 	       code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM || code == CURLE_PARTIAL_FILE;
 }
 
-bool transfer_asks_again(struct fetch *f, CURLcode code)
+bool transfer_is_repeated(struct fetch *f, CURLcode code)
 {
 	long connects = 1;
 	if (f->unused)
@@ -401,7 +407,7 @@ void transfer_drop_handle(struct fetch *f)
 	f->easy = NULL;
 }
 
-/* The socket of a tunnel outlives the transfer. */
+/* The socket of a tunnel outlives the transfer: libcurl closes its own, and the receiver gets a duplicate. */
 static int take_socket(struct fetch *f)
 {
 	curl_socket_t fd = CURL_SOCKET_BAD;
@@ -429,8 +435,8 @@ void transfer_end(struct fetch *f, CURLcode code)
 		if (f->failed == ENGINE_BAD)
 			end.curl_code = CURLE_WEIRD_SERVER_REPLY;
 	}
-	if (code == CURLE_OUT_OF_MEMORY && !f->head_done && f->easy != NULL) { /* libcurl's word for a line beyond 100
-										  KB */
+	/* libcurl's code for a line of more than 100 KB */
+	if (code == CURLE_OUT_OF_MEMORY && !f->head_done && f->easy != NULL) {
 		end.outcome = ENGINE_BAD;
 		end.curl_code = CURLE_WEIRD_SERVER_REPLY;
 		end.message = "a line of its head is too large";

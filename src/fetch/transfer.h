@@ -1,7 +1,10 @@
 /*
- * transfer: one fetch as libcurl sees it, from its settings to its end. The engine (engine.c) says when it begins and
- * when it ends; what libcurl brings meanwhile is read in transfer_receive.c. The engine's thread only, but for what
- * says otherwise.
+ * transfer: struct fetch, one fetch as libcurl sees it, from its settings to its end. engine.c decides when it begins
+ * and ends; transfer_receive.c takes what libcurl delivers in between.
+ *
+ * Threads. transfer_new() may be called by any thread; until engine_start() has queued the fetch, that thread alone has
+ * it. From then on every member belongs to the engine's thread, except the group at the end, which other threads change
+ * under the engine's lock.
  */
 #ifndef CURLEW_FETCH_TRANSFER_H
 #define CURLEW_FETCH_TRANSFER_H
@@ -16,7 +19,7 @@
 
 struct close_notify;
 
-/* What all transfers of an engine share. */
+/* Shared by all transfers of an engine. Config and strings are fixed; the rest is for the engine's thread. */
 struct transfer_context {
 	struct engine_config config;
 	char *proxy, *cacert;
@@ -34,17 +37,17 @@ struct fetch {
 	char *method, *url;
 	int64_t upload_bytes;
 	bool asterisk, trusted, idempotent;
-	bool binds_connection; /* its credentials authenticate the connection: nobody else may use that (NTLM,
+	bool binds_connection; /* its credentials authenticate the connection, which no other fetch may use (NTLM,
 				  Negotiate) */
 	bool tunnel;           /* only connects; end.fd is the socket */
 	struct curl_slist *fields;
 
-	/* one attempt; there is another one after a name came, or after kept connections had died */
+	/* one attempt. There is another one after a look-up has ended, or after kept connections turned out dead */
 	CURL *easy;
 	struct socket_use use;
 	struct name_wait name;
-	bool unused;      /* its request was not sent: the kept connection was not silent */
-	bool asked_fresh; /* sent again on a fresh connection after all kept ones had died */
+	bool unused;      /* its request was not sent, because bytes had arrived on the kept connection */
+	bool asked_fresh; /* the request is sent again on a fresh connection, because the kept ones were dead */
 	char error[CURL_ERROR_SIZE];
 
 	/* the response (transfer_receive.c) */
@@ -54,20 +57,20 @@ struct fetch {
 	struct chunked chunks;
 	int status, minor;
 	bool head_done, dechunk, dechunked;
-	int64_t left;       /* bytes the head promised and that have not come; -1: it promised no number */
-	bool counts_itself; /* libcurl does not know `left`: we end the transfer */
-	bool whole;         /* ended so: an error of libcurl is none */
-	struct close_notify *close_notify; /* where only the end of TLS tells a whole body; else NULL */
+	int64_t left; /* bytes of the body that the head promised and that have not arrived; -1: no number was given */
+	bool counts_itself; /* libcurl does not know `left`, so we end the transfer */
+	bool whole;         /* we ended it, with the whole body: the error that libcurl reports means nothing */
+	struct close_notify *close_notify; /* where only the end of TLS shows that the body is whole; else NULL */
 	bool receive_paused, send_paused;
-	enum engine_outcome failed; /* what our own callbacks decided, or ENGINE_OK */
+	enum engine_outcome failed; /* the error that our own callbacks found; ENGINE_OK: none */
 	const char *failed_why;
-	int64_t deadline_ms; /* monotonic; INT64_MAX while we are the slow ones */
+	int64_t deadline_ms; /* monotonic; INT64_MAX: none yet. Does not count while paused */
 
 	/* engine.c: its list of active fetches */
 	bool active;
 	struct fetch *next, **link;
 
-	/* engine.c: commands of other threads, under the engine's lock */
+	/* engine.c: commands of other threads. Under the engine's lock */
 	unsigned commands;
 	struct fetch *next_commanded;
 	bool commanded;
@@ -75,20 +78,20 @@ struct fetch {
 
 /* Once a process. */
 void transfer_setup(void);
-/* Copies spec; nothing is begun. Any thread. NULL: memory. */
+/* Copies spec, and begins nothing. Any thread. NULL: no memory. */
 struct fetch *transfer_new(struct transfer_context *, const struct fetch_spec *, const struct fetch_ops *, void *ctx);
 void transfer_free(struct fetch *);
 
-/* Makes and sets up f->easy. 0, or -1: memory. */
+/* Makes f->easy and sets its options. 0, or -1: no memory. */
 int transfer_begin(struct fetch *);
-/* receive, send: which way may go on; the other stays as it is. */
+/* Ends the pause of receiving, of sending, or of both; a direction that is false stays as it is. */
 void transfer_resume(struct fetch *, bool receive, bool send);
-/* True when the request did not go out, or went out on kept connections alone, none of which brought a byte, and may be
- * sent again. */
-bool transfer_asks_again(struct fetch *, CURLcode);
-/* Gives the connection back and ends the handle of one attempt. */
+/* True when the request is to be sent again: it was not sent at all, or only on kept connections that died before one
+ * byte of a response arrived, and it may be repeated. */
+bool transfer_is_repeated(struct fetch *, CURLcode);
+/* Ends one attempt: gives its connection back, and frees its handle. Does nothing when there is none. */
 void transfer_drop_handle(struct fetch *);
-/* Ends the handle and calls done(). */
+/* Ends the last attempt and calls done(). */
 void transfer_end(struct fetch *, CURLcode);
 
 #endif

@@ -1,7 +1,9 @@
 /*
- * libcurl's own transfer decoding is off, because it ends a transfer at a coding it does not know; it still follows
- * chunks to find the end, so what arrives here is raw chunked coding, decoded by http/chunked. Heads arrive line by
- * line; the first head that is not 1xx is the final one.
+ * libcurl's own transfer decoding is off, because it ends a transfer at a coding that it does not know. It still
+ * follows the chunks to find the end of the body. So the bytes that arrive here are in the chunked coding, and
+ * http/chunked decodes them. Heads arrive line by line; the first one that is not 1xx is the final head.
+ *
+ * Returning another number than was given makes libcurl fail the transfer: f->failed says why.
  */
 #include "fetch/transfer_receive.h"
 
@@ -54,7 +56,7 @@ static bool head_fails(struct fetch *f, const char *why)
 	return false;
 }
 
-/* Readers may differ about where this body ends: the connection serves nothing after it (RFC 9112 6.1). */
+/* Recipients may disagree about where this body ends. Its connection is not used again (RFC 9112 6.1). */
 static bool leaves_doubt(const struct head *h, enum framing framing)
 {
 	if (!message_has(h, "Transfer-Encoding"))
@@ -62,13 +64,14 @@ static bool leaves_doubt(const struct head *h, enum framing framing)
 	return framing == FRAMING_UNTIL_CLOSE || h->minor == 0 || message_has(h, "Content-Length");
 }
 
-/* The origin says that it has authenticated the connection itself (RFC 4559, and IIS's Persistent-Auth). */
+/* The origin says that it has authenticated the connection and not only the request (RFC 4559; IIS sends
+ * Persistent-Auth). Other clients must not use it. */
 static bool is_bound(const struct head *h)
 {
 	return span_is_nocase(message_find(h, "Persistent-Auth"), "true");
 }
 
-/* The final head is complete: find out how the body is framed and tell. False ends the transfer. */
+/* The final head is complete: finds out how the body is framed, and delivers the head. False ends the transfer. */
 static bool take_head(struct fetch *f)
 {
 	long version = 0;
@@ -109,7 +112,8 @@ size_t transfer_receive_head(char *bytes, size_t size, size_t n, void *ctx)
 	while (line.len > 0 && (line.at[line.len - 1] == '\n' || line.at[line.len - 1] == '\r'))
 		line.len--;
 	if (f->head_done) {
-		if (span_starts(line, "HTTP/")) { /* libcurl asks again after 417: our answer has begun already */
+		/* libcurl sends the request again after 417, but the response has begun already. */
+		if (span_starts(line, "HTTP/")) {
 			f->failed = ENGINE_BROKEN;
 			f->failed_why = "it refused the expectation";
 			return 0;
@@ -150,7 +154,7 @@ static bool decode(struct fetch *f, struct span in, bool *more)
 			return true;
 		case CHUNKED_END:
 			f->dechunked = true;
-			if (in.len > 0) /* nobody asked for what follows */
+			if (in.len > 0) /* these bytes belong to no request (invariant 10) */
 				curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
 			return true;
 		case CHUNKED_BAD:
@@ -167,8 +171,8 @@ size_t transfer_receive_body(char *bytes, size_t size, size_t n, void *ctx)
 	if (!f->head_done)
 		return 0;
 	f->use.taken += (int64_t)n;
-	/* libcurl may have read the framing otherwise than we and our client do: no byte more than was promised, and
-	 * none fewer. */
+	/* libcurl may understand the framing in another way than we and the client do. So not one byte more than the
+	 * head promised is taken here, and transfer_end() accepts not one fewer. */
 	if (f->left >= 0 && (uint64_t)f->left < n) {
 		head_fails(f, "its body is longer than its Content-Length");
 		return 0;

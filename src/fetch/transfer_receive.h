@@ -1,6 +1,6 @@
 /*
- * transfer_receive: what libcurl brings of a response, read and handed to the receiver of the fetch; and the request
- * body it takes. The engine's thread only.
+ * transfer_receive: the callbacks in which libcurl delivers a response and takes the request body. The engine's thread
+ * only, and only within calls of libcurl.
  */
 #ifndef CURLEW_FETCH_TRANSFER_RECEIVE_H
 #define CURLEW_FETCH_TRANSFER_RECEIVE_H
@@ -15,7 +15,7 @@ size_t transfer_receive_head(char *bytes, size_t size, size_t n, void *ctx);
 size_t transfer_receive_body(char *bytes, size_t size, size_t n, void *ctx);
 size_t transfer_on_upload(char *bytes, size_t size, size_t n, void *ctx);
 
-/* Something moved: the time to the next silence begins. */
+/* Bytes have moved: the time limit for a silence begins again. */
 void transfer_push_deadline(struct fetch *);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * floor: the least a server can do, and so the limit for any server on this machine.
  *
- *   floor          answers every request with the same 1 KiB, without reading what was asked
- *   floor --sizes  is an origin: /SIZE/anything gets SIZE bytes, fresh for an hour; /count gets the number of answers
+ *   floor          answers every request with the same 1 KiB, without reading the request
+ *   floor --sizes  is an origin: /SIZE/anything gets SIZE bytes, fresh for an hour; /count gets the number of responses
  * so far
  *
  * Two threads, each with an epoll set and a listener of its own on one port, which is printed. Blocks nowhere but in

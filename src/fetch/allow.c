@@ -79,6 +79,7 @@ static int parse_net(const char *at, int bits, struct net *net)
 	return bits <= 128 ? 0 : -1;
 }
 
+/* Compares whole bytes first, then the bits that are left. */
 static bool within(const unsigned char at[16], const struct net *net)
 {
 	int whole = net->bits / 8, rest = net->bits % 8;
@@ -116,6 +117,7 @@ static int to_bytes(const struct sockaddr *sa, unsigned char at[16], int *port)
 	return 0;
 }
 
+/* The tables are short, so parsing them each time costs less than a connection by far. */
 static bool is_public(const unsigned char at[16])
 {
 	if (memcmp(at, mapped, sizeof mapped) != 0 && !within(at, &public_v6))
@@ -188,6 +190,7 @@ static int take_port(char *item)
 	return port > 0 ? port : -1;
 }
 
+/* One item of the list: a word, an address or a network, each with or without a port. 0, or -1. */
 static int add_item(struct allow *a, char *item)
 {
 	int port = take_port(item);

@@ -13,8 +13,10 @@ struct close_notify {
 	bool came;
 };
 
+/* Of the SSL objects of this process; -1: none was to be had. */
 static int slot = -1;
 
+/* OpenSSL frees the connection. */
 static void on_connection_free(void *ssl, void *ctx, CRYPTO_EX_DATA *all, int at, long argl, void *argp)
 {
 	(void)ssl;

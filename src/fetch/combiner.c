@@ -144,6 +144,7 @@ static void over(struct store_put *put, enum store_put_outcome outcome)
 	store_on_disk(j->combiner->store, &j->job);
 }
 
+/* Any thread. */
 static bool is_ending(struct combiner *c)
 {
 	pthread_mutex_lock(&c->lock);
@@ -157,6 +158,7 @@ static int copy(struct combination *j)
 {
 	char buffer[COPY_BYTES];
 	int64_t whole = j->parts.whole_bytes, end = body_bytes(j->body) + TURN_BYTES;
+	/* The length of the new body is the position: no other state is kept between turns. */
 	for (int64_t at; (at = body_bytes(j->body)) < whole && at < end;) {
 		const struct partial_body_segment *p = partial_body_find(j->bytes, at);
 		int64_t n = p != NULL ? p->at + p->n - at : 0;
@@ -177,6 +179,8 @@ static void run_job(struct disk_job *job)
 	/* Until the parts are removed, the body takes its room twice. That room is not reserved: the parts themselves
 	 * might be evicted for it. */
 	bool ok = (whole <= LARGE_BYTES || !is_ending(j->combiner)) && !store_short(store);
+	/* The first turn. The parts are opened only now: a queue of many combinations must not hold many descriptors.
+	 */
 	if (ok && j->bytes == NULL) {
 		j->bytes = partial_body_of_range(store, &j->parts, 0, whole - 1);
 		j->body = j->bytes != NULL ? body_begin(store, false) : NULL;
@@ -186,6 +190,7 @@ static void run_job(struct disk_job *job)
 		store_on_disk(store, job);
 		return;
 	}
+	/* finish() at once: the body is unlinked, and the parts stay as they are. */
 	if (!ok || body_seal(j->body) != 0) {
 		finish(job);
 		return;
@@ -249,6 +254,7 @@ void combiner_add(struct combiner *c, struct index_parts *parts, const struct ru
 	*j = (struct combination){.combiner = c, .parts = *parts, .entry = e, .purge_id = purge_id, .job.run = run_job};
 	*parts = (struct index_parts){.whole_bytes = -1};
 	pthread_mutex_lock(&c->lock);
+	/* The first one is begun here, the others by finish(). */
 	bool alone = c->first == NULL;
 	*c->last = j;
 	c->last = &j->next;
@@ -257,6 +263,8 @@ void combiner_add(struct combiner *c, struct index_parts *parts, const struct ru
 		store_on_disk(c->store, &j->job);
 }
 
+/* Called by store_covered() for each set of parts. The decision of the rules may have changed since they were stored.
+ */
 static void add_stored(void *ctx, struct index_parts *parts)
 {
 	struct combiner *c = ctx;

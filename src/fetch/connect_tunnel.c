@@ -19,6 +19,7 @@ struct connecting {
 	char *message; /* of 256 bytes */
 };
 
+/* On the engine's thread. Signals under the lock: once the caller sees `over`, its stack is gone. */
 static void on_done(void *ctx, const struct engine_end *end)
 {
 	struct connecting *c = ctx;

@@ -6,6 +6,9 @@
  * of commands at most once, with a set of bits, so a command needs no memory and cannot fail. The thread that finds the
  * list empty writes the eventfd.
  *
+ * Why an eventfd and not curl_multi_wakeup(): the engine waits in an epoll set of its own, because it also watches idle
+ * connections and abandoned look-ups, which libcurl does not know.
+ *
  * A fetch is freed on the engine's thread alone. transfer_end() calls done(), after which no thread gives it a command;
  * then it leaves the list of commands, and only then it is freed.
  */
@@ -47,6 +50,8 @@ static void fail(struct fetch *, enum engine_outcome, CURLcode, const char *why)
 
 /* --- commands --- */
 
+/* Any thread. Commands of one fetch are merged: they are bits, and the engine does them all in one go. The caller often
+ * holds a flight's lock, so nothing here may wait. */
 static void command(struct fetch *f, unsigned what)
 {
 	struct engine *e = f->engine;
@@ -60,6 +65,7 @@ static void command(struct fetch *f, unsigned what)
 		e->commanded_last = &f->next_commanded;
 	}
 	pthread_mutex_unlock(&e->lock);
+	/* Not for later commands: the engine empties the whole list once it is awake. */
 	if (first)
 		eventfd_write(e->wake_fd, 1);
 }
@@ -81,6 +87,7 @@ static void withdraw_commands(struct fetch *f)
 	pthread_mutex_unlock(&e->lock);
 }
 
+/* Takes one fetch and its commands out of the list. NULL: the list is empty. */
 static struct fetch *next_commanded(struct engine *e, unsigned *commands)
 {
 	pthread_mutex_lock(&e->lock);
@@ -114,6 +121,7 @@ void engine_cancel(struct fetch *f)
 
 /* --- the engine's thread --- */
 
+/* The list `active` is for the sweep and for the end of the engine. */
 static void unlink_active(struct fetch *f)
 {
 	if (!f->active)
@@ -124,6 +132,8 @@ static void unlink_active(struct fetch *f)
 	f->active = false;
 }
 
+/* The end of a fetch; f is freed afterwards. done() may take locks of the receiver and start other fetches, so the
+ * engine holds none here. */
 static void finish(struct fetch *f, CURLcode code)
 {
 	unlink_active(f);
@@ -134,6 +144,7 @@ static void finish(struct fetch *f, CURLcode code)
 	transfer_free(f);
 }
 
+/* Ends a fetch by a decision of our own. */
 static void fail(struct fetch *f, enum engine_outcome outcome, CURLcode code, const char *why)
 {
 	f->failed = outcome;
@@ -141,6 +152,7 @@ static void fail(struct fetch *f, enum engine_outcome outcome, CURLcode code, co
 	finish(f, code);
 }
 
+/* Begins an attempt: the first one, or another one after a look-up or a dead connection. May free f. */
 static void restart(struct fetch *f)
 {
 	if (transfer_begin(f) != 0 || curl_multi_add_handle(f->shared->multi, f->easy) != CURLM_OK) {
@@ -170,6 +182,7 @@ static void do_commands(struct engine *e)
 	unsigned commands;
 	struct fetch *f;
 	while ((f = next_commanded(e, &commands)) != NULL) {
+		/* A cancelled fetch needs none of its other commands, even if it was never started. */
 		if (commands & COMMAND_CANCEL)
 			fail(f, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "given up");
 		else if (commands & COMMAND_START)
@@ -179,6 +192,7 @@ static void do_commands(struct engine *e)
 	}
 }
 
+/* Asks libcurl for the attempts that have ended. Not every one ends its fetch. */
 static void take_ended(struct engine *e)
 {
 	int left;
@@ -189,6 +203,8 @@ static void take_ended(struct engine *e)
 		struct fetch *f = NULL;
 		CURLcode code = m->data.result; /* removing the handle frees m */
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f);
+		/* libcurl was stopped at the look-up, because another transfer looks the name up. Waiting counts as
+		 * part of connecting. */
 		if (f->name.waits) {
 			transfer_drop_handle(f);
 			f->deadline_ms = clock_ms() + (int64_t)(e->shared.config.connect_timeout_s * 1000);
@@ -208,6 +224,7 @@ static const char *what_was_late(const struct fetch *f)
 	return f->head_done ? "it stopped sending in the middle of its response" : "it did not respond in time";
 }
 
+/* A paused transfer has no deadline: it waits for a client, not for the origin. */
 static void sweep(struct engine *e, int64_t now)
 {
 	for (struct fetch *f = e->active, *next; f != NULL; f = next) {
@@ -218,6 +235,7 @@ static void sweep(struct engine *e, int64_t now)
 	name_lookups_sweep(e->shared.lookups, now);
 }
 
+/* CURLMOPT_SOCKETFUNCTION. Sockets are either connections or ends of the socket pairs of look-ups. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
 {
 	struct engine *e = ctx;
@@ -243,6 +261,7 @@ static void on_name(struct name_wait *w, bool found)
 		fail(f, ENGINE_NO_HOST, CURLE_COULDNT_RESOLVE_HOST, "the name does not resolve");
 }
 
+/* CURLMOPT_TIMERFUNCTION. libcurl has one timer for all transfers. */
 static int on_timer(CURLM *multi, long ms, void *ctx)
 {
 	(void)multi;
@@ -274,6 +293,7 @@ static void take_events(struct engine *e, int wait_ms)
 	take_ended(e); /* first: their connections are idle when new transfers begin */
 }
 
+/* One turn. No transfer is begun within a callback of libcurl, which does not allow that. */
 static void act(struct engine *e, int wait_ms)
 {
 	int running;
@@ -294,6 +314,7 @@ static bool is_ending(struct engine *e)
 	return ending;
 }
 
+/* At the end of the engine: has a done() left another command? */
 static bool is_commanded(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
@@ -309,6 +330,7 @@ static void *engine_main(void *arg)
 	while (!is_ending(e)) {
 		int64_t now = clock_ms();
 		int64_t until = e->timer_ms < next_sweep ? e->timer_ms : next_sweep;
+		/* Without transfers there is nothing to sweep: an idle curlew does not wake up. */
 		if (e->active == NULL)
 			until = e->timer_ms;
 		int wait = until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
@@ -334,6 +356,8 @@ static void *engine_main(void *arg)
 
 /* --- for other threads --- */
 
+/* The fetch belongs to the engine once command() has returned; it may even be freed by then. So the caller learns of
+ * its end only through done(), and guards the pointer with a lock that done() takes. */
 struct fetch *engine_start(struct engine *e, const struct fetch_spec *spec, const struct fetch_ops *ops, void *ctx)
 {
 	struct fetch *f = transfer_new(&e->shared, spec, ops, ctx);
@@ -351,6 +375,7 @@ static int set_up_shared(struct engine *e)
 	return e->shared.sockets != NULL && e->shared.lookups != NULL ? 0 : -1;
 }
 
+/* 0, or -1; then engine_destroy() frees what was made. */
 static int prepare_multi(struct engine *e)
 {
 	e->shared.multi = curl_multi_init();
@@ -371,6 +396,7 @@ static int prepare_multi(struct engine *e)
 	return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &ev);
 }
 
+/* The order matters: libcurl closes its sockets through origin_sockets, and ends look-ups that name_lookups watches. */
 static void engine_destroy(struct engine *e)
 {
 	if (e->shared.multi != NULL)
@@ -411,6 +437,8 @@ struct engine *engine_new(const struct engine_config *config, struct buf *why)
 	return e;
 }
 
+/* Fetches that the end of others begins (redirects, resumed bodies) are cancelled as well: see the end of
+ * engine_main(). */
 void engine_free(struct engine *e)
 {
 	if (e == NULL)

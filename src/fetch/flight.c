@@ -73,6 +73,8 @@ static bool is_being_committed(const struct flight *f, bool alone)
 	return f->state == FLIGHT_COMPLETE && !f->invalidated && (alone || !f->shareable);
 }
 
+/* Any state but COMPLETE ends the wait. The time is bounded, because a writer that waits for a disk must not hold up a
+ * request that can be fetched (invariant 5). */
 bool flight_await_row(struct flight_table *t, const char *url, bool alone)
 {
 	struct flight *f = flight_table_find_locked(t, url, is_being_committed, alone);
@@ -160,6 +162,8 @@ static enum flight_joined enter_table(
 {
 	enum flight_joined joined = FLIGHT_LEADS;
 	pthread_mutex_lock(&t->lock);
+	/* Both looks and the generation under one hold of the lock: a flight that leaves the table between them would
+	 * be missed by all three. */
 	/* A flight that has its head is the better one. */
 	if (ask->shared &&
 	    (join_existing(t, ask, resource, true, r) || (!ask->second && join_existing(t, ask, resource, false, r)))) {
@@ -197,6 +201,8 @@ static int start(struct flight *f, const struct flight_ask *ask)
 	    .upload_bytes = ask->upload_bytes,
 	    .asterisk = ask->asterisk,
 	    .trusted = f->flights->config.trusted};
+	/* The lock is held until f->fetch is set. on_done may run before engine_start() has returned here, and clears
+	 * f->fetch under this lock: in the other order the pointer of a freed fetch would stay. */
 	pthread_mutex_lock(&f->lock);
 	flight_state_hold(f); /* for the engine, until the last on_done */
 	f->partial = ask->partial;
@@ -235,6 +241,7 @@ enum flight_joined flight_join(struct flight_table *t, const struct flight_ask *
 		if (f != NULL && joined != FLIGHT_LEADS)
 			flight_state_free(f); /* another thread was faster */
 	}
+	/* Both leave nothing in the table, and no reader. */
 	if (joined == FLIGHT_LOOK_AGAIN || joined == FLIGHT_NO_MEMORY) {
 		free(r);
 		return joined;
@@ -258,6 +265,7 @@ struct flight_table *flight_open(const struct flight_config *config, struct buf 
 		return NULL;
 	}
 	t->config = *config;
+	/* The engine starts last: from then on its thread calls back with t. */
 	t->config.engine.batch_end = flight_receive_batch_end;
 	t->config.engine.ctx = t;
 	t->collapse_wait_ms = (int64_t)(config->collapse_wait_s * 1000);

@@ -185,6 +185,7 @@ void flight_range_next_head(struct flight *f, const struct head *response)
 		if (f->expected_end < 0)
 			f->expected_end = whole;
 	} else {
+		/* Bytes may still arrive before the engine does this; on_data ignores them. */
 		f->resume_refused = true;
 		if (f->fetch != NULL)
 			engine_cancel(f->fetch);

@@ -52,6 +52,7 @@ static bool is_late(struct flight_reader *r)
 	return r->late_at_ms == 0;
 }
 
+/* Under the lock. Interim responses stay in the list: the leader remembers how far it has come. */
 static const struct interim *next_interim(const struct flight_reader *r)
 {
 	if (!r->leads)
@@ -70,6 +71,7 @@ static bool is_for(const struct flight_reader *r)
 	return f->entry == NULL || vary_matches(f->entry->vary, r->request);
 }
 
+/* From ABORTED on these members are fixed, so the pointers stay valid after the lock is released. */
 static void report_failure(const struct flight *f, struct flight_response *a)
 {
 	a->outcome = f->outcome;
@@ -102,6 +104,8 @@ static enum flight_wait_result report_head(const struct flight_reader *r, struct
 	return f->refreshed ? FLIGHT_REFRESHED : FLIGHT_RESPONSE;
 }
 
+/* The order of the questions matters: interim responses first, then how it ended, then the head; only then whether to
+ * go on waiting. A follower whose head has come does not leave for another flight. */
 enum flight_wait_result flight_reader_wait(struct flight_reader *r, struct flight_response *a)
 {
 	struct flight *f = r->flight;
@@ -174,6 +178,7 @@ enum flight_read flight_reader_read(struct flight_reader *r, bool wait, struct f
 {
 	struct flight *f = r->flight;
 	enum flight_read result = FLIGHT_LEFT;
+	/* The bytes of the call before are no longer needed. */
 	struct stream_buffer_segment *done_with = r->segment;
 	r->segment = NULL;
 	pthread_mutex_lock(&f->lock);
@@ -245,6 +250,7 @@ void flight_reader_leave(struct flight_reader *r)
 	if (r->next != NULL)
 		r->next->link = r->link;
 	f->reader_count--;
+	/* on_done clears f->fetch under this lock, so the command reaches a fetch that exists. */
 	bool cancel = f->reader_count == 0 && f->fetch != NULL && !is_worth_finishing(f);
 	if (cancel) {
 		f->cancelled = true;

@@ -58,6 +58,8 @@ void flight_receive_batch_end(void *flights)
 
 /* --- the head --- */
 
+/* The list only grows, and a response in it never changes: the leader may read one without the lock after it has found
+ * it under the lock. */
 static void on_interim(void *ctx, int status, struct span fields)
 {
 	struct flight *f = ctx;
@@ -112,6 +114,7 @@ static void take_first_head(struct flight *f, const struct head *response, bool 
 		flight_range_note_validator(f, head);
 		flight_judge_response(f, head, response);
 	}
+	/* The table's lock is taken by the next two calls, so this flight's must not be held. */
 	/* Before the head can be seen: a request that is released from this flight must not start another one that is
 	 * waited for. */
 	if (f->shared != f->shareable || f->known_unshareable)
@@ -138,6 +141,8 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	bool parsed = message_parse_fields(&response, fields) == 0;
 	response.status = status;
 	response.minor = minor;
+	/* Three kinds of heads: of the rest of a body, of a redirect that is followed, and the first one of a flight.
+	 */
 	if (f->resuming)
 		flight_range_next_head(f, &response);
 	else if (!parsed || !flight_redirect_take(f, &response))
@@ -161,6 +166,8 @@ static void store_arrived(struct flight *f)
 	flight_store_step(f);
 }
 
+/* The bytes are always taken; the result says whether more may come. A pause is decided and noted under the same lock
+ * as flight_state_unpause() looks, so a reader that empties the buffer cannot miss it. */
 static bool on_data(void *ctx, const char *bytes, size_t n)
 {
 	struct flight *f = ctx;
@@ -203,6 +210,7 @@ static ssize_t on_upload(void *ctx, char *bytes, size_t n)
 
 /* --- the end --- */
 
+/* The row says how long the fetch took. Nobody else reads the entry's timings before the put. */
 static void keep_timings(struct entry *e, const struct engine_end *end)
 {
 	e->dns_ms = end->dns_ms;
@@ -244,6 +252,9 @@ static bool take_outcome(struct flight *f, const struct engine_end *end)
 	return whole;
 }
 
+/* The order of the last steps closes two races. The state is entered under the lock before the disk job or the refresh
+ * is queued, so those threads find it. And the table is left after the state has changed: a request that still finds
+ * the flight there sees that it may not be joined, and one that does not find it sees another generation. */
 static void on_done(void *ctx, const struct engine_end *end)
 {
 	struct flight *f = ctx;

@@ -73,6 +73,7 @@ bool flight_redirect_follow(struct flight *f)
 		buf_addspan(&fields, line);
 		buf_addc(&fields, '\n');
 	}
+	/* engine_start() copied the old one, so no fetch uses it. */
 	free(f->fetch_url);
 	f->fetch_url = f->redirect;
 	f->redirect = NULL;

@@ -37,6 +37,7 @@ void flight_state_unpause(struct flight *f)
 void flight_state_cancel_if_idle(struct flight *f)
 {
 	if (f->reader_count == 0 && !f->storing && !f->refreshing && f->fetch != NULL) {
+		/* Marked here and not when the engine reports it: until then the flight could still be joined. */
 		f->cancelled = true;
 		engine_cancel(f->fetch);
 	}
@@ -76,6 +77,7 @@ void flight_state_free(struct flight *f)
 	partial_body_free(f->partial);
 	free(f->validator);
 	free(f->fetch_url);
+	/* A copy of ours; in other rule decisions the tag belongs to the rules. */
 	free((char *)f->decision.tag);
 	free(f->redirect);
 	index_rows_free(&f->variants);
@@ -97,6 +99,7 @@ void flight_state_free(struct flight *f)
 static void free_and_count(struct flight *f)
 {
 	struct flight_table *t = f->flights;
+	/* Free first: once `alive` is 0, the store may be closed. */
 	flight_state_free(f);
 	pthread_mutex_lock(&t->lock);
 	if (--t->alive == 0)
@@ -128,6 +131,8 @@ void flight_state_hold(struct flight *f)
 
 void flight_state_drop(struct flight *f)
 {
+	/* Under the lock, and not an atomic: a thread that finds the flight in the table takes its reference under the
+	 * same lock. */
 	pthread_mutex_lock(&f->lock);
 	bool last = --f->refs == 0;
 	pthread_mutex_unlock(&f->lock);
@@ -137,6 +142,7 @@ void flight_state_drop(struct flight *f)
 
 /* --- the beginning --- */
 
+/* A NUL-terminated copy; NULL: no memory. */
 static char *span_copy(struct span s)
 {
 	char *copy = malloc(s.len + 1);

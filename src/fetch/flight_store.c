@@ -117,11 +117,13 @@ void flight_store_end(struct flight *f, bool owned)
 	flight_state_drop(f);
 }
 
+/* On the writer's thread. A refresh owns no body. */
 static void refresh_over(struct store_refresh *refresh)
 {
 	flight_store_end((struct flight *)(void *)((char *)refresh - offsetof(struct flight, refresh)), false);
 }
 
+/* f->entry and the validated row are fixed, and live as long as the reference: the writer reads them without a lock. */
 void flight_store_refresh(struct flight *f)
 {
 	flight_state_hold(f); /* until refresh_over() */
@@ -143,6 +145,7 @@ static const char *reason_of(const struct flight *f, enum store_put_outcome outc
 	return why != NULL ? why : "nothing was stored at that moment";
 }
 
+/* On the writer's thread, after the commit or in its place. */
 static void put_over(struct store_put *put, enum store_put_outcome outcome)
 {
 	struct flight *f = (struct flight *)(void *)((char *)put - offsetof(struct flight, put));
@@ -199,7 +202,10 @@ static bool write_arrived(struct flight *f)
 			bytes = read_part(f, buffer, &failed);
 		if (bytes.len == 0 && !failed)
 			return false;
+		/* A body that is whole before its file exists goes straight to its final name. */
 		bool in_one_go = has_ended(f) && f->on_disk == 0 && f->partial == NULL;
+		/* The segment is held by its own reference: while the lock is released, on_data may append to the
+		 * buffer, and readers may leave. */
 		struct body *body = f->body;
 		pthread_mutex_unlock(&f->lock);
 		if (body == NULL && !failed)
@@ -339,6 +345,7 @@ bool flight_store_salvage(struct flight *f)
 	if (!f->storing || f->invalidated || f->place.joined == PART_ALONE || (!f->is_part && !whole) ||
 	    f->received <= from)
 		return false;
+	/* Changed once more after the head. No reader looks at them, and the disk job does so under the lock. */
 	if (whole)
 		f->place = (struct part_place){.whole_bytes = f->body_bytes, .joined = f->place.joined};
 	f->is_part = true;

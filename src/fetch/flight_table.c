@@ -145,6 +145,8 @@ static struct flight *first_in_bucket(const struct flight *f)
 	return flight_table_bucket(f->flights, f->resource)->first;
 }
 
+/* The flight whose turn came last decides for all flights of the URL, so the largest time counts. Only f's own time is
+ * changed: the others' followers see it through the same loop. */
 int64_t flight_table_take_turn(struct flight *f)
 {
 	struct flight_table *t = f->flights;
@@ -168,6 +170,7 @@ void flight_table_overtake(struct flight *f)
 	pthread_mutex_lock(&t->lock);
 	for (struct flight *g = first_in_bucket(f); (g = next_of_url(f, g)) != NULL; g = g->bucket_next) {
 		pthread_mutex_lock(&g->lock);
+		/* Woken at once and not at the end of the batch: g may get no event of its own for long. */
 		if (g->state == FLIGHT_WAITING) {
 			g->overtakes++;
 			pthread_cond_broadcast(&g->changed);
@@ -199,6 +202,7 @@ bool flight_table_has_earlier(struct flight *f)
 void flight_table_add_withdrawal(struct flight *f)
 {
 	struct flight_table *t = f->flights;
+	/* Its reference is the withdrawal's (invalidation.c), so the list needs none. */
 	pthread_mutex_lock(&t->lock);
 	f->next_withdrawal = t->withdrawals;
 	t->withdrawals = f;
@@ -221,6 +225,8 @@ void flight_table_remove_withdrawal(struct flight *f)
 int64_t flight_table_withdrawn_row(struct flight_table *t, const char *url)
 {
 	int64_t id = 0;
+	/* Without the lock on the path of every look-up. A withdrawal that begins now is one that this request need not
+	 * know of: its response has not been seen by anybody. */
 	if (atomic_load(&t->withdrawal_count) == 0)
 		return 0;
 	pthread_mutex_lock(&t->lock);

@@ -60,6 +60,7 @@ int flight_upload_write(struct flight_reader *r, const char *bytes, size_t n)
 			pthread_cond_wait(&f->changed, &f->lock);
 			continue;
 		}
+		/* Part by part: the engine sends the first bytes while the client still sends the rest. */
 		size_t part = n < room ? n : room;
 		if (buf_add(&f->upload, bytes, part) != 0) {
 			f->upload_broken = true;
@@ -81,6 +82,7 @@ void flight_upload_end(struct flight_reader *r, bool whole)
 	f->upload_ended = true;
 	if (!whole)
 		f->upload_broken = true;
+	/* It may be paused at an empty pipe, and would wait for the end for ever. */
 	wake_engine(f);
 	pthread_mutex_unlock(&f->lock);
 }

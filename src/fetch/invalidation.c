@@ -59,6 +59,8 @@ static void withdrawn(struct store_refresh *withdrawal)
 	flight_table_remove_withdrawal(f);
 	pthread_mutex_lock(&f->lock);
 	f->withdrawing = false;
+	/* COMPLETE and nothing stored: on_done left the flight to us. Before that, on_done will end it; while it is
+	 * stored, the put will. */
 	bool last = f->state == FLIGHT_COMPLETE && !f->storing;
 	pthread_mutex_unlock(&f->lock);
 	if (last)

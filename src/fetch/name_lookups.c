@@ -58,6 +58,7 @@ struct span name_lookups_host(const char *url)
 	return span_make(authority.at, n < authority.len ? n : authority.len);
 }
 
+/* Digits and dots alone are no host name, and brackets hold an IPv6 address. */
 static bool is_address(struct span host)
 {
 	for (size_t i = 0; i < host.len && host.at[0] != '['; i++)
@@ -80,6 +81,7 @@ enum name_verdict name_lookups_begin(struct name_lookups *t, struct name_wait *w
 	struct name_lookup *l = t->count < NAME_LOOKUPS_MAX ? malloc(sizeof *l + host.len + 1) : NULL;
 	if (l == NULL)
 		return NAME_FULL;
+	/* libcurl starts its thread right after this. It counts until it has ended, even if its transfer is gone. */
 	*l = (struct name_lookup){.next = t->first, .owner = w, .end_fd = -1};
 	memcpy(l->name, host.at, host.len);
 	l->name[host.len] = '\0';
@@ -112,12 +114,14 @@ void name_lookups_found(struct name_lookups *t, struct name_wait *w)
 {
 	if (w->lookup == NULL || w->waits)
 		return;
+	/* Only noted: this may be a callback of libcurl, in which the waiting transfers cannot begin. */
 	w->lookup->found = true;
 	w->lookup->owner = NULL;
 	w->lookup = NULL;
 	t->found = true;
 }
 
+/* ready() may begin transfers and so look-ups. Those are put in front of the list, which is not walked again. */
 void name_lookups_notify(struct name_lookups *t)
 {
 	if (!t->found)
@@ -136,6 +140,7 @@ void name_lookups_keep_end(struct name_wait *w, int fd)
 		w->lookup->end_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
+/* The transfer was cancelled, or is past its deadline. The look-up goes on for the others. */
 static void stop_waiting(struct name_wait *w)
 {
 	struct name_wait **at = &w->lookup->waiting;
@@ -171,6 +176,7 @@ void name_lookups_leave(struct name_lookups *t, struct name_wait *w, bool no_hos
 		abandon(t, l);
 }
 
+/* The thread has ended. Whether it found the name is not known, so those that wait try again. */
 bool name_lookups_event(struct name_lookups *t, int fd)
 {
 	for (struct name_lookup *l = t->first; l != NULL; l = l->next)

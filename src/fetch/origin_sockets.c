@@ -86,6 +86,7 @@ void origin_sockets_free(struct origin_sockets *t)
 	free(t);
 }
 
+/* NULL: not a socket of ours, or there was no memory to note it. Callers then do what libcurl wants. */
 static struct origin_socket *find(struct origin_sockets *t, int fd)
 {
 	return fd >= 0 && (size_t)fd < t->count && t->by_fd[fd].open ? &t->by_fd[fd] : NULL;
@@ -111,6 +112,8 @@ static int *chain_of(struct origin_sockets *t, int local_port)
 	return &t->by_port[(unsigned)local_port % PORT_CHAINS];
 }
 
+/* `known`: it should be in the epoll set already. The set may have lost it with a descriptor that was closed and opened
+ * again, so the other operation is tried when one fails. */
 static void watch(struct origin_sockets *t, int fd, uint32_t events, bool known)
 {
 	struct epoll_event ev = {.events = events, .data.fd = fd};
@@ -169,6 +172,7 @@ bool origin_sockets_watch(struct origin_sockets *t, curl_socket_t fd, int what, 
 	return true;
 }
 
+/* The SSL object of the connection, and whether it speaks HTTP/2. */
 static void note_tls(CURL *easy, struct origin_socket *s)
 {
 	struct curl_tlssessioninfo *tls = NULL;
@@ -182,6 +186,7 @@ static void note_tls(CURL *easy, struct origin_socket *s)
 	s->http2 = n == 2 && memcmp(protocol, "h2", 2) == 0;
 }
 
+/* 0: not known. */
 static int local_port_of(int fd)
 {
 	struct sockaddr_storage a = {0};
@@ -201,6 +206,7 @@ static int find_new(struct origin_sockets *t, int local_port)
 	return -1;
 }
 
+/* True when bytes, an end or an error wait in the socket. Takes nothing out of it. */
 static bool is_readable(int fd)
 {
 	char byte;
@@ -232,6 +238,7 @@ void origin_sockets_leave(struct origin_sockets *t, struct socket_use *use)
 	struct origin_socket *s = find(t, use->fd);
 	if (s == NULL || s->user != use)
 		return;
+	/* HTTP/1 must be silent, so any event is one too many. HTTP/2 may receive frames; only its end matters. */
 	uint32_t idle = s->http2 ? EPOLLRDHUP : EPOLLIN;
 	s->user = NULL;
 	s->taken += use->taken;
@@ -251,6 +258,8 @@ bool origin_sockets_use(
 	for (; (s = find(t, fd)) != NULL; fd = s->next_fd)
 		if (s->local_port == local_port && s->remote_port == remote_port && strcmp(s->remote, remote) == 0)
 			break;
+	/* libcurl does not say which socket a transfer got. Addresses and ports do: a kept connection is in the table
+	 * under them, a new one is not yet. */
 	bool kept = s != NULL;
 	if (!kept) {
 		s = find(t, use->fd); /* the last one opened for it */
@@ -278,6 +287,7 @@ bool origin_sockets_event(struct origin_sockets *t, int fd)
 	struct origin_socket *s = find(t, fd);
 	if (s == NULL)
 		return true;
+	/* Idle, and bytes or the end have arrived. A socket without a port is still connecting. */
 	if (s->user == NULL && s->local_port != 0) {
 		retire(t, fd);
 		return false;

@@ -74,10 +74,12 @@ static int64_t find_tail(const struct index_parts *parts)
 	return from;
 }
 
+/* head: bytes stored from the beginning on. tail: where the bytes at the end begin, if the length is known. */
 struct partial_body *partial_body_to_complete(struct store *store, const struct index_parts *parts)
 {
 	int64_t whole = parts->whole_bytes;
 	int64_t head = index_parts_cover(parts, 0), tail = whole >= 0 ? find_tail(parts) : -1;
+	/* Every byte is stored. Leave out the last one, so that the origin is asked. */
 	if (whole >= 0 && head >= whole) {
 		head = whole - 1;
 		tail = whole;
@@ -161,6 +163,7 @@ bool partial_body_matches(const struct head *response, int64_t now, int64_t firs
 		return false;
 	struct span theirs = conditions_strong_validator(response, now, &theirs_is_tag);
 	/* A 206 must repeat the validator (RFC 9110 15.3.7). One that does not is not combined (RFC 9111 3.4). */
+	/* Strong comparison: same kind, same text (RFC 9110 8.8.3.2). */
 	bool same = theirs.len > 0 && theirs_is_tag == is_tag && span_same(theirs, validator);
 	if (!same || whole < 0 || (*whole_bytes >= 0 && whole != *whole_bytes))
 		return false;

@@ -7,6 +7,7 @@
 
 enum { SEGMENT_BYTES = 64 << 10, SEGMENT_LEAST = 4 << 10 };
 
+/* A segment for n bytes more, with room to append. NULL: no memory. */
 static struct stream_buffer_segment *segment_new(const struct stream_buffer *b, size_t n, int64_t expected)
 {
 	size_t cap = SEGMENT_BYTES;
@@ -79,6 +80,7 @@ void stream_buffer_drop(struct stream_buffer_segment *s)
 
 void stream_buffer_forget(struct stream_buffer *b, int64_t at)
 {
+	/* Whole segments only: a part of one cannot be freed. Readers may still hold what leaves the list. */
 	while (b->first != NULL && b->first->at + (int64_t)b->first->len <= at) {
 		struct stream_buffer_segment *s = b->first;
 		b->first = s->next;

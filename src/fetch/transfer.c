@@ -53,6 +53,7 @@ static void prepare(struct transfer_context *t, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(t->config.connect_timeout_s * 1000));
 }
 
+/* CURLOPT_OPENSOCKETFUNCTION. Called for each address of a name in turn, until one connects. */
 static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 {
 	(void)purpose;
@@ -62,6 +63,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 	name_lookups_found(f->shared->lookups, &f->name);
 	if (fd != CURL_SOCKET_BAD)
 		origin_sockets_opened(f->shared->sockets, &f->use, fd);
+	/* libcurl goes on to the next address of the name after this one has failed. */
 	if (not_allowed) {
 		f->failed = ENGINE_NOT_ALLOWED;
 		f->failed_why = "its address is not public";
@@ -103,6 +105,7 @@ static int on_look_up(void *resolver, void *reserved, void *ctx)
 	return verdict != NAME_BEGUN;
 }
 
+/* libcurl pauses both directions with one call, so the other one's state is given again. */
 void transfer_resume(struct fetch *f, bool receive, bool send)
 {
 	receive = receive && f->receive_paused;
@@ -115,6 +118,7 @@ void transfer_resume(struct fetch *f, bool receive, bool send)
 	curl_easy_pause(f->easy, (f->receive_paused ? CURLPAUSE_RECV : 0) | (f->send_paused ? CURLPAUSE_SEND : 0));
 }
 
+/* True when the request has this field, with a value or empty ("Name;"). */
 static bool has_field(const struct fetch *f, const char *name)
 {
 	size_t n = strlen(name);
@@ -147,6 +151,7 @@ static int silence_defaults(struct fetch *f)
 	return 0;
 }
 
+/* A custom method keeps its name, but libcurl must know whether a body goes out and whether one comes back. */
 static void set_method(struct fetch *f)
 {
 	CURL *easy = f->easy;
@@ -282,7 +287,7 @@ int transfer_begin(struct fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_URL, f->url);
 	f->use.fd = -1;
 	f->unused = false;
-	f->error[0] = '\0';
+	f->error[0] = '\0';         /* an earlier attempt may have left one */
 	f->deadline_ms = INT64_MAX; /* until it is connected, libcurl's own limit holds */
 	if (f->tunnel) {
 		curl_easy_setopt(f->easy, CURLOPT_CONNECT_ONLY, 1L);
@@ -334,6 +339,7 @@ static bool is_proxys_fault(const char *proxy, CURL *easy, CURLcode code)
 	}
 }
 
+/* Before the head, the proxy may be the one that failed. After the head, an error means a body that broke off. */
 static enum engine_outcome outcome_of(const struct fetch *f, CURLcode code)
 {
 	bool head_done = f->head_done;
@@ -367,6 +373,7 @@ static enum engine_outcome outcome_of(const struct fetch *f, CURLcode code)
 	}
 }
 
+/* -1: not known. */
 static double info_ms(CURL *easy, CURLINFO what)
 {
 	curl_off_t us = -1;
@@ -382,6 +389,8 @@ static bool is_broken_off(CURLcode code)
 	       code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM || code == CURLE_PARTIAL_FILE;
 }
 
+/* NUM_CONNECTS is 0 when every connection of the attempt was a kept one. Only then can the origin have closed it before
+ * it read the request (RFC 9112 9.3.1), so a second attempt is made, once, on a fresh connection. */
 bool transfer_is_repeated(struct fetch *f, CURLcode code)
 {
 	long connects = 1;
@@ -401,6 +410,7 @@ void transfer_drop_handle(struct fetch *f)
 {
 	if (f->easy == NULL)
 		return;
+	/* Before libcurl may give the connection to another transfer. */
 	origin_sockets_leave(f->shared->sockets, &f->use);
 	curl_multi_remove_handle(f->shared->multi, f->easy);
 	curl_easy_cleanup(f->easy);
@@ -423,6 +433,7 @@ void transfer_end(struct fetch *f, CURLcode code)
 	struct engine_end end = {
 	    .outcome = outcome_of(f, code), .curl_code = (int)code, .fd = code == CURLE_OK ? take_socket(f) : -1};
 	end.message = f->error[0] != '\0' ? f->error : curl_easy_strerror(code);
+	/* libcurl is content when the connection ends; the head and the framing decide whether the body is whole. */
 	bool whole = f->left <= 0 && (!f->dechunk || f->dechunked) && !close_notify_is_missing(f->close_notify);
 	if (code == CURLE_OK && !f->tunnel && (!f->head_done || !whole)) {
 		end.outcome = f->head_done ? ENGINE_BROKEN : ENGINE_BAD;
@@ -441,6 +452,7 @@ void transfer_end(struct fetch *f, CURLcode code)
 		end.curl_code = CURLE_WEIRD_SERVER_REPLY;
 		end.message = "a line of its head is too large";
 	}
+	/* Borrowed: valid until done() has returned. */
 	end.trailers = f->dechunk ? buf_span(&f->chunks.trailers) : buf_span(&f->trailers);
 	end.dns_ms = info_ms(f->easy, CURLINFO_NAMELOOKUP_TIME_T);
 	end.connect_ms = info_ms(f->easy, CURLINFO_CONNECT_TIME_T);
@@ -448,6 +460,7 @@ void transfer_end(struct fetch *f, CURLcode code)
 	end.total_ms = info_ms(f->easy, CURLINFO_TOTAL_TIME_T);
 	if (end.outcome != ENGINE_OK && end.outcome != ENGINE_CANCELLED)
 		stats_add(STATS_FETCH_FAILURES, 1);
+	/* Before done(): a fetch that the receiver starts there may reuse the connection. */
 	transfer_drop_handle(f);
 	f->ops->done(f->ctx, &end);
 }

@@ -23,6 +23,7 @@ void transfer_push_deadline(struct fetch *f)
 
 /* --- the head --- */
 
+/* Adds a field line, "Name: value\n", as http/message reads it. */
 static void add_line(struct buf *to, struct span line)
 {
 	bool folded = line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
@@ -36,6 +37,7 @@ static void add_line(struct buf *to, struct span line)
 	buf_addc(to, '\n');
 }
 
+/* A new head begins: the lines of the one before, which was 1xx, are gone. */
 static void read_status_line(struct fetch *f, struct span line)
 {
 	buf_clear(&f->head);
@@ -49,6 +51,7 @@ static void read_status_line(struct fetch *f, struct span line)
 		f->status = f->status * 10 + (line.at[at] - '0');
 }
 
+/* False, for the caller to return: the transfer ends with this error. */
 static bool head_fails(struct fetch *f, const char *why)
 {
 	f->failed = ENGINE_BAD;
@@ -104,6 +107,7 @@ static bool take_head(struct fetch *f)
 	return !f->whole;
 }
 
+/* CURLOPT_HEADERFUNCTION: one line at a time, of 1xx heads, of the final head, and of HTTP/1 and HTTP/2 trailers. */
 size_t transfer_receive_head(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct fetch *f = ctx;
@@ -142,6 +146,7 @@ size_t transfer_receive_head(char *bytes, size_t size, size_t n, void *ctx)
 
 /* --- the body, down and up --- */
 
+/* Delivers the data of a chunked body. False ends the transfer. *more becomes false when the receiver wants a pause. */
 static bool decode(struct fetch *f, struct span in, bool *more)
 {
 	struct span data;
@@ -185,11 +190,13 @@ size_t transfer_receive_body(char *bytes, size_t size, size_t n, void *ctx)
 	else if (!f->dechunked && !decode(f, span_make(bytes, n), &more))
 		return 0;
 	transfer_push_deadline(f);
+	/* libcurl would wait for more until the connection ends. */
 	if (f->counts_itself && f->left == 0) {
 		f->whole = true;
 		return 0;
 	}
 	if (!more) {
+		/* The bytes were taken, so CURL_WRITEFUNC_PAUSE, which delivers them again, is not used. */
 		f->receive_paused = true;
 		curl_easy_pause(f->easy, CURLPAUSE_RECV | (f->send_paused ? CURLPAUSE_SEND : 0));
 	}

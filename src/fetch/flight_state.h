@@ -6,9 +6,10 @@
  *   WAITING ---on_head---> STREAMING ---on_done---> COMPLETE ---flight_store_end, run_job---> ENDED
  *      |                    |     |                                                            ^
  *      |                    |     +---on_done, when there is nothing to store------------------+
- *      |                 on_done, when the body broke off
- *      v                    v
- *   ABORTED <---------------+        WAITING goes straight to ABORTED by on_done (no head came), and by fail_start
+ *      |                    |
+ *      |                    +---on_done, when the body broke off---> ABORTED
+ *      |                                                                ^
+ *      +---on_done, when no head came; fail_start, without memory-------+
  *
  *   WAITING    no final head yet. A shared flight may be joined.
  *   STREAMING  the head and the verdict on storing are fixed; bytes arrive. It may be joined if it is shareable.
@@ -19,13 +20,11 @@
  *
  * A redirect that is followed and a body that is resumed do not change the state: the flight gets another fetch.
  *
- * Threads. Five kinds of threads touch a flight:
- *   - pool threads, which start flights and read them (flight.c, flight_reader.c, flight_upload.c);
- *   - the engine's thread, which delivers the response (flight_receive.c and the files it calls);
- *   - the disk thread, which writes the body (run_job in flight_store.c) and frees flights that leave a file without a
- * row;
- *   - the writer's thread, which reports the commit (flight_store.c, invalidation.c);
- *   - any of these, when it drops the last reference.
+ * Threads. Four kinds of threads touch a flight, and any of them may drop the last reference:
+ *   - pool threads start flights and read them (flight.c, flight_reader.c, flight_upload.c);
+ *   - the engine's thread delivers the response (flight_receive.c and the files it calls);
+ *   - the disk thread writes the body (run_job in flight_store.c), and frees flights whose file no row owns;
+ *   - the writer's thread reports the commit (flight_store.c, invalidation.c).
  *
  * Each group of members says who may touch it. The groups:
  *   - FIXED AT START: written by flight_state_new() or before the engine knows the flight; read by every thread

@@ -108,6 +108,16 @@ def test_a_connection_that_stays_silent_is_used_again(either):
     assert origin.connections == 1
 
 
+def test_large_bodies_over_a_kept_connection_come_in_one_request_each(curlew, origin):
+    """A response that is there at once pauses its transfer before libcurl has ever waited for the socket."""
+    body = b"x" * 3_000_000
+    for n in range(20):
+        url = origin.at(f"/large{n}", body, STORED)
+        assert curlew.get(url).body == body
+        assert origin.count(f"/large{n}") == 1
+    assert origin.connections == 1
+
+
 # --- credentials of a connection ---
 
 @pytest.mark.parametrize("scheme", ["NTLM", "Negotiate", "negotiate", "Kerberos", "Basic YTpi, NTLM", "Basic YTpi,negotiate"])

@@ -93,4 +93,16 @@ static inline bool span_next_line(struct span *rest, struct span *line)
 	return true;
 }
 
+/* The value of a hexadecimal digit in either case, or -1. */
+static inline int span_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 #endif

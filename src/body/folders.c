@@ -31,7 +31,8 @@ static bool is_folder(int dir_fd, const char *name, struct stat *s)
 	return fstatat(dir_fd, name, s, 0) == 0 && S_ISDIR(s->st_mode);
 }
 
-bool body_marked(int dir_fd)
+/* Is body/ marked? */
+static bool is_marked(int dir_fd)
 {
 	struct stat s;
 	return is_folder(dir_fd, MARK, &s);
@@ -57,7 +58,7 @@ static bool any_file_is_there(int dir_fd, struct index *ix, bool parts, bool *an
 bool body_is_the_one(int dir_fd, struct index *ix)
 {
 	bool entries, parts;
-	if (body_marked(dir_fd))
+	if (is_marked(dir_fd))
 		return true;
 	return any_file_is_there(dir_fd, ix, false, &entries) || any_file_is_there(dir_fd, ix, true, &parts) ||
 	       (!entries && !parts);
@@ -76,7 +77,7 @@ int bodies_make_folders(struct bodies *b, struct index *ix)
 	struct stat body, spool;
 	if (owner_make_folder(&b->owner, b->dir_fd, "body") < 0 || owner_make_folder(&b->owner, b->dir_fd, "spool") < 0)
 		return -1;
-	if (!body_marked(b->dir_fd) && body_is_the_one(b->dir_fd, ix))
+	if (!is_marked(b->dir_fd) && body_is_the_one(b->dir_fd, ix))
 		owner_make_folder(&b->owner, b->dir_fd, MARK);
 	/* A file cannot be renamed from one disk to the other, so bodies are then written in their final place. */
 	b->separate_disk =
@@ -86,7 +87,7 @@ int bodies_make_folders(struct bodies *b, struct index *ix)
 
 bool bodies_present(struct bodies *b)
 {
-	return body_marked(b->dir_fd);
+	return is_marked(b->dir_fd);
 }
 
 int bodies_open_disk(struct bodies *b)

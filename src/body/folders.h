@@ -19,8 +19,6 @@ int bodies_make_folders(struct bodies *, struct index *);
 bool bodies_present(struct bodies *);
 /* The same without a struct bodies: body/ is marked, or no row has a file, or the file of a row is there. */
 bool body_is_the_one(int dir_fd, struct index *);
-/* Is body/ marked? */
-bool body_marked(int dir_fd);
 /* Explains that body/ is not the right one, and what to do. */
 void body_describe_absence(const char *dir, struct buf *why);
 /* A descriptor on body/, which may be on another disk than the cache directory. The caller closes it. -1 with errno. */

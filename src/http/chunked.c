@@ -45,20 +45,9 @@ void chunked_fini(struct chunked *c)
 	c->state = BROKEN;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static int step_size(struct chunked *c, char byte)
 {
-	int digit = hex_digit(byte);
+	int digit = span_hex_digit(byte);
 	if (c->state == SIZE && digit >= 0) {
 		if (c->digits == DIGITS_MAX)
 			return BROKEN;

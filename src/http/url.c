@@ -51,22 +51,11 @@ static bool is_in_no_uri(unsigned char c)
 	return c == ' ' || c >= 0x80 || is_one_of(c, "\"<>\\^`{|}");
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int url_escape(struct span s)
 {
-	if (s.len < 3 || s.at[0] != '%' || hex_digit(s.at[1]) < 0 || hex_digit(s.at[2]) < 0)
+	if (s.len < 3 || s.at[0] != '%' || span_hex_digit(s.at[1]) < 0 || span_hex_digit(s.at[2]) < 0)
 		return -1;
-	return hex_digit(s.at[1]) * 16 + hex_digit(s.at[2]);
+	return span_hex_digit(s.at[1]) * 16 + span_hex_digit(s.at[2]);
 }
 
 static void add_escaped(struct buf *out, unsigned char c)
@@ -120,7 +109,7 @@ static bool ends_in_bare_percent(const struct buf *out)
 static bool is_plain(int c, const struct buf *out)
 {
 	bool unreserved = is_alnum((unsigned char)c) || is_one_of((unsigned char)c, "-._~");
-	return unreserved && !(hex_digit((char)c) >= 0 && ends_in_bare_percent(out));
+	return unreserved && !(span_hex_digit((char)c) >= 0 && ends_in_bare_percent(out));
 }
 
 /* A "%" that begins no escape stays: only the origin knows what it means. */

@@ -91,7 +91,8 @@ static bool splits(const char *value)
 	return value != NULL && strpbrk(value, "\r\n") != NULL;
 }
 
-bool entry_lines_are_fields(const char *headers)
+/* Is the text lines of the form "Name: value\n"? */
+static bool lines_are_fields(const char *headers)
 {
 	while (*headers != '\0') {
 		size_t n = strcspn(headers, "\n");
@@ -112,7 +113,7 @@ const char *entry_fault(const struct entry *e)
 		return "vary holds a carriage return";
 	if (e->status < 200 || e->status > 599 || e->status == 206 || e->status == 304)
 		return "status is not one of a response that is stored";
-	if (!entry_lines_are_fields(e->headers))
+	if (!lines_are_fields(e->headers))
 		return "headers are not all lines of the form \"Name: value\"";
 	if (splits(e->etag) || splits(e->last_modified))
 		return "a validator holds a line break";

@@ -52,7 +52,5 @@ struct entry *entry_copy(const struct entry *); /* NULL: no memory */
  * sizes must be possible. Neither headers nor a validator may hold a byte that would split a message (RFC 9112 11.1).
  */
 const char *entry_fault(const struct entry *);
-/* Is the text lines of the form "Name: value\n"? */
-bool entry_lines_are_fields(const char *headers);
 
 #endif

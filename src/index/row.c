@@ -11,7 +11,8 @@ struct index_row index_row_begin(sqlite3_stmt *st)
 	return (struct index_row){.st = st};
 }
 
-void index_row_wrong(struct index_row *r, const char *why)
+/* Keeps the first violation; the rest of the row is read, and then not used. */
+static void note_wrong(struct index_row *r, const char *why)
 {
 	if (r->wrong == NULL)
 		r->wrong = why;
@@ -45,7 +46,7 @@ int64_t index_row_number(struct index_row *r, const char *wrong, int64_t least, 
 	int64_t n = sqlite3_column_int64(r->st, c);
 	if (sqlite3_column_type(r->st, c) == SQLITE_INTEGER && n >= least && n <= most)
 		return n;
-	index_row_wrong(r, wrong);
+	note_wrong(r, wrong);
 	return least;
 }
 
@@ -72,7 +73,7 @@ char *index_row_text_or_null(struct index_row *r, const char *wrong)
 	const unsigned char *text = sqlite3_column_type(r->st, c) == SQLITE_TEXT ? sqlite3_column_text(r->st, c) : NULL;
 	size_t n = text != NULL ? (size_t)sqlite3_column_bytes(r->st, c) : 0;
 	if (text == NULL || memchr(text, '\0', n) != NULL) {
-		index_row_wrong(r, wrong);
+		note_wrong(r, wrong);
 		return NULL;
 	}
 	char *copy = malloc(n + 1);
@@ -89,7 +90,7 @@ char *index_row_text(struct index_row *r, const char *wrong)
 {
 	char *text = index_row_text_or_null(r, wrong);
 	if (text == NULL && !r->no_memory)
-		index_row_wrong(r, wrong);
+		note_wrong(r, wrong);
 	return text;
 }
 
@@ -100,7 +101,7 @@ bool index_row_sha256(struct index_row *r, const char *wrong, unsigned char sha2
 		return false;
 	const void *blob = sqlite3_column_type(r->st, c) == SQLITE_BLOB ? sqlite3_column_blob(r->st, c) : NULL;
 	if (blob == NULL || sqlite3_column_bytes(r->st, c) != 32) {
-		index_row_wrong(r, wrong);
+		note_wrong(r, wrong);
 		return false;
 	}
 	memcpy(sha256, blob, 32);

@@ -33,8 +33,6 @@ enum index_row_is {
 struct index_row index_row_begin(sqlite3_stmt *);
 /* Ends the row. table and id name it in the log. */
 enum index_row_is index_row_end(struct index_row *, const struct index *, const char *table, int64_t id);
-/* Records a violation, for rules about several columns. */
-void index_row_wrong(struct index_row *, const char *why);
 
 /* Each of these functions reads the next column. wrong: a literal, for the log. */
 

@@ -17,16 +17,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bool wanted(const void *request, const char *vary)
-{
-	return vary_matches(vary, request);
-}
-
 void range_handler_find(struct exchange *x, struct index_parts *parts)
 {
 	*parts = (struct index_parts){.whole_bytes = -1};
 	if (span_is(x->request->method, "GET"))
-		store_find_parts(x->context->store, x->target.url, wanted, x->request, parts);
+		store_find_parts(x->context->store, x->target.url, selection_wants_parts, x->request, parts);
 }
 
 bool range_handler_respond(struct exchange *x, const struct index_parts *parts, const struct selection_plan *plan)

@@ -340,3 +340,8 @@ void selection_decide(
 	if (!decide_without_network(ask, plan))
 		decide_fetch(s, ask, plan);
 }
+
+bool selection_wants_parts(const void *request, const char *vary)
+{
+	return vary_matches(vary, request);
+}

@@ -103,4 +103,7 @@ void selection_judge_again(
 /* The request has If-None-Match or If-Modified-Since. */
 bool selection_is_conditional(const struct head *request);
 
+/* For a search of stored parts: does the request (a struct head) select the variant whose text is vary? */
+bool selection_wants_parts(const void *request, const char *vary);
+
 #endif

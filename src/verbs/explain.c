@@ -217,17 +217,12 @@ static void say_absence(struct page *p, struct url_argument *a)
 
 /* --- what the next request would do --- */
 
-static bool wanted(const void *request, const char *vary)
-{
-	return vary_matches(vary, request);
-}
-
 static void gather(struct url_argument *a)
 {
 	url_argument_choose(a);
 	a->lookup.parts = (struct index_parts){.whole_bytes = -1};
 	if (a->lookup.entry == NULL)
-		inspect_parts(&a->glimpse, a->key, wanted, &a->request, &a->lookup.parts);
+		inspect_parts(&a->glimpse, a->key, selection_wants_parts, &a->request, &a->lookup.parts);
 }
 
 static bool lost_parts(const struct url_argument *a, const struct selection_plan *plan)

@@ -172,6 +172,11 @@ const char *conf_item(const struct conf *c, const char *name, size_t i)
 	return i < v->count ? v->texts[i] : NULL;
 }
 
+const struct cidr_list *conf_cidrs(const struct conf *c, const char *name)
+{
+	return &get(c, name, CIDRS)->cidrs;
+}
+
 size_t conf_operands(const struct conf *c)
 {
 	return c->operand_count;

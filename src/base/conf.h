@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct conf;
+struct cidr_list;
 
 /* The verbs an option belongs to. */
 enum conf_verb {
@@ -54,6 +55,8 @@ bool conf_flag(const struct conf *, const char *name);
 bool conf_given(const struct conf *, const char *name);
 /* Repeatable options: the i-th value; NULL after the last. */
 const char *conf_item(const struct conf *, const char *name, size_t i);
+/* Networks; an empty list when unset, or when the value is "none". */
+const struct cidr_list *conf_cidrs(const struct conf *, const char *name);
 /* The words of the command line that are not options. */
 size_t conf_operands(const struct conf *);
 const char *conf_operand(const struct conf *, size_t i);

@@ -4,6 +4,7 @@
  */
 #include "base/conf_flags.h"
 
+#include "base/cidr.h"
 #include "base/log.h"
 
 #include <getopt.h>
@@ -24,6 +25,19 @@ static const char *value_or_standard(int argc, char **argv)
 		return "CDN-Cache-Control";
 	optind++;
 	return next;
+}
+
+/* The next word, if it is a network: an option may have several, --allow-from 10.0.0.0/8 fd00::/8. NULL: it is not. */
+static const char *next_network(int argc, char **argv)
+{
+	struct cidr net;
+	struct buf why;
+	if (optind >= argc)
+		return NULL;
+	buf_init(&why, BUF_LINE);
+	bool is = cidr_parse(span_of(argv[optind]), &net, &why) != CIDR_UNREADABLE;
+	buf_fini(&why);
+	return is ? argv[optind++] : NULL;
 }
 
 static void make_getopt(const struct conf *c, struct option *longs, char *shorts)
@@ -112,8 +126,10 @@ enum conf_flags_result conf_flags_read(struct conf *c, int argc, char **argv, bo
 		snprintf(called, sizeof called, "--%s", conf_table[i].name);
 		if (strcmp(conf_table[i].name, "config") == 0)
 			*config = optarg;
-		if (apply && conf_values_set(c, i, value, "flag", called) != 0)
-			return CONF_FLAGS_WRONG;
+		do {
+			if (apply && conf_values_set(c, i, value, "flag", called) != 0)
+				return CONF_FLAGS_WRONG;
+		} while (conf_table[i].type == CIDRS && (value = next_network(argc, argv)) != NULL);
 	}
 	c->operands = argv + optind;
 	c->operand_count = (size_t)(argc - optind);

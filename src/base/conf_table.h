@@ -18,7 +18,8 @@ enum conf_type {
 	SECONDS,
 	COUNT,
 	SHARE, /* of the disk: 5% or 2G */
-	SPAN   /* a time with a unit: 30d */
+	SPAN,  /* a time with a unit: 30d */
+	CIDRS  /* networks of addresses, repeatable */
 };
 
 struct conf_row {

@@ -17,6 +17,7 @@ static void value_clear(struct conf_value *v)
 	for (size_t i = 0; i < v->count; i++)
 		free(v->texts[i]);
 	free(v->texts);
+	cidr_list_fini(&v->cidrs);
 	memset(v, 0, sizeof *v);
 }
 
@@ -85,6 +86,7 @@ static const char *read_value(const struct conf_row *row, const char *text, stru
 	case TEXT:
 	case ONCE:
 	case LIST:
+	case CIDRS:
 		break;
 	}
 	if (strcmp(row->name, "default-scheme") == 0)
@@ -98,6 +100,18 @@ static const char *read_value(const struct conf_row *row, const char *text, stru
 	if (strcmp(row->name, "host") == 0 && !is_host(text))
 		return "a host without a port";
 	return text[0] == '\0' ? row->argument : NULL;
+}
+
+/* Networks have errors of their own, which name what to write instead. 0, or -1 (reported). */
+static int add_cidrs(struct conf_value *v, const char *text, const char *called)
+{
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	int rc = cidr_list_add(&v->cidrs, span_of(text), &why);
+	if (rc != 0)
+		log_say("%s: %s", called, buf_str(&why));
+	buf_fini(&why);
+	return rc;
 }
 
 int conf_values_set(struct conf *c, size_t i, const char *text, const char *source, const char *called)
@@ -115,8 +129,11 @@ int conf_values_set(struct conf *c, size_t i, const char *text, const char *sour
 		return -1;
 	}
 	/* The values of a list from one source add up. Another source replaces the whole list. */
-	if (row->type != LIST || v->source != source)
+	bool adds = row->type == LIST || row->type == CIDRS;
+	if (!adds || v->source != source)
 		value_clear(v);
+	if (row->type == CIDRS && add_cidrs(v, text, called) != 0)
+		return -1;
 	char **texts = realloc(v->texts, (v->count + 1) * sizeof *texts);
 	char *copy = strdup(text);
 	if (texts == NULL || copy == NULL) {

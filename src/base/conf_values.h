@@ -6,19 +6,21 @@
 #ifndef CURLEW_BASE_CONF_VALUES_H
 #define CURLEW_BASE_CONF_VALUES_H
 
+#include "base/cidr.h"
 #include "base/conf_table.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Which of the last three members has the value depends on the type of the row. */
+/* Which of the last four members has the value depends on the type of the row. */
 struct conf_value {
-	char **texts; /* as given; all of them for a LIST, one for the other types. Owned */
+	char **texts; /* as given; all of them for a LIST or CIDRS, one for the other types. Owned */
 	size_t count;
 	const char *source; /* a literal, or conf->file_source; NULL: unset */
 	int64_t bytes;
 	double seconds;
 	bool flag;
+	struct cidr_list cidrs; /* owned */
 };
 
 struct conf {

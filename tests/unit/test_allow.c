@@ -113,7 +113,7 @@ static void a_rule_that_is_none_is_refused_by_name(void **state)
 {
 	(void)state;
 	static const char *const rows[] = {"nonsense", "10.0.0.0/33", "10.0.0.0/x", "loopback:0", "loopback:99999",
-	    "10.0.0", "fd00::/129", "loopback:", "10.0.0.1/-1"};
+	    "10.0.0", "fd00::/129", "loopback:", "10.0.0.1/-1", "10.0.0.1/8", "fd00::1/8"};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct allow *allow = allow_new();
 		struct buf why;

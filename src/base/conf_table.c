@@ -15,9 +15,10 @@ enum {
 };
 
 const struct conf_row conf_table[] = {
-    {"listen", 0, LIST, SETTINGS, "ADDR:PORT", "127.0.0.1:8899",
-	"listen on this address (repeatable; port 0 picks a free port and prints it)"},
-    {"admin-listen", 0, ONCE, SETTINGS, "ADDR:PORT|unix:PATH", NULL,
+    {"listen", 0, LIST, SETTINGS, "[ADDR:]PORT|unix:PATH", "127.0.0.1:8899",
+	"listen on this address: 8899 (this machine only), :8899 (all addresses), localhost:8899, [::1]:8899, or "
+	"unix:PATH[,mode=0660] (repeatable; port 0 picks a free port and prints it)"},
+    {"admin-listen", 0, ONCE, SETTINGS, "[ADDR:]PORT|unix:PATH", NULL,
 	"serve only /.curlew/ on this address, to everybody who can connect"},
     {"cache", 0, ONCE, CACHES, "DIR", NULL, "cache directory ($XDG_CACHE_HOME/curlew or ~/.cache/curlew)"},
     {"root", 0, ONCE, SETTINGS, "DIR", NULL, "serve files of DIR at /name"},

@@ -6,8 +6,11 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "base/owner.h"
+#include "net/listen_address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,65 +18,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 /* Connections that the kernel keeps for us while the loops are busy; it takes less if net.core.somaxconn is less. */
 enum { BACKLOG = 4096 };
 
-static const char unix_scheme[] = "unix:";
-
-static const char *socket_path(const char *address)
+/* Checks the i-th value of an option, which is the only one if it cannot be repeated. 0, or -1 after the error was
+ * reported. */
+static int check_one(const char *option, size_t i, const char *value)
 {
-	return strncmp(address, unix_scheme, sizeof unix_scheme - 1) == 0 ? address + sizeof unix_scheme - 1 : NULL;
-}
-
-/* Splits "ADDR:PORT" or "[ADDR]:PORT". The address is required: a bare port would listen on all interfaces. */
-static int split_address(const char *at, char host[256], char port[16])
-{
-	const char *colon = strrchr(at, ':');
-	size_t n = colon != NULL ? (size_t)(colon - at) : 0;
-	snprintf(port, 16, "%s", colon != NULL ? colon + 1 : "");
-	if (n == 0 || port[0] == '\0' || port[strspn(port, "0123456789")] != '\0' || strlen(port) > 5 ||
-	    atoi(port) > 65535 || n >= 255)
-		return -1;
-	if (n > 1 && at[0] == '[' && at[n - 1] == ']') {
-		at++;
-		n -= 2;
-	}
-	memcpy(host, at, n);
-	host[n] = '\0';
-	return 0;
+	struct listen_address a;
+	const char *fault =
+	    i >= LISTENERS_VALUES ? "too many addresses (give 32 at most)" : listen_address_parse(value, &a);
+	if (fault != NULL)
+		log_say("--%s %s: %s", option, value, fault);
+	return fault == NULL ? 0 : -1;
 }
 
 int listeners_check(const struct conf *conf)
 {
-	char host[256], port[16];
-	const char *address;
-	struct sockaddr_un un;
-	for (size_t i = 0; (address = conf_item(conf, "listen", i)) != NULL; i++) {
-		if (i == LISTENERS_MOST) {
-			log_say("--listen %s: too many addresses (%d at most)", address, LISTENERS_MOST);
+	const char *value, *admin = conf_text(conf, "admin-listen");
+	for (size_t i = 0; (value = conf_item(conf, "listen", i)) != NULL; i++)
+		if (check_one("listen", i, value) != 0)
 			return -1;
-		} else if (split_address(address, host, port) != 0) {
-			log_say("--listen %s: not an address (give ADDR:PORT, such as 127.0.0.1:8899 or [::1]:8899)",
-			    address);
-			return -1;
-		}
-	}
-	address = conf_text(conf, "admin-listen");
-	const char *path = address != NULL ? socket_path(address) : NULL;
-	if (path != NULL && (path[0] == '\0' || strlen(path) >= sizeof un.sun_path)) {
-		log_say("--admin-listen %s: the path of a socket must have 1 to %zu bytes (choose another path)",
-		    address, sizeof un.sun_path - 1);
-		return -1;
-	}
-	if (address != NULL && path == NULL && split_address(address, host, port) != 0) {
-		log_say("--admin-listen %s: not an address (give ADDR:PORT or unix:PATH)", address);
-		return -1;
-	}
-	return 0;
+	return admin == NULL ? 0 : check_one("admin-listen", 0, admin);
 }
 
 /* Closes fd and keeps errno, which tells why it is of no use. Returns -1. */
@@ -91,136 +60,6 @@ static void set_send_timeout(int fd, double seconds)
 {
 	struct timeval tv = {(time_t)seconds, (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)};
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
-}
-
-static int listen_on(const struct addrinfo *ai, double send_timeout_s)
-{
-	int on = 1, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -1;
-	/* A server that restarts may bind the port although old connections are in TIME-WAIT. */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	/* "[::]:8899" is IPv6 only on every system, so that it can be given together with "0.0.0.0:8899". */
-	if (ai->ai_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	/* A response leaves in one or two sends, so nothing is gained by waiting for more. Inherited too. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	set_send_timeout(fd, send_timeout_s);
-	return bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0 ? fd : give_up(fd);
-}
-
-/* Removes a socket file that a server left when it was killed. If a server still listens there, connect() succeeds, and
- * bind() will report the address as in use. */
-static void remove_stale(const struct sockaddr_un *at)
-{
-	struct stat st;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED)
-		unlink(at->sun_path);
-	if (fd >= 0)
-		close(fd);
-}
-
-/* Only the user and the group may connect. Between bind() and listen() nobody can, so chmod() comes in time. */
-static int listen_at(const char *path, double send_timeout_s)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
-	remove_stale(&at);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -1;
-	set_send_timeout(fd, send_timeout_s);
-	if (bind(fd, (const struct sockaddr *)&at, sizeof at) != 0)
-		return give_up(fd);
-	return chmod(path, 0660) == 0 && listen(fd, BACKLOG) == 0 ? fd : give_up(fd);
-}
-
-/* Opens one address and adds it to l->fds. Returns the descriptor, or -1 after the error was reported: each cause comes
- * with what to do about it. */
-static int open_one(struct listeners *l, const char *option, const char *address, double send_timeout_s)
-{
-	char host[256], port[16];
-	const char *path = socket_path(address);
-	int fd;
-	if (path != NULL) {
-		fd = listen_at(path, send_timeout_s);
-	} else {
-		struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found = NULL;
-		split_address(address, host, port);
-		int rc = getaddrinfo(host, port, &hints, &found);
-		if (rc != 0) {
-			log_say("--%s %s: %s (give an address of this machine)", option, address, gai_strerror(rc));
-			return -1;
-		}
-		fd = listen_on(found, send_timeout_s); /* the first address, if a name has several */
-		freeaddrinfo(found);
-	}
-	if (fd < 0) {
-		const char *help = errno == EADDRINUSE
-				       ? "another server listens there: stop it, or choose another address"
-				   : path != NULL    ? "choose a path in a directory that you may write to"
-				   : errno == EACCES ? "only root may listen on ports below 1024: choose another port"
-						     : "give an address of this machine";
-		log_say("--%s %s: %s (%s)", option, address, strerror(errno), help);
-		return -1;
-	}
-	l->fds[l->count++] = fd;
-	return fd;
-}
-
-int listeners_open(struct listeners *l, const struct conf *conf)
-{
-	double send_timeout_s = conf_seconds(conf, "send-timeout");
-	const char *admin = conf_text(conf, "admin-listen");
-	*l = (struct listeners){.admin = -1};
-	for (size_t i = 0; conf_item(conf, "listen", i) != NULL; i++)
-		if (open_one(l, "listen", conf_item(conf, "listen", i), send_timeout_s) < 0)
-			return -1;
-	if (admin == NULL)
-		return 0;
-	l->admin = open_one(l, "admin-listen", admin, send_timeout_s);
-	/* Only now, when the socket is ours: listeners_close() must not remove the file of another server. */
-	if (l->admin >= 0 && socket_path(admin) != NULL)
-		l->path = strdup(socket_path(admin));
-	return l->admin >= 0 ? 0 : -1;
-}
-
-void listeners_close(struct listeners *l)
-{
-	for (size_t i = 0; i < l->count; i++)
-		close(l->fds[i]);
-	if (l->path != NULL)
-		unlink(l->path);
-	free(l->path);
-	*l = (struct listeners){.admin = -1};
-}
-
-int listeners_name(const struct listeners *l, int fd, char name[LISTENERS_NAME])
-{
-	struct sockaddr_storage at;
-	socklen_t n = sizeof at;
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-	if (fd == l->admin && l->path != NULL) {
-		snprintf(name, LISTENERS_NAME, "unix:%s", l->path);
-		return 0;
-	}
-	if (getsockname(fd, (struct sockaddr *)&at, &n) != 0 ||
-	    getnameinfo(
-		(struct sockaddr *)&at, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		return -1;
-	bool v6 = at.ss_family == AF_INET6;
-	snprintf(name, LISTENERS_NAME, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
-	return 0;
-}
-
-void listeners_announce(const struct listeners *l)
-{
-	char name[LISTENERS_NAME];
-	for (size_t i = 0; i < l->count; i++)
-		if (listeners_name(l, l->fds[i], name) == 0)
-			log_say(l->fds[i] == l->admin ? "own pages on %s" : "listening on %s", name);
 }
 
 static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
@@ -256,6 +95,238 @@ static in_port_t port_of(const struct sockaddr_storage *at)
 					: ((const struct sockaddr_in6 *)(const void *)at)->sin6_port;
 }
 
+static void set_port(struct sockaddr_storage *at, in_port_t port)
+{
+	if (at->ss_family == AF_INET)
+		((struct sockaddr_in *)(void *)at)->sin_port = port;
+	else
+		((struct sockaddr_in6 *)(void *)at)->sin6_port = port;
+}
+
+/* The address of a listener. False: it has none, because it is a unix socket. */
+static bool address_of(int fd, struct sockaddr_storage *at)
+{
+	socklen_t n = sizeof *at;
+	return getsockname(fd, (struct sockaddr *)at, &n) == 0 && at->ss_family != AF_UNIX;
+}
+
+static int listen_on(const struct sockaddr_storage *at, double send_timeout_s)
+{
+	int on = 1, fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	/* A server that restarts may bind the port although old connections are in TIME-WAIT. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	/* Each family has a socket of its own, so the address of an IPv4 client is never written as an IPv6 one. */
+	if (at->ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	/* A response leaves in one or two sends, so nothing is gained by waiting for more. Inherited too. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	set_send_timeout(fd, send_timeout_s);
+	socklen_t n = at->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	return bind(fd, (const struct sockaddr *)at, n) == 0 && listen(fd, BACKLOG) == 0 ? fd : give_up(fd);
+}
+
+/* --- opening --- */
+
+/* The addresses of one value, looked up. */
+struct addresses {
+	struct sockaddr_storage at[LISTENERS_ADDRESSES];
+	size_t count;
+};
+
+/* 0, or what getaddrinfo() returned. */
+static int look_up(const struct listen_address *a, struct addresses *found)
+{
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *list = NULL;
+	found->count = 0;
+	for (size_t i = 0; i < LISTEN_ADDRESS_HOSTS && a->hosts[i][0] != '\0'; i++) {
+		int rc = getaddrinfo(a->hosts[i], a->port, &hints, &list);
+		if (rc != 0)
+			return rc;
+		for (const struct addrinfo *ai = list; ai != NULL && found->count < LISTENERS_ADDRESSES;
+		     ai = ai->ai_next)
+			memcpy(&found->at[found->count++], ai->ai_addr, ai->ai_addrlen);
+		freeaddrinfo(list);
+	}
+	return 0;
+}
+
+/* True if one of the sockets from `first` on has this address already: 0.0.0.0 may be given next to [::], which means
+ * both families. */
+static bool is_open(const struct listeners *l, size_t first, const struct sockaddr_storage *at)
+{
+	struct sockaddr_storage other;
+	for (size_t i = first; i < l->count; i++)
+		if (address_of(l->fds[i], &other) && same_address(&other, at) && port_of(&other) == port_of(at))
+			return true;
+	return false;
+}
+
+static void close_from(struct listeners *l, size_t count)
+{
+	while (l->count > count)
+		close(l->fds[--l->count]);
+}
+
+/* Opens all addresses, with the same port: if the system is to choose it, it chooses for the first one. An address that
+ * this machine does not have (IPv6 may be off) does no harm as long as another one works. option_first: the first
+ * socket of the same option. 0, or -1 with errno and nothing opened. */
+static int open_addresses(struct listeners *l, size_t option_first, struct addresses *a, double send_timeout_s)
+{
+	size_t first = l->count, opened = 0;
+	in_port_t port = 0;
+	int missing = EADDRNOTAVAIL;
+	for (size_t i = 0; i < a->count; i++) {
+		struct sockaddr_storage at = a->at[i];
+		if (port_of(&at) == 0)
+			set_port(&at, port);
+		if (is_open(l, option_first, &at)) {
+			opened++;
+			continue;
+		}
+		int fd = listen_on(&at, send_timeout_s);
+		if (fd < 0 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT)) {
+			missing = errno;
+			continue;
+		}
+		if (fd < 0) {
+			int saved = errno;
+			close_from(l, first);
+			errno = saved;
+			return -1;
+		}
+		l->fds[l->count++] = fd;
+		opened++;
+		port = address_of(fd, &at) ? port_of(&at) : 0;
+	}
+	errno = missing;
+	return opened > 0 ? 0 : -1;
+}
+
+/* A port that the system chose for one family may be in use in the other one. */
+static int open_inet(struct listeners *l, size_t option_first, struct addresses *a, double send_timeout_s)
+{
+	int rc = -1;
+	for (int tries = 0; tries < 16 && rc != 0; tries++) {
+		rc = open_addresses(l, option_first, a, send_timeout_s);
+		if (rc != 0 && (errno != EADDRINUSE || port_of(&a->at[0]) != 0))
+			break;
+	}
+	return rc;
+}
+
+/* A socket file belongs to the owner of the cache directory, even when root makes it. */
+static int open_unix(struct listeners *l, const struct listen_address *a, const char *cache, double send_timeout_s)
+{
+	int dir = open(cache, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct owner owner = owner_of(dir);
+	if (dir >= 0)
+		close(dir);
+	int fd = unix_socket_bind(&l->files[l->file_count++], a->path, a->mode, &owner);
+	if (fd < 0)
+		return -1;
+	set_send_timeout(fd, send_timeout_s);
+	if (listen(fd, BACKLOG) != 0)
+		return give_up(fd);
+	l->fds[l->count++] = fd;
+	return 0;
+}
+
+/* Opens one value. 0, or -1 after the error was reported: each cause comes with what to do about it. */
+static int open_one(
+    struct listeners *l, const struct conf *conf, const char *option, size_t option_first, const char *value)
+{
+	double send_timeout_s = conf_seconds(conf, "send-timeout");
+	struct listen_address a;
+	struct addresses found;
+	listen_address_parse(value, &a); /* listeners_check() has found no fault */
+	bool is_unix = a.path[0] != '\0';
+	int rc = is_unix ? 0 : look_up(&a, &found);
+	if (rc != 0) {
+		log_say("--%s %s: %s (give an address of this machine)", option, value, gai_strerror(rc));
+		return -1;
+	}
+	rc = is_unix ? open_unix(l, &a, conf_cache_dir(conf), send_timeout_s)
+		     : open_inet(l, option_first, &found, send_timeout_s);
+	if (rc == 0)
+		return 0;
+	const char *help = errno == EADDRINUSE ? "another server listens there: stop it, or choose another address"
+			   : is_unix           ? "choose a path in a directory that you may write to"
+			   : errno == EACCES   ? "only root may listen on ports below 1024: choose another port"
+					       : "give an address of this machine";
+	log_say("--%s %s: %s (%s)", option, value, strerror(errno), help);
+	return -1;
+}
+
+int listeners_open(struct listeners *l, const struct conf *conf)
+{
+	const char *admin = conf_text(conf, "admin-listen");
+	memset(l, 0, sizeof *l);
+	for (size_t i = 0; conf_item(conf, "listen", i) != NULL; i++)
+		if (open_one(l, conf, "listen", 0, conf_item(conf, "listen", i)) != 0)
+			return -1;
+	l->admin_first = l->count;
+	return admin == NULL ? 0 : open_one(l, conf, "admin-listen", l->admin_first, admin);
+}
+
+void listeners_close(struct listeners *l)
+{
+	close_from(l, 0);
+	for (size_t i = 0; i < l->file_count; i++)
+		unix_socket_remove(&l->files[i]);
+	memset(l, 0, sizeof *l);
+}
+
+/* --- what they are --- */
+
+bool listeners_is_admin(const struct listeners *l, int fd)
+{
+	for (size_t i = l->admin_first; i < l->count; i++)
+		if (l->fds[i] == fd)
+			return true;
+	return false;
+}
+
+bool listeners_are_loopback(const struct listeners *l)
+{
+	struct sockaddr_storage at;
+	for (size_t i = 0; i < l->admin_first; i++)
+		if (address_of(l->fds[i], &at) && !is_loopback(&at))
+			return false;
+	return true;
+}
+
+int listeners_name(int fd, char name[LISTENERS_NAME])
+{
+	union {
+		struct sockaddr_storage any;
+		struct sockaddr_un un;
+	} at = {0};
+	socklen_t n = sizeof at;
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+	if (getsockname(fd, (struct sockaddr *)&at, &n) != 0)
+		return -1;
+	if (at.any.ss_family == AF_UNIX) {
+		snprintf(name, LISTENERS_NAME, "unix:%.*s", (int)sizeof at.un.sun_path, at.un.sun_path);
+		return 0;
+	}
+	if (getnameinfo(
+		(struct sockaddr *)&at, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return -1;
+	bool v6 = at.any.ss_family == AF_INET6;
+	snprintf(name, LISTENERS_NAME, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+	return 0;
+}
+
+void listeners_announce(const struct listeners *l)
+{
+	char name[LISTENERS_NAME];
+	for (size_t i = 0; i < l->count; i++)
+		if (listeners_name(l->fds[i], name) == 0)
+			log_say(i >= l->admin_first ? "own pages on %s" : "listening on %s", name);
+}
+
 /* A listener on all interfaces has no address to compare with. But if the peer is an address of this machine, the
  * system connects from that same address, or both ends are on loopback. */
 bool listeners_have_peer(const struct listeners *l, int fd)
@@ -266,9 +337,7 @@ bool listeners_have_peer(const struct listeners *l, int fd)
 		return false;
 	bool on_this_machine = same_address(&peer, &here) || is_loopback(&peer);
 	for (size_t i = 0; i < l->count; i++) {
-		n = sizeof at;
-		if (getsockname(l->fds[i], (struct sockaddr *)&at, &n) != 0 || at.ss_family != peer.ss_family ||
-		    port_of(&at) != port_of(&peer))
+		if (!address_of(l->fds[i], &at) || at.ss_family != peer.ss_family || port_of(&at) != port_of(&peer))
 			continue;
 		if (same_address(&at, &peer) || (is_any(&at) && on_this_machine))
 			return true;

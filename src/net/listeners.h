@@ -8,29 +8,37 @@
 #ifndef CURLEW_NET_LISTENERS_H
 #define CURLEW_NET_LISTENERS_H
 
+#include "net/unix_socket.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 struct conf;
 
-enum { LISTENERS_MOST = 32, LISTENERS_NAME = 1100 };
+/* VALUES: of --listen. ADDRESSES: of one value, if it is a name with several. */
+enum { LISTENERS_VALUES = 32, LISTENERS_ADDRESSES = 8, LISTENERS_NAME = 1100 };
 
 struct listeners {
-	int fds[LISTENERS_MOST + 1]; /* that of --admin-listen is the last one */
+	int fds[(LISTENERS_VALUES + 1) * LISTENERS_ADDRESSES];
 	size_t count;
-	int admin;  /* that of --admin-listen; -1: there is none */
-	char *path; /* of its socket file; NULL: it has none */
+	size_t admin_first; /* from here on they are those of --admin-listen */
+	struct unix_socket files[LISTENERS_VALUES + 1];
+	size_t file_count;
 };
 
 /* Checks the addresses. 0, or -1 with the error on stderr. */
 int listeners_check(const struct conf *);
 /* Opens all addresses of conf. 0, or -1 with the error on stderr. Call listeners_close() in both cases. */
 int listeners_open(struct listeners *, const struct conf *);
-/* Closes them, and removes the socket file. */
+/* Closes them, and removes their socket files. */
 void listeners_close(struct listeners *);
 
+/* True when this listener is one of --admin-listen. */
+bool listeners_is_admin(const struct listeners *, int fd);
+/* True when only this machine can connect to the listeners of --listen: they are loopback addresses or unix sockets. */
+bool listeners_are_loopback(const struct listeners *);
 /* The actual address of a listener: "ADDR:PORT" (for port 0, the port the system chose) or "unix:PATH". 0, or -1. */
-int listeners_name(const struct listeners *, int fd, char name[LISTENERS_NAME]);
+int listeners_name(int fd, char name[LISTENERS_NAME]);
 /* Writes the addresses to stderr, a line each. */
 void listeners_announce(const struct listeners *);
 /* True when a connected socket leads to one of these listeners: curlew would talk to itself. */

@@ -1,9 +1,12 @@
 #include "proxy/pages.h"
 
 #include "base/stats.h"
+#include "http/authority.h"
+#include "net/listeners.h"
 #include "proxy/synthetic.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static void health(struct exchange *x, struct buf *page)
 {
@@ -46,13 +49,36 @@ static void status(struct exchange *x, struct buf *page)
 	synthetic_page(x, 200, "text/html; charset=utf-8", buf_span(page));
 }
 
+/* The address of the first listener for TCP, for a request that did not arrive there. A listener on all addresses is
+ * reached under the name that the client used, if it used one. */
+static struct span proxy_of(const struct exchange *x, char name[LISTENERS_NAME])
+{
+	const struct listeners *l = x->context->listeners;
+	struct authority a;
+	if (!x->admin)
+		return message_find(x->request, "Host");
+	for (size_t i = 0; i < l->admin_first; i++) {
+		const char *port = listeners_name(l->fds[i], name) == 0 ? strrchr(name, ':') : NULL;
+		if (port == NULL || strncmp(name, "unix:", 5) == 0)
+			continue;
+		if (strncmp(name, "0.0.0.0:", 8) != 0 && strncmp(name, "[::]:", 5) != 0)
+			return span_of(name);
+		bool named = authority_split(message_find(x->request, "Host"), &a) == 0 && a.host.len > 0;
+		char host[256];
+		snprintf(
+		    host, sizeof host, "%.*s%s", named ? (int)a.host.len : 9, named ? a.host.at : "localhost", port);
+		return span_of(strcpy(name, host));
+	}
+	return span_make("", 0);
+}
+
 /* A browser that uses this file sends its requests for http to curlew, and opens tunnels through it for https. The
  * proxy's name is that of the request, because it is one under which this client can reach us; it is checked, because
  * it becomes part of a script. */
 static void proxy_pac(struct exchange *x, struct buf *page)
 {
-	struct span host =
-	    x->admin ? span_of(conf_item(x->context->conf, "listen", 0)) : message_find(x->request, "Host");
+	char name[LISTENERS_NAME];
+	struct span host = proxy_of(x, name);
 	bool safe = host.len > 0 && host.len < 256;
 	for (size_t i = 0; i < host.len; i++)
 		safe = safe && strchr("\"\\<>' ", host.at[i]) == NULL;

@@ -7,6 +7,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "http/authority.h"
+#include "net/listen_address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -65,9 +66,12 @@ static bool is_configured(const struct conf *conf, struct span host)
 	for (size_t i = 0; conf_item(conf, "server-name", i) != NULL; i++)
 		if (span_same_nocase(host, host_in(span_of(conf_item(conf, "server-name", i)))))
 			return true;
+	struct listen_address a;
 	for (size_t i = 0; conf_item(conf, "listen", i) != NULL; i++)
-		if (span_same_nocase(host, host_in(span_of(conf_item(conf, "listen", i)))))
-			return true;
+		if (listen_address_parse(conf_item(conf, "listen", i), &a) == NULL)
+			for (size_t n = 0; n < LISTEN_ADDRESS_HOSTS; n++)
+				if (a.hosts[n][0] != '\0' && span_is_nocase(host, a.hosts[n]))
+					return true;
 	return false;
 }
 

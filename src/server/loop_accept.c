@@ -96,6 +96,6 @@ void loop_accept_ready(struct loop *l, int listener)
 			return; /* EAGAIN: another loop was faster, or nothing is left */
 		}
 		struct loop *to = &set->loops[atomic_fetch_add(&set->next, 1) % set->count];
-		adopt(to, fd, &at, listener == set->config.listeners->admin);
+		adopt(to, fd, &at, listeners_is_admin(set->config.listeners, listener));
 	}
 }

@@ -28,6 +28,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -114,10 +115,12 @@ static void note_settings(const struct server *s)
 	struct buf settings;
 	buf_init(&settings, BUF_PAGE);
 	char name[LISTENERS_NAME];
-	for (size_t i = 0; i < s->listeners.count; i++)
-		if (s->listeners.fds[i] != s->listeners.admin &&
-		    listeners_name(&s->listeners, s->listeners.fds[i], name) == 0)
-			buf_addf(&settings, "listen %s\n", name);
+	/* Those with a port come first: a URL of the server itself is recognised by it. */
+	for (int with_port = 1; with_port >= 0; with_port--)
+		for (size_t i = 0; i < s->listeners.admin_first; i++)
+			if (listeners_name(s->listeners.fds[i], name) == 0 &&
+			    (strncmp(name, "unix:", 5) != 0) == (with_port == 1))
+				buf_addf(&settings, "listen %s\n", name);
 	conf_each(s->context.conf, add_setting, &settings);
 	store_note_server(s->context.store, buf_str(&settings));
 	buf_fini(&settings);
@@ -163,7 +166,7 @@ static void drain(struct server *s, const sigset_t *signals)
 
 int server_run(const struct conf *conf)
 {
-	struct server s = {.listeners = {.admin = -1}};
+	struct server s = {0};
 	sigset_t signals;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

@@ -104,12 +104,18 @@ bool url_argument_is_file(const struct url_argument *a, const struct conf *conf)
 	return fd >= 0;
 }
 
+/* The port of the running server, with its colon, at the end of this address; NULL: it has none. */
+static const char *port_in(const char *listen)
+{
+	return listen != NULL && strncmp(listen, "unix:", 5) != 0 ? strrchr(listen, ':') : NULL;
+}
+
 /* The path of a URL of the running server itself, pasted from a browser or a curl command; NULL: another URL. */
 static const char *path_of_own_url(const struct url_argument *a, const char *url)
 {
 	static const char *const names[] = {"http://localhost:", "http://127.0.0.1:", "http://[::1]:"};
 	char *listen = url_argument_server(a, "listen");
-	const char *port = listen != NULL ? strrchr(listen, ':') : NULL, *path = NULL;
+	const char *port = port_in(listen), *path = NULL;
 	for (size_t i = 0; port != NULL && i < sizeof names / sizeof names[0] && path == NULL; i++) {
 		const char *at = url + strlen(names[i]);
 		if (strncmp(url, names[i], strlen(names[i])) == 0 && strncmp(at, port + 1, strlen(port + 1)) == 0 &&
@@ -125,7 +131,7 @@ static const char *path_of_own_url(const struct url_argument *a, const char *url
 static char *of_site(const struct url_argument *a, const char *url)
 {
 	char *listen = url_argument_server(a, "listen");
-	const char *port = listen != NULL ? strrchr(listen, ':') : NULL;
+	const char *port = port_in(listen);
 	char *real = port != NULL && a->origin == NULL ? site_reveal(span_of(url), span_of(port)) : NULL;
 	free(listen);
 	return real;

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from curlew import run
-from wire import PATIENCE, Connection, Reader
+from wire import Connection, UnixConnection
 
 PAGES = ["/.curlew/", "/.curlew", "/.curlew/metrics", "/.curlew/health", "/.curlew/proxy.pac"]
 
@@ -112,15 +112,6 @@ def test_the_admin_listener_is_not_reached_through_the_server(launch):
     assert curlew.get(f"/127.0.0.1:{curlew.admin[1]}/.curlew/metrics").status == 508
 
 
-class UnixConnection(Connection):
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(str(path))
-        self.host = "anything"
-        self.reader = Reader(self.sock)
-
-
 @pytest.fixture
 def socket_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -158,7 +149,7 @@ def test_a_socket_or_file_of_somebody_else_is_left_alone(launch, socket_path, tm
         assert is_ours(client.ask("GET", "/.curlew/health"))
 
 
-@pytest.mark.parametrize("address", ["9090", "unix:", "unix:" + "x" * 200, "localhost:http", ":9090"])
+@pytest.mark.parametrize("address", ["nonsense", "unix:", "unix:" + "x" * 200, "localhost:http", ":90900"])
 def test_an_admin_address_that_makes_no_sense_is_refused(tmp_path, address):
     done = run("serve", "--listen", "127.0.0.1:0", "--cache", tmp_path / "cache", "--admin-listen", address)
     assert done.returncode == 2 and b"--admin-listen" in done.stderr

@@ -185,7 +185,7 @@ class Connection:
         self.sock = socket.create_connection(address, timeout or PATIENCE, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = Reader(self.sock)
-        self.host = "%s:%d" % address[:2]
+        self.host = ("[%s]:%d" if ":" in address[0] else "%s:%d") % address[:2]
 
     def send(self, data):
         self.sock.sendall(data)
@@ -254,3 +254,14 @@ class Connection:
 
     def __exit__(self, *exc):
         self.close()
+
+
+class UnixConnection(Connection):
+    """A client connection to a unix socket."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect(str(path))
+        self.host = "localhost"
+        self.reader = Reader(self.sock)

@@ -46,13 +46,31 @@ static bool asks_for_thought(struct span name)
 	    NAME("if-modified-since"),
 	    NAME("transfer-encoding"),
 	    NAME("if-unmodified-since"),
-	    NAME("connection"),
 #undef NAME
 	};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (names[i].len == name.len && span_same_nocase(names[i], name))
 			return true;
 	return false;
+}
+
+/* Reads Connection (RFC 9110 7.6.1). False: it has a member that is neither "close" nor "keep-alive", such as the name
+ * of a field. */
+static bool take_connection(struct request_scan *g, struct span value)
+{
+	while (value.len > 0) {
+		const char *comma = memchr(value.at, ',', value.len);
+		size_t n = comma != NULL ? (size_t)(comma - value.at) : value.len;
+		struct span member = span_trim(span_make(value.at, n));
+		if (span_is_nocase(member, "close"))
+			g->close = true;
+		else if (span_is_nocase(member, "keep-alive"))
+			g->keep_alive = true;
+		else
+			return false;
+		value = span_from(value, comma != NULL ? n + 1 : n);
+	}
+	return true;
 }
 
 /* One field line. False: the head is not plain. */
@@ -67,13 +85,14 @@ static bool take_field(struct request_scan *g, struct span name, struct span val
 	if (span_is_nocase(name, "origin") || span_starts_nocase(name, "sec-fetch-"))
 		g->browser = true;
 	if (name.len == 10 && span_is_nocase(name, "connection"))
-		return span_is_nocase(value, "keep-alive");
+		return take_connection(g, value);
 	return !asks_for_thought(name);
 }
 
 static const char *take_request_line(const char *at, const char *end, struct request_scan *g)
 {
 	static const char version[] = " HTTP/1.1\r\n";
+	enum { MINOR = sizeof version - 4 }; /* the place of its last digit */
 	if (end - at < 16)
 		return NULL;
 	g->head = memcmp(at, "HEAD ", 5) == 0;
@@ -83,8 +102,10 @@ static const char *take_request_line(const char *at, const char *end, struct req
 	const char *from = at;
 	at = skip(at, end, TARGET);
 	g->target = span_make(from, (size_t)(at - from));
-	if (at == from || end - at < (ptrdiff_t)sizeof version - 1 || memcmp(at, version, sizeof version - 1) != 0)
+	if (at == from || end - at < (ptrdiff_t)sizeof version - 1 || memcmp(at, version, MINOR) != 0 ||
+	    (at[MINOR] != '0' && at[MINOR] != '1') || at[MINOR + 1] != '\r' || at[MINOR + 2] != '\n')
 		return NULL;
+	g->minor = at[MINOR] - '0';
 	return at + sizeof version - 1;
 }
 
@@ -97,7 +118,8 @@ enum request_scan_verdict request_scan(struct span bytes, struct request_scan *g
 	while (at != NULL && end - at >= 2) {
 		if (at[0] == '\r' && at[1] == '\n') {
 			g->bytes = (size_t)(at + 2 - bytes.at);
-			return g->host.at != NULL ? REQUEST_SCAN_PLAIN : REQUEST_SCAN_OTHER;
+			g->keeps = !g->close && (g->minor > 0 || (g->keep_alive && g->target.at[0] == '/'));
+			return g->host.at != NULL || g->minor == 0 ? REQUEST_SCAN_PLAIN : REQUEST_SCAN_OTHER;
 		}
 		const char *name = at;
 		at = skip(at, end, TOKEN);

@@ -1,9 +1,8 @@
 /*
  * request_scan: a fast check: is this request plain enough for a hit from memory? Pure.
  *
- * A plain request is GET or HEAD in HTTP/1.1 with CRLF line ends and one Host, and without a field that needs a
- * decision (conditions, ranges, directives, a body, the end of the connection). message_parse_request() reads every
- * plain request alike.
+ * A plain request is GET or HEAD with CRLF line ends and one Host (HTTP/1.0: at most one), and without a field that
+ * needs a decision (conditions, ranges, directives, a body). message_parse_request() reads every plain request alike.
  */
 #ifndef CURLEW_HTTP_REQUEST_SCAN_H
 #define CURLEW_HTTP_REQUEST_SCAN_H
@@ -12,9 +11,12 @@
 
 struct request_scan {
 	struct span target, host;
-	size_t bytes; /* of the whole head */
-	bool head;    /* the method is HEAD */
-	bool browser; /* it has Origin or a Sec-Fetch- field: at a prefix it needs a decision */
+	size_t bytes;           /* of the whole head */
+	int minor;              /* HTTP/1.minor: 0 or 1 */
+	bool head;              /* the method is HEAD */
+	bool browser;           /* it has Origin or a Sec-Fetch- field: at a prefix it needs a decision */
+	bool close, keep_alive; /* members of Connection */
+	bool keeps;             /* the connection may carry another request: as message_keeps_alive() says */
 };
 
 enum request_scan_verdict {

@@ -30,6 +30,7 @@ struct conn {
 	struct buf in; /* received and not yet consumed; holds no memory while the connection is idle */
 	char *rest;    /* the end of a response that the loop could not send without blocking; NULL: none */
 	size_t rest_bytes;
+	bool last;            /* no request follows the response in rest */
 	bool reset;           /* close it with a reset: a response whose end is the end of the connection broke off */
 	bool local;           /* the peer is on this machine: a loopback address or a unix socket */
 	bool admin;           /* it arrived at --admin-listen: only curlew's own pages are served */

@@ -307,7 +307,7 @@ void dispatch_run(struct work *work)
 	struct head head;
 	bool keep = true;
 	message_init(&head);
-	keep = conn_send_rest(c) == 0;
+	keep = conn_send_rest(c) == 0 && !c->last;
 	while (keep) {
 		struct fault fault;
 		enum message_parsed parsed = message_parse_request(&head, buf_span(&c->in), &fault);

@@ -31,11 +31,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, SLICE_BYTES = 8 << 10, TICK_MS = 1000, LINGER_S = 2 };
+/* RECEIVED_MOST: of one wake-up, the connections that are accepted in it included. */
+enum { EVENTS = 64, RECEIVED_MOST = 2 * EVENTS, SLICE_BYTES = 8 << 10, TICK_MS = 1000, LINGER_S = 2 };
 
 struct received {
 	struct conn *conn;
 	struct span bytes; /* in a slice, or all of conn->in */
+	bool all;          /* nothing more had arrived */
 };
 
 /* --- receiving --- */
@@ -52,15 +54,39 @@ static bool receive(struct loop *l, struct conn *c, char *slice, struct received
 		loop_conns_close(l, c);
 		return false;
 	}
+	if (spurious && loop_conns_is_new(c)) {
+		loop_conns_share(c, false);
+		return false;
+	}
 	if (spurious || c->lingers) /* a connection that lingers has had its last response: its bytes are discarded */
 		n = 0;
 	r->conn = c;
+	r->all = n < SLICE_BYTES;
 	r->bytes = span_make(slice, (size_t)n);
 	if (appends) {
 		buf_grew(&c->in, (size_t)n);
 		r->bytes = buf_span(&c->in);
 	}
 	return r->bytes.len > 0;
+}
+
+/* Accepts what waits at a listener, and receives at once what each connection has sent already, which is most often its
+ * first request. Returns how many have. */
+static size_t accept_ready(struct loop *l, int listener, char *slices, struct received *got, size_t room)
+{
+	size_t count = 0;
+	struct conn *c;
+	while (count < room && (c = loop_accept_next(l, listener)) != NULL)
+		if (receive(l, c, slices + count * SLICE_BYTES, &got[count]))
+			count++;
+	return count;
+}
+
+/* The loop that accepted the connection has received its first bytes, and gave them to this loop with it. */
+static void take_shared(struct loop *l, struct conn *c, struct received *r)
+{
+	loop_conns_await_input(l, c);
+	*r = (struct received){.conn = c, .bytes = buf_span(&c->in), .all = false};
 }
 
 /* --- responding --- */
@@ -88,6 +114,15 @@ static void give_to_pool(struct loop *l, struct received *r, struct span rest)
 	loop_handover_to_pool(l, c, rest);
 }
 
+/* A new connection needs more than hits: the next loop in turn goes on with the rest of its bytes. */
+static void give_to_next(struct loop *l, struct conn *c, struct span rest)
+{
+	if (buf_addspan(&c->in, rest) != 0)
+		loop_conns_close(l, c);
+	else
+		loop_conns_share(c, true);
+}
+
 /* Keeps the beginning of a head, if any, until more arrives. The slice does not outlive this wake-up, so the bytes move
  * to conn->in. */
 static void keep_rest(struct loop *l, struct received *r, struct span rest)
@@ -106,35 +141,44 @@ static void keep_rest(struct loop *l, struct received *r, struct span rest)
 	/* More bytes of the same head do not start its time again: else a byte a minute would hold it open for ever. */
 	if (rest.len == 0 || begins)
 		c->since_ms = l->now_ms;
+	if (loop_conns_is_new(c))
+		loop_conns_share(c, false);
 }
 
 /* Responds to one request after the other, as long as they are plain hits. */
 static void respond(struct loop *l, struct received *r)
 {
+	struct conn *c = r->conn;
 	struct span rest = r->bytes;
 	struct request_scan scan;
 	bool draining = atomic_load_explicit(&l->set->draining, memory_order_relaxed);
 	while (rest.len > 0) {
 		enum loop_hit_outcome outcome = LOOP_HIT_NOT;
-		/* A hit from memory never says Connection: close, so it is not for a server that drains. */
-		if (!draining && request_scan(rest, &scan) == REQUEST_SCAN_PLAIN)
-			outcome = loop_hit_respond(l, r->conn, &scan, rest);
+		if (request_scan(rest, &scan) == REQUEST_SCAN_PLAIN)
+			outcome = loop_hit_respond(l, c, &scan, rest, scan.keeps && !draining);
 		else if (!is_for_pool(rest))
 			break;
 		switch (outcome) {
 		case LOOP_HIT_SENT:
 			rest = span_from(rest, scan.bytes);
 			continue;
+		case LOOP_HIT_LAST:
+			loop_conns_end(l, c, !scan.keeps && r->all && rest.len == scan.bytes);
+			return;
 		case LOOP_HIT_GONE:
-			loop_conns_close(l, r->conn);
+			loop_conns_close(l, c);
 			return;
 		case LOOP_HIT_PARTLY:
-			rest = span_from(rest, scan.bytes);
-			break;
+			if (!loop_conns_is_new(c) || loop_conns_add(c))
+				give_to_pool(l, r, span_from(rest, scan.bytes));
+			return;
 		case LOOP_HIT_NOT:
 			break;
 		}
-		give_to_pool(l, r, rest);
+		if (loop_conns_is_new(c))
+			give_to_next(l, c, rest);
+		else
+			give_to_pool(l, r, rest);
 		return;
 	}
 	keep_rest(l, r, rest);
@@ -200,15 +244,19 @@ static void count_hits(struct loop *l)
 
 static void wake_up(struct loop *l, struct epoll_event *events, int n, char *slices)
 {
-	struct received got[EVENTS];
+	struct received got[RECEIVED_MOST];
 	size_t count = 0;
 	for (int i = 0; i < n; i++) {
 		uintptr_t data = events[i].data.u64;
 		if (data & LOOP_TAG_LISTENER) {
-			loop_accept_ready(l, (int)(data >> LOOP_TAG_BITS));
+			size_t room = RECEIVED_MOST - count - (size_t)(n - i - 1); /* a place is left for each event */
+			count += accept_ready(
+			    l, (int)(data >> LOOP_TAG_BITS), slices + count * SLICE_BYTES, got + count, room);
 		} else if (data & LOOP_TAG_WAKE) {
 			eventfd_t ignored;
 			eventfd_read(l->wake_fd, &ignored);
+		} else if (events[i].events & EPOLLOUT) {
+			take_shared(l, events[i].data.ptr, &got[count++]);
 		} else if (receive(l, events[i].data.ptr, slices + count * SLICE_BYTES, &got[count])) {
 			count++;
 		}
@@ -237,7 +285,7 @@ static void *loop_main(void *arg)
 {
 	struct loop *l = arg;
 	struct epoll_event events[EVENTS];
-	char *slices = malloc((size_t)EVENTS * SLICE_BYTES);
+	char *slices = malloc((size_t)RECEIVED_MOST * SLICE_BYTES);
 	read_clocks(l);
 	int64_t next_tick = l->now_ms + TICK_MS;
 	while (slices != NULL && !atomic_load(&l->set->ending)) {

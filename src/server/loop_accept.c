@@ -1,8 +1,8 @@
 #include "server/loop_accept.h"
 
 #include "base/log.h"
+#include "base/stats.h"
 #include "net/listeners.h"
-#include "server/loop_conns.h"
 #include "server/loop_handover.h"
 
 #include <errno.h>
@@ -13,8 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ACCEPTS_MOST: the connections that the loop has already do not wait longer than for so many. */
-enum { ACCEPTS_MOST = 64, IN_MOST = MESSAGE_HEAD_MAX + (256 << 10) };
+enum { IN_MOST = MESSAGE_HEAD_MAX + (256 << 10) };
 
 void loop_accept_pause(struct loop *l)
 {
@@ -55,15 +54,15 @@ static uint64_t client_of(const struct sockaddr_storage *at)
 	return client;
 }
 
-/* Makes an accepted descriptor a connection of the loop `l`, which need not be the one whose thread this is: the
- * connection is complete before loop_conns_add() shows it to the other thread. Takes fd. admin: it arrived at
- * --admin-listen. */
-static void adopt(struct loop *l, int fd, const struct sockaddr_storage *peer, bool admin)
+/* Makes an accepted descriptor a connection of the loop. Takes fd. admin: it arrived at --admin-listen. NULL: no
+ * memory.
+ */
+static struct conn *adopt(struct loop *l, int fd, const struct sockaddr_storage *peer, bool admin)
 {
 	struct conn *c = calloc(1, sizeof *c);
 	if (c == NULL) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	c->fd = fd;
 	c->loop = l;
@@ -76,26 +75,22 @@ static void adopt(struct loop *l, int fd, const struct sockaddr_storage *peer, b
 	c->release = loop_handover_release;
 	c->since_ms = loop_clock_ms();
 	buf_init(&c->in, IN_MOST);
-	loop_conns_add(l, c);
+	stats_add(STATS_CONNECTIONS, 1);
+	stats_add(STATS_CONNECTIONS_OPEN, 1);
+	return c;
 }
 
-void loop_accept_ready(struct loop *l, int listener)
+struct conn *loop_accept_next(struct loop *l, int listener)
 {
-	struct loop_set *set = l->set;
-	for (int i = 0; i < ACCEPTS_MOST; i++) {
-		struct sockaddr_storage at;
-		socklen_t n = sizeof at;
-		/* Not SOCK_NONBLOCK, which Linux does not inherit from the listener: pool threads want it to block. */
-		int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE) {
-				log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)",
-				    strerror(errno));
-				loop_accept_pause(l);
-			}
-			return; /* EAGAIN: another loop was faster, or nothing is left */
-		}
-		struct loop *to = &set->loops[atomic_fetch_add(&set->next, 1) % set->count];
-		adopt(to, fd, &at, listeners_is_admin(set->config.listeners, listener));
+	struct sockaddr_storage at;
+	socklen_t n = sizeof at;
+	/* Not SOCK_NONBLOCK, which Linux does not inherit from the listener: pool threads want it to block. */
+	int fd = accept4(listener, (struct sockaddr *)&at, &n, SOCK_CLOEXEC);
+	if (fd >= 0)
+		return adopt(l, fd, &at, listeners_is_admin(l->set->config.listeners, listener));
+	if (errno == EMFILE || errno == ENFILE) {
+		log_trouble("accept", "cannot accept: %s (raise the limit of open files: ulimit -n)", strerror(errno));
+		loop_accept_pause(l);
 	}
+	return NULL; /* EAGAIN: another loop was faster, or nothing is left */
 }

@@ -1,7 +1,6 @@
 /*
  * loop_accept: new connections. Every loop waits for all listeners, and the kernel wakes one of them for each arrival.
- * The loop that accepts a connection gives it to the next loop in turn, so that the connections are spread evenly
- * whichever loop happens to wake up. All functions: the loop's thread, or before it starts.
+ * All functions: the loop's thread, or before it starts.
  */
 #ifndef CURLEW_SERVER_LOOP_ACCEPT_H
 #define CURLEW_SERVER_LOOP_ACCEPT_H
@@ -15,7 +14,8 @@ int loop_accept_resume(struct loop *);
  * accept with. A listener that we cannot accept from would wake the loop again and again. */
 void loop_accept_pause(struct loop *);
 
-/* Accepts what waits at a listener, up to a bound. */
-void loop_accept_ready(struct loop *, int listener);
+/* Accepts a connection that waits at a listener. It is new: in no list (loop_conns.h). NULL: none waits, or it could
+ * not be accepted. */
+struct conn *loop_accept_next(struct loop *, int listener);
 
 #endif

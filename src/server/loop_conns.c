@@ -10,11 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void loop_conns_add(struct loop *l, struct conn *c)
+bool loop_conns_is_new(const struct conn *c)
 {
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
-	stats_add(STATS_CONNECTIONS, 1);
-	stats_add(STATS_CONNECTIONS_OPEN, 1);
+	return c->link == NULL;
+}
+
+static bool add(struct conn *c, uint32_t events)
+{
+	struct loop *l = c->loop;
+	struct epoll_event ev = {.events = events, .data.ptr = c};
 	pthread_mutex_lock(&l->lock);
 	c->link = &l->conns;
 	c->next = l->conns;
@@ -32,22 +36,66 @@ void loop_conns_add(struct loop *l, struct conn *c)
 		log_trouble("epoll", "a connection was refused: %s (raise the limit of open files)", strerror(errno));
 		loop_conns_close(l, c);
 	}
+	return rc == 0;
 }
 
-void loop_conns_close(struct loop *l, struct conn *c)
+bool loop_conns_add(struct conn *c)
+{
+	return add(c, EPOLLIN);
+}
+
+void loop_conns_share(struct conn *c, bool ready)
+{
+	struct loop_set *set = c->loop->set;
+	c->loop = &set->loops[atomic_fetch_add(&set->next, 1) % set->count];
+	add(c, ready ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void loop_conns_await_input(struct loop *l, struct conn *c)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+void loop_conns_end(struct loop *l, struct conn *c, bool silent)
+{
+	if (silent || shutdown(c->fd, SHUT_WR) != 0) {
+		loop_conns_close(l, c);
+		return;
+	}
+	buf_fini(&c->in);
+	c->lingers = true;
+	c->since_ms = l->now_ms;
+	if (loop_conns_is_new(c))
+		loop_conns_share(c, false);
+}
+
+/* Takes the connection out of the list and closes the descriptor. Under the lock, because once the number is free, a
+ * new connection may get it, and loop_conns_break() must not shut that one down. Closing also takes the descriptor out
+ * of the epoll set. */
+static void unlist(struct loop *l, struct conn *c)
 {
 	pthread_mutex_lock(&l->lock);
 	*c->link = c->next;
 	if (c->next != NULL)
 		c->next->link = c->link;
-	/* Closed under the lock: once the number is free, a new connection may get it, and loop_conns_break() must not
-	 * shut that one down. Closing also takes the descriptor out of the epoll set. */
 	close(c->fd);
 	pthread_mutex_unlock(&l->lock);
+}
+
+void loop_conns_close(struct loop *l, struct conn *c)
+{
+	bool is_new = loop_conns_is_new(c);
+	if (is_new)
+		close(c->fd);
+	else
+		unlist(l, c);
 	buf_fini(&c->in);
 	free(c->rest);
 	free(c);
 	stats_add(STATS_CONNECTIONS_OPEN, -1);
+	if (is_new)
+		return;
 	/* Counted down last: when the drain sees 0, no connection has memory or statistics left to change. */
 	pthread_mutex_lock(&l->lock);
 	l->conn_count--;

@@ -23,6 +23,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+enum { TAIL_BYTES = RESPONSE_HEAD_HIT_LINES + sizeof "Connection: keep-alive\r\n\r\n" };
+
 /* Requests by prefix must name this server in Host (server_names.h); the values that do are remembered, because finding
  * out costs system calls. */
 static bool host_is_good(struct loop *l, const struct conn *c, const struct request_scan *scan)
@@ -32,6 +34,8 @@ static bool host_is_good(struct loop *l, const struct conn *c, const struct requ
 		return true;
 	if (scan->browser || scan->host.len >= LOOP_HOST_BYTES)
 		return false;
+	if (scan->host.at == NULL) /* HTTP/1.0 */
+		return true;
 	for (size_t i = 0; i < LOOP_GOOD_HOSTS; i++)
 		if (l->good_hosts[i][0] != '\0' && span_is(scan->host, l->good_hosts[i]))
 			return true;
@@ -112,15 +116,28 @@ static enum loop_hit_outcome keep_rest(struct conn *c, const struct iovec iov[3]
 	return LOOP_HIT_PARTLY;
 }
 
-/* One sendmsg(): the stored head, the lines that change with every response (Age, Cache-Status), and the body. */
-static enum loop_hit_outcome send_hit(struct loop *l, struct conn *c, const struct ramcache_entry *o, bool head)
+/* Writes the end of the head: the lines that differ from response to response, and the empty line. Returns its length.
+ */
+static size_t write_tail(
+    char tail[TAIL_BYTES], const struct loop *l, const struct entry *e, const struct request_scan *scan, bool keeps)
 {
-	char tail[RESPONSE_HEAD_HIT_LINES + 2];
-	const struct entry *e = o->entry;
+	static const char close[] = "Connection: close\r\n", keep_alive[] = "Connection: keep-alive\r\n";
 	int64_t age = e->initial_age_s + (l->now > e->fetched_at ? l->now - e->fetched_at : 0);
 	size_t n = response_head_write_hit(tail, age, e->ready_until - l->now, e->ready_rule);
-	tail[n++] = '\r';
-	tail[n++] = '\n';
+	const char *line = !keeps ? close : scan->minor == 0 ? keep_alive : "";
+	size_t line_bytes = strlen(line);
+	memcpy(tail + n, line, line_bytes);
+	memcpy(tail + n + line_bytes, "\r\n", 2);
+	return n + line_bytes + 2;
+}
+
+/* One sendmsg(): the stored head, the lines that differ from response to response, and the body. */
+static enum loop_hit_outcome send_hit(
+    struct loop *l, struct conn *c, const struct ramcache_entry *o, const struct request_scan *scan, bool keeps)
+{
+	char tail[TAIL_BYTES];
+	bool head = scan->head;
+	size_t n = write_tail(tail, l, o->entry, scan, keeps);
 	struct iovec iov[3] = {
 	    {o->text, o->head_bytes}, {tail, n}, {o->text + o->head_bytes, head ? 0 : o->body_bytes}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = head || o->body_bytes == 0 ? 2 : 3};
@@ -133,7 +150,8 @@ static enum loop_hit_outcome send_hit(struct loop *l, struct conn *c, const stru
 		return LOOP_HIT_GONE;
 	l->bytes += head ? 0 : (int64_t)o->body_bytes;
 	if (sent >= 0 && (size_t)sent == total)
-		return LOOP_HIT_SENT;
+		return keeps ? LOOP_HIT_SENT : LOOP_HIT_LAST;
+	c->last = !keeps;
 	return keep_rest(c, iov, sent < 0 ? 0 : (size_t)sent);
 }
 
@@ -163,7 +181,7 @@ static void log_hit(const struct loop *l, const struct conn *c, const struct ram
 }
 
 enum loop_hit_outcome loop_hit_respond(
-    struct loop *l, struct conn *c, const struct request_scan *scan, struct span bytes)
+    struct loop *l, struct conn *c, const struct request_scan *scan, struct span bytes, bool keeps)
 {
 	struct ramcache *ramcache = l->set->config.context->ramcache;
 	if (c->admin)
@@ -175,7 +193,7 @@ enum loop_hit_outcome loop_hit_respond(
 	if (is_fresh(l, o->entry) && host_is_good(l, c, scan)) {
 		if (is_confirmed(l, o)) {
 			note_hit(l, o);
-			outcome = send_hit(l, c, o, scan->head);
+			outcome = send_hit(l, c, o, scan, keeps);
 			l->requests++;
 			if (log_access_wanted())
 				log_hit(l, c, o, scan, bytes);

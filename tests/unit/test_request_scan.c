@@ -26,8 +26,21 @@ static const struct {
     {"9110 5", "GET /a HTTP/1.1\r\n" HOST "Accept: */*\r\nCookie: a=b\r\nX:\r\n\r\n", true,
 	"fields that do not matter"},
     {"9110 5.5", "GET /a HTTP/1.1\r\nHost:localhost\r\n\r\n", true, "no space after the colon"},
-    {"9112 9.3", "GET /a HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", false, "an end"},
-    {"9112 9.3", "GET /a HTTP/1.0\r\n" HOST "\r\n", false, "HTTP/1.0"},
+    {"9112 9.3", "GET /a HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", true, "the last request"},
+    {"9112 9.3", "GET /a HTTP/1.1\r\n" HOST "connection:Keep-Alive , CLOSE\r\n\r\n", true, "close counts"},
+    {"9112 9.3", "GET /a HTTP/1.1\r\n" HOST "Connection: close\r\nConnection: keep-alive\r\n\r\n", true, "two lines"},
+    {"9112 9.3", "GET /a HTTP/1.0\r\n" HOST "\r\n", true, "HTTP/1.0 ends"},
+    {"9112 9.3", "GET /a HTTP/1.0\r\n\r\n", true, "HTTP/1.0 needs no Host"},
+    {"9112 9.3", "GET /a HTTP/1.0\r\n" HOST "Connection: keep-alive\r\n\r\n", true, "HTTP/1.0 persists if it asks"},
+    {"9112 9.3", "GET /a HTTP/1.0\r\n" HOST "Connection: keep-alive, close\r\n\r\n", true, "HTTP/1.0 with both"},
+    {"9112 C.2.2", "GET http://a/ HTTP/1.0\r\n" HOST "Connection: keep-alive\r\n\r\n", true, "a proxy's client ends"},
+    {"9110 7.6.1", "GET /a HTTP/1.1\r\n" HOST "Connection: close, X\r\nX: a\r\n\r\n", false, "a field is named"},
+    {"9110 5.6.1", "GET /a HTTP/1.1\r\n" HOST "Connection: close,\r\n\r\n", true, "an empty member at the end"},
+    {"9110 5.6.1", "GET /a HTTP/1.1\r\n" HOST "Connection: ,close\r\n\r\n", false, "an empty member first"},
+    {"9110 7.8", "GET /a HTTP/1.1\r\n" HOST "Connection: Upgrade\r\n\r\n", false, "an upgrade"},
+    {"9112 3", "GET /a HTTP/1.2\r\n" HOST "\r\n", false, "another version"},
+    {"9112 3", "GET /a HTTP/2.0\r\n" HOST "\r\n", false, "another version"},
+    {"9112 3.2", "GET /a HTTP/1.0\r\n" HOST HOST "\r\n", false, "two Hosts in HTTP/1.0"},
     {"9110 9", "POST /a HTTP/1.1\r\n" HOST "\r\n", false, "another method"},
     {"9112 3", "get /a HTTP/1.1\r\n" HOST "\r\n", false, "methods have case"},
     {"9112 3.2", "GET /a HTTP/1.1\r\n\r\n", false, "no Host"},
@@ -103,6 +116,9 @@ static void what_passes_is_what_the_parser_reads(void **state)
 		assert_int_equal(h.bytes, g.bytes);
 		assert_true(span_same(message_find(&h, "Host"), g.host));
 		assert_int_equal(span_is(h.method, "HEAD"), g.head);
+		assert_int_equal(h.minor, g.minor);
+		if (message_keeps_alive(&h) != g.keeps)
+			fail_msg("%s: %s", rows[i].section, rows[i].reason);
 		message_fini(&h);
 	}
 }

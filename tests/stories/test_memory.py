@@ -1,0 +1,132 @@
+"""Hits from memory: an event loop answers them without a pool thread, the index or a file."""
+
+import contextlib
+import signal
+import socket
+
+import pytest
+
+from curlew import target_of
+from wire import eventually
+
+FRESH = {"Cache-Control": "max-age=3600"}
+
+
+@contextlib.contextmanager
+def only_in_memory(curlew, url, target=None):
+    """Within this block the body file is away. A pool thread would miss it and fetch again; memory needs no file."""
+    curlew.stored(url)
+    with curlew.connect() as client:  # the second request comes after the first one has put the response into memory
+        for _ in range(2):
+            assert client.ask("GET", target or target_of(url)).hit
+    path = curlew.body_path(url)
+    away = path.rename(path.with_name("away"))
+    try:
+        yield
+    finally:
+        away.rename(path)
+
+
+@pytest.mark.parametrize("version, fields, connection", [
+    ("HTTP/1.1", {"Host": "localhost", "Connection": "close"}, "close"),
+    ("HTTP/1.1", {"Host": "localhost", "Connection": "Keep-Alive, Close"}, "close"),
+    ("HTTP/1.0", {"Host": "localhost"}, "close"),
+    ("HTTP/1.0", {}, "close"),
+    ("HTTP/1.0", {"Host": "localhost", "Connection": "close"}, "close"),
+    ("HTTP/1.0", {"Host": "localhost", "Connection": "Keep-Alive"}, "keep-alive"),
+])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_hit_that_may_be_the_last_one_comes_from_memory(curlew, origin, method, version, fields, connection):
+    url = origin.at("/x", "hello", FRESH)
+    with only_in_memory(curlew, url), curlew.connect() as client:
+        for _ in range(2 if connection == "keep-alive" else 1):
+            answer = client.ask(method, f"/{origin.host}/x", fields, version=version)
+            assert answer.hit and answer["Connection"] == connection and answer["Content-Length"] == "5"
+            assert answer.text == ("hello" if method == "GET" else "")
+        if connection == "close":
+            assert client.closed()
+    assert origin.count("/x") == 1
+
+
+def test_an_http_1_0_client_of_a_proxy_is_closed_after_a_hit(curlew, origin):
+    """RFC 9112 C.2.2: a proxy does not persist with an HTTP/1.0 client."""
+    url = origin.at("/x", "hello", FRESH)
+    with only_in_memory(curlew, url, target=url), curlew.connect() as client:
+        answer = client.ask("GET", url, {"Host": origin.host, "Connection": "keep-alive"}, version="HTTP/1.0")
+        assert answer.hit and answer["Connection"] == "close" and client.closed()
+    assert origin.count("/x") == 1
+
+
+def test_nothing_is_answered_after_the_last_response(curlew, origin):
+    url = origin.at("/x", "hello", FRESH)
+    request = b"GET /%s/x HTTP/1.1\r\nHost: localhost\r\n" % origin.host.encode()
+    with only_in_memory(curlew, url), curlew.connect() as client:
+        client.send(request + b"\r\n" + request + b"Connection: close\r\n\r\n" + request + b"\r\n")
+        for connection in (None, "close"):
+            answer = client.finish(client.head("GET"))
+            assert answer.hit and answer.text == "hello" and answer.fields.get("Connection") == connection
+        assert client.closed()
+
+
+def test_bytes_after_the_last_request_do_not_reset_the_response(curlew, origin):
+    """A close with unread bytes would reset the connection, and the client would lose what it has not read yet."""
+    body = b"x" * 60_000
+    url = origin.at("/x", body, FRESH)
+    with only_in_memory(curlew, url), curlew.connect() as client:
+        client.send(b"GET /%s/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % origin.host.encode() + bytes(200_000))
+        assert client.finish(client.head("GET")).body == body
+        client.half_close()
+        assert client.closed()
+
+
+def test_a_last_response_that_the_client_reads_slowly_is_complete(curlew, origin):
+    body = b"x" * 60_000
+    url = origin.at("/x", body, FRESH)
+    with only_in_memory(curlew, url), socket.socket() as small:
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.settimeout(10)
+        small.connect(curlew.address)
+        small.sendall(b"GET /%s/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % origin.host.encode())
+        got = b""
+        while piece := small.recv(1000):
+            got += piece
+        head, _, rest = got.partition(b"\r\n\r\n")
+        assert b"\r\nConnection: close" in head and rest == body
+
+
+def test_a_server_that_drains_still_answers_from_memory(launch, origin):
+    curlew = launch("--drain", "60")
+    url = origin.at("/x", "hello", FRESH)
+    with only_in_memory(curlew, url), curlew.connect() as client:
+        request = b"GET /%s/x HTTP/1.1\r\nHost: localhost\r\n\r\n" % origin.host.encode()
+        client.send(request + request[:20])  # a request has begun: the connection is not idle
+        assert client.finish(client.head("GET")).hit
+        curlew.signal(signal.SIGTERM)
+        eventually(lambda: refuses(curlew), what="it drains")
+        client.send(request[20:])
+        answer = client.finish(client.head("GET"))
+        assert answer.hit and answer.text == "hello" and answer["Connection"] == "close"
+        assert client.closed()
+    assert curlew.wait() == 0
+    assert origin.count("/x") == 1
+
+
+def refuses(curlew):
+    try:
+        curlew.connect().close()
+    except OSError:
+        return True
+    return False
+
+
+def test_connections_are_spread_evenly_whatever_their_first_request(curlew, origin):
+    """Hits, misses and silence first: the loop that accepts a connection is not the one that keeps it."""
+    url = origin.at("/x", "hello", FRESH)
+    origin.at("/miss", "miss", {"Cache-Control": "no-store"})
+    with only_in_memory(curlew, url), contextlib.ExitStack() as open_ones:
+        clients = [open_ones.enter_context(curlew.connect()) for _ in range(30)]
+        for turn in range(3):
+            for n, client in enumerate(clients):
+                path = "/x" if (n + turn) % 3 else "/miss"
+                assert client.ask("GET", f"/{origin.host}{path}").text == ("hello" if path == "/x" else "miss")
+    assert origin.count("/x") == 1

@@ -1,13 +1,13 @@
 /*
- * The loop: wait for sockets, for libcurl's timer or for a command; let libcurl handle the events; take the transfers
+ * One turn: wait for sockets, for libcurl's timer or for a command; let libcurl handle the events; take the transfers
  * that have ended; do the commands; once a second, end transfers that are past their deadline; call batch_end.
  *
  * Other threads never call libcurl. They leave a command (start, resume, cancel) under `lock`. A fetch is in the list
  * of commands at most once, with a set of bits, so a command needs no memory and cannot fail. The thread that finds the
- * list empty writes the eventfd.
+ * list empty writes the eventfd. The owner itself need not: it makes a turn after its commands.
  *
  * Why an eventfd and not curl_multi_wakeup(): the engine waits in an epoll set of its own, because it also watches idle
- * connections and abandoned look-ups, which libcurl does not know.
+ * connections and abandoned look-ups, which libcurl does not know. That epoll set may be a member of another one.
  *
  * A fetch is freed on the engine's thread alone. transfer_end() calls done(), after which no thread gives it a command;
  * then it leaves the list of commands, and only then it is freed.
@@ -16,7 +16,6 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
-#include "base/thread.h"
 #include "fetch/transfer.h"
 
 #include <errno.h>
@@ -35,15 +34,16 @@ enum { COMMAND_START = 1, COMMAND_RECEIVE = 2, COMMAND_SEND = 4, COMMAND_CANCEL 
 
 struct engine {
 	struct transfer_context shared;
-	pthread_t thread;
 	int epoll_fd, wake_fd;
-	/* The engine's thread only. */
+	/* The owner's thread only. */
 	int64_t timer_ms; /* monotonic: when libcurl wants to be called; INT64_MAX: never */
+	int64_t next_sweep_ms;
 	struct fetch *active;
 
 	pthread_mutex_t lock; /* guards the members below; the last lock of all: nothing is called under it */
 	struct fetch *commanded_first, **commanded_last;
-	bool ending;
+	pthread_t owner; /* the thread that makes the turns; valid once `owned` is set */
+	bool owned;
 };
 
 static void fail(struct fetch *, enum engine_outcome, CURLcode, const char *why);
@@ -64,9 +64,10 @@ static void command(struct fetch *f, unsigned what)
 		*e->commanded_last = f;
 		e->commanded_last = &f->next_commanded;
 	}
+	bool own = e->owned && pthread_equal(e->owner, pthread_self());
 	pthread_mutex_unlock(&e->lock);
 	/* Not for later commands: the engine empties the whole list once it is awake. */
-	if (first)
+	if (first && !own)
 		eventfd_write(e->wake_fd, 1);
 }
 
@@ -163,7 +164,8 @@ static void restart(struct fetch *f)
 
 static void start(struct engine *e, struct fetch *f)
 {
-	stats_add(STATS_FETCHES, 1);
+	if (!f->again)
+		stats_add(STATS_FETCHES, 1);
 	if (e->shared.config.offline) {
 		fail(f, ENGINE_OFFLINE, CURLE_COULDNT_CONNECT, "--offline is set");
 		return;
@@ -306,15 +308,7 @@ static void act(struct engine *e, int wait_ms)
 	}
 }
 
-static bool is_ending(struct engine *e)
-{
-	pthread_mutex_lock(&e->lock);
-	bool ending = e->ending;
-	pthread_mutex_unlock(&e->lock);
-	return ending;
-}
-
-/* At the end of the engine: has a done() left another command? */
+/* Has any thread left a command that was not done yet? */
 static bool is_commanded(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
@@ -323,35 +317,64 @@ static bool is_commanded(struct engine *e)
 	return commanded;
 }
 
-static void *engine_main(void *arg)
+static void end_batch(struct engine *e)
 {
-	struct engine *e = arg;
-	int64_t next_sweep = clock_ms() + SWEEP_MS;
-	while (!is_ending(e)) {
-		int64_t now = clock_ms();
-		int64_t until = e->timer_ms < next_sweep ? e->timer_ms : next_sweep;
-		/* Without transfers there is nothing to sweep: an idle curlew does not wake up. */
-		if (e->active == NULL)
-			until = e->timer_ms;
-		int wait = until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
-		act(e, wait);
-		take_ended(e);
-		now = clock_ms();
-		if (now >= next_sweep) {
-			sweep(e, now);
-			next_sweep = now + SWEEP_MS;
-		}
-		if (e->shared.config.batch_end != NULL)
-			e->shared.config.batch_end(e->shared.config.ctx);
+	if (e->shared.config.batch_end != NULL)
+		e->shared.config.batch_end(e->shared.config.ctx);
+}
+
+/* From here on, commands of this thread need no wake-up. */
+static void become_owner(struct engine *e)
+{
+	if (e->owned) /* only this thread ever sets it */
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->owner = pthread_self();
+	e->owned = true;
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* --- the owner --- */
+
+int engine_fd(const struct engine *e)
+{
+	return e->epoll_fd;
+}
+
+int engine_wait_ms(struct engine *e)
+{
+	if (is_commanded(e))
+		return 0;
+	int64_t now = clock_ms();
+	int64_t until = e->timer_ms < e->next_sweep_ms ? e->timer_ms : e->next_sweep_ms;
+	/* Without transfers there is nothing to sweep: an idle curlew does not wake up. */
+	if (e->active == NULL)
+		until = e->timer_ms;
+	return until == INT64_MAX ? -1 : until <= now ? 0 : (int)(until - now);
+}
+
+void engine_turn(struct engine *e, int wait_ms)
+{
+	become_owner(e);
+	act(e, wait_ms);
+	take_ended(e);
+	int64_t now = clock_ms();
+	if (now >= e->next_sweep_ms) {
+		sweep(e, now);
+		e->next_sweep_ms = now + SWEEP_MS;
 	}
+	end_batch(e);
+}
+
+void engine_stop(struct engine *e)
+{
+	become_owner(e);
 	do { /* the done() of one fetch may start another one, after a redirect */
 		do_commands(e);
 		while (e->active != NULL)
 			fail(e->active, ENGINE_CANCELLED, CURLE_ABORTED_BY_CALLBACK, "curlew is stopping");
 	} while (is_commanded(e));
-	if (e->shared.config.batch_end != NULL)
-		e->shared.config.batch_end(e->shared.config.ctx);
-	return NULL;
+	end_batch(e);
 }
 
 /* --- for other threads --- */
@@ -375,7 +398,7 @@ static int set_up_shared(struct engine *e)
 	return e->shared.sockets != NULL && e->shared.lookups != NULL ? 0 : -1;
 }
 
-/* 0, or -1; then engine_destroy() frees what was made. */
+/* 0, or -1; then engine_free() frees what was made. */
 static int prepare_multi(struct engine *e)
 {
 	e->shared.multi = curl_multi_init();
@@ -397,8 +420,10 @@ static int prepare_multi(struct engine *e)
 }
 
 /* The order matters: libcurl closes its sockets through origin_sockets, and ends look-ups that name_lookups watches. */
-static void engine_destroy(struct engine *e)
+void engine_free(struct engine *e)
 {
+	if (e == NULL)
+		return;
 	if (e->shared.multi != NULL)
 		curl_multi_cleanup(e->shared.multi);
 	name_lookups_free(e->shared.lookups);
@@ -425,30 +450,22 @@ struct engine *engine_new(const struct engine_config *config, struct buf *why)
 	e->shared.config = *config;
 	e->epoll_fd = e->wake_fd = -1;
 	e->timer_ms = INT64_MAX;
+	e->next_sweep_ms = clock_ms() + SWEEP_MS;
 	e->commanded_last = &e->commanded_first;
 	pthread_mutex_init(&e->lock, NULL);
 	e->shared.proxy = config->proxy != NULL ? strdup(config->proxy) : NULL;
 	e->shared.cacert = config->cacert != NULL ? strdup(config->cacert) : NULL;
-	if (prepare_multi(e) != 0 || (errno = thread_start(&e->thread, "engine", engine_main, e)) != 0) {
+	if (prepare_multi(e) != 0) {
 		buf_addf(why, "fetching: %s", strerror(errno));
-		engine_destroy(e);
+		engine_free(e);
 		return NULL;
 	}
 	return e;
 }
 
-/* Fetches that the end of others begins (redirects, resumed bodies) are cancelled as well: see the end of
- * engine_main(). */
-void engine_free(struct engine *e)
+void engine_wake(struct engine *e)
 {
-	if (e == NULL)
-		return;
-	pthread_mutex_lock(&e->lock);
-	e->ending = true;
-	pthread_mutex_unlock(&e->lock);
 	eventfd_write(e->wake_fd, 1);
-	pthread_join(e->thread, NULL);
-	engine_destroy(e);
 }
 
 const char *engine_libraries(void)

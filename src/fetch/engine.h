@@ -1,8 +1,11 @@
 /*
- * engine: every request to an origin, on one thread with one curl_multi. It knows transfers, not caching.
+ * engine: requests to origins, with one curl_multi. It knows transfers, not caching.
+ *
+ * An engine is a component without a thread. Its owner, one thread, makes the turns in which everything happens: a
+ * thread of its own (engine_thread.h), or an event loop that waits for engine_fd() among others.
  *
  * A fetch belongs to the engine from engine_start() until its done() callback, which is called exactly once, and last.
- * All callbacks run on the engine's thread. They must not block, and may call engine_resume_*() and engine_cancel().
+ * All callbacks run on the owner's thread. They must not block, and may call engine_resume_*() and engine_cancel().
  *
  * Redirects are not followed. Bodies are delivered without their transfer coding (RFC 9112 7), and with their content
  * coding as it was received. More in docs/internals/engine.md.
@@ -16,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct address_cache;
 struct allow;
 struct engine;
 struct fetch;
@@ -24,9 +28,11 @@ struct engine_config {
 	const char *proxy;  /* upstream proxy URL, or NULL: environment variables are never looked at */
 	const char *cacert; /* PEM file, or NULL for the system's trust store */
 	double connect_timeout_s;
-	double origin_timeout_s;      /* for the whole head, then for each silence; not while paused by the receiver */
-	const struct allow *allow;    /* outlives the engine; NULL: public addresses only */
-	bool offline;                 /* every fetch fails at once, with ENGINE_OFFLINE */
+	double origin_timeout_s;   /* for the whole head, then for each silence; not while paused by the receiver */
+	const struct allow *allow; /* outlives the engine; NULL: public addresses only */
+	bool offline;              /* every fetch fails at once, with ENGINE_OFFLINE */
+	struct address_cache *addresses; /* shared by engines, and outlives them; NULL: the engine has its own */
+	bool looks_up; /* look names up; else a fetch whose address is not known fails with ENGINE_NO_ADDRESS */
 	void (*batch_end)(void *ctx); /* after each batch of callbacks: the moment to wake waiting threads; may be NULL
 				       */
 	void *ctx;
@@ -43,7 +49,8 @@ enum engine_outcome {
 	ENGINE_BROKEN, /* reset, closed or truncated before the response was whole */
 	ENGINE_BAD,    /* the response is not valid HTTP */
 	ENGINE_OFFLINE,
-	ENGINE_BUSY, /* too many names are being looked up at once */
+	ENGINE_BUSY,       /* too many names are being looked up at once */
+	ENGINE_NO_ADDRESS, /* this engine looks no names up: another one must make the fetch */
 	ENGINE_CANCELLED,
 	ENGINE_NO_MEMORY /* curlew itself has no memory */
 };
@@ -84,14 +91,28 @@ struct fetch_spec {
 	bool asterisk;        /* the target is "*": the server as a whole (RFC 9112 3.2.4) */
 	bool trusted;         /* --origin: its address is allowed by being named */
 	bool idempotent;      /* may be sent again when a kept connection turns out dead */
+	bool again;           /* another engine has ended it with ENGINE_NO_ADDRESS: it is not counted twice */
 	bool tunnel;          /* connect only: method, fields and body are not used */
 };
 
 /* NULL with a sentence in why. */
 struct engine *engine_new(const struct engine_config *, struct buf *why);
-/* Cancels the fetches in progress (each done() is called before this returns) and ends the thread. No other thread may
- * use the engine any more. */
+/* After engine_stop(), when no thread uses the engine any more. NULL is fine. */
 void engine_free(struct engine *);
+
+/* For the owner's thread: */
+/* Readable when a turn is due: an epoll descriptor, to be waited for. */
+int engine_fd(const struct engine *);
+/* In how many milliseconds a turn is due although engine_fd() is not readable; -1: never. */
+int engine_wait_ms(struct engine *);
+/* Makes one turn. wait_ms: how long to wait for the first event; 0: not at all; -1: without a limit. */
+void engine_turn(struct engine *, int wait_ms);
+/* The last turn: cancels all fetches. Each done() is called before this returns. May be called by any one thread once
+ * the owner's has ended. */
+void engine_stop(struct engine *);
+
+/* Makes engine_fd() readable. Any thread. */
+void engine_wake(struct engine *);
 
 /* Copies spec. Any thread; callbacks may come before this returns. NULL: no memory; then no callback comes. */
 struct fetch *engine_start(struct engine *, const struct fetch_spec *, const struct fetch_ops *, void *ctx);

@@ -12,7 +12,10 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "fetch/address_cache.h"
 #include "fetch/combiner.h"
+#include "fetch/engine_thread.h"
+#include "fetch/flight_engine.h"
 #include "fetch/flight_fetch.h"
 #include "fetch/flight_receive.h"
 #include "fetch/flight_state.h"
@@ -155,6 +158,15 @@ static bool belongs_in_table(const struct flight *f)
 	return strcmp(f->method, "GET") == 0 || strcmp(f->method, "POST") == 0;
 }
 
+/* Under the table's lock. */
+static bool has_flight(struct flight_table *t, uint64_t resource)
+{
+	const struct flight *f = flight_table_bucket(t, resource)->first;
+	while (f != NULL && f->resource != resource)
+		f = f->bucket_next;
+	return f != NULL;
+}
+
 /* Joins what is in progress; else adds the new flight f with r as its leader. f NULL: FLIGHT_LEADS says that a flight
  * is needed, and nothing was done. */
 static enum flight_joined enter_table(
@@ -165,8 +177,10 @@ static enum flight_joined enter_table(
 	/* Both looks and the generation under one hold of the lock: a flight that leaves the table between them would
 	 * be missed by all three. */
 	/* A flight that has its head is the better one. */
-	if (ask->shared &&
-	    (join_existing(t, ask, resource, true, r) || (!ask->second && join_existing(t, ask, resource, false, r)))) {
+	if (ask->leads_only && has_flight(t, resource)) {
+		joined = FLIGHT_LOOK_AGAIN;
+	} else if (ask->shared && (join_existing(t, ask, resource, true, r) ||
+				      (!ask->second && join_existing(t, ask, resource, false, r)))) {
 		joined = FLIGHT_FOLLOWS;
 	} else if (ask->shared && flight_table_bucket(t, resource)->generation != ask->generation) {
 		joined = FLIGHT_LOOK_AGAIN;
@@ -257,6 +271,27 @@ enum flight_joined flight_join(struct flight_table *t, const struct flight_ask *
 
 /* --- the flights of a process --- */
 
+/* Last of all: from then on the engine's thread calls back. 0, or -1 with a sentence in why. */
+static int start_engine(struct flight_table *t, struct buf *why)
+{
+	struct engine_config config = t->config.engine;
+	config.looks_up = true;
+	config.batch_end = flight_engine_batch_end;
+	config.ctx = &t->own;
+	t->own.engine = engine_new(&config, why);
+	t->engine_thread = t->own.engine != NULL ? engine_thread_new(t->own.engine, why) : NULL;
+	return t->engine_thread != NULL ? 0 : -1;
+}
+
+static void destroy(struct flight_table *t)
+{
+	combiner_free(t->combiner);
+	address_cache_free(t->addresses);
+	pthread_cond_destroy(&t->none_alive);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
 struct flight_table *flight_open(const struct flight_config *config, struct buf *why)
 {
 	struct flight_table *t = calloc(1, sizeof *t);
@@ -265,40 +300,30 @@ struct flight_table *flight_open(const struct flight_config *config, struct buf 
 		return NULL;
 	}
 	t->config = *config;
-	/* The engine starts last: from then on its thread calls back with t. */
-	t->config.engine.batch_end = flight_receive_batch_end;
-	t->config.engine.ctx = t;
 	t->collapse_wait_ms = (int64_t)(config->collapse_wait_s * 1000);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->none_alive, NULL);
 	t->combiner = combiner_new(config->store, &t->config.policy, config->max_body);
-	if (t->combiner == NULL)
+	t->addresses = address_cache_new();
+	t->config.engine.addresses = t->addresses;
+	if (t->combiner == NULL || t->addresses == NULL)
 		buf_adds(why, "fetching: out of memory");
-	else
-		t->engine = engine_new(&t->config.engine, why);
-	if (t->engine == NULL) {
-		combiner_free(t->combiner);
-		pthread_cond_destroy(&t->none_alive);
-		pthread_mutex_destroy(&t->lock);
-		free(t);
-		return NULL;
-	}
-	return t;
+	else if (start_engine(t, why) == 0)
+		return t;
+	destroy(t);
+	return NULL;
 }
 
 void flight_close(struct flight_table *t)
 {
 	if (t == NULL)
 		return;
-	engine_free(t->engine); /* every on_done has been called after this */
+	engine_thread_free(t->engine_thread); /* every on_done has been called after this */
 	pthread_mutex_lock(&t->lock);
 	while (t->alive > 0) /* the disk thread and the writer still have some */
 		pthread_cond_wait(&t->none_alive, &t->lock);
 	pthread_mutex_unlock(&t->lock);
-	combiner_free(t->combiner);
-	pthread_cond_destroy(&t->none_alive);
-	pthread_mutex_destroy(&t->lock);
-	free(t);
+	destroy(t);
 }
 
 void flight_combine_stored(struct flight_table *t)
@@ -308,5 +333,5 @@ void flight_combine_stored(struct flight_table *t)
 
 struct engine *flight_engine(struct flight_table *t)
 {
-	return t->engine;
+	return t->own.engine;
 }

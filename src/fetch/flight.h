@@ -23,6 +23,7 @@
 #include "http/policy.h"
 #include "store/store.h"
 
+struct flight_engine;
 struct flight_table; /* the flights of a process, and the engine they use */
 
 struct flight_config {
@@ -83,14 +84,21 @@ struct flight_ask {
 	int64_t purge_id;             /* the last purge known (store_rules) */
 	const struct rule_decision *decision; /* NULL: no rule */
 
-	bool shared;         /* a plain GET: it may join others, and others may join it */
-	bool second;         /* flight_reader_wait() returned FLIGHT_LATE: join only a flight that has its head, else
-				start a second one */
-	int64_t max_age_s;   /* a response in progress that is older is not joined; -1: any fresh one is */
-	bool background;     /* goes on without readers (stale-while-revalidate) */
+	bool shared;       /* a plain GET: it may join others, and others may join it */
+	bool second;       /* flight_reader_wait() returned FLIGHT_LATE: join only a flight that has its head, else
+			      start a second one */
+	int64_t max_age_s; /* a response in progress that is older is not joined; -1: any fresh one is */
+	bool background;   /* goes on without readers (stale-while-revalidate) */
+	bool leads_only;   /* FLIGHT_LOOK_AGAIN if there is any other flight of the URL: then no look-up is needed, but
+			      a thread that may block must join */
 	uint64_t generation; /* flight_generation(), read before the look-up */
 
 	const struct head *request; /* the client's own head, which selects by Vary. Borrowed until the reader leaves */
+	/* The leader does not wait by blocking. Its thread owns this engine, and notify() is called on it after each
+	 * batch that changed the flight, until flight_reader_block(). NULL: the table's engine, and no notify(). */
+	struct flight_engine *engine;
+	void (*notify)(void *ctx);
+	void *notify_ctx;
 	bool (*gone)(void *ctx); /* called now and then while waiting, without locks; true: the client is gone. May be
 				    NULL */
 	void *gone_ctx;

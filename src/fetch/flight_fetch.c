@@ -2,6 +2,7 @@
  * need not know flight_receive.c, which calls them. */
 #include "fetch/flight_fetch.h"
 
+#include "fetch/flight_engine.h"
 #include "fetch/flight_state.h"
 #include "fetch/flight_table.h"
 
@@ -14,9 +15,10 @@ int flight_fetch_begin(struct flight *f, const struct flight_fetch_request *requ
 	    .upload_bytes = request->upload_bytes,
 	    .asterisk = request->asterisk,
 	    .trusted = request->trusted,
+	    .again = request->again,
 	    /* Only then may the engine send it again when a kept connection turns out dead (RFC 9110 9.2.2). */
 	    .idempotent = !policy_is_unsafe(span_of(f->method)) && request->upload_bytes == ENGINE_NO_UPLOAD,
 	};
-	f->fetch = engine_start(f->flights->engine, &spec, f->ops, f);
+	f->fetch = engine_start(f->engine->engine, &spec, f->ops, f);
 	return f->fetch != NULL ? 0 : -1;
 }

@@ -16,6 +16,7 @@ struct flight_fetch_request {
 	struct span fields;
 	int64_t upload_bytes; /* as in struct fetch_spec */
 	bool asterisk;
+	bool again;   /* fetch_spec.again */
 	bool trusted; /* its address need not be public */
 };
 

@@ -146,6 +146,36 @@ enum flight_wait_result flight_reader_wait(struct flight_reader *r, struct fligh
 	return result;
 }
 
+/* --- a leader that does not block --- */
+
+static bool is_in_memory(const struct flight *f, int64_t max_bytes)
+{
+	return (f->state == FLIGHT_COMPLETE || f->state == FLIGHT_ENDED) && f->received <= max_bytes &&
+	       f->partial == NULL && f->buffer.start == 0 && f->buffer.end == f->received;
+}
+
+enum flight_progress flight_reader_progress(struct flight_reader *r, int64_t max_bytes)
+{
+	struct flight *f = r->flight;
+	enum flight_progress progress = FLIGHT_GOES_ON;
+	pthread_mutex_lock(&f->lock);
+	bool moved = f->engine != f->notified_on;
+	if (f->state == FLIGHT_WAITING && !moved && f->interims == NULL)
+		progress = FLIGHT_NOTHING;
+	else if (f->interims == NULL && !f->refreshed &&
+		 ((f->state == FLIGHT_ABORTED && f->status == 0) || is_in_memory(f, max_bytes)))
+		progress = FLIGHT_WHOLE;
+	pthread_mutex_unlock(&f->lock);
+	return progress;
+}
+
+void flight_reader_block(struct flight_reader *r)
+{
+	pthread_mutex_lock(&r->flight->lock);
+	r->flight->notify = NULL;
+	pthread_mutex_unlock(&r->flight->lock);
+}
+
 /* --- the body --- */
 
 /* Looks for the byte at r->pos in stored parts, in memory and in the body file, in this order. Under the lock. */

@@ -45,6 +45,18 @@ struct flight_response {
 /* Waits for the next interim response or for the final head. */
 enum flight_wait_result flight_reader_wait(struct flight_reader *, struct flight_response *);
 
+/* For a leader that does not wait by blocking (flight_ask.notify); on its engine's thread. */
+enum flight_progress {
+	FLIGHT_NOTHING, /* no head yet */
+	FLIGHT_WHOLE,  /* the whole response is in memory, or its failure is known: no function of this header blocks */
+	FLIGHT_GOES_ON /* anything else: a thread that may block must go on */
+};
+
+/* max_bytes: a larger body does not count as FLIGHT_WHOLE. */
+enum flight_progress flight_reader_progress(struct flight_reader *, int64_t max_bytes);
+/* The reader waits by blocking from now on, on whatever thread it belongs to: notify() is not called any more. */
+void flight_reader_block(struct flight_reader *);
+
 enum flight_read {
 	FLIGHT_BYTES,  /* bytes[0..n) in memory */
 	FLIGHT_FILE,   /* n bytes of the file fd, from offset `at` */

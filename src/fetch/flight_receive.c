@@ -1,8 +1,5 @@
 /*
- * The response arrives, on the engine's thread. A state changes at once, under the flight's lock, but waiting threads
- * are woken once per batch of callbacks (flight_receive_batch_end): head, body and end of a small response arrive
- * together and cost one wake-up instead of three. The list of flights to wake belongs to this thread alone; each flight
- * in it holds a reference.
+ * The response arrives, on the thread of the engine that fetches it (f->engine; flight_engine.h has the wake-ups).
  *
  * on_head and on_done call into the table, whose lock comes before a flight's. They do so before they take the flight's
  * lock or after they have released it.
@@ -10,6 +7,8 @@
 #include "fetch/flight_receive.h"
 
 #include "base/stats.h"
+#include "fetch/flight_engine.h"
+#include "fetch/flight_fetch.h"
 #include "fetch/flight_judge.h"
 #include "fetch/flight_range.h"
 #include "fetch/flight_redirect.h"
@@ -28,33 +27,6 @@ enum {
 	ENDLESS_BYTES = 16 << 20,   /* from here on a body of unknown length may be one without an end */
 	CURL_CODE_PARTIAL_FILE = 18 /* libcurl's number: the body broke off */
 };
-
-/* --- wake-ups --- */
-
-/* Under the flight's lock. */
-static void wake_later(struct flight *f)
-{
-	if (f->wakeup_pending)
-		return;
-	f->wakeup_pending = true;
-	flight_state_hold(f);
-	f->next_pending_wakeup = f->flights->pending_wakeups;
-	f->flights->pending_wakeups = f;
-}
-
-void flight_receive_batch_end(void *flights)
-{
-	struct flight_table *t = flights;
-	while (t->pending_wakeups != NULL) {
-		struct flight *f = t->pending_wakeups;
-		t->pending_wakeups = f->next_pending_wakeup;
-		pthread_mutex_lock(&f->lock);
-		f->wakeup_pending = false;
-		pthread_mutex_unlock(&f->lock);
-		pthread_cond_broadcast(&f->changed); /* without the lock, which each woken thread needs first of all */
-		flight_state_drop(f);
-	}
-}
 
 /* --- the head --- */
 
@@ -80,7 +52,7 @@ static void on_interim(void *ctx, int status, struct span fields)
 		*at = i;
 	else
 		free(i);
-	wake_later(f);
+	flight_engine_wake_later(f->engine, f);
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -125,7 +97,7 @@ static void take_first_head(struct flight *f, const struct head *response, bool 
 	flight_state_enter(f, FLIGHT_STREAMING);
 	f->upload_wanted = true; /* a thread that waits for 100 (Continue) gets the response instead */
 	flight_state_cancel_if_idle(f);
-	wake_later(f);
+	flight_engine_wake_later(f->engine, f);
 	pthread_mutex_unlock(&f->lock);
 	if (f->shared)
 		flight_table_overtake(f);
@@ -198,7 +170,7 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 		/* libcurl delivers bytes that it had already read when it was paused. The command to resume may have
 		 * come before them. */
 		flight_state_unpause(f);
-	wake_later(f);
+	flight_engine_wake_later(f->engine, f);
 	pthread_mutex_unlock(&f->lock);
 	return more;
 }
@@ -219,9 +191,24 @@ static void keep_timings(struct entry *e, const struct engine_end *end)
 	e->total_ms = end->total_ms;
 }
 
+/* A loop's engine does not know the address of the host. The table's engine looks it up and makes the fetch; its thread
+ * may deliver from now on. The thread that leads the flight is told by this engine. Under the lock. */
+static bool move(struct flight *f)
+{
+	struct flight_fetch_request request = {.fields = span_of(f->fields),
+	    .upload_bytes = ENGINE_NO_UPLOAD,
+	    .trusted = f->flights->config.trusted,
+	    .again = true};
+	flight_engine_wake_later(f->engine, f);
+	f->engine = &f->flights->own;
+	return flight_fetch_begin(f, &request) == 0;
+}
+
 /* True when the flight goes on with another fetch, which takes over the engine's reference. Under the lock. */
 static bool goes_on(struct flight *f, enum engine_outcome outcome)
 {
+	if (outcome == ENGINE_NO_ADDRESS && f->status == 0)
+		return move(f);
 	if (flight_redirect_is_due(f))
 		return flight_redirect_follow(f);
 	return flight_range_resume(f, outcome);
@@ -283,7 +270,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 		flight_store_refresh(f);
 	else if (!over)
 		flight_store_step(f);
-	wake_later(f);
+	flight_engine_wake_later(f->engine, f);
 	pthread_mutex_unlock(&f->lock);
 	if (over) /* else the disk thread or the writer takes it out */
 		flight_table_remove(f);

@@ -10,8 +10,5 @@
 /* Callbacks for every fetch of a flight; their context is the struct flight. done() drops the engine's reference,
  * unless it begins another fetch. */
 extern const struct fetch_ops flight_receive_ops;
-/* The batch_end callback of the engine; its context is the struct flight_table. Wakes the threads that wait for flights
- * that changed in this batch. */
-void flight_receive_batch_end(void *flights);
 
 #endif

@@ -166,6 +166,10 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 	f->is_second = ask->second;
 	f->background = ask->background;
 	f->purge_id = ask->purge_id;
+	f->engine = ask->engine != NULL ? ask->engine : &f->flights->own;
+	f->notified_on = ask->engine;
+	f->notify = ask->notify;
+	f->notify_ctx = ask->notify_ctx;
 	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
 	rules_judge(NULL, ask->url, &f->decision);
 	if (ask->decision != NULL)

@@ -91,6 +91,11 @@ struct flight {
 	int64_t started_ms;     /* monotonic */
 	uint64_t hash;          /* of url */
 	uint64_t resource;      /* of the normal URL: all spellings of one URL are in one bucket */
+	/* Where the leader wants to be notified, if it does not wait by blocking (flight_ask.notify). The owner of that
+	 * engine alone clears notify, under LOCK. */
+	struct flight_engine *notified_on;
+	void (*notify)(void *ctx);
+	void *notify_ctx;
 
 	pthread_mutex_t lock;
 	/* Broadcast when anything changes that a reader or an upload may wait for. Its clock is the monotonic one. */
@@ -99,8 +104,9 @@ struct flight {
 	/* LOCK */
 	unsigned refs;
 	enum flight_state state;
-	struct fetch *fetch; /* the fetch in progress; NULL before and after. The engine may be
-				given commands only while it is set: on_done clears it under the lock */
+	struct flight_engine *engine; /* makes the fetches; a loop's engine may hand them over to the table's */
+	struct fetch *fetch;          /* the fetch in progress; NULL before and after. The engine may be
+					 given commands only while it is set: on_done clears it under the lock */
 	struct flight_reader *readers;
 	unsigned reader_count;
 	unsigned overtakes; /* heads that other flights of the URL received while this one had none */
@@ -192,7 +198,7 @@ struct flight {
 				*/
 	struct flight *bucket_next, **bucket_link; /* bucket_link: the pointer that points here */
 
-	/* ENGINE; wakeup_pending under LOCK */
+	/* ENGINE, that of the list it is in; wakeup_pending under LOCK */
 	bool wakeup_pending;
 	struct flight *next_pending_wakeup;
 };

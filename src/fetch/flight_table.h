@@ -13,6 +13,7 @@
 
 #include "fetch/combiner.h"
 #include "fetch/flight.h"
+#include "fetch/flight_engine.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,7 +28,8 @@ struct flight_bucket {
 struct flight_table {
 	/* Fixed after flight_open(); every thread reads them without a lock. */
 	struct flight_config config;
-	struct engine *engine;
+	struct engine_thread *engine_thread; /* makes the turns of own.engine */
+	struct address_cache *addresses;
 	struct combiner *combiner;
 	int64_t collapse_wait_ms;
 
@@ -46,8 +48,7 @@ struct flight_table {
 	atomic_uint withdrawal_count; /* length of the list above: most look-ups find 0 and need no lock */
 	atomic_llong disk_backlog;    /* bytes of complete flights that the disk thread has not taken up */
 
-	/* The engine's thread only (flight_receive.c). */
-	struct flight *pending_wakeups;
+	struct flight_engine own; /* fixed, but for own.pending, which is for the engine's thread only */
 };
 
 uint64_t flight_table_hash(const char *url);

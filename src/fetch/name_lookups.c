@@ -59,7 +59,7 @@ struct span name_lookups_host(const char *url)
 }
 
 /* Digits and dots alone are no host name, and brackets hold an IPv6 address. */
-static bool is_address(struct span host)
+bool name_lookups_is_address(struct span host)
 {
 	for (size_t i = 0; i < host.len && host.at[0] != '['; i++)
 		if (strchr("0123456789.", host.at[i]) == NULL)
@@ -69,7 +69,7 @@ static bool is_address(struct span host)
 
 enum name_verdict name_lookups_begin(struct name_lookups *t, struct name_wait *w, struct span host)
 {
-	if (is_address(host) || w->lookup != NULL)
+	if (name_lookups_is_address(host) || w->lookup != NULL)
 		return NAME_BEGUN;
 	for (struct name_lookup *l = t->first; l != NULL; l = l->next) {
 		if (!span_is_nocase(host, l->name))

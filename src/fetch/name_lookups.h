@@ -53,5 +53,7 @@ void name_lookups_sweep(struct name_lookups *, int64_t now_ms);
 
 /* The host within a URL, or within the address of an upstream proxy, which may have credentials and no scheme. */
 struct span name_lookups_host(const char *url);
+/* True of an IPv4 or IPv6 address, which needs no look-up. */
+bool name_lookups_is_address(struct span host);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "fetch/address_cache.h"
 #include "fetch/allow.h"
 #include "fetch/close_notify.h"
 #include "fetch/transfer_receive.h"
@@ -48,6 +49,8 @@ static void prepare(struct transfer_context *t, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_PROXY, t->proxy != NULL ? t->proxy : ""); /* "": ignore the environment */
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	if (t->config.addresses != NULL)
+		address_cache_use(t->config.addresses, easy);
 	if (t->cacert != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, t->cacert);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(t->config.connect_timeout_s * 1000));
@@ -96,8 +99,13 @@ static int on_look_up(void *resolver, void *reserved, void *ctx)
 	/* Before a socket is opened, the name is that of the proxy. Afterwards it is the origin's, for a SOCKS proxy
 	 * that takes only addresses. */
 	const char *proxy = f->use.fd < 0 ? f->shared->proxy : NULL;
-	enum name_verdict verdict =
-	    name_lookups_begin(f->shared->lookups, &f->name, name_lookups_host(proxy != NULL ? proxy : f->url));
+	struct span host = name_lookups_host(proxy != NULL ? proxy : f->url);
+	if (!f->shared->config.looks_up && !name_lookups_is_address(host)) {
+		f->failed = ENGINE_NO_ADDRESS;
+		f->failed_why = "the address of its host is not known";
+		return 1;
+	}
+	enum name_verdict verdict = name_lookups_begin(f->shared->lookups, &f->name, host);
 	if (verdict == NAME_FULL) {
 		f->failed = ENGINE_BUSY;
 		f->failed_why = "too many names are being looked up";
@@ -217,6 +225,7 @@ struct fetch *transfer_new(
 	f->idempotent = spec->idempotent;
 	f->tunnel = spec->tunnel;
 	f->asterisk = spec->asterisk;
+	f->again = spec->again;
 	f->minor = 1;
 	f->use.fd = -1;
 	message_init(&f->parsed);
@@ -458,7 +467,7 @@ void transfer_end(struct fetch *f, CURLcode code)
 	end.connect_ms = info_ms(f->easy, CURLINFO_CONNECT_TIME_T);
 	end.ttfb_ms = info_ms(f->easy, CURLINFO_STARTTRANSFER_TIME_T);
 	end.total_ms = info_ms(f->easy, CURLINFO_TOTAL_TIME_T);
-	if (end.outcome != ENGINE_OK && end.outcome != ENGINE_CANCELLED)
+	if (end.outcome != ENGINE_OK && end.outcome != ENGINE_CANCELLED && end.outcome != ENGINE_NO_ADDRESS)
 		stats_add(STATS_FETCH_FAILURES, 1);
 	/* Before done(): a fetch that the receiver starts there may reuse the connection. */
 	transfer_drop_handle(f);

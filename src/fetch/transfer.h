@@ -36,7 +36,7 @@ struct fetch {
 	void *ctx;
 	char *method, *url;
 	int64_t upload_bytes;
-	bool asterisk, trusted, idempotent;
+	bool asterisk, trusted, idempotent, again;
 	bool binds_connection; /* its credentials authenticate the connection, which no other fetch may use (NTLM,
 				  Negotiate) */
 	bool tunnel;           /* only connects; end.fd is the socket */

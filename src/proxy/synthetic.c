@@ -129,6 +129,7 @@ int synthetic_failure(struct exchange *x, const struct flight_response *a, const
 		return synthetic_text(x, 504, cache, "%s is not stored, and --offline forbids to fetch it",
 		    x->target.url != NULL ? x->target.url : host);
 	case ENGINE_BUSY:
+	case ENGINE_NO_ADDRESS: /* never seen here: another engine makes such a fetch */
 	case ENGINE_CANCELLED:
 	case ENGINE_NO_MEMORY:
 	case ENGINE_OK:

@@ -35,6 +35,8 @@ struct engine {
 	struct fetch *fetches[FAKE_FETCHES];
 	size_t count;
 	bool fails; /* the next start */
+	bool woken; /* engine_wake() was called: the engine's thread may end its turn */
+	pthread_cond_t wake;
 };
 
 static struct engine *fake; /* the only one */
@@ -123,14 +125,12 @@ struct engine *engine_new(const struct engine_config *config, struct buf *why)
 		abort();
 	fake->config = *config;
 	pthread_mutex_init(&fake->lock, NULL);
+	pthread_cond_init(&fake->wake, NULL);
 	return fake;
 }
 
 void engine_free(struct engine *e)
 {
-	for (size_t i = 0; i < fake_count(); i++)
-		if (!fake_fetch(i)->done)
-			fake_done(fake_fetch(i), ENGINE_CANCELLED, "the end");
 	for (size_t i = 0; i < e->count; i++) {
 		free(e->fetches[i]->method);
 		free(e->fetches[i]->url);
@@ -138,6 +138,7 @@ void engine_free(struct engine *e)
 		free(e->fetches[i]);
 	}
 	pthread_mutex_destroy(&e->lock);
+	pthread_cond_destroy(&e->wake);
 	free(e);
 	fake = NULL;
 }
@@ -173,6 +174,44 @@ void engine_resume_upload(struct fetch *f)
 void engine_cancel(struct fetch *f)
 {
 	atomic_store(&f->cancelled, true);
+}
+
+int engine_fd(const struct engine *e)
+{
+	(void)e;
+	return -1;
+}
+
+int engine_wait_ms(struct engine *e)
+{
+	(void)e;
+	return -1;
+}
+
+/* The engine's own thread has nothing to do here, until the end. */
+void engine_turn(struct engine *e, int wait_ms)
+{
+	(void)wait_ms;
+	pthread_mutex_lock(&e->lock);
+	while (!e->woken)
+		pthread_cond_wait(&e->wake, &e->lock);
+	pthread_mutex_unlock(&e->lock);
+}
+
+void engine_stop(struct engine *e)
+{
+	(void)e;
+	for (size_t i = 0; i < fake_count(); i++)
+		if (!fake_fetch(i)->done)
+			fake_done(fake_fetch(i), ENGINE_CANCELLED, "the end");
+}
+
+void engine_wake(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->woken = true;
+	pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
 }
 
 const char *engine_libraries(void)

@@ -61,6 +61,8 @@ const struct conf_row conf_table[] = {
     {"access-log", 0, ONCE, SETTINGS, "FILE", "off", "write the access log to FILE (-: stdout; off: none)"},
     {"connect-ports", 0, ONCE, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, separated by commas, or none"},
     {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "an additional name of this server (repeatable)"},
+    {"trust-forwarded", 0, CIDRS, SETTINGS, "CIDR...", NULL,
+	"believe Forwarded and X-Forwarded- fields of proxies at these addresses (repeatable)"},
     {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "pass cookies at /host/path, where all sites share them"},
     {"prefix-sandbox", 0, TEXT, SETTINGS, "on|off", "on",
 	"sandbox fetched documents that a browser opens at /host/path"},

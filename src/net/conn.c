@@ -6,9 +6,9 @@
  */
 #include "net/conn.h"
 
+#include "base/cidr.h"
 #include "base/clock.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
@@ -74,22 +74,16 @@ void conn_linger(struct conn *c)
 /* "Local" decides who may see curlew's own pages. The address is the kernel's, so no client can choose it. */
 void conn_set_peer(struct conn *c, const struct sockaddr_storage *at)
 {
-	c->family = at->ss_family;
-	c->local = at->ss_family == AF_UNIX;
-	if (at->ss_family == AF_INET) {
-		const struct in_addr *v4 = &((const struct sockaddr_in *)(const void *)at)->sin_addr;
-		memcpy(&c->peer, v4, sizeof *v4);
-		c->local = ntohl(v4->s_addr) >> 24 == 127; /* all of 127.0.0.0/8 is loopback */
-	} else if (at->ss_family == AF_INET6) {
-		c->peer = ((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
-		c->local =
-		    IN6_IS_ADDR_LOOPBACK(&c->peer) || (IN6_IS_ADDR_V4MAPPED(&c->peer) && c->peer.s6_addr[12] == 127);
-	}
+	c->unix_socket = !cidr_of_socket((const struct sockaddr *)at, &c->peer);
+	if (c->unix_socket)
+		cidr_parse_address(span_of("127.0.0.1"), &c->peer);
+	c->local = cidr_is_loopback(&c->peer);
 }
 
 void conn_peer(const struct conn *c, char text[CONN_PEER])
 {
-	strcpy(text, c->family == AF_UNIX ? "unix:" : "");
-	if (c->family == AF_INET || c->family == AF_INET6)
-		inet_ntop(c->family, &c->peer, text, CONN_PEER);
+	if (c->unix_socket)
+		strcpy(text, "unix:");
+	else
+		cidr_print(&c->peer, text);
 }

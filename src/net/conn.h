@@ -34,8 +34,8 @@ struct conn {
 	bool reset;           /* close it with a reset: a response whose end is the end of the connection broke off */
 	bool local;           /* the peer is on this machine: a loopback address or a unix socket */
 	bool admin;           /* it arrived at --admin-listen: only curlew's own pages are served */
-	int family;           /* of the peer; noted at the start, because a broken socket does not tell it any more */
-	struct in6_addr peer; /* an IPv4 address is in its first four bytes */
+	bool unix_socket;     /* the peer is at the other end of a unix socket */
+	struct in6_addr peer; /* its address (base/cidr.h); of a unix socket 127.0.0.1 */
 	const atomic_bool *draining; /* responses should say Connection: close */
 
 	/* The pool thread is done with it. keep: it may carry another request; else it is to be closed. The caller does

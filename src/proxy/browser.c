@@ -11,19 +11,6 @@ static struct span host_of(const struct exchange *x)
 	return message_find(x->request, "Host");
 }
 
-bool browser_came_through_proxy(const struct head *head)
-{
-	static const char *const names[] = {"Via", "Forwarded", "X-Real-IP"};
-	for (size_t i = 0; i < head->count; i++) {
-		if (span_starts_nocase(head->fields[i].name, "X-Forwarded-"))
-			return true;
-		for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
-			if (span_is_nocase(head->fields[i].name, names[n]))
-				return true;
-	}
-	return false;
-}
-
 /* --- the request --- */
 
 int browser_read_target(struct exchange *x, struct fault *fault)
@@ -104,8 +91,7 @@ static bool cookies_pass(const struct exchange *x)
 {
 	if (x->target.form != KEY_PREFIX || x->context->prefix_cookies)
 		return true;
-	return server_names_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") &&
-	       !browser_came_through_proxy(x->request);
+	return server_names_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") && !x->client.proxied;
 }
 
 void browser_rewrite(struct exchange *x, struct head *head)

@@ -16,9 +16,6 @@
 
 #include "proxy/exchange.h"
 
-/* True when the request has fields that proxies add: it was made by somebody who may be on another machine. */
-bool browser_came_through_proxy(const struct head *);
-
 /* Reads the request target into x->target. On LABEL.localhost it belongs to that site (KEY_SITE); everywhere else
  * key_of_target() decides. 0, or -1 with fault. */
 int browser_read_target(struct exchange *, struct fault *);

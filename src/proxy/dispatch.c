@@ -149,7 +149,7 @@ static bool refuses_loop(struct exchange *x)
  * through a proxy may have been made on another machine. */
 static void serve_pages(struct exchange *x, const struct conn *c)
 {
-	if (browser_came_through_proxy(x->request))
+	if (x->client.proxied)
 		synthetic_text(x, 403, NULL, "/.curlew/ cannot be requested through a proxy (use --admin-listen)");
 	else if (!c->local && !c->admin)
 		synthetic_text(
@@ -165,7 +165,7 @@ static void serve_admin(struct exchange *x, const struct conn *c)
 	if (key_of_target(&settings, x->request->method, x->request->target, &x->target, &fault) != 0 ||
 	    x->target.form != KEY_OWN)
 		synthetic_text(x, 404, NULL, "only /.curlew/ is served at this address");
-	else if ((c->family == AF_UNIX || is_named(x, c)) && !browser_refuses(x))
+	else if ((c->unix_socket || is_named(x, c)) && !browser_refuses(x))
 		serve_pages(x, c);
 }
 
@@ -280,6 +280,7 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 		request_body_init(
 		    body, c, head->bytes, x.framing, x.length, conf_seconds(context->conf, "body-timeout"));
 		x.body = body;
+		client_read(context->conf, c, head, &x.client);
 		dispatch(&x, c, &a, head);
 		skip_body(&x);
 	}

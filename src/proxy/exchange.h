@@ -12,6 +12,7 @@
 #include "http/message.h"
 #include "http/range.h"
 #include "http/request_directives.h"
+#include "proxy/client.h"
 #include "proxy/context.h"
 #include "proxy/sink.h"
 
@@ -21,6 +22,7 @@ struct exchange {
 	/* the request */
 	const struct context *context;
 	const struct head *request; /* NULL: the head was malformed */
+	struct client client;       /* who sent it; in `get`, and of a malformed head, all zeros */
 	struct key_target target;   /* target.url is the key of the cache, from dispatch_route() on */
 	struct sink *sink;          /* receives the response */
 	enum framing framing;

@@ -16,8 +16,7 @@ bool site_redirect_respond(struct exchange *x)
 	char label[SITE_LABEL];
 	struct span host = message_find(x->request, "Host"), port = server_names_port(host);
 	if (x->target.form != KEY_PREFIX || !is_navigation(x->request) || !server_names_is_loopback(host) ||
-	    browser_came_through_proxy(x->request) ||
-	    site_label(x->target.secure, x->target.host, x->target.port, label) != 0)
+	    x->client.proxied || site_label(x->target.secure, x->target.host, x->target.port, label) != 0)
 		return false;
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);

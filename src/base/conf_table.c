@@ -61,6 +61,8 @@ const struct conf_row conf_table[] = {
     {"access-log", 0, ONCE, SETTINGS, "FILE", "off", "write the access log to FILE (-: stdout; off: none)"},
     {"connect-ports", 0, ONCE, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, separated by commas, or none"},
     {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "an additional name of this server (repeatable)"},
+    {"allow-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,
+	"the clients that may send requests (repeatable); a proxy that other machines can reach needs it"},
     {"trust-forwarded", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"believe Forwarded and X-Forwarded- fields of proxies at these addresses (repeatable)"},
     {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "pass cookies at /host/path, where all sites share them"},

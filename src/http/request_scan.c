@@ -73,6 +73,14 @@ static bool take_connection(struct request_scan *g, struct span value)
 	return true;
 }
 
+/* The names of forwarded_is(). The first letter decides about almost every field. */
+static bool is_added_by_proxies(struct span name)
+{
+	char first = (char)(name.at[0] | 0x20);
+	return (first == 'v' && span_is_nocase(name, "via")) || (first == 'f' && span_is_nocase(name, "forwarded")) ||
+	       (first == 'x' && (span_is_nocase(name, "x-real-ip") || span_starts_nocase(name, "x-forwarded-")));
+}
+
 /* One field line. False: the head is not plain. */
 static bool take_field(struct request_scan *g, struct span name, struct span value)
 {
@@ -84,6 +92,8 @@ static bool take_field(struct request_scan *g, struct span name, struct span val
 	}
 	if (span_is_nocase(name, "origin") || span_starts_nocase(name, "sec-fetch-"))
 		g->browser = true;
+	if (is_added_by_proxies(name))
+		g->proxied = true;
 	if (name.len == 10 && span_is_nocase(name, "connection"))
 		return take_connection(g, value);
 	return !asks_for_thought(name);

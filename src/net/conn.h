@@ -20,8 +20,21 @@
 
 struct loop;
 struct context;
+struct access;
 
 enum { CONN_PEER = 46 }; /* bytes of an address as text, its NUL included */
+
+/* Why no request of a connection is served. */
+enum conn_refusal {
+	CONN_WELCOME,    /* they are served */
+	CONN_NOT_ALLOWED /* --allow-from does not hold the client */
+};
+
+/* What a loop must check before it responds, as bits. */
+enum conn_check {
+	CONN_CHECK_REFUSED = 1, /* the connection is refused */
+	CONN_CHECK_CLIENT = 2   /* the peer is a front: each request has a client of its own */
+};
 
 struct conn {
 	/* the owner's */
@@ -36,6 +49,9 @@ struct conn {
 	bool admin;           /* it arrived at --admin-listen: only curlew's own pages are served */
 	bool unix_socket;     /* the peer is at the other end of a unix socket */
 	struct in6_addr peer; /* its address (base/cidr.h); of a unix socket 127.0.0.1 */
+	const struct access *access; /* under which it was judged (proxy/access.h); it set the next two */
+	enum conn_refusal refusal;
+	unsigned checks;             /* of enum conn_check; 0 for most */
 	const atomic_bool *draining; /* responses should say Connection: close */
 
 	/* The pool thread is done with it. keep: it may carry another request; else it is to be closed. The caller does

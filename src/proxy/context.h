@@ -16,6 +16,9 @@
 #include "proxy/root.h"
 #include "store/store.h"
 
+#include <stdatomic.h>
+
+struct access;
 struct ramcache;
 struct listeners;
 struct threadpool;
@@ -31,6 +34,7 @@ struct context {
 	struct threadpool *threadpool;     /* NULL in `get` */
 	const struct listeners *listeners; /* NULL in `get` */
 	struct allow *allow;
+	struct access *_Atomic access; /* who may use the server (access.h); NULL in `get` */
 	struct key_settings key_settings;
 	struct policy policy;
 	const char *targets[CONTEXT_TARGETS]; /* policy.targets */

@@ -14,6 +14,7 @@
 #include "base/stats.h"
 #include "fetch/flight.h"
 #include "http/framing.h"
+#include "proxy/access.h"
 #include "proxy/browser.h"
 #include "proxy/cache_handler.h"
 #include "proxy/files.h"
@@ -236,7 +237,10 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 	if (!log_access_wanted())
 		return;
 	char client[CONN_PEER];
-	conn_peer(c, client);
+	if (x->request != NULL)
+		client_print(&x->client, client);
+	else
+		conn_peer(c, client);
 	struct span line = {"", 0};
 	if (x->request != NULL && x->request->method.at != NULL)
 		line = message_request_line(x->request);
@@ -270,6 +274,8 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 	x.sink = &a.sink;
 	x.admin = c->admin;
 	stats_add(STATS_REQUESTS, 1);
+	if (head != NULL)
+		client_read(access_now(context)->conf, c, head, &x.client);
 	if (head == NULL) {
 		a.keep = false;
 		refuse(&x, bad);
@@ -280,8 +286,8 @@ static bool exchange_run(struct conn *c, struct head *head, const struct fault *
 		request_body_init(
 		    body, c, head->bytes, x.framing, x.length, conf_seconds(context->conf, "body-timeout"));
 		x.body = body;
-		client_read(context->conf, c, head, &x.client);
-		dispatch(&x, c, &a, head);
+		if (!access_refuses(&x, c))
+			dispatch(&x, c, &a, head);
 		skip_body(&x);
 	}
 	log_exchange(&x, c, &a, clock_us() - began);

@@ -17,7 +17,9 @@
 #include "base/thread.h"
 #include "http/request_scan.h"
 #include "net/listeners.h"
+#include "proxy/access.h"
 #include "server/loop_accept.h"
+#include "server/loop_admit.h"
 #include "server/loop_conns.h"
 #include "server/loop_handover.h"
 #include "server/loop_hit.h"
@@ -152,12 +154,15 @@ static void respond(struct loop *l, struct received *r)
 	struct span rest = r->bytes;
 	struct request_scan scan;
 	bool draining = atomic_load_explicit(&l->set->draining, memory_order_relaxed);
+	if (loop_admit_is_due(l, c) && !loop_admit(l, c, rest))
+		return;
 	while (rest.len > 0) {
 		enum loop_hit_outcome outcome = LOOP_HIT_NOT;
-		if (request_scan(rest, &scan) == REQUEST_SCAN_PLAIN)
-			outcome = loop_hit_respond(l, c, &scan, rest, scan.keeps && !draining);
-		else if (!is_for_pool(rest))
+		bool plain = request_scan(rest, &scan) == REQUEST_SCAN_PLAIN;
+		if (!plain && !is_for_pool(rest))
 			break;
+		if (plain && loop_admit_hit(l, c, &scan, rest))
+			outcome = loop_hit_respond(l, c, &scan, rest, scan.keeps && !draining);
 		switch (outcome) {
 		case LOOP_HIT_SENT:
 			rest = span_from(rest, scan.bytes);
@@ -264,6 +269,7 @@ static void wake_up(struct loop *l, struct epoll_event *events, int n, char *sli
 	if (count == 0)
 		return;
 	read_clocks(l);
+	l->access = access_now(l->set->config.context);
 	l->edits = change_counter_edits(l->changes);
 	l->rules = change_counter_rules(l->changes);
 	for (size_t i = 0; i < count; i++)

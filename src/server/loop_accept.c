@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "net/listeners.h"
+#include "proxy/access.h"
 #include "server/loop_handover.h"
 
 #include <errno.h>
@@ -71,6 +72,7 @@ static struct conn *adopt(struct loop *l, int fd, const struct sockaddr_storage 
 	c->admin = admin;
 	conn_set_peer(c, peer);
 	c->context = l->set->config.context;
+	access_judge(access_now(c->context), c);
 	c->draining = &l->set->draining;
 	c->release = loop_handover_release;
 	c->since_ms = loop_clock_ms();

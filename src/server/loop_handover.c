@@ -9,16 +9,12 @@
  */
 #include "server/loop_handover.h"
 
-#include "base/log.h"
 #include "base/stats.h"
-#include "http/date.h"
 #include "server/loop_conns.h"
+#include "server/loop_refuse.h"
 
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-
-enum { HEAD_BYTES = 512 };
 
 void loop_handover_to_loop(struct conn *c)
 {
@@ -53,48 +49,6 @@ void loop_handover_release(struct conn *c, bool keep)
 
 /* --- no thread --- */
 
-static void log_refused(const struct conn *c, const struct head *h, int64_t now)
-{
-	char client[CONN_PEER];
-	conn_peer(c, client);
-	struct log_access a = {.client = span_of(client),
-	    .request_line = message_request_line(h),
-	    .referer = message_find(h, "Referer"),
-	    .user_agent = message_find(h, "User-Agent"),
-	    .status = 503,
-	    .verdict = span_of("refused")};
-	log_access(&a, now);
-}
-
-/* 503 with Retry-After (RFC 9110 15.6.4, 10.2.3). Does not block: what the socket does not accept at once is lost with
- * the connection. */
-static void send_refusal(const struct conn *c, double thread_wait_s, int64_t now)
-{
-	static const char text[] = "all threads are busy: try again later\n";
-	char date[DATE_BYTES], response[HEAD_BYTES];
-	struct head h;
-	struct fault fault;
-	message_init(&h);
-	bool whole = message_parse_request(&h, buf_span(&c->in), &fault) == MESSAGE_WHOLE;
-	bool bodiless = whole && span_is(h.method, "HEAD");
-	date_format(now, date);
-	int n = snprintf(response, sizeof response,
-	    "HTTP/1.1 503 Service Unavailable\r\n"
-	    "Date: %s\r\n"
-	    "Content-Type: text/plain; charset=utf-8\r\n"
-	    "Content-Length: %zu\r\n"
-	    "Retry-After: %d\r\n"
-	    "Cache-Control: no-store\r\n"
-	    "Cache-Status: curlew; detail=\"no thread was free\"\r\n"
-	    "Connection: close\r\n"
-	    "\r\n%s",
-	    date, sizeof text - 1, 1 + (int)thread_wait_s, bodiless ? "" : text);
-	send(c->fd, response, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (whole && log_access_wanted())
-		log_refused(c, &h, now);
-	message_fini(&h);
-}
-
 void loop_handover_refuse(struct conn *c)
 {
 	struct loop *l = c->loop;
@@ -104,7 +58,10 @@ void loop_handover_refuse(struct conn *c)
 		loop_conns_close(l, c);
 		return;
 	}
-	send_refusal(c, l->set->config.thread_wait_s, (int64_t)time(NULL));
+	/* RFC 9110 15.6.4 */
+	const struct loop_refusal busy = {503, "all threads are busy: try again later\n", "no thread was free",
+	    1 + (int)l->set->config.thread_wait_s};
+	loop_refuse_send(c, buf_span(&c->in), &busy);
 	buf_fini(&c->in);
 	if (shutdown(c->fd, SHUT_WR) != 0) {
 		loop_conns_close(l, c);

@@ -14,6 +14,7 @@
 #include "base/stats.h"
 #include "http/policy_freshness.h"
 #include "http/response_head.h"
+#include "proxy/access.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
 
@@ -164,7 +165,9 @@ static void log_hit(const struct loop *l, const struct conn *c, const struct ram
 	char client[CONN_PEER];
 	message_init(&h);
 	if (message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE) {
-		conn_peer(c, client);
+		struct client from;
+		client_read(l->access->conf, c, &h, &from);
+		client_print(&from, client);
 		struct log_access a = {
 		    .client = span_of(client),
 		    .request_line = message_request_line(&h),

@@ -53,11 +53,12 @@ struct loop {
 	size_t conn_count;
 
 	/* thread */
-	int64_t edits;  /* the change counter as read at this wake-up; -1: the index cannot be read */
-	int64_t rules;  /* the generation of the rules as read with it */
-	int64_t now;    /* Unix seconds at this wake-up */
-	int64_t now_ms; /* monotonic */
-	bool paused;    /* the listeners are out of the epoll set (loop_accept.h) */
+	int64_t edits;               /* the change counter as read at this wake-up; -1: the index cannot be read */
+	int64_t rules;               /* the generation of the rules as read with it */
+	const struct access *access; /* who may use the server, as read at this wake-up */
+	int64_t now;                 /* Unix seconds at this wake-up */
+	int64_t now_ms;              /* monotonic */
+	bool paused;                 /* the listeners are out of the epoll set (loop_accept.h) */
 	char good_hosts[LOOP_GOOD_HOSTS][LOOP_HOST_BYTES]; /* Host values found to be names of this server */
 	size_t good_host_next;
 	struct ramcache_entry *listed[LOOP_LISTED]; /* entries whose hits this loop will report to the store */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "net/listeners.h"
 #include "net/threadpool.h"
+#include "proxy/access.h"
 #include "proxy/dispatch.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
@@ -75,6 +76,12 @@ static int server_open(struct server *s, const struct conf *conf)
 	}
 	s->context.listeners = &s->listeners;
 	if (listeners_open(&s->listeners, conf) != 0)
+		goto out;
+	if (access_check_exposure(conf, !listeners_are_loopback(&s->listeners)) != 0) {
+		status = 2;
+		goto out;
+	}
+	if (access_replace(&s->context, conf, &why) != 0)
 		goto out;
 	if (log_access_open(access) != 0) {
 		buf_addf(&why, "--access-log %s: %s (give a file that can be written)", access, strerror(errno));
@@ -141,6 +148,7 @@ static void server_close(struct server *s)
 		loop_set_free(s->loops);
 	ramcache_free(s->context.ramcache);
 	listeners_close(&s->listeners);
+	access_free(&s->context);
 	context_close(&s->context);
 	log_access_close();
 }

@@ -134,6 +134,9 @@ class Curlew(Cache):
             command += ["--allow-to", allow]
         if "--origin" in options and "--admin-listen" not in options:  # /.curlew/ belongs to the origin, but for health
             command += ["--admin-listen", "127.0.0.1:0"]
+        beyond = re.search(r"0\.0\.0\.0:|\[::\]:|\*:| :", " ".join(["", listen, *map(str, options)]))
+        if beyond and not {"--allow-from", "--origin"} & set(options):  # a proxy that others can reach says whom it serves
+            command += ["--allow-from", "127.0.0.0/8,::1"]
         self.lines = []
         self.listening = threading.Event()
         self.ended = False

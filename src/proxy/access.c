@@ -1,0 +1,87 @@
+#include "proxy/access.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "proxy/synthetic.h"
+
+#include <stdlib.h>
+
+int access_replace(struct context *context, const struct conf *conf, struct buf *why)
+{
+	struct access *a = calloc(1, sizeof *a);
+	if (a == NULL) {
+		buf_adds(why, "access lists: out of memory");
+		return -1;
+	}
+	a->conf = conf;
+	a->allowed = conf_given(conf, "allow-from") ? conf_cidrs(conf, "allow-from") : NULL;
+	a->older = atomic_load(&context->access);
+	atomic_store_explicit(&context->access, a, memory_order_release);
+	return 0;
+}
+
+void access_free(struct context *context)
+{
+	struct access *next, *a = atomic_exchange(&context->access, NULL);
+	for (; a != NULL; a = next) {
+		next = a->older;
+		free(a);
+	}
+}
+
+static bool holds_everybody(const struct cidr_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->nets[i].bits == 0 || (list->nets[i].bits == 96 && cidr_is_v4(&list->nets[i].at)))
+			return true;
+	return false;
+}
+
+int access_check_exposure(const struct conf *conf, bool beyond)
+{
+	bool given = conf_given(conf, "allow-from");
+	if (conf_text(conf, "origin") != NULL)
+		return 0;
+	if (beyond && !given) {
+		log_say("--listen: other machines could use this proxy to fetch anything (name the clients that may: "
+			"--allow-from 192.168.1.0/24, or --allow-from 0.0.0.0/0 for everybody)");
+		return -1;
+	}
+	if (given && holds_everybody(conf_cidrs(conf, "allow-from")))
+		log_say("--allow-from: everybody who can connect may use this proxy (name only your own networks)");
+	return 0;
+}
+
+bool access_allows(const struct access *a, const struct client *client)
+{
+	if (a->allowed == NULL || client->unix_socket)
+		return true;
+	return !client->unnamed && cidr_list_holds(a->allowed, &client->at) &&
+	       cidr_list_holds(a->allowed, &client->other);
+}
+
+/* The requests of a trusted front are judged one by one, by the clients that it names. */
+void access_judge(const struct access *a, struct conn *c)
+{
+	struct client client = {.at = c->peer, .other = c->peer, .unix_socket = c->unix_socket};
+	bool front = cidr_list_holds(conf_cidrs(a->conf, "trust-forwarded"), &c->peer);
+	c->access = a;
+	c->refusal = c->admin || front || access_allows(a, &client) ? CONN_WELCOME : CONN_NOT_ALLOWED;
+	c->checks = c->refusal != CONN_WELCOME ? CONN_CHECK_REFUSED : 0;
+	if (front && a->allowed != NULL && !c->admin)
+		c->checks |= CONN_CHECK_CLIENT;
+}
+
+bool access_refuses(struct exchange *x, struct conn *c)
+{
+	char client[CONN_PEER];
+	if (c->admin || access_allows(access_now(x->context), &x->client))
+		return false;
+	client_print(&x->client, client);
+	x->close = true;
+	x->verdict = "refused";
+	stats_add(STATS_BAD_REQUESTS, 1);
+	synthetic_text(x, 403, NULL, "%s may not use this server (it is not in --allow-from)",
+	    x->client.unnamed ? "a client without an address" : client);
+	return true;
+}

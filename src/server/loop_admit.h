@@ -1,0 +1,24 @@
+/*
+ * loop_admit: what a loop checks before it responds on a connection whose conn->checks are not 0. Connections without
+ * checks cost nothing here. All functions: the loop's thread.
+ */
+#ifndef CURLEW_SERVER_LOOP_ADMIT_H
+#define CURLEW_SERVER_LOOP_ADMIT_H
+
+#include "http/request_scan.h"
+#include "server/loop_state.h"
+
+/* True when a connection has to pass loop_admit() first. */
+static inline bool loop_admit_is_due(const struct loop *l, const struct conn *c)
+{
+	return c->checks != 0 || c->access != l->access;
+}
+
+/* Judges a connection that has sent `bytes`. False: it was refused, and the caller does not own it any more. */
+bool loop_admit(struct loop *, struct conn *, struct span bytes);
+
+/* True when the loop may respond to this request with a hit. False: a pool thread must judge the request. bytes: they
+ * begin with the scanned request. */
+bool loop_admit_hit(struct loop *, struct conn *, const struct request_scan *, struct span bytes);
+
+#endif

@@ -1,0 +1,68 @@
+#include "server/loop_refuse.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "http/date.h"
+#include "http/status.h"
+#include "server/loop_conns.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum { RESPONSE_BYTES = 768, TEXT_BYTES = 256 };
+
+static void log_refused(const struct conn *c, const struct head *h, int status, int64_t now)
+{
+	char client[CONN_PEER];
+	conn_peer(c, client);
+	struct log_access a = {.client = span_of(client),
+	    .request_line = message_request_line(h),
+	    .referer = message_find(h, "Referer"),
+	    .user_agent = message_find(h, "User-Agent"),
+	    .status = status,
+	    .verdict = span_of("refused")};
+	log_access(&a, now);
+}
+
+void loop_refuse_send(const struct conn *c, struct span bytes, const struct loop_refusal *r)
+{
+	char date[DATE_BYTES], response[RESPONSE_BYTES], retry[40] = "", cache[80] = "";
+	int64_t now = (int64_t)time(NULL);
+	struct head h;
+	struct fault fault;
+	message_init(&h);
+	bool whole = message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE;
+	bool bodiless = whole && span_is(h.method, "HEAD");
+	date_format(now, date);
+	if (r->retry_after_s > 0)
+		snprintf(retry, sizeof retry, "Retry-After: %d\r\n", r->retry_after_s); /* RFC 9110 10.2.3 */
+	if (r->detail != NULL)
+		snprintf(cache, sizeof cache, "Cache-Status: curlew; detail=\"%s\"\r\n", r->detail);
+	int n = snprintf(response, sizeof response,
+	    "HTTP/1.1 %d %s\r\n"
+	    "Date: %s\r\n"
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Length: %zu\r\n"
+	    "%s"
+	    "Cache-Control: no-store\r\n"
+	    "%s"
+	    "Connection: close\r\n"
+	    "\r\n%s",
+	    r->status, status_reason(r->status), date, strlen(r->text), retry, cache, bodiless ? "" : r->text);
+	send(c->fd, response, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (whole && log_access_wanted())
+		log_refused(c, &h, r->status, now);
+	message_fini(&h);
+}
+
+void loop_refuse(struct loop *l, struct conn *c, struct span bytes)
+{
+	char peer[CONN_PEER], text[TEXT_BYTES];
+	struct loop_refusal r = {.status = 403, .text = text};
+	conn_peer(c, peer);
+	snprintf(text, sizeof text, "%s may not use this server (it is not in --allow-from)\n", peer);
+	stats_add(STATS_REQUESTS, 1);
+	stats_add(STATS_BAD_REQUESTS, 1);
+	loop_refuse_send(c, bytes, &r);
+	loop_conns_end(l, c, false);
+}

@@ -60,6 +60,8 @@ const struct conf_row conf_table[] = {
 	"never use the network; a URL that is not stored gets a 504"},
     {"access-log", 0, ONCE, SETTINGS, "FILE", "off", "write the access log to FILE (-: stdout; off: none)"},
     {"connect-ports", 0, ONCE, SETTINGS, "PORTS", "443", "ports that CONNECT may reach, separated by commas, or none"},
+    {"upgrade", 0, LIST, SETTINGS, "TOKEN", NULL,
+	"pass requests to upgrade to this protocol, besides websocket (repeatable; never h2c, HTTP or TLS)"},
     {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "an additional name of this server (repeatable)"},
     {"allow-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"the clients that may send requests (repeatable); a proxy that other machines can reach needs it"},

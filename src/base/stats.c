@@ -16,7 +16,7 @@ static const struct {
     [STATS_MISSES] = {"misses", false, "Responses fetched because nothing usable was stored."},
     [STATS_COLLAPSED] = {"collapsed", false, "Responses that shared the fetch of another request."},
     [STATS_PASSED] = {"passed", false, "Requests passed to the origin because a cache cannot serve them."},
-    [STATS_TUNNELS] = {"tunnels", false, "CONNECT tunnels opened."},
+    [STATS_TUNNELS] = {"tunnels", false, "Tunnels opened, by CONNECT or by an upgrade to another protocol."},
     [STATS_FILES] = {"files", false, "Local files served from --root."},
     [STATS_ERRORS] = {"errors", false, "Error responses by curlew because the origin sent no usable one."},
     [STATS_BAD_REQUESTS] = {"bad_requests", false, "Malformed or refused requests."},

@@ -1,6 +1,7 @@
 /*
  * A transfer that only connects, with the engine's resolver, address check, upstream proxy and time limits. The socket
- * is a duplicate: libcurl closes its own with the transfer.
+ * is a duplicate: libcurl closes its own with the transfer. TLS, if it is wanted, begins afterwards on the caller's
+ * thread.
  *
  * struct connecting is on the stack of the calling thread, which waits until on_done() has run. Its lock guards all of
  * it; on_done() is the last to use it from the engine's thread.
@@ -9,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 struct connecting {
 	pthread_mutex_t lock;
@@ -32,16 +34,19 @@ static void on_done(void *ctx, const struct engine_end *end)
 	pthread_mutex_unlock(&c->lock);
 }
 
-int connect_tunnel(struct engine *e, const char *host, int port, enum engine_outcome *outcome, char message[256])
+/* A connected socket, or -1. */
+static int connect_socket(
+    struct engine *e, const struct connect_tunnel_to *to, enum engine_outcome *outcome, char message[256])
 {
 	static const struct fetch_ops ops = {.done = on_done};
 	struct connecting c = {.fd = -1, .outcome = ENGINE_NO_MEMORY, .message = message};
 	char url[600];
-	snprintf(url, sizeof url, "http://%s:%d/", host, port);
+	snprintf(url, sizeof url, "http://%s:%d/", to->host, to->port);
 	snprintf(message, 256, "out of memory");
 	pthread_mutex_init(&c.lock, NULL);
 	pthread_cond_init(&c.changed, NULL);
-	struct fetch_spec spec = {.method = "CONNECT", .url = url, .upload_bytes = ENGINE_NO_UPLOAD, .tunnel = true};
+	struct fetch_spec spec = {
+	    .method = "CONNECT", .url = url, .upload_bytes = ENGINE_NO_UPLOAD, .trusted = to->trusted, .tunnel = true};
 	if (engine_start(e, &spec, &ops, &c) != NULL) {
 		pthread_mutex_lock(&c.lock);
 		while (!c.over)
@@ -52,4 +57,23 @@ int connect_tunnel(struct engine *e, const char *host, int port, enum engine_out
 	pthread_cond_destroy(&c.changed);
 	*outcome = c.outcome;
 	return c.fd;
+}
+
+int connect_tunnel(struct engine *e, const struct connect_tunnel_to *to, struct tunnel_end *end,
+    enum engine_outcome *outcome, char message[256])
+{
+	char host[256];
+	size_t n = strlen(to->host);
+	*end = tunnel_end_of(connect_socket(e, to, outcome, message));
+	if (end->fd < 0)
+		return -1;
+	if (!to->secure)
+		return 0;
+	bool bracketed = n > 1 && to->host[0] == '[';
+	snprintf(host, sizeof host, "%.*s", (int)(bracketed ? n - 2 : n), to->host + bracketed);
+	if (tunnel_end_secure(end, host, to->cacert, to->limit_ms, message) == 0)
+		return 0;
+	*outcome = ENGINE_TLS;
+	tunnel_end_close(end);
+	return -1;
 }

@@ -38,6 +38,12 @@ uint64_t flight_generation(struct flight_table *t, const char *url)
 	return generation;
 }
 
+void flight_invalidate(struct flight_table *t, const char *url)
+{
+	flight_table_invalidate(t, url, NULL); /* first: see invalidation.c */
+	store_invalidate(t->config.store, url);
+}
+
 bool flight_is_unshareable(struct flight_table *t, const char *url)
 {
 	pthread_mutex_lock(&t->lock);

@@ -51,6 +51,9 @@ void flight_combine_stored(struct flight_table *);
 /* A number that changes when a flight of the URL ends. Read it before looking the URL up: flight_join() compares it,
  * and so notices that a flight was stored between the look-up and the join. */
 uint64_t flight_generation(struct flight_table *, const char *url);
+/* An unsafe method has succeeded outside of a flight: invalidates the rows and the flights of its URL (RFC
+ * 9111 4.4). It holds when this returns. */
+void flight_invalidate(struct flight_table *, const char *url);
 /* True when the last response of the URL was not shareable: a request with the client's own conditions costs the store
  * nothing then. */
 bool flight_is_unshareable(struct flight_table *, const char *url);

@@ -362,6 +362,45 @@ int message_parse_fields(struct head *head, struct span text)
 	return 0;
 }
 
+/* status-line (RFC 9112 4): its reason phrase may be left out. 0, or -1. */
+static int read_status_line(struct head *head, struct span line)
+{
+	if (line.len < 12 || !span_starts(line, "HTTP/1.") || line.at[7] < '0' || line.at[7] > '9' ||
+	    line.at[8] != ' ' || (line.len > 12 && line.at[12] != ' '))
+		return -1;
+	head->minor = line.at[7] == '0' ? 0 : 1;
+	head->status = 0;
+	for (size_t i = 9; i < 12; i++) {
+		if (line.at[i] < '0' || line.at[i] > '9')
+			return -1;
+		head->status = head->status * 10 + (line.at[i] - '0');
+	}
+	return head->status >= 100 ? 0 : -1;
+}
+
+enum message_parsed message_parse_response(struct head *head, struct span bytes, struct fault *fault)
+{
+	struct span rest = bytes, line;
+	size_t first = 0, lines = 0;
+	forget(head);
+	for (const char *lf; rest.len > 0 && (lf = memchr(rest.at, '\n', rest.len)) != NULL; lines++) {
+		line = span_make(rest.at, (size_t)(lf - rest.at));
+		if (line.len > 0 && line.at[line.len - 1] == '\r')
+			line.len--;
+		rest = span_from(rest, (size_t)(lf - rest.at) + 1);
+		head->bytes = bytes.len - rest.len;
+		if (lines == 0 && read_status_line(head, line) != 0)
+			return refuse(fault, 502, "its head is not HTTP");
+		if (lines == 0)
+			first = head->bytes;
+		else if (line.len == 0)
+			return message_parse_fields(head, span_make(bytes.at + first, head->bytes - first)) == 0
+				   ? MESSAGE_WHOLE
+				   : refuse(fault, 502, "its head is too large");
+	}
+	return bytes.len > MESSAGE_HEAD_MAX ? refuse(fault, 502, "its head is too large") : MESSAGE_MORE;
+}
+
 void message_leave_out(struct head *head, const char *name)
 {
 	size_t kept = 0;

@@ -64,6 +64,10 @@ void message_fini(struct head *);
  * replaced. Linear time. */
 enum message_parsed message_parse_request(struct head *, struct span bytes, struct fault *);
 
+/* Parses a response head of HTTP/1.x at the start of bytes. Its fields are read as by message_parse_fields(). 502 as
+ * fault. May be called again with more bytes. */
+enum message_parsed message_parse_response(struct head *, struct span bytes, struct fault *);
+
 /* Parses field lines, "Name: value" each ended by LF or CRLF, as kept in entry.headers or received from an origin;
  * stops at an empty line or the end. Malformed lines are left out. The later lines of a folded field are malformed too:
  * the caller must join them with a space first (RFC 9112 5.2). 0, or -1 when memory failed or the text is too long. */

@@ -28,6 +28,7 @@
 #include "proxy/site_redirect.h"
 #include "proxy/synthetic.h"
 #include "proxy/tunnel.h"
+#include "proxy/upgrade.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,8 @@ static void route(struct exchange *x)
 	if (is_last_hop(x)) {
 		x->verdict = "own";
 		synthetic_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
+	} else if (upgrade_is_wanted(x)) {
+		upgrade_respond(x);
 	} else if (!selection_decide_unstored(&ask, &plan)) {
 		cache_handler_respond(x);
 	} else if (plan.action == SELECTION_DENY) {
@@ -217,7 +220,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a,
 	case KEY_TUNNEL:
 		a->keep = false;
 		x->close = true;
-		a->body_sent += tunnel_respond(x, c->fd, span_from(buf_span(&c->in), x->request->bytes));
+		tunnel_respond(x, c->fd, span_from(buf_span(&c->in), x->request->bytes));
 		break;
 	case KEY_PREFIX:
 		if (site_redirect_respond(x))
@@ -250,7 +253,7 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 	    .referer = x->request != NULL ? message_find(x->request, "Referer") : line,
 	    .user_agent = x->request != NULL ? message_find(x->request, "User-Agent") : line,
 	    .status = x->status,
-	    .body_bytes = a->body_sent,
+	    .body_bytes = a->body_sent + x->tunnel_bytes,
 	    .verdict = span_of(x->verdict),
 	    .took_us = took_us,
 	};

@@ -48,6 +48,7 @@ struct exchange {
 	int status;
 	const char *verdict;         /* for the access log: hit, miss, ... */
 	bool close;                  /* the connection cannot be used again */
+	int64_t tunnel_bytes;        /* that the client received through a tunnel, after the head */
 	enum engine_outcome outcome; /* of a failed fetch, for `get` */
 	int curl_code;
 	struct entry *ramcache; /* a plain fresh hit that may be kept in memory, for dispatch.c to take; else NULL

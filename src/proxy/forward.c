@@ -154,8 +154,7 @@ void forward_body(struct exchange *x, struct flight_reader *reader, bool known, 
 	s->end(s, span_make(NULL, 0));
 }
 
-void forward_stream(
-    struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
+int forward_begin(struct exchange *x, const struct flight_response *a, const char *cache)
 {
 	struct response_head r = {
 	    .status = a->status,
@@ -176,9 +175,16 @@ void forward_stream(
 	response_head_say(&r, "%s", cache);
 	response_head_key(&r, x->target.url);
 	x->status = a->status;
-	if (x->sink->begin(x->sink, &r) == 0)
-		forward_body(x, reader, a->body_bytes >= 0, -1);
+	int rc = x->sink->begin(x->sink, &r);
 	free(location);
+	return rc;
+}
+
+void forward_stream(
+    struct exchange *x, struct flight_reader *reader, const struct flight_response *a, const char *cache)
+{
+	if (forward_begin(x, a, cache) == 0)
+		forward_body(x, reader, a->body_bytes >= 0, -1);
 }
 
 /* --- requests that only the origin can answer --- */

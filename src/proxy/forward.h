@@ -25,6 +25,9 @@ int forward_fields(const struct exchange *, enum forward_conditions, const struc
 /* Waits for the final response head. Interim responses (1xx) are sent to the client meanwhile. */
 enum flight_wait_result forward_wait(struct exchange *, struct flight_reader *, struct flight_response *);
 
+/* Sends the head of an origin's response to the client; its body is the caller's to send. What the sink returns. */
+int forward_begin(struct exchange *, const struct flight_response *, const char *cache);
+
 /* Sends a reader's response to the client: head, body and trailers. The reader stays the caller's. */
 void forward_stream(struct exchange *, struct flight_reader *, const struct flight_response *, const char *cache);
 

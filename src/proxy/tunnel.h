@@ -7,8 +7,8 @@
 #include "proxy/exchange.h"
 
 /* Connects to the target and relays bytes both ways until both sides have ended, or nothing moves for --idle-timeout.
- * Blocks all that time. early: bytes that the client sent after the head. client_fd stays the caller's. Returns how
- * many bytes of the tunnel the client received; the connection is of no use for HTTP afterwards. */
-int64_t tunnel_respond(struct exchange *, int client_fd, struct span early);
+ * Blocks all that time. early: bytes that the client sent after the head. client_fd stays the caller's; it is of no
+ * use for HTTP afterwards. */
+void tunnel_respond(struct exchange *, int client_fd, struct span early);
 
 #endif

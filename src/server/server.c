@@ -21,6 +21,7 @@
 #include "proxy/dispatch.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
+#include "proxy/upgrade.h"
 #include "server/loop_conns.h"
 #include "server/loop_set.h"
 
@@ -63,8 +64,9 @@ static int server_open(struct server *s, const struct conf *conf)
 	struct buf why;
 	const char *access = conf_text(conf, "access-log");
 	buf_init(&why, BUF_LINE);
-	int status =
-	    listeners_check(conf) != 0 || server_names_check(conf) != 0 ? 2 : context_open(&s->context, conf, &why);
+	int status = listeners_check(conf) != 0 || server_names_check(conf) != 0 || upgrade_check(conf) != 0
+			 ? 2
+			 : context_open(&s->context, conf, &why);
 	if (status != 0)
 		goto out;
 	status = 1;

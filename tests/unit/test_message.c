@@ -2,6 +2,7 @@
 #include "http/framing.h"
 #include "http/message.h"
 #include "http/status.h"
+#include "http/upgrade_token.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -475,6 +476,90 @@ static int end(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
+static void a_response_head_is_read_or_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		enum message_parsed parsed;
+		int status, minor;
+		size_t bytes;
+	} table[] = {
+	    {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nxyz", MESSAGE_WHOLE, 101, 1, 56},
+	    {"HTTP/1.0 200\nA: b\n\n", MESSAGE_WHOLE, 200, 0, 19},
+	    {"HTTP/1.1 200 OK\r\n\r\n", MESSAGE_WHOLE, 200, 1, 19},
+	    {"HTTP/1.1 200 OK\r\nA: b\r\n", MESSAGE_MORE, 200, 1, 0},
+	    {"HTTP/1.1 200 OK", MESSAGE_MORE, 0, 0, 0},
+	    {"HTTP/2 200 OK\r\n\r\n", MESSAGE_BAD, 0, 0, 0},
+	    {"HTTP/1.1 20 OK\r\n\r\n", MESSAGE_BAD, 0, 0, 0},
+	    {"HTTP/1.1 2000 OK\r\n\r\n", MESSAGE_BAD, 0, 0, 0},
+	    {"HTTP/1.1 099 OK\r\n\r\n", MESSAGE_BAD, 0, 0, 0},
+	    {"ICY 200 OK\r\n\r\n", MESSAGE_BAD, 0, 0, 0},
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		enum message_parsed parsed = message_parse_response(&head, span_of(table[i].text), &fault);
+		if (parsed != table[i].parsed ||
+		    (parsed == MESSAGE_WHOLE && (head.status != table[i].status || head.minor != table[i].minor ||
+						    head.bytes != table[i].bytes)))
+			fail_msg("%s: %d, %d, %zu", table[i].text, (int)parsed, head.status, head.bytes);
+	}
+}
+
+static void an_endless_response_head_is_refused(void **state)
+{
+	(void)state;
+	char *text = malloc(MESSAGE_HEAD_MAX + 2);
+	assert_non_null(text);
+	memset(text, 'x', MESSAGE_HEAD_MAX + 1);
+	memcpy(text, "HTTP/1.1 200 OK\r\n", 17);
+	text[MESSAGE_HEAD_MAX + 1] = '\0';
+	assert_int_equal(message_parse_response(&head, span_of(text), &fault), MESSAGE_BAD);
+	assert_int_equal(fault.status, 502);
+	free(text);
+}
+
+static void only_a_protocol_that_was_offered_may_be_switched_to(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *offered, *fields;
+		bool good;
+	} table[] = {
+	    {"websocket", "Upgrade: websocket\n", true},
+	    {"websocket", "Upgrade: WebSocket\n", true},
+	    {"tcp, websocket", "Upgrade: websocket\n", true},
+	    {"websocket", "Upgrade: h2c\n", false},
+	    {"websocket", "Upgrade: websocket, h2c\n", false},
+	    {"websocket", "Upgrade: websocket\nUpgrade: h2c\n", false},
+	    {"websocket", "Upgrade: websocket/13\n", false},
+	    {"websocket", "Upgrade:\n", false},
+	    {"websocket", "A: b\n", false},
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		assert_int_equal(message_parse_fields(&head, span_of(table[i].fields)), 0);
+		if (upgrade_token_was_offered(span_of(table[i].offered), &head) != table[i].good)
+			fail_msg("%s: %s", table[i].offered, table[i].fields);
+	}
+}
+
+static void http_and_tls_are_never_switched_to(void **state)
+{
+	(void)state;
+	static const char *const never[] = {
+	    "h2c", "H2C", "h2", "h2c-14", "HTTP/2.0", "http/1.1", "HTTP", "TLS/1.0", "tls"};
+	static const char *const others[] = {"websocket", "tcp", "SPDY/3.1", "HTTPX", "IRC/6.9"};
+	for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+		if (!upgrade_token_is_forbidden(span_of(never[i])))
+			fail_msg("%s", never[i]);
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (upgrade_token_is_forbidden(span_of(others[i])) || !upgrade_token_is_valid(span_of(others[i])))
+			fail_msg("%s", others[i]);
+	assert_false(upgrade_token_is_valid(span_of("")));
+	assert_false(upgrade_token_is_valid(span_of("a b")));
+	assert_false(upgrade_token_is_valid(span_of("a/")));
+	assert_false(upgrade_token_is_valid(span_of("a/b/c")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,6 +579,10 @@ int main(void)
 	    TEST(a_list_has_a_token_whatever_its_case_and_parameters),
 	    TEST(the_version_and_connection_decide_what_stays_open),
 	    TEST(known_statuses_have_a_reason_phrase),
+	    TEST(a_response_head_is_read_or_refused),
+	    TEST(an_endless_response_head_is_refused),
+	    TEST(only_a_protocol_that_was_offered_may_be_switched_to),
+	    TEST(http_and_tls_are_never_switched_to),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

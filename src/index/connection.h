@@ -12,6 +12,7 @@
 #include "index/index.h"
 #include "index/rows.h"
 #include "index/statements.h"
+#include "index/wal_header.h"
 
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -28,6 +29,8 @@ struct index {
 	 * statement is run on them. */
 	bool parts, ghosts;
 	atomic_int wal_frames;
+	struct wal_header wal_header;
+	int64_t version; /* the last result of index_version(); valid while wal_header is the same; -1: none */
 	sqlite3_stmt *statements[STATEMENTS]; /* NULL: not of this role */
 };
 

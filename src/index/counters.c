@@ -2,12 +2,20 @@
 
 #include "index/row.h"
 
+/* An event loop asks at every wake-up. The statement costs the system calls for a lock of the file, so it is run only
+ * if somebody has committed. */
 int64_t index_version(struct index *ix)
 {
 	int64_t version = -1;
+	if (ix->version >= 0 && wal_header_is_same(&ix->wal_header))
+		return ix->version;
+	wal_header_note(&ix->wal_header);
 	if (index_step(ix, VERSION, "reading the data version") == INDEX_FOUND)
 		version = sqlite3_column_int64(ix->statements[VERSION], 0);
 	sqlite3_reset(ix->statements[VERSION]);
+	if (version >= 0 && !ix->wal_header.searched)
+		wal_header_find(&ix->wal_header, ix->db);
+	ix->version = version;
 	return version;
 }
 

@@ -19,7 +19,7 @@ const struct conf_row conf_table[] = {
 	"listen on this address: 8899 (this machine only), :8899 (all addresses), localhost:8899, [::1]:8899, or "
 	"unix:PATH[,mode=0660] (repeatable; port 0 picks a free port and prints it)"},
     {"admin-listen", 0, ONCE, SETTINGS, "[ADDR:]PORT|unix:PATH", NULL,
-	"serve only /.curlew/ on this address, to everybody who can connect"},
+	"serve only /.curlew/ on this address, to everybody who can connect unless --admin-from says otherwise"},
     {"cache", 0, ONCE, CACHES, "DIR", NULL, "cache directory ($XDG_CACHE_HOME/curlew or ~/.cache/curlew)"},
     {"root", 0, ONCE, SETTINGS, "DIR", NULL, "serve files of DIR at /name"},
     {"origin", 0, ONCE, SETTINGS | CONF_GET, "URL", NULL,
@@ -65,6 +65,9 @@ const struct conf_row conf_table[] = {
     {"server-name", 0, LIST, SETTINGS, "NAME", NULL, "an additional name of this server (repeatable)"},
     {"allow-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"the clients that may send requests (repeatable); a proxy that other machines can reach needs it"},
+    {"admin-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,
+	"the clients that may see /.curlew/, on any listener (default: this machine, and with --origin only those of "
+	"--admin-listen; repeatable)"},
     {"trust-forwarded", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"believe Forwarded and X-Forwarded- fields of proxies at these addresses (repeatable)"},
     {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "pass cookies at /host/path, where all sites share them"},

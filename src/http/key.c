@@ -436,7 +436,8 @@ static int read_own(const struct key_settings *settings, struct span path, struc
 	if (!span_starts(path, own))
 		return 0;
 	path = span_from(path, sizeof own - 1);
-	if ((path.len > 0 && path.at[0] != '/') || (settings->origin != NULL && !span_is(path, "/health")))
+	if ((path.len > 0 && path.at[0] != '/') ||
+	    (settings->origin != NULL && !settings->own_pages && !span_is(path, "/health")))
 		return 0;
 	out->form = KEY_OWN;
 	out->path = strndup(path.at, path.len);

@@ -20,9 +20,9 @@
 
 /* The form of a request target. RFC 9112 3.2 has four; a prefix and a site are forms of curlew. */
 enum key_form {
-	KEY_OWN,      /* /.curlew/...: path is what follows "/.curlew", e.g. "/health" (with --origin, only /health) */
-	KEY_PREFIX,   /* /host/path, /https://host/path: url is set */
-	KEY_SITE,     /* any path on LABEL.localhost (site.h): url is set, but not by key_of_target() */
+	KEY_OWN,    /* /.curlew/...: path is what follows "/.curlew", e.g. "/health" (with an origin, see own_pages) */
+	KEY_PREFIX, /* /host/path, /https://host/path: url is set */
+	KEY_SITE,   /* any path on LABEL.localhost (site.h): url is set, but not by key_of_target() */
 	KEY_ABSOLUTE, /* http://host/path: url is set */
 	KEY_REVERSE,  /* --origin: url is set */
 	KEY_TUNNEL,   /* CONNECT host:port: host and port are set */
@@ -33,6 +33,7 @@ enum key_form {
 struct key_settings {
 	const char *default_scheme; /* "http" or "https" */
 	const char *origin;         /* --origin URL without a trailing slash, or NULL */
+	bool own_pages;             /* with origin: all of /.curlew/ is ours, not only /health */
 };
 
 struct key_target {

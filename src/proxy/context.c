@@ -192,6 +192,7 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 	}
 	s->key_settings.default_scheme = conf_text(conf, "default-scheme");
 	s->key_settings.origin = s->origin;
+	s->key_settings.own_pages = conf_given(conf, "admin-from");
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "proxy/cache_handler.h"
 #include "proxy/files.h"
 #include "proxy/forward.h"
+#include "proxy/health.h"
 #include "proxy/http1_writer.h"
 #include "proxy/pages.h"
 #include "proxy/ramcache.h"
@@ -149,15 +150,32 @@ static bool refuses_loop(struct exchange *x)
 	return false;
 }
 
-/* Serves /.curlew/ to clients on this machine, and to those that can connect to --admin-listen. A request that came
- * through a proxy may have been made on another machine. */
+/* True when the client may see our own pages: --admin-from holds it. Without that option it holds this machine, and
+ * everybody who can connect to --admin-listen. */
+static bool may_see_pages(const struct exchange *x, const struct conn *c)
+{
+	const struct conf *conf = access_now(x->context)->conf;
+	return c->admin && !conf_given(conf, "admin-from") ? !x->client.proxied
+							   : client_may(&x->client, conf, "admin-from");
+}
+
+/* Our own pages. Host must name this server: the page of a site that gave its name our address must not read them
+ * (DNS rebinding). A unix socket is not reached by name. */
 static void serve_pages(struct exchange *x, const struct conn *c)
 {
-	if (x->client.proxied)
-		synthetic_text(x, 403, NULL, "/.curlew/ cannot be requested through a proxy (use --admin-listen)");
-	else if (!c->local && !c->admin)
-		synthetic_text(
-		    x, 403, NULL, "/.curlew/ can only be requested on the machine of the server (use --admin-listen)");
+	bool allowed = may_see_pages(x, c);
+	if (health_is(x))
+		health_respond(x, atomic_load(c->draining), allowed && (c->unix_socket || is_for_us(x, c)));
+	else if (!c->unix_socket && !is_named(x, c))
+		return;
+	else if (!allowed && x->client.proxied)
+		synthetic_text(x, 403, NULL,
+		    "/.curlew/ cannot be requested through a proxy (use --admin-listen, or --admin-from and "
+		    "--trust-forwarded)");
+	else if (!allowed)
+		synthetic_text(x, 403, NULL,
+		    "/.curlew/ is not for this client (name it with --admin-from; the default is the machine of the "
+		    "server)");
 	else
 		pages_respond(x);
 }
@@ -169,7 +187,7 @@ static void serve_admin(struct exchange *x, const struct conn *c)
 	if (key_of_target(&settings, x->request->method, x->request->target, &x->target, &fault) != 0 ||
 	    x->target.form != KEY_OWN)
 		synthetic_text(x, 404, NULL, "only /.curlew/ is served at this address");
-	else if ((c->unix_socket || is_named(x, c)) && !browser_refuses(x))
+	else if (!browser_refuses(x))
 		serve_pages(x, c);
 }
 
@@ -177,13 +195,6 @@ static bool serve_from_root(struct exchange *x, const struct conn *c, bool bad)
 {
 	return x->target.form == KEY_PREFIX && x->target.path != NULL && x->context->root.fd >= 0 &&
 	       (!bad || is_for_us(x, c)) && files_respond(x);
-}
-
-/* Host must name this server in requests by prefix and for our own pages. With --origin, any name may be that of the
- * site. */
-static bool must_be_named(const struct exchange *x)
-{
-	return x->target.form == KEY_PREFIX || (x->target.form == KEY_OWN && x->context->origin == NULL);
 }
 
 static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct head *head)
@@ -196,7 +207,7 @@ static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a,
 		return;
 	}
 	bool bad = browser_read_target(x, &fault) != 0;
-	if (!bad && must_be_named(x) && !is_named(x, c))
+	if (!bad && x->target.form == KEY_PREFIX && !is_named(x, c))
 		return;
 	if (browser_refuses(x) || serve_from_root(x, c, bad))
 		return;

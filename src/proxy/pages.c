@@ -8,12 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void health(struct exchange *x, struct buf *page)
-{
-	buf_adds(page, "ok\n");
-	synthetic_page(x, 200, "text/plain; charset=utf-8", buf_span(page));
-}
-
 static void metrics(struct exchange *x, struct buf *page)
 {
 	stats_metrics(page);
@@ -91,7 +85,7 @@ static void proxy_pac(struct exchange *x, struct buf *page)
 static const struct {
 	const char *path;
 	void (*respond)(struct exchange *, struct buf *);
-} pages[] = {{"/health", health}, {"/metrics", metrics}, {"/proxy.pac", proxy_pac}, {"/", status}, {"", status}};
+} pages[] = {{"/metrics", metrics}, {"/proxy.pac", proxy_pac}, {"/", status}, {"", status}};
 
 void pages_respond(struct exchange *x)
 {

@@ -1,5 +1,6 @@
 /*
- * pages: curlew's own pages under /.curlew/: health, metrics, status and proxy.pac. No page changes anything.
+ * pages: curlew's own pages under /.curlew/: metrics, status and proxy.pac; health.h has the other one. No page changes
+ * anything.
  */
 #ifndef CURLEW_PROXY_PAGES_H
 #define CURLEW_PROXY_PAGES_H

@@ -22,6 +22,7 @@
 #include "server/loop_admit.h"
 #include "server/loop_conns.h"
 #include "server/loop_handover.h"
+#include "server/loop_health.h"
 #include "server/loop_hit.h"
 #include "server/loop_shortage.h"
 #include "store/store.h"
@@ -163,6 +164,8 @@ static void respond(struct loop *l, struct received *r)
 			break;
 		if (plain && loop_admit_hit(l, c, &scan, rest))
 			outcome = loop_hit_respond(l, c, &scan, rest, scan.keeps && !draining);
+		if (plain && outcome == LOOP_HIT_NOT && loop_health_is(l, &scan) && loop_admit_hit(l, c, &scan, rest))
+			outcome = loop_health_respond(l, c, &scan, rest, scan.keeps && !draining);
 		switch (outcome) {
 		case LOOP_HIT_SENT:
 			rest = span_from(rest, scan.bytes);

@@ -14,9 +14,9 @@
 #include "base/stats.h"
 #include "http/policy_freshness.h"
 #include "http/response_head.h"
-#include "proxy/access.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
+#include "server/loop_log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -156,33 +156,6 @@ static enum loop_hit_outcome send_hit(
 	return keep_rest(c, iov, sent < 0 ? 0 : (size_t)sent);
 }
 
-/* The scan did not keep the fields that the log wants, so the head is parsed once more. */
-static void log_hit(const struct loop *l, const struct conn *c, const struct ramcache_entry *o,
-    const struct request_scan *scan, struct span bytes)
-{
-	struct head h;
-	struct fault fault;
-	char client[CONN_PEER];
-	message_init(&h);
-	if (message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE) {
-		struct client from;
-		client_read(l->access->conf, c, &h, &from);
-		client_print(&from, client);
-		struct log_access a = {
-		    .client = span_of(client),
-		    .request_line = message_request_line(&h),
-		    .referer = message_find(&h, "Referer"),
-		    .user_agent = message_find(&h, "User-Agent"),
-		    .status = o->entry->status,
-		    .body_bytes = scan->head ? 0 : (int64_t)o->body_bytes,
-		    .verdict = span_of("hit"),
-		    .took_us = (loop_clock_ms() - l->now_ms) * 1000,
-		};
-		log_access(&a, l->now);
-	}
-	message_fini(&h);
-}
-
 enum loop_hit_outcome loop_hit_respond(
     struct loop *l, struct conn *c, const struct request_scan *scan, struct span bytes, bool keeps)
 {
@@ -198,8 +171,13 @@ enum loop_hit_outcome loop_hit_respond(
 			note_hit(l, o);
 			outcome = send_hit(l, c, o, scan, keeps);
 			l->requests++;
-			if (log_access_wanted())
-				log_hit(l, c, o, scan, bytes);
+			if (log_access_wanted()) {
+				const struct loop_log line = {.status = o->entry->status,
+				    .body_bytes = scan->head ? 0 : (int64_t)o->body_bytes,
+				    .verdict = "hit",
+				    .took_us = (loop_clock_ms() - l->now_ms) * 1000};
+				loop_log_request(c, bytes, &line, l->now);
+			}
 		} else {
 			ramcache_remove(ramcache, o);
 		}

@@ -5,24 +5,12 @@
 #include "http/date.h"
 #include "http/status.h"
 #include "server/loop_conns.h"
+#include "server/loop_log.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
 
 enum { RESPONSE_BYTES = 768, TEXT_BYTES = 256 };
-
-static void log_refused(const struct conn *c, const struct head *h, int status, int64_t now)
-{
-	char client[CONN_PEER];
-	conn_peer(c, client);
-	struct log_access a = {.client = span_of(client),
-	    .request_line = message_request_line(h),
-	    .referer = message_find(h, "Referer"),
-	    .user_agent = message_find(h, "User-Agent"),
-	    .status = status,
-	    .verdict = span_of("refused")};
-	log_access(&a, now);
-}
 
 void loop_refuse_send(const struct conn *c, struct span bytes, const struct loop_refusal *r)
 {
@@ -50,9 +38,10 @@ void loop_refuse_send(const struct conn *c, struct span bytes, const struct loop
 	    "\r\n%s",
 	    r->status, status_reason(r->status), date, strlen(r->text), retry, cache, bodiless ? "" : r->text);
 	send(c->fd, response, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (whole && log_access_wanted())
-		log_refused(c, &h, r->status, now);
 	message_fini(&h);
+	const struct loop_log line = {.status = r->status, .verdict = "refused"};
+	if (log_access_wanted())
+		loop_log_request(c, bytes, &line, now);
 }
 
 void loop_refuse(struct loop *l, struct conn *c, struct span bytes)

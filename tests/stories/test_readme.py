@@ -19,7 +19,7 @@ from origin import Origin, Visit
 from wire import PATIENCE, Reader, Truncated, eventually
 
 TOP = Path(__file__).resolve().parents[2]
-PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("commands", "requests", "configuration", "security"))]
+PAGES = [TOP / "README.md", *(TOP / "docs" / f"{name}.md" for name in ("commands", "requests", "configuration", "SECURITY"))]
 PRINTED = "\n".join(page.read_text() for page in PAGES)
 CRON = (TOP / "docs" / "cron.md").read_text()
 FILES = (TOP / "docs" / "internals" / "files.md").read_text()

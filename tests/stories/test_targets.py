@@ -212,7 +212,8 @@ def test_a_foreign_host_is_refused_so_that_dns_rebinding_reads_nothing(curlew, o
     answer = curlew.get(origin.url("/x"), {"Host": "evil.example"})
     assert answer.status == 421
     assert origin.count() == 0
-    assert curlew.get("/.curlew/health", {"Host": "evil.example"}).status == 421
+    assert curlew.get("/.curlew/metrics", {"Host": "evil.example"}).status == 421
+
 
 
 def test_further_names_are_ours_when_named(launch, origin):

@@ -201,7 +201,7 @@ static void check_targets(const struct key_settings *settings, const char *metho
 	}
 }
 
-static const struct key_settings forward = {"http", NULL};
+static const struct key_settings forward = {.default_scheme = "http"};
 
 static void a_prefix_target_names_host_and_path(void **state)
 {
@@ -273,7 +273,7 @@ static void a_prefix_target_names_host_and_path(void **state)
 	    {"example.com/", KEY_PREFIX, 400, NULL, NULL, 0, NULL, "no form of a target"},
 	};
 	check_targets(&forward, "GET", rows, sizeof rows / sizeof *rows);
-	static const struct key_settings secure = {"https", NULL};
+	static const struct key_settings secure = {.default_scheme = "https"};
 	static const struct row secure_rows[] = {
 	    {"/example.com/x", KEY_PREFIX, 0, "https://example.com/x", "example.com", 443, "example.com/x",
 		"--default-scheme"},
@@ -305,7 +305,7 @@ static void before_an_origin_only_health_is_curlews_own(void **state)
 	    {"/.curlew/health/", KEY_REVERSE, 0, "http://127.0.0.1:8080/.curlew/health/", "127.0.0.1", 8080, NULL,
 		"another path"},
 	};
-	static const struct key_settings reverse = {"http", "http://127.0.0.1:8080"};
+	static const struct key_settings reverse = {.default_scheme = "http", .origin = "http://127.0.0.1:8080"};
 	check_targets(&reverse, "GET", rows, sizeof rows / sizeof *rows);
 }
 
@@ -330,7 +330,7 @@ static void an_absolute_target_is_the_url(void **state)
 static void a_reverse_target_is_the_origins(void **state)
 {
 	(void)state;
-	static const struct key_settings plain = {"http", "http://127.0.0.1:8080"};
+	static const struct key_settings plain = {.default_scheme = "http", .origin = "http://127.0.0.1:8080"};
 	static const struct row rows[] = {
 	    {"/x?y", KEY_REVERSE, 0, "http://127.0.0.1:8080/x?y", "127.0.0.1", 8080, NULL, "a path"},
 	    {"/", KEY_REVERSE, 0, "http://127.0.0.1:8080/", "127.0.0.1", 8080, NULL, "the root"},
@@ -346,7 +346,7 @@ static void a_reverse_target_is_the_origins(void **state)
 	    {"/a\\b", KEY_REVERSE, 400, NULL, NULL, 0, NULL, "a backslash"},
 	};
 	check_targets(&plain, "GET", rows, sizeof rows / sizeof *rows);
-	static const struct key_settings based = {"http", "https://example.com/base"};
+	static const struct key_settings based = {.default_scheme = "http", .origin = "https://example.com/base"};
 	static const struct row based_rows[] = {
 	    {"/x?y", KEY_REVERSE, 0, "https://example.com/base/x?y", "example.com", 443, NULL,
 		"beneath the origin's path"},
@@ -385,7 +385,7 @@ static void a_tunnel_needs_host_and_port(void **state)
 static void options_may_be_for_a_server_as_a_whole(void **state)
 {
 	(void)state;
-	static const struct key_settings reverse = {"http", "http://o:8080/base"};
+	static const struct key_settings reverse = {.default_scheme = "http", .origin = "http://o:8080/base"};
 	static const struct {
 		const struct key_settings *settings;
 		const char *method, *target;

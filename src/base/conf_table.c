@@ -74,6 +74,8 @@ const struct conf_row conf_table[] = {
     {"prefix-sandbox", 0, TEXT, SETTINGS, "on|off", "on",
 	"sandbox fetched documents that a browser opens at /host/path"},
     {"proxy", 'x', ONCE, FETCHES | CONF_CONFIG, "URL", NULL, "fetch through this proxy"},
+    {"parent", 0, ONCE, FETCHES | CONF_CONFIG, "URL", NULL,
+	"ask this curlew for what is not stored, https included; while it cannot be reached, ask origins"},
     {"cacert", 0, ONCE, FETCHES | CONF_CONFIG, "FILE", NULL,
 	"trust the certificates in FILE (PEM) instead of the system's"},
     {"drain", 0, SECONDS, SETTINGS, "SECONDS", "10", "time that SIGTERM leaves requests in progress to finish"},

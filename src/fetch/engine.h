@@ -21,12 +21,14 @@
 
 struct address_cache;
 struct allow;
+struct parent;
 struct engine;
 struct fetch;
 
 struct engine_config {
-	const char *proxy;  /* upstream proxy URL, or NULL: environment variables are never looked at */
-	const char *cacert; /* PEM file, or NULL for the system's trust store */
+	const char *proxy;     /* upstream proxy URL, or NULL: environment variables are never looked at */
+	struct parent *parent; /* asked instead of origins; outlives the engine. NULL: none */
+	const char *cacert;    /* PEM file, or NULL for the system's trust store */
 	double connect_timeout_s;
 	double origin_timeout_s;   /* for the whole head, then for each silence; not while paused by the receiver */
 	const struct allow *allow; /* outlives the engine; NULL: public addresses only */

@@ -12,6 +12,7 @@
 #include "fetch/address_cache.h"
 #include "fetch/allow.h"
 #include "fetch/close_notify.h"
+#include "fetch/parent.h"
 #include "fetch/transfer_receive.h"
 
 #include <fcntl.h>
@@ -27,7 +28,7 @@ void transfer_setup(void)
 }
 
 /* socket(), unless the address is not allowed; then *not_allowed is set. Judged here, on the resolved address, so that
- * no name and no redirect gets around it. The address of an upstream proxy is the user's choice. */
+ * no name and no redirect gets around it. The address of an upstream proxy or parent is the user's choice. */
 static curl_socket_t open_socket(
     const struct transfer_context *t, bool trusted, const struct curl_sockaddr *to, bool *not_allowed)
 {
@@ -62,7 +63,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
 	(void)purpose;
 	struct fetch *f = ctx;
 	bool not_allowed = false;
-	curl_socket_t fd = open_socket(f->shared, f->trusted, to, &not_allowed);
+	curl_socket_t fd = open_socket(f->shared, f->trusted || f->by_parent, to, &not_allowed);
 	name_lookups_found(f->shared->lookups, &f->name);
 	if (fd != CURL_SOCKET_BAD)
 		origin_sockets_opened(f->shared->sockets, &f->use, fd);
@@ -85,9 +86,16 @@ static int on_connected(void *ctx, char *to, char *from, int to_port, int from_p
 	name_lookups_found(f->shared->lookups, &f->name);
 	if (f->failed == ENGINE_NOT_ALLOWED)
 		f->failed = ENGINE_OK; /* that was another address of the name */
+	f->sent = true;
 	f->unused = !origin_sockets_use(f->shared->sockets, &f->use, f->easy, to, to_port, from_port);
 	transfer_push_deadline(f);
 	return f->unused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* The server that the attempt connects to, unless there is an upstream proxy. */
+static const char *asked_url(const struct fetch *f)
+{
+	return f->by_parent ? parent_url(f->shared->config.parent) : f->url;
 }
 
 /* libcurl needs an address that is not in its cache. 0 lets it look the name up; anything else ends the attempt. */
@@ -99,7 +107,7 @@ static int on_look_up(void *resolver, void *reserved, void *ctx)
 	/* Before a socket is opened, the name is that of the proxy. Afterwards it is the origin's, for a SOCKS proxy
 	 * that takes only addresses. */
 	const char *proxy = f->use.fd < 0 ? f->shared->proxy : NULL;
-	struct span host = name_lookups_host(proxy != NULL ? proxy : f->url);
+	struct span host = name_lookups_host(proxy != NULL ? proxy : asked_url(f));
 	if (!f->shared->config.looks_up && !name_lookups_is_address(host)) {
 		f->failed = ENGINE_NO_ADDRESS;
 		f->failed_why = "the address of its host is not known";
@@ -178,15 +186,34 @@ static void set_method(struct fetch *f)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method);
 }
 
+/* To the parent, Host is that of the origin (RFC 9112 3.2.2). 0, or -1: no memory. */
+static int add_host(struct fetch *f)
+{
+	struct buf line;
+	const char *host = strstr(f->url, "://") + 3;
+	if (!f->by_parent || has_field(f, "Host"))
+		return 0;
+	buf_init(&line, BUF_LINE);
+	buf_addf(&line, "Host: %.*s", (int)strcspn(host, "/"), host);
+	struct curl_slist *more = line.failed ? NULL : curl_slist_append(f->fields, buf_str(&line));
+	buf_fini(&line);
+	if (more == NULL)
+		return -1;
+	f->fields = more;
+	return 0;
+}
+
 /* For an HTTP proxy libcurl would write the target again from the parts of the URL and lose an empty query. Only the
  * last proxy writes "*"; those before it write a URL with an empty path (RFC 9112 3.2.4). */
 static void set_target(const struct transfer_context *t, struct fetch *f)
 {
 	const char *proxy = t->proxy;
 	bool absolute = proxy != NULL && (strstr(proxy, "://") == NULL || strncasecmp(proxy, "http", 4) == 0);
-	absolute = absolute && strncmp(f->url, "http://", 7) == 0;
-	if (absolute && f->asterisk)
-		f->url[7 + strcspn(f->url + 7, "/")] = '\0';
+	absolute = f->by_parent || (absolute && strncmp(f->url, "http://", 7) == 0);
+	if (absolute && f->asterisk) {
+		char *host = strstr(f->url, "://") + 3;
+		host[strcspn(host, "/")] = '\0';
+	}
 	if (absolute)
 		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, f->url);
 	else if (f->asterisk)
@@ -282,7 +309,9 @@ int transfer_begin(struct fetch *f)
 	/* Never a handle that was used before: when a first field line begins with a blank, libcurl before 8.2 appends
 	 * it to the last field of the earlier transfer, whose memory is freed. */
 	f->easy = curl_easy_init();
-	if (f->easy == NULL || silence_defaults(f) != 0)
+	f->by_parent =
+	    t->config.parent != NULL && !f->tunnel && !f->left_parent && parent_is_up(t->config.parent, clock_ms());
+	if (f->easy == NULL || silence_defaults(f) != 0 || add_host(f) != 0)
 		return -1;
 	prepare(t, f->easy);
 	curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
@@ -293,9 +322,9 @@ int transfer_begin(struct fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_RESOLVER_START_DATA, f);
 	curl_easy_setopt(f->easy, CURLOPT_PRIVATE, f);
 	curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->error);
-	curl_easy_setopt(f->easy, CURLOPT_URL, f->url);
+	curl_easy_setopt(f->easy, CURLOPT_URL, asked_url(f));
 	f->use.fd = -1;
-	f->unused = false;
+	f->unused = f->sent = false;
 	f->error[0] = '\0';         /* an earlier attempt may have left one */
 	f->deadline_ms = INT64_MAX; /* until it is connected, libcurl's own limit holds */
 	if (f->tunnel) {
@@ -413,6 +442,18 @@ bool transfer_is_repeated(struct fetch *f, CURLcode code)
 	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
 	f->asked_fresh = connects == 0;
 	return f->asked_fresh;
+}
+
+bool transfer_leaves_parent(struct fetch *f, CURLcode code)
+{
+	bool repeatable = f->idempotent && f->upload_bytes == ENGINE_NO_UPLOAD;
+	bool lost = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
+		    code == CURLE_OPERATION_TIMEDOUT || is_broken_off(code);
+	if (!f->by_parent || !lost || f->failed != ENGINE_OK || f->use.taken > 0 || (f->sent && !repeatable))
+		return false;
+	parent_failed(f->shared->config.parent, clock_ms(), f->sent ? "it did not respond" : "it cannot be reached");
+	f->left_parent = true;
+	return true;
 }
 
 void transfer_drop_handle(struct fetch *f)

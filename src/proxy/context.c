@@ -5,6 +5,7 @@
 #include "proxy/context.h"
 
 #include "base/log.h"
+#include "fetch/parent.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,21 @@ static int read_origin(struct context *s, struct buf *why)
 	if (n > 0 && s->origin[n - 1] == '/')
 		s->origin[n - 1] = '\0';
 	return 0;
+}
+
+static int read_parent(struct context *s, struct buf *why)
+{
+	const char *url = conf_text(s->conf, "parent"), *proxy = conf_text(s->conf, "proxy"), *fault;
+	if (url == NULL)
+		return 0;
+	if (proxy != NULL && proxy[0] != '\0') {
+		buf_addf(why, "--parent %s: cannot be used with --proxy (give one of them)", url);
+		return -1;
+	}
+	s->parent = parent_new(url, &fault);
+	if (s->parent == NULL)
+		buf_addf(why, "--parent %s: %s", url, fault);
+	return s->parent == NULL ? -1 : 0;
 }
 
 /* The targeted fields in order of priority (RFC 9213 2.2): our own, those of --targets, and, with --origin, the one
@@ -140,6 +156,7 @@ static int open_flights(struct context *s, struct buf *why)
 	    .engine =
 		{
 		    .proxy = conf_text(s->conf, "proxy"),
+		    .parent = s->parent,
 		    .cacert = conf_text(s->conf, "cacert"),
 		    .connect_timeout_s = conf_seconds(s->conf, "connect-timeout"),
 		    .origin_timeout_s = conf_seconds(s->conf, "origin-timeout"),
@@ -180,7 +197,7 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
 		memset(id, 0, sizeof id);
 	snprintf(s->via, sizeof s->via, "curlew-%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
-	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 ? 2 : 0;
+	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 || read_parent(s, why) != 0 ? 2 : 0;
 	if (status == 0 && read_targets(s, why) != 0)
 		status = 2;
 	if (status == 0 && (open_store(s, conf_is(conf, CONF_SERVE), why) != 0 ||
@@ -207,6 +224,7 @@ void context_close(struct context *s)
 		nftw(s->spare_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	free(s->spare_dir);
 	allow_free(s->allow);
+	parent_free(s->parent);
 	free(s->origin);
 	root_close(&s->root);
 	memset(s, 0, sizeof *s);

@@ -39,6 +39,7 @@ struct context {
 	struct policy policy;
 	const char *targets[CONTEXT_TARGETS]; /* policy.targets */
 	char *origin;                         /* normalised, no trailing slash; NULL unless --origin */
+	struct parent *parent;                /* of --parent; NULL: none */
 	char via[32];     /* our name in Via; random, so that a request that comes back to us can be recognised */
 	struct root root; /* --root */
 	bool offline;

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+struct exchange_run;
 struct loop;
 struct context;
 struct access;
@@ -43,7 +44,9 @@ struct conn {
 	struct buf in; /* received and not yet consumed; holds no memory while the connection is idle */
 	char *rest;    /* the end of a response that the loop could not send without blocking; NULL: none */
 	size_t rest_bytes;
-	bool last;            /* no request follows the response in rest */
+	struct exchange_run *run; /* an exchange that the loop has begun and that goes on (proxy/exchange_run.h); NULL:
+				     none */
+	bool last;                /* no request follows the response in rest */
 	bool reset;           /* close it with a reset: a response whose end is the end of the connection broke off */
 	bool local;           /* the peer is on this machine: a loopback address or a unix socket */
 	bool admin;           /* it arrived at --admin-listen: only curlew's own pages are served */
@@ -63,9 +66,11 @@ struct conn {
 
 	/* the loops': see server/loop_state.h */
 	struct loop *loop;
-	bool busy;        /* a pool thread owns it; under the loop's lock */
-	bool lingers;     /* everything has been sent: what still arrives is discarded until the client ends its side */
-	int64_t since_ms; /* monotonic: when it became idle, or when the first byte of a head arrived */
+	bool busy;     /* a pool thread owns it; under the loop's lock */
+	bool lingers;  /* everything has been sent: what still arrives is discarded until the client ends its side */
+	bool is_ready; /* its fetch has brought something: it is in the loop's list `ready` */
+	struct conn *next_ready;
+	int64_t since_ms;          /* monotonic: when it became idle, or when the first byte of a head arrived */
 	struct conn *next, **link; /* the loop's list; under the loop's lock */
 
 	/* the measurement of its rate: the first loop's thread only, under the lock of the connection's loop */

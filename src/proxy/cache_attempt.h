@@ -16,10 +16,11 @@ struct cache_attempt {
 	struct selection_request ask;
 	struct selection stored; /* gathered again for each attempt */
 	struct selection_plan plan;
-	uint64_t landed;    /* flight_generation() before the look-up: if a flight was stored since, look the URL up
-			       again */
-	bool awaited_row;   /* this request has waited once for a row that was being written */
-	bool awaited_other; /* this request has waited long enough for another request's fetch */
+	uint64_t landed; /* flight_generation() before the look-up: if a flight was stored since, look the URL up
+			    again */
+	struct flight_reader *reader; /* with EXCHANGE_WAITS: of the flight that it leads; else NULL */
+	bool awaited_row;             /* this request has waited once for a row that was being written */
+	bool awaited_other;           /* this request has waited long enough for another request's fetch */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include "proxy/deliver.h"
 #include "proxy/forward.h"
 #include "proxy/range_handler.h"
+#include "proxy/request_body.h"
 #include "proxy/stored_response.h"
 #include "proxy/synthetic.h"
 
@@ -291,8 +292,7 @@ static void give_up_parts(struct cache_attempt *t, int status)
 }
 
 /* Waits for the flight and responds with what it brings. Takes the reader. False: look again. */
-static bool wait_and_respond(
-    struct cache_attempt *t, const struct flight_ask *ask, struct flight_reader *reader, bool follows)
+static bool wait_and_respond(struct cache_attempt *t, bool completes_parts, struct flight_reader *reader, bool follows)
 {
 	struct exchange *x = t->x;
 	struct flight_response a;
@@ -302,7 +302,7 @@ static bool wait_and_respond(
 	selection_judge_again(&t->stored, &t->ask, x->now, &t->plan);
 	switch (changed) {
 	case FLIGHT_RESPONSE:
-		if (ask->partial == NULL || (a.status != 206 && a.status != 416))
+		if (!completes_parts || (a.status != 206 && a.status != 416))
 			return respond_arrived(t, reader, &a, follows);
 		give_up_parts(t, a.status);
 		responded = false;
@@ -350,5 +350,22 @@ bool cache_fetch(struct cache_attempt *t)
 		synthetic_text(x, 503, "fwd=miss", "out of memory: try again later");
 		return true;
 	}
-	return wait_and_respond(t, &ask, reader, joined == FLIGHT_FOLLOWS);
+	return wait_and_respond(t, ask.partial != NULL, reader, joined == FLIGHT_FOLLOWS);
+}
+
+bool cache_fetch_lead(struct cache_attempt *t)
+{
+	struct flight_ask ask = flight_for(t);
+	ask.leads_only = true;
+	ask.engine = t->x->loop->engine;
+	ask.notify = t->x->loop->notify;
+	ask.notify_ctx = t->x->body->conn;
+	return join(t, &ask, &t->reader) == FLIGHT_LEADS;
+}
+
+bool cache_fetch_finish(struct cache_attempt *t)
+{
+	struct flight_reader *reader = t->reader;
+	t->reader = NULL;
+	return wait_and_respond(t, false, reader, false);
 }

@@ -10,6 +10,12 @@
  * response. False: look the URL up again; the attempt holds what was learnt. */
 bool cache_fetch(struct cache_attempt *);
 
+/* On an event loop: begins a fetch as the plan says, if there is no other of this URL. True: t->reader leads it. False:
+ * nothing was begun. Does not block. */
+bool cache_fetch_lead(struct cache_attempt *);
+/* Responds with what the fetch of t->reader brings. Waits for it if it has not come. True and false: as above. */
+bool cache_fetch_finish(struct cache_attempt *);
+
 /* Responds as after a fetch that failed because of --offline. */
 void cache_fetch_offline(struct cache_attempt *);
 

@@ -161,34 +161,69 @@ static enum acted act(struct cache_attempt *t)
 	return cache_fetch(t) ? ACTED_RESPONDED : ACTED_AGAIN;
 }
 
-/* One attempt. True: the client has its response. */
-static bool respond(struct cache_attempt *t)
+static void plan(struct cache_attempt *t)
 {
-	enum acted acted;
 	gather_stored(t);
 	gather_fetches(t);
-	do {
+	selection_decide(&t->stored, &t->ask, t->x->now, &t->plan);
+}
+
+/* Acts on the plan, or on the response of the flight that the attempt leads already. True: the client has its response.
+ */
+static bool finish(struct cache_attempt *t, bool leads)
+{
+	enum acted acted = !leads ? act(t) : cache_fetch_finish(t) ? ACTED_RESPONDED : ACTED_AGAIN;
+	while (acted == ACTED_LOST) {
 		selection_decide(&t->stored, &t->ask, t->x->now, &t->plan);
 		acted = act(t);
-	} while (acted == ACTED_LOST);
+	}
 	selection_fini(&t->stored);
 	return acted == ACTED_RESPONDED;
 }
 
-void cache_handler_respond(struct exchange *x)
+/* A plain miss: nothing is stored that the response could be combined with, and no rule changes where it comes from. */
+static bool is_plain_miss(const struct cache_attempt *t)
 {
-	struct cache_attempt t = {.x = x,
+	return t->plan.action == SELECTION_FETCH && t->plan.shared && t->stored.rows.count == 0 &&
+	       t->stored.parts.of == NULL && !t->x->decision.follow_redirects;
+}
+
+void cache_handler_begin(struct exchange *x)
+{
+	struct cache_attempt *t = x->attempt;
+	*t = (struct cache_attempt){.x = x,
 	    .ask = {.head = x->request,
 		.directives = &x->demand,
 		.policy = &x->context->policy,
 		.rules = &x->decision,
 		.offline = x->context->offline}};
 	request_directives_read(x->request, &x->demand);
-	for (int i = 0; i < ATTEMPTS; i++)
-		if (respond(&t))
-			return;
+	plan(t);
+	x->state = EXCHANGE_PLANNED;
+	if (x->loop != NULL && is_plain_miss(t) && cache_fetch_lead(t))
+		x->state = EXCHANGE_WAITS;
+}
+
+void cache_handler_end(struct exchange *x)
+{
+	struct cache_attempt *t = x->attempt;
+	bool responded = finish(t, x->state == EXCHANGE_WAITS);
+	x->state = EXCHANGE_OVER;
+	for (int i = 1; i < ATTEMPTS && !responded; i++) {
+		plan(t);
+		responded = finish(t, false);
+	}
+	if (responded)
+		return;
 	log_trouble("turns",
 	    "%s: no attempt led to a response, because what is stored keeps changing (see `curlew show`)",
 	    x->target.url);
 	synthetic_text(x, 503, "fwd=miss", "%s: what is stored keeps changing: try again", x->target.url);
+}
+
+void cache_handler_abandon(struct exchange *x)
+{
+	flight_reader_leave(x->attempt->reader);
+	selection_fini(&x->attempt->stored);
+	x->state = EXCHANGE_OVER;
 }

@@ -6,7 +6,13 @@
 
 #include "proxy/exchange.h"
 
-/* Responds to x from the store or from a fetch. Blocks. */
-void cache_handler_respond(struct exchange *);
+/* Looks the URL up and makes a plan: EXCHANGE_PLANNED. On an event loop (x->loop), a plain miss is led at once:
+ * EXCHANGE_WAITS. Does not block. */
+void cache_handler_begin(struct exchange *);
+/* Responds to x as planned, from the store or from a fetch: EXCHANGE_OVER. Blocks; but not after EXCHANGE_WAITS, when
+ * flight_reader_progress() has said FLIGHT_WHOLE. */
+void cache_handler_end(struct exchange *);
+/* Gives up an exchange that cache_handler_begin() began. */
+void cache_handler_abandon(struct exchange *);
 
 #endif

@@ -1,18 +1,10 @@
 /*
- * Two ways lead to dispatch_route(). A request from a socket passes dispatch() first, which decides by the kind of its
- * target: curlew's own pages, a local file, a tunnel, or a URL. `get` has a URL from the start. The checks of
- * dispatch() stand in the order of their weight: a loop, the listener, the name in Host, the page that made the
- * request.
- *
- * The head, and the body as far as it has arrived, stay in conn->in until the response has been sent: the request, its
- * fields and its body are spans of that buffer.
+ * The checks of dispatch() stand in the order of their weight: a loop, the listener, the name in Host, the page that
+ * made the request.
  */
 #include "proxy/dispatch.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/stats.h"
-#include "fetch/flight.h"
 #include "http/framing.h"
 #include "proxy/access.h"
 #include "proxy/browser.h"
@@ -22,8 +14,6 @@
 #include "proxy/health.h"
 #include "proxy/http1_writer.h"
 #include "proxy/pages.h"
-#include "proxy/ramcache.h"
-#include "proxy/request_body.h"
 #include "proxy/selection.h"
 #include "proxy/server_names.h"
 #include "proxy/site_redirect.h"
@@ -31,9 +21,7 @@
 #include "proxy/tunnel.h"
 #include "proxy/upgrade.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* --- the handler of a request --- */
 
@@ -62,7 +50,15 @@ static void take_rules(struct exchange *x)
 	rules_judge(x->rules->rules, x->target.url, &x->decision);
 }
 
-static void route(struct exchange *x)
+static void end_route(struct exchange *x)
+{
+	free(x->fetch_url);
+	x->fetch_url = NULL;
+	store_rules_drop(x->rules);
+	x->rules = NULL;
+}
+
+static void begin_route(struct exchange *x)
 {
 	struct selection_request ask = {
 	    .head = x->request, .rules = &x->decision, .has_content = has_content(x), .offline = x->context->offline};
@@ -71,11 +67,13 @@ static void route(struct exchange *x)
 		x->verdict = "own";
 		synthetic_page(x, 200, "text/plain; charset=utf-8", span_make(NULL, 0));
 	} else if (upgrade_is_wanted(x)) {
-		upgrade_respond(x);
+		upgrade_respond(x); /* never on a loop: no such request is plain */
 	} else if (!selection_decide_unstored(&ask, &plan)) {
-		cache_handler_respond(x);
+		cache_handler_begin(x);
 	} else if (plan.action == SELECTION_DENY) {
 		synthetic_denied(x);
+	} else if (x->loop != NULL) {
+		x->state = EXCHANGE_UNSERVED;
 	} else {
 		forward_respond(x); /* PASS, or OFFLINE, which it refuses */
 	}
@@ -84,10 +82,25 @@ static void route(struct exchange *x)
 void dispatch_route(struct exchange *x)
 {
 	take_rules(x);
-	route(x);
-	free(x->fetch_url);
-	x->fetch_url = NULL;
-	store_rules_drop(x->rules);
+	begin_route(x);
+	if (x->loop == NULL && x->state == EXCHANGE_PLANNED)
+		cache_handler_end(x);
+	if (x->state == EXCHANGE_OVER || x->state == EXCHANGE_UNSERVED)
+		end_route(x);
+}
+
+void dispatch_continue(struct exchange *x)
+{
+	cache_handler_end(x);
+	end_route(x);
+}
+
+void dispatch_abandon(struct exchange *x)
+{
+	if (x->state != EXCHANGE_WAITS && x->state != EXCHANGE_PLANNED)
+		return;
+	cache_handler_abandon(x);
+	end_route(x);
 }
 
 /* --- one exchange on a connection --- */
@@ -111,26 +124,12 @@ static bool is_named(struct exchange *x, const struct conn *c)
 	return false;
 }
 
-static void refuse(struct exchange *x, const struct fault *fault)
+void dispatch_refuse(struct exchange *x, const struct fault *fault)
 {
 	x->close = true;
 	x->verdict = "refused";
 	stats_add(STATS_BAD_REQUESTS, 1);
 	synthetic_text(x, fault->status, NULL, "%s", fault->why);
-}
-
-/* A request body that the handler did not read must be read before the next request, which follows it. */
-static void skip_body(struct exchange *x)
-{
-	struct span data;
-	if (x->close || x->body == NULL)
-		return;
-	if (!request_body_is_here(x->body)) {
-		x->close = true;
-		return;
-	}
-	while (request_body_next(x->body, &data) == REQUEST_BODY_DATA)
-		;
 }
 
 /* True: our name is in Via, so the request has been here before, and 508 was sent. */
@@ -197,7 +196,14 @@ static bool serve_from_root(struct exchange *x, const struct conn *c, bool bad)
 	       (!bad || is_for_us(x, c)) && files_respond(x);
 }
 
-static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct head *head)
+/* On an event loop: is this a request that only a thread that may block can serve? */
+static bool needs_thread(const struct exchange *x)
+{
+	return x->loop != NULL && (x->target.form == KEY_OWN || x->target.form == KEY_TUNNEL ||
+				      (x->target.form == KEY_PREFIX && x->context->root.fd >= 0));
+}
+
+void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct head *head)
 {
 	struct fault fault = {0, NULL};
 	if (refuses_loop(x))
@@ -207,12 +213,16 @@ static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a,
 		return;
 	}
 	bool bad = browser_read_target(x, &fault) != 0;
+	if (needs_thread(x)) {
+		x->state = EXCHANGE_UNSERVED;
+		return;
+	}
 	if (!bad && x->target.form == KEY_PREFIX && !is_named(x, c))
 		return;
 	if (browser_refuses(x) || serve_from_root(x, c, bad))
 		return;
 	if (bad) {
-		refuse(x, &fault);
+		dispatch_refuse(x, &fault);
 		return;
 	}
 	browser_rewrite(x, head);
@@ -244,98 +254,4 @@ static void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a,
 		dispatch_route(x);
 		break;
 	}
-}
-
-static void log_exchange(const struct exchange *x, const struct conn *c, const struct http1_writer *a, int64_t took_us)
-{
-	if (!log_access_wanted())
-		return;
-	char client[CONN_PEER];
-	if (x->request != NULL)
-		client_print(&x->client, client);
-	else
-		conn_peer(c, client);
-	struct span line = {"", 0};
-	if (x->request != NULL && x->request->method.at != NULL)
-		line = message_request_line(x->request);
-	struct log_access entry = {
-	    .client = span_of(client),
-	    .request_line = line,
-	    .referer = x->request != NULL ? message_find(x->request, "Referer") : line,
-	    .user_agent = x->request != NULL ? message_find(x->request, "User-Agent") : line,
-	    .status = x->status,
-	    .body_bytes = a->body_sent + x->tunnel_bytes,
-	    .verdict = span_of(x->verdict),
-	    .took_us = took_us,
-	};
-	log_access(&entry, x->now);
-}
-
-/* Serves one request and removes it from conn->in. head: parsed; NULL: malformed, with the fault in bad. True: the
- * connection may carry another request. */
-static bool exchange_run(struct conn *c, struct head *head, const struct fault *bad)
-{
-	const struct context *context = c->context;
-	int64_t began = clock_us();
-	bool keep = head != NULL && message_keeps_alive(head) && !atomic_load(c->draining);
-	struct http1_writer a;
-	struct fault fault;
-	struct request_body *body = calloc(1, sizeof *body);
-	struct exchange x = {.context = context, .request = head, .now = (int64_t)time(NULL)};
-	if (body == NULL)
-		return false;
-	http1_writer_init(&a, c->fd, c->local, head != NULL ? head->minor : 1, keep);
-	x.sink = &a.sink;
-	x.admin = c->admin;
-	stats_add(STATS_REQUESTS, 1);
-	if (head != NULL)
-		client_read(access_now(context)->conf, c, head, &x.client);
-	if (head == NULL) {
-		a.keep = false;
-		refuse(&x, bad);
-	} else if (framing_of_request(head, &x.framing, &x.length, &fault) != 0) {
-		a.keep = false;
-		refuse(&x, &fault);
-	} else {
-		request_body_init(
-		    body, c, head->bytes, x.framing, x.length, conf_seconds(context->conf, "body-timeout"));
-		x.body = body;
-		if (!access_refuses(&x, c))
-			dispatch(&x, c, &a, head);
-		skip_body(&x);
-	}
-	log_exchange(&x, c, &a, clock_us() - began);
-	if (x.ramcache != NULL)
-		ramcache_offer(context->ramcache, &x, x.ramcache);
-	key_fini(&x.target);
-	browser_end(&x);
-	keep = a.keep && !a.failed && !x.close;
-	c->reset = a.cut && a.until_close;
-	if (keep) { /* not earlier: the head and the body point into the buffer */
-		buf_consume(&c->in, head->bytes + body->consumed);
-		keep = buf_addspan(&c->in, request_body_beyond(body)) == 0;
-	}
-	if (x.body != NULL)
-		request_body_fini(body);
-	http1_writer_fini(&a);
-	free(body);
-	return keep;
-}
-
-void dispatch_run(struct work *work)
-{
-	struct conn *c = conn_of_work(work);
-	struct head head;
-	bool keep = true;
-	message_init(&head);
-	keep = conn_send_rest(c) == 0 && !c->last;
-	while (keep) {
-		struct fault fault;
-		enum message_parsed parsed = message_parse_request(&head, buf_span(&c->in), &fault);
-		if (parsed == MESSAGE_MORE)
-			break;
-		keep = exchange_run(c, parsed == MESSAGE_WHOLE ? &head : NULL, &fault);
-	}
-	message_fini(&head);
-	c->release(c, keep); /* from here on another thread may own the connection */
 }

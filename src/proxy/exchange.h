@@ -16,7 +16,23 @@
 #include "proxy/context.h"
 #include "proxy/sink.h"
 
+struct cache_attempt;
+struct flight_engine;
 struct request_body;
+
+/* How far an exchange has come. Where the thread may block, it is never left in another state than the first. */
+enum exchange_state {
+	EXCHANGE_OVER,    /* the response has been sent */
+	EXCHANGE_WAITS,   /* it leads a fetch, whose response has not come */
+	EXCHANGE_PLANNED, /* the plan is made; a thread that may block must act on it */
+	EXCHANGE_UNSERVED /* nothing was done; a thread that may block must begin again */
+};
+
+/* What an event loop gives an exchange, which must not block there. */
+struct exchange_loop {
+	struct flight_engine *engine; /* the loop's own */
+	void (*notify)(void *conn);   /* flight_ask.notify */
+};
 
 struct exchange {
 	/* the request */
@@ -26,11 +42,14 @@ struct exchange {
 	struct key_target target;   /* target.url is the key of the cache, from dispatch_route() on */
 	struct sink *sink;          /* receives the response */
 	enum framing framing;
-	int64_t length;            /* of the request body, with FRAMING_LENGTH */
-	struct request_body *body; /* NULL in `get` */
-	int bad_body;              /* 400 or 408: what is wrong with the request body; 0: nothing so far */
-	bool admin;                /* it arrived at --admin-listen */
-	int64_t now;               /* Unix seconds when it began */
+	int64_t length;                   /* of the request body, with FRAMING_LENGTH */
+	struct request_body *body;        /* NULL in `get` */
+	int bad_body;                     /* 400 or 408: what is wrong with the request body; 0: nothing so far */
+	bool admin;                       /* it arrived at --admin-listen */
+	int64_t now;                      /* Unix seconds when it began */
+	const struct exchange_loop *loop; /* NULL: this thread may block */
+	enum exchange_state state;
+	struct cache_attempt *attempt; /* memory for the cache handler, as long as the exchange lives */
 
 	/* set by dispatch_route() */
 	const struct store_rules *rules; /* the rules that hold for this request */

@@ -44,10 +44,30 @@ static int fail(struct http1_writer *a)
 	return -1;
 }
 
+/* Sends what the socket takes without waiting, and keeps the rest. */
+static int send_some(struct http1_writer *a, struct span first, struct span second)
+{
+	struct iovec iov[2] = {{(void *)(uintptr_t)first.at, first.len}, {(void *)(uintptr_t)second.at, second.len}};
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+	ssize_t n = 0;
+	do
+		n = a->unsent.len > 0 ? 0 : sendmsg(a->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return fail(a);
+	size_t sent = n > 0 ? (size_t)n : 0;
+	size_t part = sent < first.len ? sent : first.len;
+	bool kept = buf_addspan(&a->unsent, span_from(first, part)) == 0 &&
+		    buf_addspan(&a->unsent, span_from(second, sent - part)) == 0;
+	return kept ? 0 : fail(a);
+}
+
 /* Sends two runs of bytes completely. If a send times out without progress (the socket has a send timeout), the client
  * is given up. */
 static int send_all(struct http1_writer *a, struct span first, struct span second, int flags)
 {
+	if (!a->blocks)
+		return send_some(a, first, second);
 	while (first.len + second.len > 0) {
 		struct iovec iov[2] = {
 		    {(void *)(uintptr_t)first.at, first.len}, {(void *)(uintptr_t)second.at, second.len}};
@@ -290,15 +310,18 @@ void http1_writer_init(struct http1_writer *a, int fd, bool local, int client_mi
 	    .go_on = sink_go_on,
 	};
 	a->fd = fd;
+	a->blocks = true;
 	a->local = local;
 	a->client_minor = client_minor;
 	a->keep = keep;
 	pthread_mutex_init(&a->lock, NULL);
 	buf_init(&a->out, 2 * BUF_HEAD);
+	buf_init(&a->unsent, HTTP1_WRITER_UNSENT);
 }
 
 void http1_writer_fini(struct http1_writer *a)
 {
 	pthread_mutex_destroy(&a->lock);
 	buf_fini(&a->out);
+	buf_fini(&a->unsent);
 }

@@ -12,9 +12,12 @@
 
 #include <pthread.h>
 
+enum { HTTP1_WRITER_UNSENT = 512 << 10 }; /* the most that is kept unsent; more fails the response */
+
 struct http1_writer {
 	struct sink sink;
 	int fd;
+	bool blocks;      /* else what the socket does not take at once is kept in `unsent` */
 	bool local;       /* the client is on this machine */
 	int client_minor; /* HTTP/1.minor of the client */
 	bool keep;        /* the connection may carry another request; final after end() */
@@ -27,7 +30,8 @@ struct http1_writer {
 	int64_t body_sent;
 	pthread_mutex_t lock; /* protects `begun`: go_on() must not send 100 after begin() */
 	bool begun;
-	struct buf out; /* not yet sent: heads and chunk framing */
+	struct buf out;    /* not yet sent: heads and chunk framing */
+	struct buf unsent; /* the end of the response, which the socket did not take */
 };
 
 /* keep: the request allows the connection to persist. fd stays the caller's. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 void request_body_init(
@@ -16,12 +17,14 @@ void request_body_init(
 	in->stop_fd = -1;
 	in->ready = span_from(buf_span(&c->in), head_bytes);
 	in->consumed = 0;
+	in->page = NULL;
 	chunked_init(&in->chunks);
 }
 
 void request_body_fini(struct request_body *in)
 {
 	chunked_fini(&in->chunks);
+	free(in->page);
 }
 
 bool request_body_is_here(const struct request_body *in)
@@ -31,7 +34,7 @@ bool request_body_is_here(const struct request_body *in)
 
 static bool from_page(const struct request_body *in)
 {
-	return in->ready.at >= in->page && in->ready.at <= in->page + sizeof in->page;
+	return in->page != NULL && in->ready.at >= in->page && in->ready.at <= in->page + REQUEST_BODY_PAGE;
 }
 
 /* Waits for more bytes. REQUEST_BODY_DATA: they are in `ready`. */
@@ -40,6 +43,8 @@ static enum request_body_step receive(struct request_body *in)
 	struct pollfd p[2] = {{.fd = in->conn->fd, .events = POLLIN}, {.fd = in->stop_fd, .events = POLLIN}};
 	int ready;
 	ssize_t n = -1;
+	if (in->page == NULL && (in->page = malloc(REQUEST_BODY_PAGE)) == NULL)
+		return REQUEST_BODY_BAD;
 	conn_waits(in->conn, MIN_RATE_BODY, true);
 	do
 		ready = poll(p, 2, (int)(in->timeout_s * 1000));
@@ -48,7 +53,7 @@ static enum request_body_step receive(struct request_body *in)
 	if (ready == 0)
 		return REQUEST_BODY_LATE;
 	if (ready > 0 && p[1].revents == 0)
-		n = recv(in->conn->fd, in->page, sizeof in->page, MSG_DONTWAIT);
+		n = recv(in->conn->fd, in->page, REQUEST_BODY_PAGE, MSG_DONTWAIT);
 	if (n <= 0)
 		return REQUEST_BODY_BAD;
 	in->ready = span_make(in->page, (size_t)n);

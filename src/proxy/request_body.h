@@ -12,6 +12,8 @@
 #include "http/message.h"
 #include "net/conn.h"
 
+enum { REQUEST_BODY_PAGE = 32 << 10 };
+
 struct request_body {
 	struct conn *conn;
 	enum framing framing;
@@ -21,7 +23,7 @@ struct request_body {
 	int stop_fd;       /* an eventfd: readable when nobody wants the rest of the body; -1: nobody can say so */
 	struct span ready; /* received and not yet returned: first in conn->in, then in `page` */
 	size_t consumed;   /* how many bytes of conn->in, after the head, were body */
-	char page[32 << 10];
+	char *page;        /* allocated when a byte must be received */
 };
 
 enum request_body_step {

@@ -15,6 +15,7 @@
 
 #include "base/stats.h"
 #include "base/thread.h"
+#include "fetch/flight_engine.h"
 #include "http/request_scan.h"
 #include "net/listeners.h"
 #include "proxy/access.h"
@@ -24,6 +25,7 @@
 #include "server/loop_handover.h"
 #include "server/loop_health.h"
 #include "server/loop_hit.h"
+#include "server/loop_miss.h"
 #include "server/loop_shortage.h"
 #include "store/store.h"
 
@@ -49,6 +51,10 @@ struct received {
  */
 static bool receive(struct loop *l, struct conn *c, char *slice, struct received *r)
 {
+	if (c->run != NULL) {
+		loop_miss_give_to_pool(l, c);
+		return false;
+	}
 	bool appends = c->in.len > 0;
 	char *to = appends ? buf_room(&c->in, SLICE_BYTES) : slice;
 	ssize_t n = to == NULL ? 0 : recv(c->fd, to, SLICE_BYTES, MSG_DONTWAIT);
@@ -148,7 +154,23 @@ static void keep_rest(struct loop *l, struct received *r, struct span rest)
 		loop_conns_share(c, false);
 }
 
-/* Responds to one request after the other, as long as they are plain hits. */
+/* Begins a plain request that is no hit from memory. True: it is over; go on with r->bytes. */
+static bool begin_miss(struct loop *l, struct received *r, struct span rest)
+{
+	struct conn *c = r->conn;
+	if (r->bytes.at == c->in.data) {
+		buf_consume(&c->in, (size_t)(rest.at - r->bytes.at));
+	} else if (buf_addspan(&c->in, rest) != 0) {
+		loop_conns_close(l, c);
+		return false;
+	}
+	if (loop_miss_begin(l, c) != LOOP_MISS_SENT)
+		return false;
+	r->bytes = buf_span(&c->in);
+	return true;
+}
+
+/* Responds to one request after the other, as long as they are plain hits or small misses. */
 static void respond(struct loop *l, struct received *r)
 {
 	struct conn *c = r->conn;
@@ -162,7 +184,8 @@ static void respond(struct loop *l, struct received *r)
 		bool plain = request_scan(rest, &scan) == REQUEST_SCAN_PLAIN;
 		if (!plain && !is_for_pool(rest))
 			break;
-		if (plain && loop_admit_hit(l, c, &scan, rest))
+		bool admitted = plain && loop_admit_hit(l, c, &scan, rest);
+		if (admitted)
 			outcome = loop_hit_respond(l, c, &scan, rest, scan.keeps && !draining);
 		if (plain && outcome == LOOP_HIT_NOT && loop_health_is(l, &scan) && loop_admit_hit(l, c, &scan, rest))
 			outcome = loop_health_respond(l, c, &scan, rest, scan.keeps && !draining);
@@ -183,13 +206,27 @@ static void respond(struct loop *l, struct received *r)
 		case LOOP_HIT_NOT:
 			break;
 		}
-		if (loop_conns_is_new(c))
+		if (loop_conns_is_new(c)) {
 			give_to_next(l, c, rest);
-		else
+			return;
+		}
+		if (!admitted || !loop_miss_is_for_loop(l, c, &scan)) {
 			give_to_pool(l, r, rest);
-		return;
+			return;
+		}
+		if (!begin_miss(l, r, rest))
+			return;
+		rest = r->bytes;
 	}
 	keep_rest(l, r, rest);
+}
+
+/* Sends what fetches have brought, and responds to the requests that their clients had sent already. */
+static void respond_to_ready(struct loop *l)
+{
+	struct conn *c;
+	while ((c = loop_miss_next(l)) != NULL)
+		respond(l, &(struct received){.conn = c, .bytes = buf_span(&c->in)});
 }
 
 /* --- once a second --- */
@@ -217,7 +254,7 @@ static void check_timeouts(struct loop *l, bool draining)
 		n = 0;
 		pthread_mutex_lock(&l->lock);
 		for (struct conn *c = l->conns; c != NULL && n < AT_A_TIME; c = c->next)
-			if (!c->busy && is_over(l, c, draining))
+			if (!c->busy && c->run == NULL && is_over(l, c, draining))
 				over[n++] = c;
 		pthread_mutex_unlock(&l->lock);
 		/* Safe without the lock: a connection that is not busy is ours, and only this thread makes one busy. */
@@ -254,29 +291,36 @@ static void wake_up(struct loop *l, struct epoll_event *events, int n, char *sli
 {
 	struct received got[RECEIVED_MOST];
 	size_t count = 0;
+	bool engine_ready = false;
 	for (int i = 0; i < n; i++) {
 		uintptr_t data = events[i].data.u64;
-		if (data & LOOP_TAG_LISTENER) {
+		unsigned tag = data & LOOP_TAG_MASK;
+		if (tag == LOOP_TAG_LISTENER) {
 			size_t room = RECEIVED_MOST - count - (size_t)(n - i - 1); /* a place is left for each event */
 			count += accept_ready(
 			    l, (int)(data >> LOOP_TAG_BITS), slices + count * SLICE_BYTES, got + count, room);
-		} else if (data & LOOP_TAG_WAKE) {
+		} else if (tag == LOOP_TAG_WAKE) {
 			eventfd_t ignored;
 			eventfd_read(l->wake_fd, &ignored);
+		} else if (tag == LOOP_TAG_ENGINE) {
+			engine_ready = true;
 		} else if (events[i].events & EPOLLOUT) {
 			take_shared(l, events[i].data.ptr, &got[count++]);
 		} else if (receive(l, events[i].data.ptr, slices + count * SLICE_BYTES, &got[count])) {
 			count++;
 		}
 	}
-	if (count == 0)
+	loop_miss_turn(l, engine_ready);
+	if (count == 0 && l->ready == NULL)
 		return;
 	read_clocks(l);
 	l->access = access_now(l->set->config.context);
 	l->edits = change_counter_edits(l->changes);
 	l->rules = change_counter_rules(l->changes);
+	respond_to_ready(l);
 	for (size_t i = 0; i < count; i++)
 		respond(l, &got[i]);
+	loop_miss_turn(l, false); /* starts the fetches that were begun */
 	count_hits(l);
 }
 
@@ -298,7 +342,7 @@ static void *loop_main(void *arg)
 	read_clocks(l);
 	int64_t next_tick = l->now_ms + TICK_MS;
 	while (slices != NULL && !atomic_load(&l->set->ending)) {
-		int n = epoll_wait(l->epoll_fd, events, EVENTS, TICK_MS);
+		int n = epoll_wait(l->epoll_fd, events, EVENTS, loop_miss_wait_ms(l, TICK_MS));
 		bool draining = atomic_load(&l->set->draining);
 		wake_up(l, events, n < 0 ? 0 : n, slices);
 		if (draining && !l->paused)
@@ -309,6 +353,8 @@ static void *loop_main(void *arg)
 			next_tick = l->now_ms + TICK_MS;
 		}
 	}
+	engine_stop(l->engine->engine);
+	respond_to_ready(l);
 	loop_hit_report(l);
 	free(slices);
 	return NULL;
@@ -316,7 +362,7 @@ static void *loop_main(void *arg)
 
 /* --- start and end --- */
 
-int loop_init(struct loop *l, struct loop_set *set)
+int loop_init(struct loop *l, struct loop_set *set, struct buf *why)
 {
 	l->set = set;
 	pthread_mutex_init(&l->lock, NULL);
@@ -328,7 +374,7 @@ int loop_init(struct loop *l, struct loop_set *set)
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = LOOP_TAG_WAKE};
 	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &ev) != 0)
 		return -1;
-	return loop_accept_resume(l);
+	return loop_miss_init(l, why) == 0 ? loop_accept_resume(l) : -1;
 }
 
 int loop_start(struct loop *l)
@@ -355,6 +401,7 @@ void loop_fini(struct loop *l)
 {
 	while (l->conns != NULL)
 		loop_conns_close(l, l->conns);
+	loop_miss_fini(l);
 	if (l->epoll_fd >= 0)
 		close(l->epoll_fd);
 	if (l->wake_fd >= 0)

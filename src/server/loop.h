@@ -13,7 +13,7 @@
 
 /* Makes a loop of the set, in zeroed memory. Its thread does not run yet. 0, or -1 with errno; call loop_fini() in both
  * cases. */
-int loop_init(struct loop *, struct loop_set *);
+int loop_init(struct loop *, struct loop_set *, struct buf *why);
 
 /* Starts the thread. 0, or the error number. The signal mask is inherited. */
 int loop_start(struct loop *);

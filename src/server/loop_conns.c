@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "proxy/exchange_run.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -90,6 +91,7 @@ void loop_conns_close(struct loop *l, struct conn *c)
 		close(c->fd);
 	else
 		unlist(l, c);
+	exchange_run_abandon(c);
 	buf_fini(&c->in);
 	free(c->rest);
 	free(c);

@@ -10,6 +10,7 @@
 #include "server/loop_handover.h"
 
 #include "base/stats.h"
+#include "proxy/exchange_run.h"
 #include "server/loop_conns.h"
 #include "server/loop_refuse.h"
 
@@ -52,8 +53,10 @@ void loop_handover_release(struct conn *c, bool keep)
 void loop_handover_refuse(struct conn *c)
 {
 	struct loop *l = c->loop;
-	stats_add(STATS_REQUESTS, 1);
+	if (c->run == NULL)
+		stats_add(STATS_REQUESTS, 1);
 	stats_add(STATS_NO_THREAD, 1);
+	exchange_run_abandon(c);
 	if (c->rest != NULL) { /* part of a response was sent: a 503 cannot follow */
 		loop_conns_close(l, c);
 		return;

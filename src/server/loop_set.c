@@ -26,7 +26,7 @@ struct loop_set *loop_set_new(const struct loop_set_config *config, struct buf *
 	int rc = 0;
 	/* All are made before the first one starts: a loop gives the connections that it accepts to every other one. */
 	for (; rc == 0 && set->count < count; set->count++)
-		rc = loop_init(&loops[set->count], set);
+		rc = loop_init(&loops[set->count], set, why);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = loop_start(&loops[i]);
 	if (rc != 0) {

@@ -19,6 +19,7 @@
 
 #include "net/conn.h"
 #include "proxy/context.h"
+#include "proxy/exchange.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -63,7 +64,13 @@ struct loop {
 	size_t good_host_next;
 	struct ramcache_entry *listed[LOOP_LISTED]; /* entries whose hits this loop will report to the store */
 	size_t listed_count;
-	int64_t requests, bytes; /* hits sent since the counters of base/stats were last updated */
+	struct flight_engine *engine;  /* for the misses that this loop leads (loop_miss.h) */
+	struct exchange_loop exchange; /* what each of them is given */
+	bool leads;                    /* the settings permit it */
+	size_t waiting;                /* connections that wait for a fetch of this loop */
+	struct conn *ready;            /* of these, the ones whose fetch has brought something */
+	int64_t engine_due_ms;         /* monotonic: when the engine needs a turn although it is not readable */
+	int64_t requests, bytes;       /* hits sent since the counters of base/stats were last updated */
 };
 
 struct loop_set {
@@ -83,9 +90,9 @@ struct loop_set {
 
 /*
  * epoll_event.data of a loop's epoll set: a struct conn *, whose two lowest bits are 0, or a number with a tag in them:
- * LOOP_TAG_LISTENER with the listener's descriptor above it, or LOOP_TAG_WAKE.
+ * LOOP_TAG_LISTENER with the listener's descriptor above it, LOOP_TAG_WAKE, or LOOP_TAG_ENGINE.
  */
-enum { LOOP_TAG_LISTENER = 1, LOOP_TAG_WAKE = 2, LOOP_TAG_BITS = 2 };
+enum { LOOP_TAG_LISTENER = 1, LOOP_TAG_WAKE = 2, LOOP_TAG_ENGINE = 3, LOOP_TAG_BITS = 2, LOOP_TAG_MASK = 3 };
 
 /* The clock of `now_ms` and conn->since_ms, exact to a few milliseconds: it costs a tenth of the exact one. */
 static inline int64_t loop_clock_ms(void)

@@ -18,7 +18,7 @@
 #include "net/listeners.h"
 #include "net/threadpool.h"
 #include "proxy/access.h"
-#include "proxy/dispatch.h"
+#include "proxy/exchange_run.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
 #include "proxy/upgrade.h"
@@ -97,7 +97,7 @@ static int server_open(struct server *s, const struct conf *conf)
 	    .idle_timeout_s = conf_seconds(conf, "idle-timeout"),
 	    .thread_wait_s = conf_seconds(conf, "thread-wait"),
 	    .min_rate = conf_number(conf, "min-rate"),
-	    .run = dispatch_run,
+	    .run = exchange_run_on_pool,
 	};
 	s->loops = loop_set_new(&config, &why);
 	status = s->loops != NULL ? 0 : 1;

@@ -9,6 +9,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "fetch/engine.h"
+#include "proxy/cache_attempt.h"
 #include "proxy/dispatch.h"
 #include "proxy/exchange.h"
 #include "verbs/download.h"
@@ -303,7 +304,9 @@ static int get_one(struct context *context, struct get *g, const char *typed, co
 	struct buf text;
 	struct head head;
 	struct fault fault = {0, "the request cannot be written"};
-	struct exchange x = {.context = context, .request = &head, .sink = &g->sink, .now = (int64_t)time(NULL)};
+	struct cache_attempt attempt;
+	struct exchange x = {
+	    .context = context, .request = &head, .sink = &g->sink, .attempt = &attempt, .now = (int64_t)time(NULL)};
 	buf_init(&text, BUF_HEAD);
 	message_init(&head);
 	g->x = &x;

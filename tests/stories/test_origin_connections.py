@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from curlew import target_of
 from origin import Origin
 from wire import PATIENCE, eventually
 
@@ -60,10 +61,13 @@ def either(request, launch, origin, tls_origin, authority):
     return launch("--cacert", authority.ca), tls_origin
 
 
-@pytest.mark.parametrize("when", ["together", "later"])
-@pytest.mark.parametrize("case", UNASKED)
-def test_bytes_that_nobody_asked_for_answer_nobody(either, case, when):
-    curlew, origin = either
+# Who fetches: a thread of the pool asks the engine's thread; an event loop fetches for plain requests of its clients.
+THREAD = {"Cache-Control": "no-cache"}
+LOOP = {}
+by = pytest.mark.parametrize("by", [THREAD, LOOP], ids=["by a thread", "by a loop"])
+
+
+def unasked(curlew, origin, case, when, by):
     method, response, stray = UNASKED[case]
     sent = origin.gate("the stray bytes are sent")
     client_has_it = threading.Event()
@@ -82,29 +86,45 @@ def test_bytes_that_nobody_asked_for_answer_nobody(either, case, when):
 
     target = f"/{origin.scheme}://{origin.host}" if origin.tls else f"/{origin.host}"
     origin.at("/first", page)
-    origin.at("/next", "the right one", STORED)
+    for n in range(3):
+        origin.at(f"/next{n}", "the right one", STORED)
     if "304" in case:
-        curlew.stored(origin.url("/first"))
-    assert curlew.ask(method, f"{target}/first").status == (200 if "304" in case else int(response[9:12]))
-    client_has_it.set()
-    sent.await_reached()
-    for _ in range(3):
-        assert curlew.get(f"{target}/next", {"Cache-Control": "no-cache"}).text == "the right one"
+        curlew.stored(origin.url("/first"), by)
+    with curlew.connect() as client:
+        assert client.ask(method, f"{target}/first", by).status == (200 if "304" in case else int(response[9:12]))
+        client_has_it.set()
+        sent.await_reached()
+        for n in range(3):
+            assert client.ask("GET", f"{target}/next{n}", by).text == "the right one"
     dropped = origin.tls and when == "together" and case in DROPPED  # nobody can tell over TLS, and nobody gets them
     assert origin.connections == (1 if dropped else 2)
 
 
-def test_a_connection_that_stays_silent_is_used_again(either):
+@pytest.mark.parametrize("when", ["together", "later"])
+@pytest.mark.parametrize("case", UNASKED)
+def test_bytes_that_nobody_asked_for_answer_nobody(either, case, when):
+    unasked(*either, case, when, THREAD)
+
+
+@pytest.mark.parametrize("when", ["together", "later"])
+@pytest.mark.parametrize("case", [case for case in UNASKED if UNASKED[case][0] == "GET" and "304" not in case])
+def test_bytes_that_nobody_asked_a_loop_for_answer_nobody(curlew, origin, case, when):
+    unasked(curlew, origin, case, when, LOOP)
+
+
+@by
+def test_a_connection_that_stays_silent_is_used_again(either, by):
     curlew, origin = either
     target = f"/{origin.scheme}://{origin.host}" if origin.tls else f"/{origin.host}"
     origin.at("/x", lambda visit: visit.reply("hello", {"Cache-Control": "no-store"}))
     origin.at("/none", lambda visit: visit.reply(status=204))
     origin.at("/chunks", lambda visit: (visit.start(), visit.write("one"), visit.end()))
-    for _ in range(3):
-        assert curlew.get(f"{target}/x").text == "hello"
-        assert curlew.ask("HEAD", f"{target}/x").status == 200
-        assert curlew.get(f"{target}/none").status == 204
-        assert curlew.get(f"{target}/chunks").text == "one"
+    with curlew.connect() as client:
+        for _ in range(3):
+            assert client.ask("GET", f"{target}/x", by).text == "hello"
+            assert by is LOOP or client.ask("HEAD", f"{target}/x", by).status == 200
+            assert client.ask("GET", f"{target}/none", by).status == 204
+            assert client.ask("GET", f"{target}/chunks", by).text == "one"
     assert origin.connections == 1
 
 
@@ -148,8 +168,9 @@ def test_a_connection_its_origin_calls_authenticated_serves_nobody_else(curlew, 
 
 def test_credentials_of_the_request_keep_the_connection(curlew, origin):
     url = origin.at("/who", lambda visit: visit.reply(visit.fields["Authorization"], {"Cache-Control": "no-store"}))
-    for credentials in ("Basic YTpi", "Bearer abc", "Digest username=a"):
-        assert curlew.get(url, {"Authorization": credentials}).text == credentials
+    with curlew.connect() as client:
+        for credentials in ("Basic YTpi", "Bearer abc", "Digest username=a"):
+            assert client.ask("GET", target_of(url), {"Authorization": credentials}).text == credentials
     assert origin.connections == 1
 
 

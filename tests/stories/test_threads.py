@@ -11,6 +11,7 @@ FRESH = {"Cache-Control": "max-age=3600"}
 OTHER = "127.0.0.2"  # another client's address
 MIB = 1 << 20
 LONG = 3 * PATIENCE  # a rate is taken over five seconds
+THREAD = {"Cache-Control": "no-cache"}  # a plain request for something small would need no thread
 
 
 def asks(curlew, origin, path, fields=None, method="GET", source=None, body=None):
@@ -121,7 +122,7 @@ def test_ordinary_requests_are_answered_while_others_hold_every_thread(launch, o
     url = origin.at("/x", "hello", FRESH)
     slow = [upload(curlew, origin) for _ in range(12)]
     eventually(lambda: origin.count("/upload") == 4)
-    with asks(curlew, origin, "/x", source=OTHER) as client:
+    with asks(curlew, origin, "/x", THREAD, source=OTHER) as client:
         assert client.finish(client.head()).text == "hello"
     for client in slow:
         client.abort()
@@ -141,9 +142,9 @@ def test_a_request_that_no_thread_takes_in_time_gets_a_503(launch, origin, metho
         gate.wait()
         visit.reply("late")
     origin.at("/x", page)
-    first = asks(curlew, origin, "/x")
+    first = asks(curlew, origin, "/x", THREAD)
     gate.await_reached()
-    with asks(curlew, origin, "/y", method=method, body=body) as second:
+    with asks(curlew, origin, "/y", THREAD, method=method, body=body) as second:
         answer = second.finish(second.head())
         assert answer.status == 503 and int(answer["Retry-After"]) > 0 and answer["Connection"] == "close"
         assert answer.body == (b"" if method == "HEAD" else b"all threads are busy: try again later\n")
@@ -163,7 +164,7 @@ def test_the_503_does_not_end_in_the_middle_of_a_request_that_still_comes(launch
         gate.wait()
         visit.reply("late")
     origin.at("/x", page)
-    first = asks(curlew, origin, "/x")
+    first = asks(curlew, origin, "/x", THREAD)
     gate.await_reached()
     with curlew.connect(LONG) as second:
         second.send(head_bytes("PUT /%s/y HTTP/1.1" % origin.host, [("Host", second.host), ("Content-Length", "9000000")]))
@@ -187,14 +188,14 @@ def test_clients_that_wait_for_a_thread_take_turns(launch, origin):
     for n in range(4):
         origin.at(f"/{n}", f"{n}")
         origin.at(f"/other/{n}", f"other {n}")
-    first = asks(curlew, origin, "/x")
+    first = asks(curlew, origin, "/x", THREAD)
     gate.await_reached()
     clients = []
     for n in range(4):
-        clients.append(asks(curlew, origin, f"/{n}"))
+        clients.append(asks(curlew, origin, f"/{n}", THREAD))
         in_line(curlew, origin)
     for n in range(2):
-        clients.append(asks(curlew, origin, f"/other/{n}", source=OTHER))
+        clients.append(asks(curlew, origin, f"/other/{n}", THREAD, source=OTHER))
         in_line(curlew, origin)
     gate.open()
     for client in [first] + clients:
@@ -202,3 +203,23 @@ def test_clients_that_wait_for_a_thread_take_turns(launch, origin):
         client.close()
     came = [visit.path for visit in origin.asked() if visit.path not in ("/x", "/hot")]
     assert came == ["/0", "/other/0", "/1", "/other/1", "/2", "/3"]
+
+
+def test_small_plain_misses_need_no_thread(launch, origin):
+    curlew = launch("--threads", "1", "--thread-wait", "0.2")
+    gate = origin.gate("asked")
+
+    def page(visit):
+        gate.wait()
+        visit.reply("late", FRESH)
+    for n in range(20):
+        origin.at(f"/{n}", page)
+    held = asks(curlew, origin, "/0", THREAD)
+    gate.await_reached()
+    clients = [asks(curlew, origin, f"/{n}") for n in range(1, 20)]
+    eventually(lambda: all(origin.count(f"/{n}") == 1 for n in range(20)))
+    gate.open()
+    for client in [held] + clients:
+        assert client.finish(client.head()).text == "late"
+        client.close()
+    assert curlew.counter("no_thread") == 0

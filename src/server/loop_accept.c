@@ -79,6 +79,7 @@ static struct conn *adopt(struct loop *l, int fd, const struct sockaddr_storage 
 	buf_init(&c->in, IN_MOST);
 	stats_add(STATS_CONNECTIONS, 1);
 	stats_add(STATS_CONNECTIONS_OPEN, 1);
+	atomic_fetch_add(&l->set->new_conns, 1);
 	return c;
 }
 

@@ -27,6 +27,7 @@ static bool add(struct conn *c, uint32_t events)
 		l->conns->link = &c->next;
 	l->conns = c;
 	l->conn_count++;
+	atomic_fetch_sub(&l->set->new_conns, 1); /* after the line above: see loop_conns_count() */
 	/* The loop's thread may receive from it as soon as this succeeds; it cannot close it before we unlock. If epoll
 	 * refuses the descriptor, `busy` keeps the connection ours: else the loop could find it idle and close it too.
 	 */
@@ -96,8 +97,10 @@ void loop_conns_close(struct loop *l, struct conn *c)
 	free(c->rest);
 	free(c);
 	stats_add(STATS_CONNECTIONS_OPEN, -1);
-	if (is_new)
+	if (is_new) {
+		atomic_fetch_sub(&l->set->new_conns, 1);
 		return;
+	}
 	/* Counted down last: when the drain sees 0, no connection has memory or statistics left to change. */
 	pthread_mutex_lock(&l->lock);
 	l->conn_count--;
@@ -106,7 +109,8 @@ void loop_conns_close(struct loop *l, struct conn *c)
 
 size_t loop_conns_count(struct loop_set *set)
 {
-	size_t open = 0;
+	/* New ones first: a connection that enters a list meanwhile is counted twice, and not overlooked. */
+	size_t open = atomic_load(&set->new_conns);
 	for (size_t i = 0; i < set->count; i++) {
 		pthread_mutex_lock(&set->loops[i].lock);
 		open += set->loops[i].conn_count;

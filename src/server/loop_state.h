@@ -81,6 +81,7 @@ struct loop_set {
 
 	/* atomic */
 	atomic_size_t next; /* the loop that gets the next connection, modulo count */
+	atomic_size_t new_conns; /* accepted connections that are in no list yet */
 	atomic_bool draining;
 	atomic_bool ending;
 

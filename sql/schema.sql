@@ -68,6 +68,18 @@ CREATE INDEX entry_by_normal_url ON entry (normal_url) WHERE normal_url IS NOT N
 CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0;           -- which row is evicted next
 CREATE INDEX entry_by_body ON entry (body_file) WHERE body_file IS NOT NULL;    -- does any row own this file?
 
+CREATE INDEX entry_by_tag ON entry (tag) WHERE tag IS NOT NULL;
+
+-- The groups that responses named themselves, in Cache-Groups (RFC 9875), Surrogate-Key, Cache-Tag or xkey. curlew purge --tag and
+-- PURGE over HTTP find responses by them. Column entry.tag is yours; this table follows the response.
+CREATE TABLE entry_tag (
+	entry_id INTEGER NOT NULL,  -- the response
+	tag      TEXT NOT NULL,     -- one of its groups; '': it has more than are kept, and counts as a member of every group
+	PRIMARY KEY (entry_id, tag)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX entry_tag_by_tag ON entry_tag (tag);
+
 -- Byte ranges of incomplete bodies (RFC 9111 3.3, 3.4), each in a file of its own.
 -- Parts that cover the whole body become an entry.
 CREATE TABLE part (
@@ -154,12 +166,13 @@ CREATE TABLE traffic (
 	PRIMARY KEY (hour, host)
 ) STRICT, WITHOUT ROWID;
 
--- The last thousand purges made by curlew purge. A response whose fetch was in progress when its URL was purged is not stored. Add a row
+-- The last thousand purges made by curlew purge, and over HTTP. A response whose fetch was in progress when its URL was purged is not stored. Add a row
 -- here before a DELETE of your own to get the same effect.
 CREATE TABLE purge (
 	id       INTEGER PRIMARY KEY AUTOINCREMENT,
 	url_glob TEXT,                                   -- the URLs; NULL: all
 	host     TEXT,                                   -- of this host; NULL: of any
+	tag      TEXT,                                   -- with this tag or in this group; NULL: all
 	at       INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT;
 
@@ -205,7 +218,9 @@ CREATE TABLE counter (
 	places           INTEGER NOT NULL DEFAULT 0,  -- the last place that was given in the queue main
 	replaced_entries INTEGER NOT NULL DEFAULT 0,  -- between the two triggers of an INSERT OR REPLACE: how many rows it removes,
 	replaced_bytes   INTEGER NOT NULL DEFAULT 0,  -- their body_bytes,
-	replaced_new     INTEGER NOT NULL DEFAULT 0,  -- and the part of that in the queue new
+	replaced_new     INTEGER NOT NULL DEFAULT 0,  -- the part of that in the queue new,
+	replaced_low     INTEGER,                     -- and the lowest
+	replaced_high    INTEGER,                     -- and the highest of their ids
 	CONSTRAINT "there is one row of counters" CHECK (id = 1)
 ) STRICT;
 
@@ -220,6 +235,7 @@ END;
 -- as well: a size that is not a number was never counted, and a name that is not text names no file.
 CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN
 	DELETE FROM part WHERE url = OLD.url; -- purging a response also purges its parts
+	DELETE FROM entry_tag WHERE entry_id = OLD.id;
 	INSERT INTO trash (file) SELECT OLD.body_file WHERE typeof(OLD.body_file) = 'text';
 	UPDATE counter SET
 		edits = edits + 1,
@@ -241,8 +257,8 @@ WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary)
 BEGIN
 	INSERT INTO trash (file) SELECT body_file FROM entry
 		WHERE ((url = NEW.url AND vary = NEW.vary) OR id = NEW.id) AND body_file IS NOT NULL;
-	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new) =
-		(SELECT count(*), coalesce(sum(body_bytes), 0), coalesce(sum(body_bytes) FILTER (WHERE queue = 'new'), 0) FROM entry
+	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new, replaced_low, replaced_high) =
+		(SELECT count(*), coalesce(sum(body_bytes), 0), coalesce(sum(body_bytes) FILTER (WHERE queue = 'new'), 0), min(id), max(id) FROM entry
 			WHERE (url = NEW.url AND vary = NEW.vary) OR id = NEW.id);
 END;
 
@@ -258,6 +274,13 @@ CREATE TRIGGER entry_inserted AFTER INSERT ON entry BEGIN
 		replaced_new = 0;
 END;
 
+-- entry: inserted, and REPLACE has removed rows: at most two, one of the same URL and variant and one of the same id. (This is a trigger
+-- of its own, so that a plain insert costs no statement.)
+CREATE TRIGGER entry_replaced AFTER INSERT ON entry WHEN (SELECT replaced_low FROM counter) IS NOT NULL BEGIN
+	DELETE FROM entry_tag WHERE entry_id IN (SELECT replaced_low FROM counter UNION ALL SELECT replaced_high FROM counter);
+	UPDATE counter SET replaced_low = NULL, replaced_high = NULL;
+END;
+
 -- entry: UPDATE OR REPLACE may remove a row without a trigger, too.
 CREATE TRIGGER entry_replacing_by_update BEFORE UPDATE OF url, vary ON entry
 WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id)
@@ -265,19 +288,22 @@ WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary AND id 
 BEGIN
 	INSERT INTO trash (file) SELECT body_file FROM entry
 		WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id AND body_file IS NOT NULL;
-	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new) =
-		(SELECT count(*), coalesce(sum(body_bytes), 0), coalesce(sum(body_bytes) FILTER (WHERE queue = 'new'), 0) FROM entry
+	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new, replaced_low, replaced_high) =
+		(SELECT count(*), coalesce(sum(body_bytes), 0), coalesce(sum(body_bytes) FILTER (WHERE queue = 'new'), 0), min(id), max(id) FROM entry
 			WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id);
 END;
 
 CREATE TRIGGER entry_renamed AFTER UPDATE OF url, vary ON entry BEGIN
+	DELETE FROM entry_tag WHERE entry_id = (SELECT replaced_low FROM counter);
 	UPDATE counter SET
 		entries = entries - replaced_entries,
 		bytes = bytes - replaced_bytes,
 		new_bytes = new_bytes - replaced_new,
 		replaced_entries = 0,
 		replaced_bytes = 0,
-		replaced_new = 0;
+		replaced_new = 0,
+		replaced_low = NULL,
+		replaced_high = NULL;
 END;
 
 -- entry: a column was written that a response depends on. It does not depend on usage, pins, tags and notes.
@@ -457,8 +483,15 @@ SELECT
 	datetime(ruled.fresh_until, 'unixepoch', 'localtime') AS expires,
 	datetime(used_at, 'unixepoch', 'localtime') AS used,
 	hits, ruled.pinned AS pinned, ruled.tag AS tag, note, vary, reason,
-	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256
+	age_s, body_bytes, body_file, lower(hex(sha256)) AS sha256,
+	(SELECT group_concat(entry_tag.tag, ' ') FROM entry_tag WHERE entry_id = id) AS groups
 FROM (SELECT *, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s FROM entry) AS entry JOIN v_ruled AS ruled USING (id);
+
+-- For people: which responses have a tag, their own, a rule's, or a group that they name.
+CREATE VIEW v_tag AS
+SELECT ruled.tag AS tag, id, url, host FROM entry JOIN v_ruled AS ruled USING (id) WHERE ruled.tag IS NOT NULL
+UNION
+SELECT entry_tag.tag, id, url, host FROM entry_tag JOIN entry ON id = entry_id;
 
 -- The rows in the order in which they are evicted when room is needed (docs/EVICTION.md). A row that has as many visits as its size
 -- demands gets another turn in the queue main; any other row goes. Pinned rows are left out.

@@ -1,6 +1,9 @@
 -- From version 3 to 4: each spelling of a URL is an entry of its own, and rules may allow Set-Cookie to be stored.
 ALTER TABLE entry ADD COLUMN normal_url TEXT;
 ALTER TABLE part ADD COLUMN normal_url TEXT;
+DROP TABLE IF EXISTS purge; -- made again with another column; its rows matter only to a running server
+ALTER TABLE counter ADD COLUMN replaced_low INTEGER;
+ALTER TABLE counter ADD COLUMN replaced_high INTEGER;
 ALTER TABLE rule ADD COLUMN cookies INTEGER CONSTRAINT "cookies must be 1, 0 or NULL" CHECK (cookies IS NULL OR cookies IN (0, 1));
 
 -- Bytes that no URI may contain were stored as received. Now they are percent-encoded before the look-up.

@@ -73,6 +73,8 @@ const struct conf_row conf_table[] = {
     {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "pass cookies at /host/path, where all sites share them"},
     {"prefix-sandbox", 0, TEXT, SETTINGS, "on|off", "on",
 	"sandbox fetched documents that a browser opens at /host/path"},
+    {"keep-tags", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL,
+	"send Surrogate-Key, Cache-Tag and xkey to clients; otherwise they are removed"},
     {"proxy", 'x', ONCE, FETCHES | CONF_CONFIG, "URL", NULL, "fetch through this proxy"},
     {"parent", 0, ONCE, FETCHES | CONF_CONFIG, "URL", NULL,
 	"ask this curlew for what is not stored, https included; while it cannot be reached, ask origins"},

@@ -8,6 +8,7 @@
 #include "base/stats.h"
 #include "fetch/partial_body.h"
 #include "http/conditions.h"
+#include "http/groups.h"
 #include "http/policy_storing.h"
 #include "http/stored_fields.h"
 
@@ -77,11 +78,13 @@ static int fill_entry(
 	e->headers = ok ? strdup(buf_str(&kept)) : NULL;
 	e->reason = strdup(verdict.reason);
 	e->tag = decision->tag != NULL ? strdup(decision->tag) : NULL;
+	free(e->groups);
+	ok = groups_copy(head, &e->groups) != GROUPS_NO_MEMORY && ok;
 	e->rule_id = verdict.rule_id;
 	e->stale_until = (e->fresh_until > e->fetched_at ? e->fresh_until : e->fetched_at) + verdict.stale_for_s;
 	e->dns_ms = e->connect_ms = e->ttfb_ms = e->total_ms = -1;
 	buf_fini(&kept);
-	return e->headers != NULL && e->reason != NULL ? 0 : -1;
+	return ok && e->headers != NULL && e->reason != NULL ? 0 : -1;
 }
 
 /* The row for the whole body; NULL: there will be none. */

@@ -20,6 +20,7 @@
 #include "http/content_coding.h"
 #include "http/field.h"
 #include "http/freshening.h"
+#include "http/groups.h"
 #include "http/key.h"
 #include "http/policy_storing.h"
 #include "http/range.h"
@@ -38,6 +39,19 @@ static char *copy_field(const struct head *h, const char *name)
 	return v.at != NULL ? strndup(v.at, v.len) : NULL;
 }
 
+/* 0, or -1: no memory. */
+static int read_groups(struct entry *e, const struct head *fields)
+{
+	free(e->groups);
+	enum groups_read read = groups_copy(fields, &e->groups);
+	if (read == GROUPS_INCOMPLETE)
+		log_trouble("groups",
+		    "%s: names more than %d groups, or one that is not ASCII or longer than %d bytes: a purge of any "
+		    "group of its site removes it",
+		    e->url, GROUPS_MOST, GROUPS_NAME_BYTES);
+	return read == GROUPS_NO_MEMORY ? -1 : 0;
+}
+
 /* Fills the columns that come from the response fields and the verdict. 0, or -1: no memory. */
 static int fill_entry(struct entry *e, const struct flight *f, const struct head *fields, int64_t now)
 {
@@ -54,6 +68,8 @@ static int fill_entry(struct entry *e, const struct flight *f, const struct head
 	free(e->reason);
 	e->headers = strdup(buf_str(&kept));
 	buf_fini(&kept);
+	if (read_groups(e, fields) != 0)
+		return -1;
 	e->etag = copy_field(fields, "ETag");
 	e->last_modified = copy_field(fields, "Last-Modified");
 	e->reason = strdup(v->reason);
@@ -140,6 +156,10 @@ static void refresh_row(struct flight *f, const struct head *response, int64_t n
 	if (fill_entry(e, f, &updated, now) != 0) {
 		entry_free(e);
 		goto out;
+	}
+	if (!groups_are_named(&changed)) { /* they stay as they are in the index */
+		free(e->groups);
+		e->groups = NULL;
 	}
 	f->entry = e;
 	f->refreshed = true;

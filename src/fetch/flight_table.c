@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "fetch/flight_state.h"
+#include "http/groups.h"
 #include "http/key.h"
 
 #include <stdlib.h>
@@ -104,6 +105,28 @@ void flight_table_invalidate(struct flight_table *t, const char *url, const stru
 		pthread_mutex_lock(&f->lock);
 		f->invalidated = true;
 		pthread_mutex_unlock(&f->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* Under the flight's lock. */
+static bool may_be_in_groups(const struct flight *f, struct span origin, const char *groups)
+{
+	if (!span_same(key_origin(f->url), origin))
+		return false;
+	return f->state == FLIGHT_WAITING || (f->entry != NULL && groups_meet(f->entry->groups, groups));
+}
+
+void flight_table_invalidate_groups(
+    struct flight_table *t, struct span origin, const char *groups, const struct flight *but)
+{
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < FLIGHT_BUCKETS; i++) {
+		for (struct flight *f = t->buckets[i].first; f != NULL; f = f->bucket_next) {
+			pthread_mutex_lock(&f->lock);
+			f->invalidated = f->invalidated || (f != but && may_be_in_groups(f, origin, groups));
+			pthread_mutex_unlock(&f->lock);
+		}
 	}
 	pthread_mutex_unlock(&t->lock);
 }

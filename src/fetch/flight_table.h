@@ -69,6 +69,10 @@ struct flight *flight_table_find_locked(
     struct flight_table *, const char *url, bool (*wanted)(const struct flight *, bool alone), bool alone);
 /* All flights of all spellings of this URL, except `but` (NULL: none), may not be stored or joined any more. */
 void flight_table_invalidate(struct flight_table *, const char *url, const struct flight *but);
+/* The same for all flights of this origin (key_origin()) that are in one of the groups. A flight that has no head yet
+ * counts as a member. */
+void flight_table_invalidate_groups(
+    struct flight_table *, struct span origin, const char *groups, const struct flight *but);
 
 /* Remembers for a minute that the response of a URL was not shareable, or forgets it. */
 void flight_table_note_shareable(struct flight_table *, uint64_t hash, bool shareable);

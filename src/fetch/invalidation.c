@@ -4,9 +4,11 @@
  */
 #include "fetch/invalidation.h"
 
+#include "base/log.h"
 #include "fetch/flight_state.h"
 #include "fetch/flight_store.h"
 #include "fetch/flight_table.h"
+#include "http/groups.h"
 #include "http/key.h"
 #include "http/policy.h"
 
@@ -34,12 +36,32 @@ static void invalidate_named(const struct flight *f, const char *url)
 	store_rules_drop(rules);
 }
 
+/* The groups that the response names, on its own origin (RFC 9875 3). */
+static void invalidate_groups(const struct flight *f, const struct head *response)
+{
+	struct buf groups;
+	struct span origin = key_origin(f->url);
+	buf_init(&groups, MESSAGE_TEXT_MAX);
+	enum groups_read read = groups_read_list(response, "Cache-Group-Invalidation", &groups);
+	if (read == GROUPS_INCOMPLETE)
+		log_trouble("groups",
+		    "%s: Cache-Group-Invalidation names more than %d groups, or one of more than %d bytes: "
+		    "these are not invalidated",
+		    f->url, GROUPS_MOST, GROUPS_NAME_BYTES);
+	if (read != GROUPS_NONE && groups.len > 0) {
+		flight_table_invalidate_groups(f->flights, origin, buf_str(&groups), f);
+		store_invalidate_groups(f->flights->config.store, origin, buf_str(&groups));
+	}
+	buf_fini(&groups);
+}
+
 void invalidation_by(const struct flight *f, const struct head *response)
 {
 	static const char *const names[] = {"Location", "Content-Location"};
 	if (!policy_is_unsafe(span_of(f->method)) || response->status < 200 || response->status > 399)
 		return;
 	invalidate(f, f->url);
+	invalidate_groups(f, response);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		struct span value = message_find(response, names[i]);
 		char *url = value.at != NULL ? key_resolve(f->url, value) : NULL;

@@ -46,6 +46,14 @@ char *key_of_url(const char *url, const char *default_scheme)
 	return result;
 }
 
+struct span key_origin(const char *key)
+{
+	const char *host = strstr(key, "://");
+	size_t n = host != NULL ? (size_t)(host - key) + 3 : 0;
+	n += strcspn(key + n, "/");
+	return span_make(key, n + (key[n] == '/'));
+}
+
 int key_normal(const char *key, char **normal)
 {
 	return url_normal(key, normal);

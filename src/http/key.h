@@ -61,6 +61,8 @@ void key_fini(struct key_target *);
 char *key_of_url(const char *url, const char *default_scheme);
 /* The normal URL of a key. *normal is NULL when it is the key itself, as it is for most. 0, or -1: out of memory. */
 int key_normal(const char *key, char **normal);
+/* The beginning of a key that names its origin: "http://host:port/". Borrowed. */
+struct span key_origin(const char *key);
 /* The normal URL of a URL as a person types it. NULL: it cannot be fetched. */
 char *key_normalise(const char *url, const char *default_scheme);
 

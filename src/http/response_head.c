@@ -1,6 +1,7 @@
 #include "http/response_head.h"
 
 #include "http/field.h"
+#include "http/groups.h"
 #include "http/site.h"
 #include "http/status.h"
 
@@ -93,6 +94,8 @@ static void add_lines(struct buf *out, struct span lines, const struct response_
 		if (!may_pass(line, name) || (r->location != NULL && span_is_nocase(name, "Location")))
 			continue;
 		if (r->no_cookies && span_is_nocase(name, "Clear-Site-Data"))
+			continue;
+		if (!r->keeps_tags && groups_is_internal(name))
 			continue;
 		if (field_is_cookie(name)) {
 			add_cookie(out, line, name, r, reused);

@@ -173,6 +173,13 @@ static bool take_inner_list(struct span *s, struct structured_member *m)
 	}
 }
 
+/* 4.2.1.1 */
+static bool take_item(struct span *s, struct structured_member *m)
+{
+	bool taken = peek(*s) == '(' ? take_inner_list(s, m) : take_bare_item(s, m);
+	return taken && take_parameters(s);
+}
+
 static bool take_member(struct span *s, struct structured_member *m)
 {
 	if (!take_key(s, &m->key))
@@ -182,19 +189,19 @@ static bool take_member(struct span *s, struct structured_member *m)
 		m->boolean = true;
 		return take_parameters(s);
 	}
-	bool taken = peek(*s) == '(' ? take_inner_list(s, m) : take_bare_item(s, m);
-	return taken && take_parameters(s);
+	return take_item(s, m);
 }
 
-/* 4.2.2. The comma is taken with the member before it, so that one at the end is seen as the error
+/* 4.2.1, 4.2.2. The comma is taken with the member before it, so that one at the end is seen as the error
  * it is. */
-enum structured_step structured_next(struct span *rest, struct structured_member *member)
+static enum structured_step next(
+    struct span *rest, struct structured_member *member, bool (*take)(struct span *, struct structured_member *))
 {
 	memset(member, 0, sizeof *member);
 	*rest = span_trim(*rest);
 	if (rest->len == 0)
 		return STRUCTURED_END;
-	if (!take_member(rest, member))
+	if (!take(rest, member))
 		return STRUCTURED_BAD;
 	*rest = span_trim(*rest);
 	if (rest->len == 0)
@@ -203,4 +210,14 @@ enum structured_step structured_next(struct span *rest, struct structured_member
 		return STRUCTURED_BAD;
 	*rest = span_trim(*rest);
 	return rest->len == 0 ? STRUCTURED_BAD : STRUCTURED_MEMBER;
+}
+
+enum structured_step structured_next(struct span *rest, struct structured_member *member)
+{
+	return next(rest, member, take_member);
+}
+
+enum structured_step structured_next_item(struct span *rest, struct structured_member *item)
+{
+	return next(rest, item, take_item);
 }

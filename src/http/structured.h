@@ -1,5 +1,5 @@
 /*
- * structured: dictionaries of Structured Fields (RFC 8941 3.2), read strictly: one error makes the
+ * structured: dictionaries and lists of Structured Fields (RFC 8941 3.1, 3.2), read strictly: one error makes the
  * whole field invalid.
  *
  * Pure. Nothing here allocates; results borrow from the input. Parameters are checked and skipped:
@@ -34,11 +34,14 @@ struct structured_member {
 enum structured_step {
 	STRUCTURED_MEMBER, /* *member filled; call again */
 	STRUCTURED_END,
-	STRUCTURED_BAD /* not a dictionary: earlier members are invalid too */
+	STRUCTURED_BAD /* not a dictionary or list: earlier members are invalid too */
 };
 
 /* Removes the next member from the front of *rest, which is first the value of one field line. A key may be repeated:
  * the caller must let the last one count (RFC 8941 4.2.2). */
 enum structured_step structured_next(struct span *rest, struct structured_member *member);
+
+/* The same for the next member of a list, which has no key. */
+enum structured_step structured_next_item(struct span *rest, struct structured_member *item);
 
 #endif

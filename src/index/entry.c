@@ -32,6 +32,7 @@ void entry_free(struct entry *e)
 	free(e->last_modified);
 	free(e->body_file);
 	free(e->tag);
+	free(e->groups);
 	free(e->note);
 	free(e->reason);
 	free(e);
@@ -58,6 +59,7 @@ struct entry *entry_copy(const struct entry *from)
 	all &= copied(&e->last_modified, from->last_modified);
 	all &= copied(&e->body_file, from->body_file);
 	all &= copied(&e->tag, from->tag);
+	all &= copied(&e->groups, from->groups);
 	all &= copied(&e->note, from->note);
 	all &= copied(&e->reason, from->reason);
 	if (!all) {

@@ -29,10 +29,12 @@ struct entry {
 	int64_t used_at;
 	int64_t hits;
 	bool pinned;
-	char *tag;                                    /* NULL if none */
-	char *note;                                   /* NULL if none */
-	int64_t rule_id;                              /* 0: none */
-	char *reason;                                 /* why it is stored and for how long */
+	char *tag;       /* NULL if none */
+	char *groups;    /* that the response names (http/groups.h); NULL: none. Of a refresh, NULL: as they are in the
+			    index.    Not read from rows */
+	char *note;      /* NULL if none */
+	int64_t rule_id; /* 0: none */
+	char *reason;    /* why it is stored and for how long */
 	double dns_ms, connect_ms, ttfb_ms, total_ms; /* libcurl's timings; negative: not known */
 
 	int64_t edits;       /* counter.edits (change_counter.h) in the snapshot in which the row was read */

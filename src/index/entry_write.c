@@ -5,6 +5,7 @@
 
 #include "http/policy_storing.h"
 #include "index/connection.h"
+#include "index/entry_tags.h"
 #include "index/evict.h"
 #include "index/part_write.h"
 #include "index/refusals.h"
@@ -139,6 +140,9 @@ enum index_stored index_put(struct index *ix, struct entry *e)
 	enum index_result same = find_same(ix, e, &id);
 	if (same == INDEX_BROKEN || (same == INDEX_FOUND ? overwrite(ix, e, id) : insert(ix, e)) < 0)
 		return INDEX_UNSTORED;
+	if (e->groups != NULL || same == INDEX_FOUND)
+		if (index_tags_set(ix, e->id, e->groups, same == INDEX_ABSENT) < 0)
+			return INDEX_UNSTORED;
 	if (same == INDEX_ABSENT && e->vary[0] != '\0')
 		trim_variants(ix, e->url);
 	index_drop_parts(ix, e->url, e->vary);
@@ -166,7 +170,10 @@ int index_refresh(struct index *ix, const struct entry *was, const struct entry 
 	sqlite3_bind_int64(st, 13, was->fresh_until);
 	sqlite3_bind_int64(st, 14, was->stale_until);
 	index_bind_text(st, 15, was->body_file);
-	return index_run(ix, REFRESH, "refreshing a row");
+	if (index_run(ix, REFRESH, "refreshing a row") < 0)
+		return -1;
+	bool refreshed = sqlite3_changes(ix->db) > 0;
+	return refreshed && now->groups != NULL ? index_tags_set(ix, was->id, now->groups, false) : 0;
 }
 
 int index_withdraw(struct index *ix, const struct entry *was)

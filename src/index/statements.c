@@ -29,7 +29,8 @@ const struct index_statement index_statements[STATEMENTS] = {
 		       "follow_redirects, pin, ignore_query, "
 		       "tag, cookies FROM rule"},
     [GENERATION] = {READER, "SELECT rules, coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
-    [TOTALS] = {READER | WRITER | MAINTENANCE, "SELECT edits, entries, bytes, part_bytes > 0, ghosts > 0 FROM counter"},
+    [TOTALS] = {READER | WRITER | MAINTENANCE, "SELECT edits, entries, bytes, part_bytes > 0, ghosts > 0, "
+					       "EXISTS (SELECT 1 FROM entry_tag) FROM counter"},
     [NAMES] = {MAINTENANCE, "SELECT names FROM counter"},
     [OWNER] = {READER | MAINTENANCE, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
 				     "UNION ALL SELECT 0, body_bytes, sha256 FROM part WHERE body_file = ?1 LIMIT 1"},
@@ -78,6 +79,16 @@ const struct index_statement index_statements[STATEMENTS] = {
 			       "ORDER BY used_at DESC, id DESC LIMIT -1 OFFSET max(0, ?2 - "
 			       "(SELECT count(*) FROM entry WHERE url = ?1 AND pinned = 1)))"},
     [INVALIDATE] = {WRITER, "DELETE FROM entry WHERE url = ?1 OR normal_url = ?1"},
+    [TAGS_CLEAR] = {WRITER, "DELETE FROM entry_tag WHERE entry_id = ?1"},
+    [TAG_ADD] = {WRITER, "INSERT INTO entry_tag (entry_id, tag) VALUES (?1, ?2) ON CONFLICT DO NOTHING"},
+    /* A tag '' stands for groups that are not known. */
+    [GROUP_INVALIDATE] = {WRITER,
+	"DELETE FROM entry WHERE id IN (SELECT entry_id FROM entry_tag CROSS JOIN entry ON id = entry_id "
+	"WHERE entry_tag.tag IN (?1, '') AND substr(url, 1, length(?2)) = ?2 LIMIT ?3)"},
+    /* The groups of a part are known by its fields only. In doubt it is deleted. */
+    [GROUP_INVALIDATE_PARTS] = {WRITER,
+	"DELETE FROM part WHERE id IN (SELECT id FROM part WHERE substr(url, 1, length(?2)) = ?2 AND "
+	"(instr(headers, ?1) OR ?1 GLOB '*[\\\"]*') LIMIT ?3)"},
     [DROP] = {WRITER, "DELETE FROM entry WHERE id = ?1 AND body_file IS ?2"},
     [PARTS] = {READER | WRITER, "SELECT " PART " FROM part WHERE url = ?1 ORDER BY fetched_at DESC, id DESC"},
     [PART_STILL] = {WRITER, "SELECT 1 FROM part WHERE id = ?1 AND body_file = ?2"},
@@ -115,7 +126,8 @@ const struct index_statement index_statements[STATEMENTS] = {
     /* The second SELECT: purges since ?1 were deleted from the table already, and one of them may have been of this
        URL. */
     [PURGED] = {WRITER, "SELECT 1 FROM purge WHERE id > ?1 AND (url_glob IS NULL OR coalesce(?4, ?2) GLOB url_glob) "
-			"AND (host IS NULL OR host = ?3) "
+			"AND (host IS NULL OR host = ?3) AND (tag IS NULL OR tag IS ?6 OR "
+			"instr(char(10) || ?5, char(10) || tag || char(10)) OR instr(?5, char(10) || char(10))) "
 			"UNION ALL SELECT 1 WHERE ?1 + 1 < (SELECT min(id) FROM purge) LIMIT 1"},
     [LIMITS] = {WRITER, "SELECT bytes, entries, new_bytes, part_bytes, ghosts FROM counter"},
     [CANDIDATE] = {WRITER, "SELECT id, url, vary, body_bytes, visits, coalesce(normal_url, url) FROM entry WHERE queue "

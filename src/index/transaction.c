@@ -31,6 +31,7 @@ enum index_begun index_begin(struct index *ix, const char *who)
 	ix->begun_edits = t.edits;
 	ix->parts = t.parts;
 	ix->ghosts = t.ghosts;
+	ix->tags = t.tags;
 	return INDEX_BEGUN;
 }
 

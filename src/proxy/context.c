@@ -190,6 +190,7 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 	s->conf = conf;
 	root_open(&s->root, NULL, NULL, why);
 	s->offline = conf_flag(conf, "offline");
+	s->keeps_tags = conf_flag(conf, "keep-tags");
 	s->prefix_cookies = conf_flag(conf, "prefix-cookies");
 	s->prefix_sandbox = strcmp(conf_text(conf, "prefix-sandbox"), "on") == 0;
 	s->policy.private_cache = conf_flag(conf, "private");

@@ -43,6 +43,7 @@ struct context {
 	char via[32];     /* our name in Via; random, so that a request that comes back to us can be recognised */
 	struct root root; /* --root */
 	bool offline;
+	bool keeps_tags;     /* clients get Surrogate-Key, Cache-Tag and xkey */
 	bool prefix_cookies; /* cookies pass in requests by prefix too */
 	bool prefix_sandbox; /* documents requested by prefix are sandboxed (browser.h) */
 };

@@ -65,6 +65,7 @@ static struct response_head make_head(const struct exchange *x, const struct rep
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = rep->age_s,
 	    .via = rep->cache != NULL ? x->context->via : NULL,
+	    .keeps_tags = x->context->keeps_tags,
 	};
 	if (r.reused)
 		r.cookies = rep->cookies; /* if it is not reused, they are among its fields */

@@ -164,6 +164,7 @@ int forward_begin(struct exchange *x, const struct flight_response *a, const cha
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = a->age_s,
 	    .via = x->context->via,
+	    .keeps_tags = x->context->keeps_tags,
 	    .received = a->minor == 0   ? "1.0"
 			: a->minor == 2 ? "2"
 					: "1.1",

@@ -178,6 +178,7 @@ static int compose(struct ramcache_entry *o, const struct exchange *x)
 	    .reused = deliver_withholds_cookies(x),
 	    .location = location,
 	    .via = x->context->via,
+	    .keeps_tags = x->context->keeps_tags,
 	    .age_s = -1};
 	browser_guard(x, r.fields, &r);
 	buf_init(&text, BUF_HEAD + RAMCACHE_BODY);

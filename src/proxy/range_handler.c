@@ -84,6 +84,7 @@ bool range_handler_stream(
 	    .body_bytes = ranges[0].last - ranges[0].first + 1,
 	    .age_s = a->age_s,
 	    .via = x->context->via,
+	    .keeps_tags = x->context->keeps_tags,
 	    .close = x->close};
 	browser_guard(x, a->fields, &r);
 	response_head_say(&r, "%s", cache);

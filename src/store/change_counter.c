@@ -1,6 +1,7 @@
 #include "store/change_counter.h"
 
 #include "base/log.h"
+#include "http/groups.h"
 #include "index/counters.h"
 #include "index/entry_read.h"
 #include "store/store_struct.h"
@@ -65,5 +66,10 @@ int64_t change_counter_rules(const struct change_counter *w)
 
 enum index_result change_counter_confirm(struct change_counter *w, const struct entry *e)
 {
-	return tombstones_has(w->store->tombstones, e->url) ? INDEX_ABSENT : index_confirm(w->ix, e);
+	struct buf groups;
+	buf_init(&groups, BUF_PAGE);
+	bool gone = tombstones_has(w->store->tombstones, e->url, &groups) ||
+		    (groups.len > 0 && groups_fields_meet(e->headers, buf_str(&groups)));
+	buf_fini(&groups);
+	return gone ? INDEX_ABSENT : index_confirm(w->ix, e);
 }

@@ -5,6 +5,7 @@
 #include "body/body_files.h"
 #include "body/checksum.h"
 #include "body/folders.h"
+#include "http/groups.h"
 #include "index/body_name.h"
 #include "index/entry_read.h"
 #include "index/entry_write.h"
@@ -20,6 +21,22 @@ static bool is_unsynced(struct store *s, const struct entry *e)
 	return e->body_file != NULL && unsynced_has(s->unsynced, body_number(e->body_file));
 }
 
+/* Leaves out the rows that are in one of the groups. Returns how many are left. */
+static size_t leave_out(struct index_rows *rows, const char *groups)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < rows->count; i++) {
+		if (groups_fields_meet(rows->entries[i]->headers, groups))
+			entry_free(rows->entries[i]);
+		else
+			rows->entries[kept++] = rows->entries[i];
+	}
+	rows->count = kept;
+	if (kept == 0)
+		index_rows_free(rows);
+	return kept;
+}
+
 enum index_result store_find(struct store *s, const char *url, struct index_rows *rows)
 {
 	*rows = (struct index_rows){0};
@@ -27,13 +44,18 @@ enum index_result store_find(struct store *s, const char *url, struct index_rows
 	 * entries. Then the tombstones, then the rows: once a tombstone is gone, the deletion is committed and the row
 	 * is not found. */
 	int64_t bumps = atomic_load(&s->bumps);
-	if (tombstones_has(s->tombstones, url))
-		return INDEX_ABSENT;
-	struct index *ix = reader_pool_take(s->pool);
-	if (ix == NULL)
-		return INDEX_BROKEN;
-	enum index_result found = index_find(ix, url, rows);
-	reader_pool_give(s->pool, ix);
+	struct buf groups;
+	buf_init(&groups, BUF_PAGE);
+	enum index_result found = INDEX_ABSENT;
+	if (!tombstones_has(s->tombstones, url, &groups)) {
+		struct index *ix = reader_pool_take(s->pool);
+		found = ix != NULL ? index_find(ix, url, rows) : INDEX_BROKEN;
+		if (ix != NULL)
+			reader_pool_give(s->pool, ix);
+	}
+	if (groups.len > 0 && leave_out(rows, buf_str(&groups)) == 0 && found == INDEX_FOUND)
+		found = INDEX_ABSENT;
+	buf_fini(&groups);
 	for (size_t i = 0; i < rows->count; i++) {
 		rows->entries[i]->edits += bumps;
 		rows->entries[i]->unsynced = is_unsynced(s, rows->entries[i]);

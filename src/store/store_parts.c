@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "body/folders.h"
+#include "http/groups.h"
 #include "index/part_read.h"
 #include "index/part_write.h"
 #include "index/query.h"
@@ -17,13 +18,20 @@ enum index_result store_find_parts(struct store *s, const char *url, bool (*want
     const void *ctx, struct index_parts *parts)
 {
 	*parts = (struct index_parts){.whole_bytes = -1};
-	if (tombstones_has(s->tombstones, url))
-		return INDEX_ABSENT;
-	struct index *ix = reader_pool_take(s->pool);
-	if (ix == NULL)
-		return INDEX_BROKEN;
-	enum index_result found = index_find_parts(ix, url, wanted, ctx, parts);
-	reader_pool_give(s->pool, ix);
+	struct buf groups;
+	buf_init(&groups, BUF_PAGE);
+	enum index_result found = INDEX_ABSENT;
+	if (!tombstones_has(s->tombstones, url, &groups)) {
+		struct index *ix = reader_pool_take(s->pool);
+		found = ix != NULL ? index_find_parts(ix, url, wanted, ctx, parts) : INDEX_BROKEN;
+		if (ix != NULL)
+			reader_pool_give(s->pool, ix);
+	}
+	if (groups.len > 0 && parts->of != NULL && groups_fields_meet(parts->of->headers, buf_str(&groups))) {
+		index_parts_free(parts);
+		found = INDEX_ABSENT;
+	}
+	buf_fini(&groups);
 	return found;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "http/groups.h"
 #include "index/entry_write.h"
 #include "index/part_write.h"
 #include "index/purges.h"
@@ -51,7 +52,7 @@ static int put_run(struct writer_op *op, struct index *ix)
 		    "size", "%s: larger than --size allows the whole cache to be, so not stored", put->entry->url);
 		return -1;
 	}
-	if (index_purged(ix, put->entry->url, put->purge_id)) {
+	if (index_purged(ix, put->entry, put->purge_id)) {
 		put->outcome = STORE_PUT_PURGED;
 		return 0;
 	}
@@ -84,6 +85,15 @@ static int put_run(struct writer_op *op, struct index *ix)
 	return -1;
 }
 
+static bool is_invalidated(struct store *s, const struct entry *e)
+{
+	struct buf groups;
+	buf_init(&groups, BUF_PAGE);
+	bool is = tombstones_has(s->tombstones, e->url, &groups) || groups_meet(e->groups, buf_str(&groups));
+	buf_fini(&groups);
+	return is;
+}
+
 static void put_done(struct writer_op *op, bool committed)
 {
 	struct store_put *put = OF(struct store_put, op, op);
@@ -96,7 +106,7 @@ static void put_done(struct writer_op *op, bool committed)
 	} else if (outcome == STORE_PUT_DONE) {
 		if (put->entry->body_file != NULL)
 			body_set_owned(put->body);
-		if (tombstones_has(s->tombstones, put->entry->url))
+		if (is_invalidated(s, put->entry))
 			put->entry->edits = -1; /* its invalidation is queued already: the entry must never be used from
 						   memory */
 		quota_stored(s->maintenance, put->entry->body_bytes);
@@ -141,4 +151,9 @@ static void bump(void *ctx)
 void store_invalidate(struct store *s, const char *url)
 {
 	tombstones_add(s->tombstones, url, bump, s);
+}
+
+void store_invalidate_groups(struct store *s, struct span origin, const char *groups)
+{
+	tombstones_add_groups(s->tombstones, origin, groups, bump, s);
 }

@@ -5,6 +5,7 @@
 #ifndef CURLEW_STORE_STORE_PUT_H
 #define CURLEW_STORE_STORE_PUT_H
 
+#include "base/span.h"
 #include "body/body.h"
 #include "index/entry.h"
 #include "index/part.h"
@@ -61,5 +62,7 @@ void store_refresh(struct store *, struct store_refresh *);
 /* Invalidates all rows of the URL (RFC 9111 4.4): they are deleted. After this call no look-up in this process finds
  * them, also while the writer waits for its turn. */
 void store_invalidate(struct store *, const char *url);
+/* The same for the responses of this origin (key_origin()) that are in one of the groups (http/groups.h). */
+void store_invalidate_groups(struct store *, struct span origin, const char *groups);
 
 #endif

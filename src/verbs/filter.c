@@ -5,6 +5,7 @@
 #include "http/key.h"
 #include "http/rule.h"
 #include "http/url.h"
+#include "index/purging.h"
 #include "index/query.h"
 #include "store/inspect.h"
 #include "verbs/listing.h"
@@ -154,27 +155,43 @@ static int add_urls(struct filter *s, const struct conf *conf, const char *verb)
 	return rc;
 }
 
-static int add_text(struct filter *s, const struct conf *conf, const char *option, const char *column, bool host)
+static int add_host(struct filter *s, const struct conf *conf)
 {
-	char condition[256];
-	const char *value = conf_text(conf, option);
+	char condition[32];
+	const char *value = conf_text(conf, "host");
 	if (value == NULL)
 		return 0;
-	char *text = host ? url_host(span_of(value)) : strdup(value);
-	if (host && text == NULL) {
-		log_say(
-		    "--%s %s: not the name of a host (give it without scheme and port; an IPv6 address in brackets)",
-		    option, value);
+	char *text = url_host(span_of(value));
+	if (text == NULL) {
+		log_say("--host %s: not the name of a host (give it without scheme and port; an IPv6 address in "
+			"brackets)",
+		    value);
 		return -1;
 	}
 	size_t n = add_param(s, text);
 	if (n == 0) {
-		log_say("--%s: too many conditions (give fewer GLOBs)", option);
+		log_say("--host: too many conditions (give fewer GLOBs)");
 		return -1;
 	}
-	snprintf(condition, sizeof condition, "%s = ?%zu", column, n);
+	s->host = text;
+	snprintf(condition, sizeof condition, "host = ?%zu", n);
 	add_condition(s, condition);
-	buf_addf(&s->words, " --%s %s", option, value);
+	buf_addf(&s->words, " --host %s", value);
+	return 0;
+}
+
+/* A tag of the user, of a rule, or a group that the response names. */
+static int add_tag(struct filter *s)
+{
+	char condition[256];
+	size_t n = add_param(s, strdup(s->tag));
+	if (n == 0) {
+		log_say("--tag: too many conditions (give fewer GLOBs)");
+		return -1;
+	}
+	snprintf(condition, sizeof condition, PURGING_HAS_TAG, n, n);
+	add_condition(s, condition);
+	buf_addf(&s->words, " --tag %s", s->tag);
 	return 0;
 }
 
@@ -203,14 +220,11 @@ int filter_make(struct filter *s, const struct conf *conf, const char *verb)
 	*s = (struct filter){.by_url_alone = true};
 	buf_init(&s->where, BUF_PAGE);
 	buf_init(&s->words, BUF_PAGE);
-	if (add_urls(s, conf, verb) != 0 || add_text(s, conf, "host", "host", true) != 0)
+	if (add_urls(s, conf, verb) != 0 || add_host(s, conf) != 0)
 		return -1;
-	if (conf_text(conf, "host") != NULL)
-		s->host = s->params[s->param_count - 1];
-	if (add_text(s, conf, "tag", "ruled.tag", false) != 0)
+	s->tag = conf_text(conf, "tag");
+	if (s->tag != NULL && add_tag(s) != 0)
 		return -1;
-	if (conf_text(conf, "tag") != NULL)
-		s->by_url_alone = false;
 	add_age(s, conf, "older-than", "fetched_at");
 	add_age(s, conf, "unused-for", "used_at");
 	if (conf_given(conf, "larger-than")) {

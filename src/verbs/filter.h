@@ -25,7 +25,8 @@ struct filter {
 	char *globs[FILTER_PARAMS]; /* the operands, each as a glob; owned */
 	size_t glob_count;
 	const char *host;  /* of --host, in the spelling of entry.host; NULL: any */
-	bool by_url_alone; /* only GLOBs and hosts: a fetch in progress can match too */
+	const char *tag;   /* of --tag; NULL: any */
+	bool by_url_alone; /* only GLOBs, hosts and tags: a fetch in progress can match too */
 };
 
 /* Reads GLOBs and options. A GLOB without a wildcard is a URL as a person types it. A GLOB with a wildcard and without

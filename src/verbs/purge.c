@@ -4,7 +4,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "index/edit.h"
-#include "index/query.h"
+#include "index/purging.h"
 #include "verbs/filter.h"
 #include "verbs/listing.h"
 
@@ -16,18 +16,16 @@
 
 struct action {
 	const char *verb;
-	const char *sql;
+	const char *sql;          /* NULL: a purge */
 	const char *done, *would; /* "removed", "would be removed" */
-	bool purges;
+	enum purging_how how;
 };
 
-static const struct action purge = {"purge", "DELETE FROM entry WHERE id = ?1", "removed", "would be removed", true};
-static const struct action soft = {
-    "purge", "UPDATE entry SET fresh_until = 0 WHERE id = ?1", "made stale", "would be made stale", false};
-static const struct action pin = {
-    "pin", "UPDATE entry SET pinned = 1 WHERE id = ?1", "pinned", "would be pinned", false};
+static const struct action purge = {"purge", NULL, "removed", "would be removed", PURGING_DELETE};
+static const struct action soft = {"purge", NULL, "made stale", "would be made stale", PURGING_VALIDATE};
+static const struct action pin = {"pin", "UPDATE entry SET pinned = 1 WHERE id = ?1", "pinned", "would be pinned", 0};
 static const struct action unpin = {
-    "unpin", "UPDATE entry SET pinned = 0 WHERE id = ?1", "unpinned", "would be unpinned", false};
+    "unpin", "UPDATE entry SET pinned = 0 WHERE id = ?1", "unpinned", "would be unpinned", 0};
 
 static void show_progress(void *ctx, size_t done, size_t count)
 {
@@ -37,50 +35,37 @@ static void show_progress(void *ctx, size_t done, size_t count)
 		fputs("\r\033[K", stderr);
 }
 
-/* A row of the table purge keeps fetches in progress from being stored. It has only GLOBs and a host, because the age
- * and size of their responses are not known yet. It is written before rows are selected: a response stored earlier is
- * selected, and one stored later is refused, so none is missed (invariant 8). */
-static int forbid_storing(const char *dir, const struct filter *s, struct buf *why)
+/* Covers what has no row in entry: fetches in progress, and parts. Both are known by URL, host and tag, but not by age
+ * or size. */
+static int purge_beyond_rows(const struct action *action, const char *dir, const struct filter *s, bool dry,
+    struct purging_result *parts, struct buf *why)
 {
+	struct purging p = {.host = s->host};
+	struct buf tags;
 	int rc = 0;
-	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
-		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, s->host};
-		rc = index_change(dir, "INSERT INTO purge (url_glob, host) VALUES (?1, ?2)", params, 2, NULL, why);
+	buf_init(&tags, BUF_PAGE);
+	if (s->tag != NULL) {
+		purging_add_tag(&tags, span_of(s->tag));
+		purging_end_tags(&tags);
+		p.tags = buf_str(&tags);
 	}
+	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
+		p.glob = s->glob_count > 0 ? s->globs[i] : NULL;
+		rc = dry ? 0 : purging_announce(dir, &p, why);
+		if (rc == 0 && action->how == PURGING_DELETE)
+			rc = purging_parts(dir, &p, dry, parts, why);
+	}
+	buf_fini(&tags);
 	return rc;
 }
 
-struct parts {
-	int64_t count, bytes;
-};
-
-static int add_parts(void *ctx, const struct index_column *c, size_t count)
+static int change_rows(
+    const struct action *action, const char *dir, const struct selected *rows, int64_t *changed, struct buf *why)
 {
-	struct parts *p = ctx;
-	(void)count;
-	p->count += column_size(&c[0]);
-	p->bytes += column_size(&c[1]);
-	return 0;
-}
-
-/* Parts of bodies may have no row in entry, so they are selected by URL and host alone. */
-static int purge_parts(const char *dir, const struct filter *s, bool dry, struct parts *parts, struct buf *why)
-{
-#define MATCHES                                                                                                        \
-	" FROM part WHERE (?1 IS NULL OR coalesce(normal_url, url) GLOB ?1) AND (?2 IS NULL OR url GLOB 'http*://' "   \
-	"|| ?2 || '[:/]*')"
-	char *host = s->host != NULL ? filter_quoted(s->host) : NULL;
-	int rc = s->host != NULL && host == NULL ? -1 : 0;
-	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
-		const char *params[] = {s->glob_count > 0 ? s->globs[i] : NULL, host};
-		rc = index_query(dir, "SELECT count(*), CAST(total(body_bytes) AS INTEGER)" MATCHES, params, 2,
-		    add_parts, parts, why);
-		if (rc == 0 && !dry)
-			rc = index_change(dir, "DELETE" MATCHES, params, 2, NULL, why);
-	}
-	free(host);
-	return rc;
-#undef MATCHES
+	void (*progress)(void *, size_t, size_t) = isatty(STDERR_FILENO) && rows->count > 10000 ? show_progress : NULL;
+	if (action->sql != NULL)
+		return index_change_each(dir, action->sql, rows->ids, rows->count, progress, NULL, changed, why);
+	return purging_rows(dir, rows->ids, rows->count, action->how, progress, NULL, changed, why);
 }
 
 static void report(const struct action *action, bool dry, bool json, int64_t rows, int64_t bytes)
@@ -109,26 +94,23 @@ static int apply(const struct action *action, const struct conf *conf, const str
 	struct buf why;
 	int64_t changed = 0;
 	buf_init(&why, BUF_LINE);
-	struct parts parts = {0, 0};
-	int rc = action->purges && !dry ? forbid_storing(dir, s, &why) : 0;
-	if (rc == 0 && action->purges)
-		rc = purge_parts(dir, s, dry, &parts, &why);
+	struct purging_result parts = {0, 0};
+	int rc = action->sql == NULL ? purge_beyond_rows(action, dir, s, dry, &parts, &why) : 0;
 	if (rc == 0)
 		rc = filter_ids(s, dir, &rows, &why);
 	if (rc == 0 && rows.count > 0 && !dry)
-		rc = index_change_each(dir, action->sql, rows.ids, rows.count,
-		    isatty(STDERR_FILENO) && rows.count > 10000 ? show_progress : NULL, NULL, &changed, &why);
+		rc = change_rows(action, dir, &rows, &changed, &why);
 	if (rc != 0)
 		log_say("%s: %s", action->verb, buf_str(&why));
-	else if (rows.count == 0 && parts.count == 0)
+	else if (rows.count == 0 && parts.rows == 0)
 		log_say("%s: nothing stored matches%s%s", action->verb, buf_str(&s->words),
 		    strchr(buf_str(&s->words), '*') != NULL ? " (a GLOB matches the whole URL: '*word*')" : "");
-	if (rc == 0 && (conf_flag(conf, "json") || rows.count > 0 || parts.count > 0))
-		report(action, dry, conf_flag(conf, "json"), (dry ? (int64_t)rows.count : changed) + parts.count,
+	if (rc == 0 && (conf_flag(conf, "json") || rows.count > 0 || parts.rows > 0))
+		report(action, dry, conf_flag(conf, "json"), (dry ? (int64_t)rows.count : changed) + parts.rows,
 		    rows.bytes + parts.bytes);
 	free(rows.ids);
 	buf_fini(&why);
-	return rc != 0 ? VERB_ERROR : rows.count == 0 && parts.count == 0 ? VERB_NOTHING : VERB_DONE;
+	return rc != 0 ? VERB_ERROR : rows.count == 0 && parts.rows == 0 ? VERB_NOTHING : VERB_DONE;
 }
 
 static int run(enum conf_verb verb, const struct action *action, int argc, char **argv)

@@ -36,6 +36,7 @@ static const struct {
     {"last_modified", LISTING_TEXT},
     {"pinned", LISTING_FLAG},
     {"tag", LISTING_TEXT},
+    {"groups", LISTING_TEXT},
     {"note", LISTING_TEXT},
     {"rule_id", LISTING_NUMBER},
     {"dns_ms", LISTING_NUMBER},
@@ -46,16 +47,18 @@ static const struct {
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-static const char question[] = "SELECT url, vary, id, status, "
-			       "ruled.state AS state, "
-			       "reason, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, ruled.fresh_until - "
-			       "unixepoch() AS fresh_for_s, fetched_at, "
-			       "ruled.fresh_until AS fresh_until, ruled.stale_until AS stale_until, used_at, hits, "
-			       "body_bytes, body_file, lower(hex(sha256)) AS sha256, "
-			       "etag, last_modified, ruled.pinned AS pinned, ruled.tag AS tag, note, rule_id, dns_ms, "
-			       "connect_ms, ttfb_ms, total_ms, headers " FILTER_FROM
-			       " WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) "
-			       "ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
+static const char question[] =
+    "SELECT url, vary, id, status, "
+    "ruled.state AS state, "
+    "reason, max(unixepoch() - fetched_at, 0) + initial_age_s AS age_s, ruled.fresh_until - "
+    "unixepoch() AS fresh_for_s, fetched_at, "
+    "ruled.fresh_until AS fresh_until, ruled.stale_until AS stale_until, used_at, hits, "
+    "body_bytes, body_file, lower(hex(sha256)) AS sha256, "
+    "etag, last_modified, ruled.pinned AS pinned, ruled.tag AS tag, "
+    "(SELECT group_concat(entry_tag.tag, ' ') FROM entry_tag WHERE entry_id = id) AS groups, note, rule_id, dns_ms, "
+    "connect_ms, ttfb_ms, total_ms, headers " FILTER_FROM
+    " WHERE (url = ?1 OR normal_url = ?1) AND (?2 IS NULL OR id = CAST(?2 AS INTEGER)) "
+    "ORDER BY url <> ?3, url, fetched_at - initial_age_s DESC, fetched_at DESC";
 
 struct shown {
 	enum listing_style style;

@@ -70,6 +70,8 @@ const struct conf_row conf_table[] = {
 	"--admin-listen; repeatable)"},
     {"trust-forwarded", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"believe Forwarded and X-Forwarded- fields of proxies at these addresses (repeatable)"},
+    {"proxy-protocol-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,
+	"fronts that begin each connection with a PROXY protocol header, version 1 or 2 (repeatable)"},
     {"prefix-cookies", 0, FLAG, SETTINGS, NULL, NULL, "pass cookies at /host/path, where all sites share them"},
     {"prefix-sandbox", 0, TEXT, SETTINGS, "on|off", "on",
 	"sandbox fetched documents that a browser opens at /host/path"},

@@ -71,13 +71,44 @@ void conn_linger(struct conn *c)
 	}
 }
 
-/* "Local" decides who may see curlew's own pages. The address is the kernel's, so no client can choose it. */
+/* The number by which the pool serves clients in turn (fair_queue.h): the address. Of an IPv6 address it is the first
+ * half, because a client with one address has usually all those of that half. */
+static uint64_t queue_number(const struct conn *c)
+{
+	uint64_t number = 0;
+	bool v4 = cidr_is_v4(&c->peer);
+	if (!c->unix_socket)
+		memcpy(&number, c->peer.s6_addr + (v4 ? 12 : 0), v4 ? 4 : 8);
+	return number;
+}
+
+static void set_peer(struct conn *c, bool local)
+{
+	c->local = local; /* decides who may see curlew's own pages */
+	c->work.item.client = queue_number(c);
+}
+
+/* The address is the kernel's, so no client can choose it. */
 void conn_set_peer(struct conn *c, const struct sockaddr_storage *at)
 {
 	c->unix_socket = !cidr_of_socket((const struct sockaddr *)at, &c->peer);
 	if (c->unix_socket)
 		cidr_parse_address(span_of("127.0.0.1"), &c->peer);
-	c->local = cidr_is_loopback(&c->peer);
+	set_peer(c, cidr_is_loopback(&c->peer));
+}
+
+/* A loopback address is on the machine of the front. It is a client of this machine only if the front is here too. */
+void conn_set_client(struct conn *c, const struct proxy_header *h)
+{
+	bool elsewhere = h->sender == PROXY_HEADER_CLIENT && cidr_is_loopback(&h->client) && !c->local;
+	if (h->sender == PROXY_HEADER_FRONT)
+		return;
+	c->unnamed = h->sender == PROXY_HEADER_UNKNOWN || elsewhere;
+	if (!c->unnamed) {
+		c->peer = h->client;
+		c->unix_socket = false;
+	}
+	set_peer(c, !c->unnamed && cidr_is_loopback(&c->peer));
 }
 
 void conn_peer(const struct conn *c, char text[CONN_PEER])

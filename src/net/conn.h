@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "net/min_rate.h"
+#include "net/proxy_header.h"
 #include "net/threadpool.h"
 
 #include <netinet/in.h>
@@ -34,7 +35,8 @@ enum conn_refusal {
 /* What a loop must check before it responds, as bits. */
 enum conn_check {
 	CONN_CHECK_REFUSED = 1, /* the connection is refused */
-	CONN_CHECK_CLIENT = 2   /* the peer is a front: each request has a client of its own */
+	CONN_CHECK_CLIENT = 2,  /* the peer is a front: each request has a client of its own */
+	CONN_CHECK_HEADER = 4   /* its PROXY header has not been read, and no request before it */
 };
 
 struct conn {
@@ -51,7 +53,8 @@ struct conn {
 	bool local;           /* the peer is on this machine: a loopback address or a unix socket */
 	bool admin;           /* it arrived at --admin-listen: only curlew's own pages are served */
 	bool unix_socket;     /* the peer is at the other end of a unix socket */
-	struct in6_addr peer; /* its address (base/cidr.h); of a unix socket 127.0.0.1 */
+	bool unnamed;         /* a front sent a PROXY header that does not name its client: peer is the front */
+	struct in6_addr peer; /* its address (base/cidr.h), or that of a PROXY header; of a unix socket 127.0.0.1 */
 	const struct access *access; /* under which it was judged (proxy/access.h); it set the next two */
 	enum conn_refusal refusal;
 	unsigned checks;             /* of enum conn_check; 0 for most */
@@ -96,6 +99,8 @@ void conn_linger(struct conn *);
 
 /* Notes the peer of a new connection. */
 void conn_set_peer(struct conn *, const struct sockaddr_storage *);
+/* Notes the client that a front has named in a PROXY header: from now on it is the peer. */
+void conn_set_client(struct conn *, const struct proxy_header *);
 
 /* The peer's address as text; "unix:" for a unix socket. */
 void conn_peer(const struct conn *, char text[CONN_PEER]);

@@ -1,5 +1,5 @@
 /*
- * access: who may use the server, as the options say: --allow-from.
+ * access: who may use the server, as the options say: --allow-from, --proxy-protocol-from.
  *
  * A struct access is made from a conf and does not change. The context points to the one that holds now, and
  * access_replace() puts another in its place while the server runs. Connections and requests in progress may still use
@@ -39,7 +39,11 @@ static inline const struct access *access_now(const struct context *context)
  * everybody may. beyond: there is a listener that is no loopback address. The main thread, at start. */
 int access_check_exposure(const struct conf *, bool beyond);
 
-/* Sets c->refusal, c->checks and c->access. The owner of the connection. */
+/* True when a new connection must begin with a PROXY header: its peer is in --proxy-protocol-from. */
+bool access_awaits_header(const struct access *, const struct conn *);
+
+/* Sets c->refusal, c->checks and c->access. A connection whose PROXY header has not been read is judged afterwards. The
+ * owner of the connection. */
 void access_judge(const struct access *, struct conn *);
 /* True when a client may send requests. */
 bool access_allows(const struct access *, const struct client *);

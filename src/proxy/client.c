@@ -11,7 +11,7 @@ void client_read(const struct conf *conf, const struct conn *c, const struct hea
 	    .other = c->peer,
 	    .unix_socket = c->unix_socket,
 	    .front = cidr_list_holds(trusted, &c->peer),
-	    .proxied = forwarded_is(head),
+	    .proxied = c->unnamed || forwarded_is(head),
 	};
 	if (!client->front || !client->proxied)
 		return;

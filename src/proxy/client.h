@@ -19,7 +19,7 @@ struct client {
 	struct in6_addr other; /* a second candidate, if two fields name different ones; else the same as `at` */
 	bool unix_socket;      /* it is at the other end of a unix socket, and has no address of its own */
 	bool front;            /* the peer is a trusted front: what it says about the request is believed */
-	bool proxied;          /* the request came through another proxy (forwarded_is()) */
+	bool proxied;          /* the request came through another proxy: forwarded_is(), or conn->unnamed */
 	bool named;            /* a trusted front names the client */
 	bool unnamed;          /* a trusted front names somebody, but not by an address: no list holds such a client */
 };

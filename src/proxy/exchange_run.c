@@ -73,8 +73,10 @@ static void begin(struct exchange_run *run)
 	if (!run->malformed && framing_of_request(&run->head, &x->framing, &x->length, &run->fault) != 0)
 		run->malformed = true;
 	if (run->malformed) {
+		static const struct fault header = {
+		    400, "a PROXY protocol header, but --proxy-protocol-from does not list the sender"};
 		run->writer.keep = false;
-		dispatch_refuse(x, &run->fault);
+		dispatch_refuse(x, proxy_header_begins(buf_span(&c->in)) ? &header : &run->fault);
 		return;
 	}
 	request_body_init(

@@ -148,7 +148,7 @@ static void keep_rest(struct loop *l, struct received *r, struct span rest)
 		return;
 	}
 	/* More bytes of the same head do not start its time again: else a byte a minute would hold it open for ever. */
-	if (rest.len == 0 || begins)
+	if ((rest.len == 0 || begins) && !(c->checks & CONN_CHECK_HEADER))
 		c->since_ms = l->now_ms;
 	if (loop_conns_is_new(c))
 		loop_conns_share(c, false);
@@ -170,6 +170,24 @@ static bool begin_miss(struct loop *l, struct received *r, struct span rest)
 	return true;
 }
 
+/* Judges the connection. True: it may go on with *rest. */
+static bool admit(struct loop *l, struct received *r, struct span *rest)
+{
+	enum loop_admission admission = loop_admit(l, r->conn, rest);
+	if (admission == LOOP_ADMIT_MORE)
+		keep_rest(l, r, *rest);
+	return admission == LOOP_ADMIT_YES;
+}
+
+static enum loop_hit_outcome respond_at_once(
+    struct loop *l, struct conn *c, const struct request_scan *scan, struct span rest, bool keeps)
+{
+	enum loop_hit_outcome outcome = loop_hit_respond(l, c, scan, rest, keeps);
+	if (outcome == LOOP_HIT_NOT && loop_health_is(l, scan))
+		outcome = loop_health_respond(l, c, scan, rest, keeps);
+	return outcome;
+}
+
 /* Responds to one request after the other, as long as they are plain hits or small misses. */
 static void respond(struct loop *l, struct received *r)
 {
@@ -177,7 +195,7 @@ static void respond(struct loop *l, struct received *r)
 	struct span rest = r->bytes;
 	struct request_scan scan;
 	bool draining = atomic_load_explicit(&l->set->draining, memory_order_relaxed);
-	if (loop_admit_is_due(l, c) && !loop_admit(l, c, rest))
+	if (loop_admit_is_due(l, c) && !admit(l, r, &rest))
 		return;
 	while (rest.len > 0) {
 		enum loop_hit_outcome outcome = LOOP_HIT_NOT;
@@ -186,9 +204,7 @@ static void respond(struct loop *l, struct received *r)
 			break;
 		bool admitted = plain && loop_admit_hit(l, c, &scan, rest);
 		if (admitted)
-			outcome = loop_hit_respond(l, c, &scan, rest, scan.keeps && !draining);
-		if (plain && outcome == LOOP_HIT_NOT && loop_health_is(l, &scan) && loop_admit_hit(l, c, &scan, rest))
-			outcome = loop_health_respond(l, c, &scan, rest, scan.keeps && !draining);
+			outcome = respond_at_once(l, c, &scan, rest, scan.keeps && !draining);
 		switch (outcome) {
 		case LOOP_HIT_SENT:
 			rest = span_from(rest, scan.bytes);
@@ -234,7 +250,7 @@ static void respond_to_ready(struct loop *l)
 static bool is_over(const struct loop *l, const struct conn *c, bool draining)
 {
 	const struct loop_set_config *config = &l->set->config;
-	bool begun = c->in.len > 0;
+	bool begun = c->in.len > 0 || c->checks & CONN_CHECK_HEADER;
 	double waited_s = (double)(l->now_ms - c->since_ms) / 1000;
 	if (c->lingers)
 		return waited_s >= LINGER_S;
@@ -259,7 +275,9 @@ static void check_timeouts(struct loop *l, bool draining)
 		pthread_mutex_unlock(&l->lock);
 		/* Safe without the lock: a connection that is not busy is ours, and only this thread makes one busy. */
 		for (size_t i = 0; i < n; i++) {
-			if (over[i]->in.len > 0 && !draining)
+			if (over[i]->checks & CONN_CHECK_HEADER)
+				loop_admit_late(over[i]);
+			else if (over[i]->in.len > 0 && !draining)
 				send(over[i]->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 			loop_conns_close(l, over[i]);
 		}

@@ -7,7 +7,6 @@
 #include "server/loop_handover.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -40,21 +39,6 @@ int loop_accept_resume(struct loop *l)
 	return 0;
 }
 
-/* The number by which the pool serves clients in turn (fair_queue.h): the address. Of an IPv6 address it is the first
- * half, because a client with one address has usually all those of that half. */
-static uint64_t client_of(const struct sockaddr_storage *at)
-{
-	uint64_t client = 0;
-	if (at->ss_family == AF_UNIX)
-		return 0;
-	if (at->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)(const void *)at)->sin_addr.s_addr;
-	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
-	bool v4 = IN6_IS_ADDR_V4MAPPED(v6);
-	memcpy(&client, v4 ? v6->s6_addr + 12 : v6->s6_addr, v4 ? 4 : 8);
-	return client;
-}
-
 /* Makes an accepted descriptor a connection of the loop. Takes fd. admin: it arrived at --admin-listen. NULL: no
  * memory.
  */
@@ -67,12 +51,14 @@ static struct conn *adopt(struct loop *l, int fd, const struct sockaddr_storage 
 	}
 	c->fd = fd;
 	c->loop = l;
-	c->work.item.client = client_of(peer);
 	c->work.run = l->set->config.run;
 	c->admin = admin;
 	conn_set_peer(c, peer);
 	c->context = l->set->config.context;
-	access_judge(access_now(c->context), c);
+	const struct access *access = access_now(c->context);
+	if (!admin && access_awaits_header(access, c))
+		c->checks = CONN_CHECK_HEADER;
+	access_judge(access, c);
 	c->draining = &l->set->draining;
 	c->release = loop_handover_release;
 	c->since_ms = loop_clock_ms();

@@ -1,16 +1,71 @@
 #include "server/loop_admit.h"
 
+#include "base/log.h"
 #include "proxy/access.h"
+#include "server/loop_conns.h"
 #include "server/loop_refuse.h"
 
-bool loop_admit(struct loop *l, struct conn *c, struct span bytes)
+#include <stdio.h>
+
+static void report(const struct conn *c, const char *what)
+{
+	char peer[CONN_PEER];
+	conn_peer(c, peer);
+	log_trouble("proxy-protocol", "%s: a connection was closed: %s (check --proxy-protocol-from and the front)",
+	    peer, what);
+}
+
+void loop_admit_late(const struct conn *c)
+{
+	report(c, "its PROXY header did not arrive in time");
+}
+
+/* A front that sends requests without a header is most likely configured without it, so it is told. A malformed header
+ * is not answered: the front would give the response to a client. */
+static enum loop_admission read_header(struct loop *l, struct conn *c, struct span *bytes)
+{
+	static const struct loop_refusal missing = {
+	    .status = 400, .text = "this connection must begin with a PROXY protocol header (--proxy-protocol-from)\n"};
+	struct proxy_header h;
+	switch (proxy_header_parse(*bytes, &h)) {
+	case PROXY_HEADER_MORE:
+		return LOOP_ADMIT_MORE;
+	case PROXY_HEADER_OTHER:
+		report(c, "it began without a PROXY header");
+		loop_refuse(l, c, *bytes, &missing);
+		return LOOP_ADMIT_NO;
+	case PROXY_HEADER_BAD:
+		report(c, h.fault);
+		loop_conns_close(l, c);
+		return LOOP_ADMIT_NO;
+	case PROXY_HEADER_WHOLE:
+		break;
+	}
+	*bytes = span_from(*bytes, h.bytes);
+	conn_set_client(c, &h);
+	c->checks = 0;
+	access_judge(l->access, c);
+	return LOOP_ADMIT_YES;
+}
+
+static void refuse_client(struct loop *l, struct conn *c, struct span bytes)
+{
+	char peer[CONN_PEER], text[128];
+	conn_peer(c, peer);
+	snprintf(text, sizeof text, "%s may not use this server (it is not in --allow-from)\n", peer);
+	struct loop_refusal refusal = {.status = 403, .text = text};
+	loop_refuse(l, c, bytes, &refusal);
+}
+
+enum loop_admission loop_admit(struct loop *l, struct conn *c, struct span *bytes)
 {
 	if (c->access != l->access)
 		access_judge(l->access, c);
-	if (c->refusal == CONN_WELCOME)
-		return true;
-	loop_refuse(l, c, bytes);
-	return false;
+	enum loop_admission header = c->checks & CONN_CHECK_HEADER ? read_header(l, c, bytes) : LOOP_ADMIT_YES;
+	if (header != LOOP_ADMIT_YES || c->refusal == CONN_WELCOME)
+		return header;
+	refuse_client(l, c, *bytes);
+	return LOOP_ADMIT_NO;
 }
 
 /* The client of a request that came through a front is in its fields, which the scan did not keep. */

@@ -14,8 +14,16 @@ static inline bool loop_admit_is_due(const struct loop *l, const struct conn *c)
 	return c->checks != 0 || c->access != l->access;
 }
 
-/* Judges a connection that has sent `bytes`. False: it was refused, and the caller does not own it any more. */
-bool loop_admit(struct loop *, struct conn *, struct span bytes);
+enum loop_admission {
+	LOOP_ADMIT_YES,
+	LOOP_ADMIT_MORE, /* the PROXY header is not complete: keep the bytes until more arrives */
+	LOOP_ADMIT_NO    /* it was refused, and the caller does not own it any more */
+};
+/* Judges a connection that has sent *bytes, and takes a PROXY header off their front. */
+enum loop_admission loop_admit(struct loop *, struct conn *, struct span *bytes);
+
+/* A connection is closed because its PROXY header did not arrive in time: writes a line about it. */
+void loop_admit_late(const struct conn *);
 
 /* True when the loop may respond to this request with a hit. False: a pool thread must judge the request. bytes: they
  * begin with the scanned request. */

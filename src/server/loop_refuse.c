@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { RESPONSE_BYTES = 768, TEXT_BYTES = 256 };
+enum { RESPONSE_BYTES = 768 };
 
 void loop_refuse_send(const struct conn *c, struct span bytes, const struct loop_refusal *r)
 {
@@ -44,14 +44,10 @@ void loop_refuse_send(const struct conn *c, struct span bytes, const struct loop
 		loop_log_request(c, bytes, &line, now);
 }
 
-void loop_refuse(struct loop *l, struct conn *c, struct span bytes)
+void loop_refuse(struct loop *l, struct conn *c, struct span bytes, const struct loop_refusal *r)
 {
-	char peer[CONN_PEER], text[TEXT_BYTES];
-	struct loop_refusal r = {.status = 403, .text = text};
-	conn_peer(c, peer);
-	snprintf(text, sizeof text, "%s may not use this server (it is not in --allow-from)\n", peer);
 	stats_add(STATS_REQUESTS, 1);
 	stats_add(STATS_BAD_REQUESTS, 1);
-	loop_refuse_send(c, bytes, &r);
+	loop_refuse_send(c, bytes, r);
 	loop_conns_end(l, c, false);
 }

@@ -9,7 +9,7 @@
 
 struct loop_refusal {
 	int status;
-	const char *text;   /* of the body, one line */
+	const char *text;   /* of the body: one line of at most 200 bytes */
 	const char *detail; /* of Cache-Status; NULL: none */
 	int retry_after_s;  /* 0: no Retry-After */
 };
@@ -18,7 +18,7 @@ struct loop_refusal {
  * the socket does not accept at once is lost with the connection, which the caller ends. */
 void loop_refuse_send(const struct conn *, struct span bytes, const struct loop_refusal *);
 
-/* Refuses a connection by c->refusal and ends it. bytes: what it has sent. The loop's thread. */
-void loop_refuse(struct loop *, struct conn *, struct span bytes);
+/* Sends the response, counts it and ends the connection. bytes: what the client has sent. The loop's thread. */
+void loop_refuse(struct loop *, struct conn *, struct span bytes, const struct loop_refusal *);
 
 #endif

@@ -215,7 +215,6 @@ def test_a_foreign_host_is_refused_so_that_dns_rebinding_reads_nothing(curlew, o
     assert curlew.get("/.curlew/metrics", {"Host": "evil.example"}).status == 421
 
 
-
 def test_further_names_are_ours_when_named(launch, origin):
     origin.at("/x", "yes")
     curlew = launch("--server-name", "proxy.example")

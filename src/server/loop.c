@@ -250,11 +250,12 @@ static void respond_to_ready(struct loop *l)
 static bool is_over(const struct loop *l, const struct conn *c, bool draining)
 {
 	const struct loop_set_config *config = &l->set->config;
-	bool begun = c->in.len > 0 || c->checks & CONN_CHECK_HEADER;
+	bool begun = c->in.len > 0;
+	bool owes = begun || c->checks & CONN_CHECK_HEADER;
 	double waited_s = (double)(l->now_ms - c->since_ms) / 1000;
 	if (c->lingers)
 		return waited_s >= LINGER_S;
-	return (draining && !begun) || waited_s >= (begun ? config->head_timeout_s : config->idle_timeout_s);
+	return (draining && !begun) || waited_s >= (owes ? config->head_timeout_s : config->idle_timeout_s);
 }
 
 /* A head that does not arrive in time gets a 408; an idle connection is closed without a response. */

@@ -32,6 +32,7 @@ static enum loop_admission read_header(struct loop *l, struct conn *c, struct sp
 		return LOOP_ADMIT_MORE;
 	case PROXY_HEADER_OTHER:
 		report(c, "it began without a PROXY header");
+		c->checks = 0;
 		loop_refuse(l, c, *bytes, &missing);
 		return LOOP_ADMIT_NO;
 	case PROXY_HEADER_BAD:

@@ -280,6 +280,8 @@ void flight_reader_leave(struct flight_reader *r)
 	if (r->next != NULL)
 		r->next->link = r->link;
 	f->reader_count--;
+	if (r->leads)
+		f->notify = NULL; /* the flight may go on without it */
 	/* on_done clears f->fetch under this lock, so the command reaches a fetch that exists. */
 	bool cancel = f->reader_count == 0 && f->fetch != NULL && !is_worth_finishing(f);
 	if (cancel) {

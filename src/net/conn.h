@@ -74,6 +74,7 @@ struct conn {
 	bool is_ready; /* its fetch has brought something: it is in the loop's list `ready` */
 	struct conn *next_ready;
 	int64_t since_ms;          /* monotonic: when it became idle, or when the first byte of a head arrived */
+	bool listed;               /* it is in a loop's list; the owner's, and never false again */
 	struct conn *next, **link; /* the loop's list; under the loop's lock */
 
 	/* the measurement of its rate: the first loop's thread only, under the lock of the connection's loop */

@@ -50,6 +50,8 @@ static int send_some(struct http1_writer *a, struct span first, struct span seco
 	struct iovec iov[2] = {{(void *)(uintptr_t)first.at, first.len}, {(void *)(uintptr_t)second.at, second.len}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
 	ssize_t n = 0;
+	if (first.len + second.len == 0)
+		return 0;
 	do
 		n = a->unsent.len > 0 ? 0 : sendmsg(a->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);

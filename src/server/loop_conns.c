@@ -13,13 +13,14 @@
 
 bool loop_conns_is_new(const struct conn *c)
 {
-	return c->link == NULL;
+	return !c->listed;
 }
 
 static bool add(struct conn *c, uint32_t events)
 {
 	struct loop *l = c->loop;
 	struct epoll_event ev = {.events = events, .data.ptr = c};
+	c->listed = true; /* not under the lock: nobody else knows the connection yet */
 	pthread_mutex_lock(&l->lock);
 	c->link = &l->conns;
 	c->next = l->conns;

@@ -144,8 +144,10 @@ static enum loop_hit_outcome send_hit(
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = head || o->body_bytes == 0 ? 2 : 3};
 	size_t total = iov[0].iov_len + iov[1].iov_len + iov[2].iov_len;
 	ssize_t sent;
+	/* MSG_MORE: the end of the connection follows at once, and leaves in the same packet. */
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (keeps ? 0 : MSG_MORE);
 	do
-		sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent = sendmsg(c->fd, &m, flags);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno != EAGAIN)
 		return LOOP_HIT_GONE;

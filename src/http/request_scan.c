@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* What a byte may be part of: 1 a token (RFC 9110 5.6.2), 2 a field value, 4 a target. */
-enum { TOKEN = 1, VALUE = 2, TARGET = 4 };
+/* What a byte may be part of: 1 a token (RFC 9110 5.6.2), 2 a field value, 4 a target, 8 a usual name of a host. */
+enum { TOKEN = 1, VALUE = 2, TARGET = 4, NAME = 8 };
 
 static uint8_t kinds[256];
 
@@ -19,6 +19,8 @@ __attribute__((constructor)) static void make_kinds(void)
 			kinds[c] |= VALUE;
 		if (c > ' ' && c < 127)
 			kinds[c] |= TARGET;
+		if (alnum || c == '-' || c == '.')
+			kinds[c] |= NAME;
 	}
 }
 
@@ -31,27 +33,27 @@ static const char *skip(const char *at, const char *end, uint8_t kind)
 
 static bool asks_for_thought(struct span name)
 {
-	static const struct span names[] = {
-#define NAME(text) {text, sizeof text - 1}
-	    NAME("te"),
-	    NAME("range"),
-	    NAME("expect"),
-	    NAME("pragma"),
-	    NAME("upgrade"),
-	    NAME("if-match"),
-	    NAME("if-range"),
-	    NAME("cache-control"),
-	    NAME("if-none-match"),
-	    NAME("content-length"),
-	    NAME("if-modified-since"),
-	    NAME("transfer-encoding"),
-	    NAME("if-unmodified-since"),
-#undef NAME
-	};
+	static const char *const names[] = {"te", "range", "expect", "pragma", "upgrade", "if-match", "if-range",
+	    "cache-control", "if-none-match", "content-length", "if-modified-since", "transfer-encoding",
+	    "if-unmodified-since"};
+	static const uint32_t lengths =
+	    1 << 2 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 19;
+	if (name.len >= 32 || (lengths >> name.len & 1) == 0)
+		return false;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (names[i].len == name.len && span_same_nocase(names[i], name))
+		if (span_is_nocase(name, names[i]))
 			return true;
 	return false;
+}
+
+/* message_is_host(), of which the usual case is decided at once: a name, and a port of up to four digits. */
+static bool is_host(struct span value)
+{
+	const char *end = value.at + value.len, *at = skip(value.at, end, NAME);
+	bool port = at < end && *at == ':' && end - at <= 5;
+	for (const char *p = at + 1; port && p < end; p++)
+		port = *p >= '0' && *p <= '9';
+	return at == end || port || message_is_host(value);
 }
 
 /* Reads Connection (RFC 9110 7.6.1). False: it has a member that is neither "close" nor "keep-alive", such as the name
@@ -85,12 +87,12 @@ static bool is_added_by_proxies(struct span name)
 static bool take_field(struct request_scan *g, struct span name, struct span value)
 {
 	if (name.len == 4 && span_is_nocase(name, "host")) {
-		if (g->host.at != NULL || !message_is_host(value))
+		if (g->host.at != NULL || !is_host(value))
 			return false;
 		g->host = value;
 		return true;
 	}
-	if (span_is_nocase(name, "origin") || span_starts_nocase(name, "sec-fetch-"))
+	if ((name.len == 6 && span_is_nocase(name, "origin")) || span_starts_nocase(name, "sec-fetch-"))
 		g->browser = true;
 	if (is_added_by_proxies(name))
 		g->proxied = true;

@@ -12,14 +12,9 @@
 
 enum { VERSION_WORD = 0, FORMAT = 3007000, REGION_BYTES = 32768 };
 
-static void copy(const struct wal_header *h, uint32_t first[WAL_HEADER_WORDS], uint32_t second[WAL_HEADER_WORDS])
+static uint64_t word(const struct wal_header *h, int i)
 {
-	for (int i = 0; i < WAL_HEADER_WORDS; i++)
-		first[i] = __atomic_load_n(h->shared + i, __ATOMIC_RELAXED);
-	atomic_thread_fence(memory_order_acquire);
-	for (int i = 0; i < WAL_HEADER_WORDS; i++)
-		second[i] = __atomic_load_n(h->shared + WAL_HEADER_WORDS + i, __ATOMIC_RELAXED);
-	atomic_thread_fence(memory_order_acquire);
+	return __atomic_load_n(h->shared + i, __ATOMIC_RELAXED);
 }
 
 /* In another mode, asking for the WAL-index would create one. */
@@ -43,26 +38,30 @@ void wal_header_find(struct wal_header *h, sqlite3 *db)
 	    file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2 ||
 	    file->pMethods->xShmMap(file, 0, REGION_BYTES, 0, &region) != SQLITE_OK || region == NULL)
 		return;
-	const uint32_t *shared = (const uint32_t *)(uintptr_t)region;
-	if (__atomic_load_n(shared + VERSION_WORD, __ATOMIC_RELAXED) == FORMAT)
+	const uint64_t *shared = (const uint64_t *)(uintptr_t)region;
+	if ((uint32_t)__atomic_load_n(shared + VERSION_WORD, __ATOMIC_RELAXED) == FORMAT)
 		h->shared = shared;
 }
 
 bool wal_header_is_same(const struct wal_header *h)
 {
-	uint32_t first[WAL_HEADER_WORDS], second[WAL_HEADER_WORDS];
-	if (h->shared == NULL)
-		return false;
-	copy(h, first, second);
-	return memcmp(first, h->seen, sizeof first) == 0 && memcmp(second, h->seen, sizeof second) == 0;
+	uint64_t differs = h->shared == NULL;
+	for (int i = 0; differs == 0 && i < WAL_HEADER_WORDS; i++)
+		differs = (word(h, i) ^ h->seen[i]) | (word(h, WAL_HEADER_WORDS + i) ^ h->seen[i]);
+	atomic_thread_fence(memory_order_acquire);
+	return differs == 0;
 }
 
 void wal_header_note(struct wal_header *h)
 {
-	uint32_t second[WAL_HEADER_WORDS];
+	uint64_t differs = 0;
 	if (h->shared == NULL)
 		return;
-	copy(h, h->seen, second);
-	if (memcmp(h->seen, second, sizeof second) != 0)
+	for (int i = 0; i < WAL_HEADER_WORDS; i++) {
+		h->seen[i] = word(h, i);
+		differs |= h->seen[i] ^ word(h, WAL_HEADER_WORDS + i);
+	}
+	atomic_thread_fence(memory_order_acquire);
+	if (differs != 0)
 		h->seen[VERSION_WORD] = 0; /* a commit is being written: this header is never the same again */
 }

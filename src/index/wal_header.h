@@ -12,12 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WAL_HEADER_WORDS = 12 }; /* of one copy of the header: it has two */
+enum { WAL_HEADER_WORDS = 6 }; /* of one copy of the header: it has two */
 
 struct wal_header {
 	bool searched;
-	const uint32_t *shared; /* NULL: not found */
-	uint32_t seen[WAL_HEADER_WORDS];
+	const uint64_t *shared; /* NULL: not found */
+	uint64_t seen[WAL_HEADER_WORDS];
 };
 
 /* Finds the header, of a connection that has read already. The struct must not be used after the connection is closed.

@@ -1,10 +1,19 @@
 /*
- * The entries are spread over shards by their hash. Each shard has a lock, which is held for a few pointer moves, and a
+ * The entries are spread over shards by their hash. Each shard has a lock for those that add and remove entries, and a
  * share of BYTES_MOST. It stays within its share by CLOCK: the entries are in a queue, and the hand is at its front. An
  * entry that was used since the hand last passed goes to the end of the queue; any other is evicted.
  *
- * A find marks an entry as used without moving it, so two loops that send the same entry share a cache line, but never
- * wait for each other beyond the look-up.
+ * A find takes no lock: it walks the chain of a slot while others add to it and remove from it. So a removed entry
+ * keeps its place in the chain, for those who stand on it, and is not freed before they have gone. Time is divided into
+ * eras (epoch-based reclamation):
+ *
+ * - A reader notes the era in which it enters, and forgets it when it leaves.
+ * - A removal unlinks the entry, ends the era and begins the next one.
+ * - A reader that enters in a later era cannot find the entry any more. So it is freed when each reader is outside, or
+ *   has entered after the era of the removal.
+ *
+ * The atomics are sequentially consistent: either the reader's walk sees that the entry is unlinked, or the look at the
+ * readers sees that it has entered.
  */
 #include "proxy/ramcache.h"
 
@@ -20,13 +29,18 @@ enum { SHARDS = 16, SLOTS = 4096, BYTES_MOST = 48 << 20 };
 
 struct shard {
 	pthread_mutex_t lock;
-	struct ramcache_entry *slots[SLOTS];
+	_Atomic(struct ramcache_entry *) slots[SLOTS];
 	struct ramcache_entry *first, **last; /* the queue of the hand */
 	size_t bytes;
 };
 
 struct ramcache {
 	struct shard shards[SHARDS];
+	struct ramcache_reader *readers; /* written before the threads start */
+	_Atomic uint64_t era;
+
+	pthread_mutex_t removed_lock;                   /* taken last */
+	struct ramcache_entry *removed, **removed_last; /* in the order of their removal */
 };
 
 static uint64_t hash_of(struct span s)
@@ -60,19 +74,17 @@ static void free_entry(struct ramcache_entry *o)
 	free(o);
 }
 
-void ramcache_drop(struct ramcache_entry *o)
-{
-	if (o != NULL && atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1)
-		free_entry(o);
-}
-
 struct ramcache *ramcache_new(void)
 {
 	struct ramcache *h = calloc(1, sizeof *h);
-	for (size_t i = 0; h != NULL && i < SHARDS; i++) {
+	if (h == NULL)
+		return NULL;
+	for (size_t i = 0; i < SHARDS; i++) {
 		pthread_mutex_init(&h->shards[i].lock, NULL);
 		h->shards[i].last = &h->shards[i].first;
 	}
+	pthread_mutex_init(&h->removed_lock, NULL);
+	h->removed_last = &h->removed;
 	return h;
 }
 
@@ -81,19 +93,38 @@ static struct shard *shard_of(struct ramcache *h, uint64_t hash)
 	return &h->shards[hash % SHARDS];
 }
 
-static struct ramcache_entry **slot_of(struct shard *s, uint64_t hash)
+static _Atomic(struct ramcache_entry *) *slot_of(struct shard *s, uint64_t hash)
 {
 	return &s->slots[hash / SHARDS % SLOTS];
 }
 
-/* Removes an entry from its shard. The reference of the set becomes the caller's, to be dropped after the lock: freeing
- * may take longer than the lock should be held. Under the lock. */
-static void take_out(struct shard *s, struct ramcache_entry *o)
+/* --- readers, and what they may still hold --- */
+
+void ramcache_add_reader(struct ramcache *h, struct ramcache_reader *r)
 {
-	struct ramcache_entry **at = slot_of(s, o->hash);
-	while (*at != o)
-		at = &(*at)->chain;
-	*at = o->chain;
+	atomic_init(&r->era, RAMCACHE_OUTSIDE);
+	r->next = h->readers;
+	h->readers = r;
+}
+
+void ramcache_enter(struct ramcache *h, struct ramcache_reader *r)
+{
+	atomic_store(&r->era, atomic_load(&h->era));
+}
+
+void ramcache_leave(struct ramcache_reader *r)
+{
+	atomic_store_explicit(&r->era, RAMCACHE_OUTSIDE, memory_order_release);
+}
+
+/* Takes an entry out of its shard. Readers may still hold it. Under the lock of the shard. */
+static void take_out(struct ramcache *h, struct shard *s, struct ramcache_entry *o)
+{
+	_Atomic(struct ramcache_entry *) *at = slot_of(s, o->hash);
+	struct ramcache_entry *p;
+	while ((p = atomic_load(at)) != o)
+		at = &p->chain;
+	atomic_store(at, atomic_load(&o->chain));
 	*o->link = o->next;
 	if (o->next != NULL)
 		o->next->link = o->link;
@@ -101,7 +132,36 @@ static void take_out(struct shard *s, struct ramcache_entry *o)
 		s->last = o->link;
 	s->bytes -= cost(o);
 	o->in_set = false;
+	pthread_mutex_lock(&h->removed_lock);
+	o->removed_at = atomic_fetch_add(&h->era, 1);
+	o->next = NULL;
+	*h->removed_last = o;
+	h->removed_last = &o->next;
+	pthread_mutex_unlock(&h->removed_lock);
 }
+
+/* The first removed entry, if no reader can hold it any more; the caller frees it. */
+static struct ramcache_entry *next_free(struct ramcache *h)
+{
+	pthread_mutex_lock(&h->removed_lock);
+	struct ramcache_entry *o = h->removed;
+	for (struct ramcache_reader *r = h->readers; o != NULL && r != NULL; r = r->next)
+		if (atomic_load(&r->era) <= o->removed_at)
+			o = NULL;
+	if (o != NULL && (h->removed = o->next) == NULL)
+		h->removed_last = &h->removed;
+	pthread_mutex_unlock(&h->removed_lock);
+	return o;
+}
+
+void ramcache_collect(struct ramcache *h)
+{
+	struct ramcache_entry *o;
+	while ((o = next_free(h)) != NULL)
+		free_entry(o);
+}
+
+/* --- adding, finding and removing --- */
 
 static void append(struct shard *s, struct ramcache_entry *o)
 {
@@ -112,7 +172,7 @@ static void append(struct shard *s, struct ramcache_entry *o)
 }
 
 /* Moves the hand until there is room for `need` bytes. Under the lock. */
-static void make_room(struct shard *s, size_t need)
+static void make_room(struct ramcache *h, struct shard *s, size_t need)
 {
 	while (s->first != NULL && s->bytes + need > BYTES_MOST / SHARDS) {
 		struct ramcache_entry *o = s->first;
@@ -125,28 +185,22 @@ static void make_room(struct shard *s, size_t need)
 			append(s, o);
 			continue;
 		}
-		take_out(s, o);
-		ramcache_drop(o);
+		take_out(h, s, o);
 	}
 }
 
 static struct ramcache_entry *find_in(struct shard *s, uint64_t hash, struct span target)
 {
-	struct ramcache_entry *o = *slot_of(s, hash);
+	struct ramcache_entry *o = atomic_load(slot_of(s, hash));
 	while (o != NULL && (o->hash != hash || !span_same(target, span_make(o->target, o->target_bytes))))
-		o = o->chain;
+		o = atomic_load(&o->chain);
 	return o;
 }
 
 struct ramcache_entry *ramcache_find(struct ramcache *h, struct span target)
 {
 	uint64_t hash = hash_of(target);
-	struct shard *s = shard_of(h, hash);
-	pthread_mutex_lock(&s->lock);
-	struct ramcache_entry *o = find_in(s, hash, target);
-	if (o != NULL)
-		atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
-	pthread_mutex_unlock(&s->lock);
+	struct ramcache_entry *o = find_in(shard_of(h, hash), hash, target);
 	/* Written only if it changes: a store on every hit would move the cache line between cores. */
 	if (o != NULL && !atomic_load_explicit(&o->referenced, memory_order_relaxed))
 		atomic_store_explicit(&o->referenced, true, memory_order_relaxed);
@@ -157,12 +211,9 @@ void ramcache_remove(struct ramcache *h, struct ramcache_entry *o)
 {
 	struct shard *s = shard_of(h, o->hash);
 	pthread_mutex_lock(&s->lock);
-	bool mine = o->in_set;
-	if (mine)
-		take_out(s, o);
+	if (o->in_set) /* else another thread was faster */
+		take_out(h, s, o);
 	pthread_mutex_unlock(&s->lock);
-	if (mine)
-		ramcache_drop(o);
 }
 
 /* Writes the head up to the place of Age, and the body after it. 0, or -1: it cannot be kept in memory. */
@@ -213,7 +264,6 @@ void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *
 		entry_free(e);
 		return;
 	}
-	atomic_init(&o->refs, 1);
 	atomic_init(&o->confirmed_edits, e->edits);
 	o->entry = e;
 	o->target = malloc(target.len);
@@ -228,26 +278,28 @@ void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *
 	pthread_mutex_lock(&s->lock);
 	struct ramcache_entry *old = find_in(s, o->hash, target);
 	if (old != NULL)
-		take_out(s, old);
-	make_room(s, cost(o));
-	o->chain = *slot_of(s, o->hash);
-	*slot_of(s, o->hash) = o;
+		take_out(h, s, old);
+	make_room(h, s, cost(o));
+	atomic_init(&o->chain, atomic_load(slot_of(s, o->hash)));
+	atomic_store(slot_of(s, o->hash), o);
 	append(s, o);
 	s->bytes += cost(o);
 	o->in_set = true;
 	pthread_mutex_unlock(&s->lock);
-	ramcache_drop(old);
+	ramcache_collect(h);
 }
 
 void ramcache_free(struct ramcache *h)
 {
-	for (size_t i = 0; h != NULL && i < SHARDS; i++) {
-		while (h->shards[i].first != NULL) {
-			struct ramcache_entry *o = h->shards[i].first;
-			take_out(&h->shards[i], o);
-			ramcache_drop(o);
-		}
+	if (h == NULL)
+		return;
+	for (size_t i = 0; i < SHARDS; i++) {
+		while (h->shards[i].first != NULL)
+			take_out(h, &h->shards[i], h->shards[i].first);
 		pthread_mutex_destroy(&h->shards[i].lock);
 	}
+	h->readers = NULL; /* their threads have ended */
+	ramcache_collect(h);
+	pthread_mutex_destroy(&h->removed_lock);
 	free(h);
 }

@@ -6,8 +6,9 @@
  * confirmed; a loop that sees another value confirms it against its row before use (loop_hit.c,
  * change_counter_confirm()). Only plain fresh hits of URLs with one stored variant are kept, 48 MiB in all.
  *
- * Any thread may call any function. Entries have reference counts: one held for the caller stays valid until
- * ramcache_drop(), even if it is removed from the cache meanwhile.
+ * A loop finds entries without a lock and without writing to memory that other loops read. It says when it begins and
+ * ends to use what it found (ramcache_enter(), ramcache_leave()), once in a wake-up. An entry that is removed is freed
+ * only when every loop that could have found it has left. Any thread may call all other functions.
  */
 #ifndef CURLEW_PROXY_RAMCACHE_H
 #define CURLEW_PROXY_RAMCACHE_H
@@ -19,13 +20,10 @@
 enum { RAMCACHE_BODY = 64 << 10 }; /* larger bodies are sent by pool threads, from the page cache */
 
 struct ramcache_entry {
-	/* atomic: any thread that holds a reference */
-	atomic_uint refs;
-	_Atomic int64_t confirmed_edits; /* the change counter when the entry was last the same as its row */
-	_Atomic int64_t hits;            /* not yet reported to the store */
-	_Atomic int64_t used_at;
-	atomic_bool listed;     /* some loop will report its hits (loop_hit.c) */
-	atomic_bool referenced; /* used since the hand last passed (CLOCK) */
+	/* atomic: any thread that has found it */
+	_Atomic int64_t confirmed_edits;        /* the change counter when the entry was last the same as its row */
+	atomic_bool referenced;                 /* used since the hand last passed (CLOCK) */
+	_Atomic(struct ramcache_entry *) chain; /* in its slot; written under the lock of its shard */
 
 	/* fixed: written before the entry is shared */
 	struct entry *entry;
@@ -36,12 +34,22 @@ struct ramcache_entry {
 	size_t head_bytes, body_bytes;
 
 	/* under the lock of its shard */
-	bool in_set; /* the cache has it, and holds a reference */
-	struct ramcache_entry *chain;
+	bool in_set;
 	struct ramcache_entry *next, **link;
+
+	/* under the lock of the removed entries, of which `next` is the list then */
+	uint64_t removed_at; /* the era that ended with its removal */
 };
 
 struct ramcache;
+
+/* A loop that looks entries up. */
+struct ramcache_reader {
+	_Atomic uint64_t era; /* in which it entered; RAMCACHE_OUTSIDE: it holds nothing */
+	struct ramcache_reader *next;
+};
+
+#define RAMCACHE_OUTSIDE UINT64_MAX
 
 struct ramcache *ramcache_new(void); /* NULL: out of memory */
 /* No thread may use it any more. */
@@ -51,13 +59,20 @@ void ramcache_free(struct ramcache *);
  * entry in any case. May block: it reads the body. */
 void ramcache_offer(struct ramcache *, const struct exchange *x, struct entry *);
 
-/* Finds the entry for a target and takes a reference for the caller. NULL: there is none. */
+/* Makes a reader known. Before the threads start. It must outlive them. */
+void ramcache_add_reader(struct ramcache *, struct ramcache_reader *);
+
+/* The reader's thread: from now on it may find entries, and what it finds is valid until it leaves. */
+void ramcache_enter(struct ramcache *, struct ramcache_reader *);
+void ramcache_leave(struct ramcache_reader *);
+
+/* Finds the entry for a target. Between enter and leave only. NULL: there is none. */
 struct ramcache_entry *ramcache_find(struct ramcache *, struct span target);
 
-/* Gives the caller's reference back; the last one frees the entry. NULL is fine. */
-void ramcache_drop(struct ramcache_entry *);
-
-/* Removes an entry that no longer agrees with the index. The caller keeps its reference. */
+/* Removes an entry that no longer agrees with the index. It stays valid as above. */
 void ramcache_remove(struct ramcache *, struct ramcache_entry *);
+
+/* Frees removed entries that nobody can hold any more. Every removal does it too; this is for the last ones. */
+void ramcache_collect(struct ramcache *);
 
 #endif

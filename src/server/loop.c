@@ -336,9 +336,11 @@ static void wake_up(struct loop *l, struct epoll_event *events, int n, char *sli
 	l->access = access_now(l->set->config.context);
 	l->edits = change_counter_edits(l->changes);
 	l->rules = change_counter_rules(l->changes);
+	ramcache_enter(l->set->config.context->ramcache, &l->reader);
 	respond_to_ready(l);
 	for (size_t i = 0; i < count; i++)
 		respond(l, &got[i]);
+	ramcache_leave(&l->reader);
 	loop_miss_turn(l, false); /* starts the fetches that were begun */
 	count_hits(l);
 }
@@ -347,6 +349,7 @@ static void tick(struct loop *l, bool draining)
 {
 	check_timeouts(l, draining);
 	loop_hit_report(l);
+	ramcache_collect(l->set->config.context->ramcache);
 	if (l == &l->set->loops[0])
 		loop_shortage_check(l->set);
 	if (l->paused && !draining)
@@ -388,6 +391,7 @@ int loop_init(struct loop *l, struct loop_set *set, struct buf *why)
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	l->changes = change_counter_new(set->config.context->store);
+	ramcache_add_reader(set->config.context->ramcache, &l->reader);
 	if (l->epoll_fd < 0 || l->wake_fd < 0 || l->changes == NULL)
 		return -1;
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = LOOP_TAG_WAKE};

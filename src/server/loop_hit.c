@@ -4,9 +4,8 @@
  * nobody has changed anything that a response depends on. If they differ, the row is looked up once, and the entry then
  * remembers the new value; an entry whose row has changed is removed.
  *
- * How hits are counted. A hit adds one to the entry, without a lock. The first hit since the last report also puts the
- * entry on the list of the loop that sent it (`listed` keeps all other loops from doing so), and that loop reports all
- * hits of the entry, whichever loops sent them.
+ * How hits are counted. Each loop counts those that it sends, by row, in a small hash table of its own. It reports them
+ * once a second, or when the table is half full.
  */
 #include "server/loop_hit.h"
 
@@ -69,34 +68,31 @@ static bool is_confirmed(struct loop *l, struct ramcache_entry *o)
 	return true;
 }
 
-static void note_hit(struct loop *l, struct ramcache_entry *o)
+static void note_hit(struct loop *l, int64_t id)
 {
-	atomic_fetch_add_explicit(&o->hits, 1, memory_order_relaxed);
-	atomic_store_explicit(&o->used_at, l->now, memory_order_relaxed);
-	/* The plain load comes first, because an exchange would move the cache line between cores on every hit. */
-	if (atomic_load_explicit(&o->listed, memory_order_relaxed) ||
-	    atomic_exchange_explicit(&o->listed, true, memory_order_relaxed))
-		return;
-	if (l->listed_count == LOOP_LISTED)
+	if (l->counted == LOOP_COUNTS / 2)
 		loop_hit_report(l);
-	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed); /* the list's; the caller's keeps it alive here */
-	l->listed[l->listed_count++] = o;
+	size_t at = (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 32) % LOOP_COUNTS;
+	while (l->counts[at].hits > 0 && l->counts[at].id != id)
+		at = (at + 1) % LOOP_COUNTS;
+	struct loop_count *count = &l->counts[at];
+	if (count->hits++ == 0) {
+		count->id = id;
+		l->counted++;
+	}
+	count->used_at = l->now;
 }
 
 void loop_hit_report(struct loop *l)
 {
-	for (size_t i = 0; i < l->listed_count; i++) {
-		struct ramcache_entry *o = l->listed[i];
-		/* `listed` is cleared before the hits are taken: a hit between the two is either taken here, or found
-		 * by the loop that lists the entry again. */
-		atomic_store_explicit(&o->listed, false, memory_order_relaxed);
-		int64_t hits = atomic_exchange_explicit(&o->hits, 0, memory_order_relaxed);
-		if (hits > 0)
-			store_used(l->set->config.context->store, o->entry->id, hits,
-			    atomic_load_explicit(&o->used_at, memory_order_relaxed));
-		ramcache_drop(o);
+	for (size_t i = 0; l->counted > 0 && i < LOOP_COUNTS; i++) {
+		struct loop_count *count = &l->counts[i];
+		if (count->hits == 0)
+			continue;
+		store_used(l->set->config.context->store, count->id, count->hits, count->used_at);
+		count->hits = 0;
+		l->counted--;
 	}
-	l->listed_count = 0;
 }
 
 /* Copies what the socket did not accept to conn->rest: the loop cannot wait for the client, and the entry may be freed
@@ -170,7 +166,7 @@ enum loop_hit_outcome loop_hit_respond(
 		return LOOP_HIT_NOT;
 	if (is_fresh(l, o->entry) && host_is_good(l, c, scan)) {
 		if (is_confirmed(l, o)) {
-			note_hit(l, o);
+			note_hit(l, o->entry->id);
 			outcome = send_hit(l, c, o, scan, keeps);
 			l->requests++;
 			if (log_access_wanted()) {
@@ -184,6 +180,5 @@ enum loop_hit_outcome loop_hit_respond(
 			ramcache_remove(ramcache, o);
 		}
 	}
-	ramcache_drop(o);
 	return outcome;
 }

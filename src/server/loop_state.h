@@ -20,12 +20,11 @@
 #include "net/conn.h"
 #include "proxy/context.h"
 #include "proxy/exchange.h"
+#include "proxy/ramcache.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
-
-struct ramcache_entry;
 
 struct loop_set_config {
 	const struct context *context;
@@ -37,7 +36,12 @@ struct loop_set_config {
 				     */
 };
 
-enum { LOOP_GOOD_HOSTS = 8, LOOP_HOST_BYTES = 128, LOOP_LISTED = 4096 };
+enum { LOOP_GOOD_HOSTS = 8, LOOP_HOST_BYTES = 128, LOOP_COUNTS = 8192 };
+
+/* Hits of one row. hits: 0: not in use. */
+struct loop_count {
+	int64_t id, hits, used_at;
+};
 
 struct loop {
 	/* fixed */
@@ -47,6 +51,7 @@ struct loop {
 	int epoll_fd;
 	int wake_fd; /* an eventfd in the epoll set: wakes the loop to look at `draining` and `ending` */
 	struct change_counter *changes; /* used by the loop's thread alone */
+	struct ramcache_reader reader;  /* the same */
 
 	/* lock */
 	pthread_mutex_t lock;
@@ -62,15 +67,15 @@ struct loop {
 	bool paused;                 /* the listeners are out of the epoll set (loop_accept.h) */
 	char good_hosts[LOOP_GOOD_HOSTS][LOOP_HOST_BYTES]; /* Host values found to be names of this server */
 	size_t good_host_next;
-	struct ramcache_entry *listed[LOOP_LISTED]; /* entries whose hits this loop will report to the store */
-	size_t listed_count;
-	struct flight_engine *engine;  /* for the misses that this loop leads (loop_miss.h) */
-	struct exchange_loop exchange; /* what each of them is given */
-	bool leads;                    /* the settings permit it */
-	size_t waiting;                /* connections that wait for a fetch of this loop */
-	struct conn *ready;            /* of these, the ones whose fetch has brought something */
-	int64_t engine_due_ms;         /* monotonic: when the engine needs a turn although it is not readable */
-	int64_t requests, bytes;       /* hits sent since the counters of base/stats were last updated */
+	struct loop_count counts[LOOP_COUNTS]; /* hits since the last report: a hash table with open addresses */
+	size_t counted;                        /* how many of them are in use */
+	struct flight_engine *engine;          /* for the misses that this loop leads (loop_miss.h) */
+	struct exchange_loop exchange;         /* what each of them is given */
+	bool leads;                            /* the settings permit it */
+	size_t waiting;                        /* connections that wait for a fetch of this loop */
+	struct conn *ready;                    /* of these, the ones whose fetch has brought something */
+	int64_t engine_due_ms;                 /* monotonic: when the engine needs a turn although it is not readable */
+	int64_t requests, bytes;               /* hits sent since the counters of base/stats were last updated */
 };
 
 struct loop_set {
@@ -80,7 +85,7 @@ struct loop_set {
 	size_t count;
 
 	/* atomic */
-	atomic_size_t next; /* the loop that gets the next connection, modulo count */
+	atomic_size_t next;      /* the loop that gets the next connection, modulo count */
 	atomic_size_t new_conns; /* accepted connections that are in no list yet */
 	atomic_bool draining;
 	atomic_bool ending;

@@ -93,7 +93,8 @@ static void the_lanes_short_cut_writes_the_same_words(void **state)
 	(void)state;
 	static const struct {
 		int64_t age_s, ttl_s, rule;
-	} rows[] = {{12, 34, 0}, {12, 34, 7}, {INT64_MAX, INT64_MIN, INT64_MIN}};
+	} rows[] = {
+	    {12, 34, 0}, {12, 34, 7}, {0, 0, 0}, {10, -1, 9}, {100, 99, 101}, {INT64_MAX, INT64_MIN, INT64_MIN}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char tail[RESPONSE_HEAD_HIT_LINES], items[RESPONSE_HEAD_HIT];
 		size_t n = response_head_write_hit(tail, rows[i].age_s, rows[i].ttl_s, rows[i].rule);

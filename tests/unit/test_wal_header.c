@@ -110,7 +110,7 @@ static void without_a_wal_there_is_no_header(void **state)
 static void a_header_that_is_being_written_is_never_the_same(void **state)
 {
 	(void)state;
-	uint32_t shared[2 * WAL_HEADER_WORDS] = {3007000};
+	uint64_t shared[2 * WAL_HEADER_WORDS] = {3007000};
 	struct wal_header h = {.shared = shared};
 	shared[WAL_HEADER_WORDS] = 3007000;
 	wal_header_note(&h);

@@ -68,6 +68,9 @@ const struct conf_row conf_table[] = {
     {"admin-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"the clients that may see /.curlew/, on any listener (default: this machine, and with --origin only those of "
 	"--admin-listen; repeatable)"},
+    {"purge-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,
+	"the clients that may purge with the method PURGE (default: this machine, and not through a proxy; "
+	"repeatable)"},
     {"trust-forwarded", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"believe Forwarded and X-Forwarded- fields of proxies at these addresses (repeatable)"},
     {"proxy-protocol-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,

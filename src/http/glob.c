@@ -232,7 +232,7 @@ void glob_quote(struct span text, struct buf *out)
 static const char no_host[] =
     "it names no host (letters, digits, dots and hyphens; what follows the host begins with /)";
 
-static bool has_open_bracket(struct span s)
+bool glob_has_open_bracket(struct span s)
 {
 	while (s.len > 0) {
 		size_t n = s.at[0] == '[' ? set_bytes(s) : 1;
@@ -328,7 +328,7 @@ static int add_authority(struct span a, const char *scheme, struct buf *out, con
 /* Adds an authority that is followed by a path. */
 static int add_place(struct span authority, struct span path, const char *scheme, struct buf *out, const char **why)
 {
-	if (has_open_bracket(authority))
+	if (glob_has_open_bracket(authority))
 		return refuse(why, no_host);
 	if (path.len == 0 && is_wild(authority))
 		return refuse(why, "it has no path (end it with /* for the whole host, or with / for its first page)");
@@ -345,7 +345,7 @@ static int add_location(struct span text, const char *scheme, struct buf *out, c
 	size_t n = url_until(text, "/#");
 	struct span authority = span_make(text.at, n), path = span_from(text, n);
 	size_t star = url_until(authority, "*");
-	if (n == 0 || (path.len == 0 && has_open_bracket(span_make(text.at, star))))
+	if (n == 0 || (path.len == 0 && glob_has_open_bracket(span_make(text.at, star))))
 		return refuse(why, no_host);
 	if (path.len == 0 && star < n) /* the end of the host is open, as in *.iso */
 		return add_host_text(span_make(text.at, star), out, why) != 0

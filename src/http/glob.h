@@ -21,6 +21,9 @@ bool glob_has_scheme(const char *typed);
 /* True when the typed glob has a * or a set. Otherwise it is a URL, and its ? and other brackets mean themselves. */
 bool glob_is_wild(const char *typed);
 
+/* True when a [ in the text is never closed. In a typed glob it means itself; SQLite's GLOB matches nothing then. */
+bool glob_has_open_bracket(struct span text);
+
 /* Brings a glob that a person typed to the form that is matched with normal URLs, and appends it. scheme: "http",
  * "https" or "http*", put before what has none. 0, or -1 with *why, a sentence: it can match no URL, or not what is
  * meant. */

@@ -5,13 +5,14 @@
 
 #include <stdlib.h>
 
-enum { PARAMS = 3 };
+enum { TEXTS = 3, /* glob, host, tags */ PARAMS = 4 };
 
 static void params_of(const struct purging *p, const char *params[PARAMS])
 {
 	params[0] = p->glob;
 	params[1] = p->host;
 	params[2] = p->tags;
+	params[3] = p->path;
 }
 
 void purging_add_tag(struct buf *tags, struct span tag)
@@ -41,7 +42,7 @@ int purging_announce(const char *dir, const struct purging *p, struct buf *why)
 	return index_change(dir,
 	    p->tags != NULL ? "INSERT INTO purge (url_glob, host, tag) SELECT ?1, ?2, value FROM json_each(?3)"
 			    : "INSERT INTO purge (url_glob, host, tag) VALUES (?1, ?2, ?3)",
-	    params, PARAMS, NULL, why);
+	    params, TEXTS, NULL, why);
 }
 
 static int add_parts(void *ctx, const struct index_column *c, size_t count)
@@ -68,8 +69,8 @@ int purging_parts(const char *dir, const struct purging *p, bool dry, struct pur
 	params_of(p, params);
 	int64_t before = r->rows;
 	int rc = index_query(
-	    dir, "SELECT count(*), CAST(total(body_bytes) AS INTEGER)" PARTS, params, PARAMS, add_parts, r, why);
-	return rc == 0 && !dry && r->rows > before ? index_change(dir, "DELETE" PARTS, params, PARAMS, NULL, why) : rc;
+	    dir, "SELECT count(*), CAST(total(body_bytes) AS INTEGER)" PARTS, params, TEXTS, add_parts, r, why);
+	return rc == 0 && !dry && r->rows > before ? index_change(dir, "DELETE" PARTS, params, TEXTS, NULL, why) : rc;
 }
 
 /* The UPDATEs write another value than the computed one, because only such a value overrides rules. */
@@ -131,7 +132,11 @@ static int select_rows(const char *dir, const struct purging *p, struct rows *ro
 	buf_init(&sql, BUF_LINE);
 	buf_addf(
 	    &sql, "SELECT id, body_bytes FROM entry%s WHERE true", by_rule ? " JOIN v_ruled AS ruled USING (id)" : "");
-	if (p->glob != NULL)
+	if (p->path != NULL)
+		buf_adds(&sql,
+		    " AND substr(coalesce(normal_url, url), 8 + instr(substr(coalesce(normal_url, url), 9), '/')) "
+		    "GLOB ?4");
+	else if (p->glob != NULL)
 		buf_adds(&sql, " AND (url GLOB ?1 AND normal_url IS NULL OR normal_url GLOB ?1)");
 	if (p->host != NULL)
 		buf_adds(&sql, " AND host = ?2");

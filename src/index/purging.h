@@ -16,6 +16,7 @@
 /* What to purge: the responses to which all members apply. */
 struct purging {
 	const char *glob; /* of normal URLs; NULL: any URL */
+	const char *path; /* a GLOB of path and query, which may be on any site; then glob only has to cover the same */
 	const char *host; /* as in entry.host; NULL: any */
 	const char *tags; /* a JSON array of tags or groups, of which the response has one (purging_add_tag()); NULL:
 			   * any

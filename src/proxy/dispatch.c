@@ -14,6 +14,7 @@
 #include "proxy/health.h"
 #include "proxy/http1_writer.h"
 #include "proxy/pages.h"
+#include "proxy/purge_handler.h"
 #include "proxy/selection.h"
 #include "proxy/server_names.h"
 #include "proxy/site_redirect.h"
@@ -199,7 +200,7 @@ static bool serve_from_root(struct exchange *x, const struct conn *c, bool bad)
 /* On an event loop: is this a request that only a thread that may block can serve? */
 static bool needs_thread(const struct exchange *x)
 {
-	return x->loop != NULL && (x->target.form == KEY_OWN || x->target.form == KEY_TUNNEL ||
+	return x->loop != NULL && (purge_is(x) || x->target.form == KEY_OWN || x->target.form == KEY_TUNNEL ||
 				      (x->target.form == KEY_PREFIX && x->context->root.fd >= 0));
 }
 
@@ -219,6 +220,11 @@ void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct
 	}
 	if (!bad && x->target.form == KEY_PREFIX && !is_named(x, c))
 		return;
+	if (purge_is(x) && !bad) {
+		if (purge_is_allowed(x))
+			purge_respond(x);
+		return;
+	}
 	if (browser_refuses(x) || serve_from_root(x, c, bad))
 		return;
 	if (bad) {

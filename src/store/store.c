@@ -310,6 +310,12 @@ void store_refuse(struct store *s, const char *url, const char *reason, int stat
 		usage_refusal(s->usage, url, reason, status, at);
 }
 
+int store_purge(
+    struct store *s, const struct purging *p, enum purging_how how, struct purging_result *result, struct buf *why)
+{
+	return purging_run(s->dir, p, how, result, why);
+}
+
 struct note {
 	struct writer_op op;
 	char name[32];

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "body/body.h"
 #include "body/disk_job.h"
+#include "index/purging.h"
 #include "store/change_counter.h"
 #include "store/ruleset.h"
 #include "store/store_find.h"
@@ -70,6 +71,10 @@ void store_used(struct store *, int64_t id, int64_t hits, int64_t used_at);
 void store_fetched(struct store *, const char *url, int64_t bytes, int64_t at);
 /* The URL was fetched and not stored: one row in refusal, whose number is bounded. */
 void store_refuse(struct store *, const char *url, const char *reason, int status, int64_t at);
+
+/* Purges as purging_run() does, also on behalf of other processes. The next look-up obeys. 0, or -1 with a sentence in
+ * why. It waits for the locks of others for up to five seconds. Any thread that may wait. */
+int store_purge(struct store *, const struct purging *, enum purging_how, struct purging_result *, struct buf *why);
 
 /* Records in the cache how this server is configured, one "name value" a line, for verbs to read while it lives. It is
  * removed by store_close(). The thread that opened the store. */

@@ -71,6 +71,8 @@ const struct conf_row conf_table[] = {
     {"purge-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"the clients that may purge with the method PURGE (default: this machine, and not through a proxy; "
 	"repeatable)"},
+    {"users", 0, ONCE, SETTINGS, "FILE", NULL,
+	"demand the password of a user in FILE (htpasswd -B) from clients of the forward proxy"},
     {"trust-forwarded", 0, CIDRS, SETTINGS, "CIDR...", NULL,
 	"believe Forwarded and X-Forwarded- fields of proxies at these addresses (repeatable)"},
     {"proxy-protocol-from", 0, CIDRS, SETTINGS, "CIDR...", NULL,

@@ -310,6 +310,17 @@ static void add_safe(struct buf *b, struct span s)
 		buf_add(b, s.at + from, s.len - from);
 }
 
+/* A name may have blanks, which separate the places of a line. */
+static void add_user(struct buf *b, struct span s)
+{
+	const char *blank;
+	for (; s.len > 0 && (blank = memchr(s.at, ' ', s.len)) != NULL; s = span_from(s, (size_t)(blank - s.at) + 1)) {
+		add_safe(b, span_make(s.at, (size_t)(blank - s.at)));
+		buf_adds(b, "\\x20");
+	}
+	add_safe(b, s);
+}
+
 void log_access(const struct log_access *a, int64_t now)
 {
 	if (!log_access_wanted())
@@ -319,7 +330,9 @@ void log_access(const struct log_access *a, int64_t now)
 	pthread_mutex_lock(&access_lock);
 	size_t before = filling.len;
 	buf_addspan(&filling, a->client.len > 0 ? a->client : dash);
-	buf_adds(&filling, " - - [");
+	buf_adds(&filling, " - ");
+	add_user(&filling, a->user.len > 0 ? a->user : dash);
+	buf_adds(&filling, " [");
 	buf_adds(&filling, log_date(now));
 	buf_adds(&filling, "] \"");
 	add_safe(&filling, a->request_line);

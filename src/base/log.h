@@ -30,6 +30,7 @@ void log_access_close(void);
 /* One request, in combined log format, followed by the verdict and the time it took. */
 struct log_access {
 	struct span client; /* address, no port */
+	struct span user;   /* may be empty */
 	struct span request_line;
 	struct span referer;    /* may be empty */
 	struct span user_agent; /* may be empty */

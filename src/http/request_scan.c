@@ -96,6 +96,11 @@ static bool take_field(struct request_scan *g, struct span name, struct span val
 		g->browser = true;
 	if (is_added_by_proxies(name))
 		g->proxied = true;
+	if (name.len == 19 && span_is_nocase(name, "proxy-authorization")) {
+		if (g->credentials.at != NULL)
+			return false;
+		g->credentials = value;
+	}
 	if (name.len == 10 && span_is_nocase(name, "connection"))
 		return take_connection(g, value);
 	return !asks_for_thought(name);

@@ -11,13 +11,14 @@
 
 struct request_scan {
 	struct span target, host;
-	size_t bytes;           /* of the whole head */
-	int minor;              /* HTTP/1.minor: 0 or 1 */
-	bool head;              /* the method is HEAD */
-	bool proxied;           /* it came through another proxy (forwarded_is()) */
-	bool browser;           /* it has Origin or a Sec-Fetch- field: at a prefix it needs a decision */
-	bool close, keep_alive; /* members of Connection */
-	bool keeps;             /* the connection may carry another request: as message_keeps_alive() says */
+	struct span credentials; /* the value of Proxy-Authorization */
+	size_t bytes;            /* of the whole head */
+	int minor;               /* HTTP/1.minor: 0 or 1 */
+	bool head;               /* the method is HEAD */
+	bool proxied;            /* it came through another proxy (forwarded_is()) */
+	bool browser;            /* it has Origin or a Sec-Fetch- field: at a prefix it needs a decision */
+	bool close, keep_alive;  /* members of Connection */
+	bool keeps;              /* the connection may carry another request: as message_keeps_alive() says */
 };
 
 enum request_scan_verdict {

@@ -36,6 +36,7 @@ enum conn_refusal {
 enum conn_check {
 	CONN_CHECK_REFUSED = 1, /* the connection is refused */
 	CONN_CHECK_CLIENT = 2,  /* the peer is a front: each request has a client of its own */
+	CONN_CHECK_USER = 8,    /* some requests need a password */
 	CONN_CHECK_HEADER = 4   /* its PROXY header has not been read, and no request before it */
 };
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "proxy/synthetic.h"
+#include "proxy/users.h"
 
 #include <stdlib.h>
 
@@ -11,6 +12,11 @@ int access_replace(struct context *context, const struct conf *conf, struct buf 
 	struct access *a = calloc(1, sizeof *a);
 	if (a == NULL) {
 		buf_adds(why, "access lists: out of memory");
+		return -1;
+	}
+	const char *users = conf_text(conf, "users");
+	if (users != NULL && (a->users = users_open(users, why)) == NULL) {
+		free(a);
 		return -1;
 	}
 	a->conf = conf;
@@ -25,6 +31,7 @@ void access_free(struct context *context)
 	struct access *next, *a = atomic_exchange(&context->access, NULL);
 	for (; a != NULL; a = next) {
 		next = a->older;
+		users_free(a->users);
 		free(a);
 	}
 }
@@ -40,7 +47,13 @@ static bool holds_everybody(const struct cidr_list *list)
 int access_check_exposure(const struct conf *conf, bool beyond)
 {
 	bool given = conf_given(conf, "allow-from");
-	if (conf_text(conf, "origin") != NULL)
+	if (conf_given(conf, "origin") && conf_given(conf, "users")) {
+		log_say(
+		    "--users: a site of --origin knows no users of a proxy (leave one of the two out; the origin can "
+		    "demand passwords itself)");
+		return -1;
+	}
+	if (conf_given(conf, "origin"))
 		return 0;
 	if (beyond && !given) {
 		log_say("--listen: other machines could use this proxy to fetch anything (name the clients that may: "
@@ -77,18 +90,70 @@ void access_judge(const struct access *a, struct conn *c)
 	c->checks = c->refusal != CONN_WELCOME ? CONN_CHECK_REFUSED : 0;
 	if (front && a->allowed != NULL && !c->admin)
 		c->checks |= CONN_CHECK_CLIENT;
+	if (a->users != NULL && !c->admin)
+		c->checks |= CONN_CHECK_USER;
 }
 
-bool access_refuses(struct exchange *x, struct conn *c)
+bool access_needs_user(const struct access *a, const struct client *client, struct span target)
+{
+	static const char own[] = "/.curlew";
+	if (a->users == NULL || span_is(target, "*"))
+		return false;
+	if (!span_starts(target, "/"))
+		return true;
+	if (span_starts(target, own) &&
+	    (target.len == sizeof own - 1 || strchr("/?", target.at[sizeof own - 1]) != NULL))
+		return false;
+	return !client_is_local(client);
+}
+
+/* True when the request has no right password: 407 was sent (RFC 9110 15.5.8), or a pool thread must check it. */
+static bool lacks_user(struct exchange *x, const struct conn *c, const struct access *a)
+{
+	struct span credentials = message_find(x->request, "Proxy-Authorization");
+	if (!access_needs_user(a, &x->client, x->request->target))
+		return false;
+	enum users_verdict verdict = x->loop != NULL
+					 ? users_find(a->users, credentials, &x->user)
+					 : users_check(a->users, credentials, c->work.item.client, &x->user);
+	switch (verdict) {
+	case USERS_RIGHT:
+		return false;
+	case USERS_WRONG:
+		x->verdict = "refused";
+		synthetic_text(x, 407, NULL, "%s (give a user and a password of this proxy)",
+		    credentials.len > 0 ? "wrong user or password" : "this proxy needs a password");
+		return true;
+	case USERS_TOO_MANY:
+		x->verdict = "refused";
+		synthetic_text(x, 503, NULL, "too many passwords are being checked: try again later");
+		return true;
+	case USERS_UNKNOWN:
+		break;
+	}
+	x->state = EXCHANGE_UNSERVED;
+	return true;
+}
+
+static void forbid(struct exchange *x)
 {
 	char client[CONN_PEER];
-	if (c->admin || access_allows(access_now(x->context), &x->client))
-		return false;
 	client_print(&x->client, client);
 	x->close = true;
 	x->verdict = "refused";
 	stats_add(STATS_BAD_REQUESTS, 1);
 	synthetic_text(x, 403, NULL, "%s may not use this server (it is not in --allow-from)",
 	    x->client.unnamed ? "a client without an address" : client);
-	return true;
+}
+
+bool access_refuses(struct exchange *x, struct conn *c)
+{
+	const struct access *a = access_now(x->context);
+	if (c->admin)
+		return false;
+	if (!access_allows(a, &x->client)) {
+		forbid(x);
+		return true;
+	}
+	return lacks_user(x, c, a);
 }

@@ -1,5 +1,5 @@
 /*
- * access: who may use the server, as the options say: --allow-from, --proxy-protocol-from.
+ * access: who may use the server, as the options say: --allow-from, --users, --proxy-protocol-from.
  *
  * A struct access is made from a conf and does not change. The context points to the one that holds now, and
  * access_replace() puts another in its place while the server runs. Connections and requests in progress may still use
@@ -21,6 +21,7 @@ struct exchange;
 struct access {
 	const struct conf *conf;
 	const struct cidr_list *allowed; /* NULL: everybody */
+	struct users *users;             /* NULL: no passwords */
 	struct access *older;            /* those that it replaced */
 };
 
@@ -47,7 +48,11 @@ bool access_awaits_header(const struct access *, const struct conn *);
 void access_judge(const struct access *, struct conn *);
 /* True when a client may send requests. */
 bool access_allows(const struct access *, const struct client *);
-/* True: the request is refused, and a response was sent. A pool thread. */
+/* True when a request needs the password of a user: every request with --users, except for our own pages, for the
+ * server as a whole, and by prefix from this machine. */
+bool access_needs_user(const struct access *, const struct client *, struct span target);
+/* True: the request must not be dispatched. It was refused and a response was sent, or, on an event loop, it is left to
+ * a pool thread (EXCHANGE_UNSERVED). Otherwise x->user is set. */
 bool access_refuses(struct exchange *, struct conn *);
 
 #endif

@@ -38,6 +38,7 @@ struct exchange {
 	/* the request */
 	const struct context *context;
 	const struct head *request; /* NULL: the head was malformed */
+	const char *user;           /* of --users, for the log; NULL: none */
 	struct client client;       /* who sent it; in `get`, and of a malformed head, all zeros */
 	struct key_target target;   /* target.url is the key of the cache, from dispatch_route() on */
 	struct sink *sink;          /* receives the response */

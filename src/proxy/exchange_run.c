@@ -116,6 +116,7 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 		line = message_request_line(x->request);
 	struct log_access entry = {
 	    .client = span_of(client),
+	    .user = span_of(x->user),
 	    .request_line = line,
 	    .referer = x->request != NULL ? message_find(x->request, "Referer") : line,
 	    .user_agent = x->request != NULL ? message_find(x->request, "User-Agent") : line,

@@ -25,6 +25,8 @@ static int respond(struct exchange *x, int status, const char *type, struct span
 		    span_is(x->request->method, "CONNECT") ? ", POST, PUT, PATCH, DELETE, OPTIONS, TRACE" : "");
 	if (cache == NULL)
 		buf_adds(&fields, "Cache-Control: no-store\n");
+	if (status == 407) /* RFC 9110 11.7.1, RFC 7617 2 */
+		buf_adds(&fields, "Proxy-Authenticate: Basic realm=\"curlew\", charset=\"UTF-8\"\n");
 	if (status == 503) /* memory or threads may be free again in a moment */
 		buf_adds(&fields, "Retry-After: 1\n");
 	bool head = x->request != NULL && span_is(x->request->method, "HEAD");

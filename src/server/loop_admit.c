@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "proxy/access.h"
+#include "proxy/users.h"
 #include "server/loop_conns.h"
 #include "server/loop_refuse.h"
 
@@ -86,5 +87,11 @@ static bool read_client(const struct loop *l, const struct conn *c, const struct
 bool loop_admit_hit(struct loop *l, struct conn *c, const struct request_scan *scan, struct span bytes)
 {
 	struct client client;
-	return c->checks == 0 || (read_client(l, c, scan, bytes, &client) && access_allows(l->access, &client));
+	const char *user;
+	if (c->checks == 0)
+		return true;
+	if (!read_client(l, c, scan, bytes, &client) || !access_allows(l->access, &client))
+		return false;
+	return !access_needs_user(l->access, &client, scan->target) ||
+	       users_find(l->access->users, scan->credentials, &user) == USERS_RIGHT;
 }

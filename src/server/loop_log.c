@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "proxy/access.h"
+#include "proxy/users.h"
 
 void loop_log_request(const struct conn *c, struct span bytes, const struct loop_log *sent, int64_t now)
 {
@@ -13,8 +14,13 @@ void loop_log_request(const struct conn *c, struct span bytes, const struct loop
 	if (message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE) {
 		client_read(access_now(c->context)->conf, c, &h, &client);
 		client_print(&client, from);
+		const struct access *access = access_now(c->context);
+		const char *user = NULL;
+		if (access_needs_user(access, &client, h.target))
+			users_find(access->users, message_find(&h, "Proxy-Authorization"), &user);
 		struct log_access a = {
 		    .client = span_of(from),
+		    .user = span_of(user),
 		    .request_line = message_request_line(&h),
 		    .referer = message_find(&h, "Referer"),
 		    .user_agent = message_find(&h, "User-Agent"),

@@ -83,8 +83,10 @@ static int server_open(struct server *s, const struct conf *conf)
 		status = 2;
 		goto out;
 	}
-	if (access_replace(&s->context, conf, &why) != 0)
+	if (access_replace(&s->context, conf, &why) != 0) {
+		status = 2;
 		goto out;
+	}
 	if (log_access_open(access) != 0) {
 		buf_addf(&why, "--access-log %s: %s (give a file that can be written)", access, strerror(errno));
 		goto out;

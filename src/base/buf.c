@@ -86,6 +86,18 @@ int buf_addc(struct buf *b, char c)
 	return buf_add(b, &c, 1);
 }
 
+int buf_addi(struct buf *b, int64_t n)
+{
+	char digits[20], *at = digits + sizeof digits;
+	uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+	do
+		*--at = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (n < 0)
+		*--at = '-';
+	return buf_add(b, at, (size_t)(digits + sizeof digits - at));
+}
+
 int buf_addf(struct buf *b, const char *format, ...)
 {
 	va_list ap, again;

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Every ceiling of the program, in bytes, so that they can be reviewed together. */
 enum {
@@ -41,6 +42,7 @@ int buf_add(struct buf *, const void *bytes, size_t n);
 int buf_adds(struct buf *, const char *text);
 int buf_addspan(struct buf *, struct span);
 int buf_addc(struct buf *, char c);
+int buf_addi(struct buf *, int64_t); /* in decimal */
 int buf_addf(struct buf *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Space for n more bytes after the content. The caller writes there, then calls buf_grew(). NULL: see buf_add(). */

@@ -272,7 +272,7 @@ static void add_stored(void *ctx, struct index_parts *parts)
 {
 	struct combiner *c = ctx;
 	struct rule_decision decision;
-	const struct store_rules *rules = store_rules_take(c->store);
+	const struct store_rules *rules = store_rules_take(c->store, -1);
 	if (parts->of != NULL) {
 		rules_judge(rules->rules, parts->of->url, &decision);
 		combiner_add(c, parts, &decision, rules->purge_id);

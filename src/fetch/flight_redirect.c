@@ -19,7 +19,7 @@ static bool is_denied(const struct flight *f, const char *url)
 {
 	int64_t rule;
 	struct rule_decision decision;
-	const struct store_rules *rules = store_rules_take(f->flights->config.store);
+	const struct store_rules *rules = store_rules_take(f->flights->config.store, -1);
 	char *key = rules_key(rules->rules, url, &rule);
 	rules_judge(rules->rules, key != NULL ? key : url, &decision);
 	free(key);

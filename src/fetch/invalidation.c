@@ -29,7 +29,7 @@ static void invalidate(const struct flight *f, const char *key)
 static void invalidate_named(const struct flight *f, const char *url)
 {
 	int64_t rule;
-	const struct store_rules *rules = store_rules_take(f->flights->config.store);
+	const struct store_rules *rules = store_rules_take(f->flights->config.store, -1);
 	char *key = rules_key(rules->rules, url, &rule);
 	invalidate(f, key != NULL ? key : url);
 	free(key);

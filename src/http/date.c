@@ -39,12 +39,28 @@ static void civil_from_days(int64_t n, int *year, int *month, int *day)
 	*year = (int)(year_of_era + era * 400 + (*month <= 2 ? 1 : 0));
 }
 
-/* Removes text from the front, without case. */
-static bool take(struct span *s, const char *text)
+/* Removes one byte from the front. */
+static bool take(struct span *s, char c)
 {
-	if (!span_starts_nocase(*s, text))
+	if (s->len == 0 || s->at[0] != c)
 		return false;
-	*s = span_from(*s, strlen(text));
+	*s = span_from(*s, 1);
+	return true;
+}
+
+/* Three letters as one number, whatever their case. No other three bytes give the number of letters. */
+static unsigned three(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	return (at[0] | 32u) << 16 | (at[1] | 32u) << 8 | (at[2] | 32u);
+}
+
+/* Removes " GMT" from the front. */
+static bool take_zone(struct span *s)
+{
+	if (s->len < 4 || s->at[0] != ' ' || three(s->at + 1) != three("GMT"))
+		return false;
+	*s = span_from(*s, 4);
 	return true;
 }
 
@@ -65,16 +81,22 @@ static bool take_digits(struct span *s, size_t n, int *value)
 
 static bool take_month(struct span *s, int *month)
 {
+	if (s->len < 3)
+		return false;
 	for (*month = 1; *month <= 12; ++*month)
-		if (take(s, months[*month - 1]))
+		if (three(s->at) == three(months[*month - 1])) {
+			*s = span_from(*s, 3);
 			return true;
+		}
 	return false;
 }
 
 /* A day name in full, or its first three letters. */
 static bool take_day_name(struct span *s, bool full)
 {
-	for (size_t i = 0; i < sizeof days / sizeof *days; i++) {
+	for (size_t i = 0; s->len >= 3 && i < sizeof days / sizeof *days; i++) {
+		if (three(s->at) != three(days[i]))
+			continue;
 		size_t n = full ? strlen(days[i]) : 3;
 		if (s->len >= n && strncasecmp(s->at, days[i], n) == 0) {
 			*s = span_from(*s, n);
@@ -86,34 +108,34 @@ static bool take_day_name(struct span *s, bool full)
 
 static bool take_time(struct span *s, struct civil *c)
 {
-	return take_digits(s, 2, &c->hour) && take(s, ":") && take_digits(s, 2, &c->minute) && take(s, ":") &&
+	return take_digits(s, 2, &c->hour) && take(s, ':') && take_digits(s, 2, &c->minute) && take(s, ':') &&
 	       take_digits(s, 2, &c->second);
 }
 
 /* Sun, 06 Nov 1994 08:49:37 GMT */
 static bool read_imf(struct span s, struct civil *c)
 {
-	return take_day_name(&s, false) && take(&s, ", ") && take_digits(&s, 2, &c->day) && take(&s, " ") &&
-	       take_month(&s, &c->month) && take(&s, " ") && take_digits(&s, 4, &c->year) && take(&s, " ") &&
-	       take_time(&s, c) && take(&s, " GMT") && s.len == 0;
+	return take_day_name(&s, false) && take(&s, ',') && take(&s, ' ') && take_digits(&s, 2, &c->day) &&
+	       take(&s, ' ') && take_month(&s, &c->month) && take(&s, ' ') && take_digits(&s, 4, &c->year) &&
+	       take(&s, ' ') && take_time(&s, c) && take_zone(&s) && s.len == 0;
 }
 
 /* Sunday, 06-Nov-94 08:49:37 GMT */
 static bool read_rfc850(struct span s, struct civil *c)
 {
-	return take_day_name(&s, true) && take(&s, ", ") && take_digits(&s, 2, &c->day) && take(&s, "-") &&
-	       take_month(&s, &c->month) && take(&s, "-") && take_digits(&s, 2, &c->year) && take(&s, " ") &&
-	       take_time(&s, c) && take(&s, " GMT") && s.len == 0;
+	return take_day_name(&s, true) && take(&s, ',') && take(&s, ' ') && take_digits(&s, 2, &c->day) &&
+	       take(&s, '-') && take_month(&s, &c->month) && take(&s, '-') && take_digits(&s, 2, &c->year) &&
+	       take(&s, ' ') && take_time(&s, c) && take_zone(&s) && s.len == 0;
 }
 
 /* Sun Nov  6 08:49:37 1994 */
 static bool read_asctime(struct span s, struct civil *c)
 {
-	if (!take_day_name(&s, false) || !take(&s, " ") || !take_month(&s, &c->month) || !take(&s, " "))
+	if (!take_day_name(&s, false) || !take(&s, ' ') || !take_month(&s, &c->month) || !take(&s, ' '))
 		return false;
-	if (take(&s, " ") ? !take_digits(&s, 1, &c->day) : !take_digits(&s, 2, &c->day))
+	if (take(&s, ' ') ? !take_digits(&s, 1, &c->day) : !take_digits(&s, 2, &c->day))
 		return false;
-	return take(&s, " ") && take_time(&s, c) && take(&s, " ") && take_digits(&s, 4, &c->year) && s.len == 0;
+	return take(&s, ' ') && take_time(&s, c) && take(&s, ' ') && take_digits(&s, 4, &c->year) && s.len == 0;
 }
 
 static int64_t seconds(const struct civil *c)

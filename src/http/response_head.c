@@ -149,9 +149,18 @@ size_t response_head_write_hit(char out[RESPONSE_HEAD_HIT_LINES], int64_t age_s,
 	return (size_t)(PUT(at, "\r\n") - out);
 }
 
+static void add_field(struct buf *out, const char *name, const char *value)
+{
+	buf_adds(out, name);
+	buf_adds(out, value);
+	buf_add(out, "\r\n", 2);
+}
+
 void response_head_write(struct buf *out, const struct response_head *r)
 {
-	buf_addf(out, "HTTP/1.1 %d %s\r\n", r->status, status_reason(r->status));
+	buf_adds(out, "HTTP/1.1 ");
+	buf_addi(out, r->status);
+	add_field(out, " ", status_reason(r->status));
 	add_lines(out, r->fields, r, true);
 	add_lines(out, r->cookies, r, false);
 	add_lines(out, r->extra, r, false);
@@ -159,11 +168,17 @@ void response_head_write(struct buf *out, const struct response_head *r)
 		buf_adds(
 		    out, "Content-Security-Policy: sandbox allow-scripts allow-forms allow-popups allow-downloads\r\n");
 	if (r->location != NULL)
-		buf_addf(out, "Location: %s\r\n", r->location);
-	if (r->via != NULL)
-		buf_addf(out, "Via: %s %s\r\n", r->received != NULL ? r->received : "1.1", r->via);
-	if (r->age_s >= 0)
-		buf_addf(out, "Age: %" PRId64 "\r\n", r->age_s);
+		add_field(out, "Location: ", r->location);
+	if (r->via != NULL) {
+		buf_adds(out, "Via: ");
+		buf_adds(out, r->received != NULL ? r->received : "1.1");
+		add_field(out, " ", r->via);
+	}
+	if (r->age_s >= 0) {
+		buf_adds(out, "Age: ");
+		buf_addi(out, r->age_s);
+		buf_add(out, "\r\n", 2);
+	}
 	if (r->cache_status[0] != '\0')
-		buf_addf(out, "Cache-Status: %s\r\n", r->cache_status);
+		add_field(out, "Cache-Status: ", r->cache_status);
 }

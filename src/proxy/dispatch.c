@@ -42,7 +42,7 @@ static bool is_last_hop(const struct exchange *x)
  * on target.url is the key. */
 static void take_rules(struct exchange *x)
 {
-	x->rules = store_rules_take(x->context->store);
+	x->rules = store_rules_take(x->context->store, x->loop != NULL ? x->loop->rules : -1);
 	char *key = rules_key(x->rules->rules, x->target.url, &x->key_rule);
 	if (key != NULL) {
 		x->fetch_url = x->target.url;

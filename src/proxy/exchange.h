@@ -32,6 +32,7 @@ enum exchange_state {
 struct exchange_loop {
 	struct flight_engine *engine; /* the loop's own */
 	void (*notify)(void *conn);   /* flight_ask.notify */
+	int64_t rules;                /* the generation of the rules, read since the request arrived */
 };
 
 struct exchange {

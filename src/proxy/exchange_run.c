@@ -79,8 +79,7 @@ static void begin(struct exchange_run *run)
 		dispatch_refuse(x, proxy_header_begins(buf_span(&c->in)) ? &header : &run->fault);
 		return;
 	}
-	request_body_init(
-	    &run->body, c, run->head.bytes, x->framing, x->length, conf_seconds(c->context->conf, "body-timeout"));
+	request_body_init(&run->body, c, run->head.bytes, x->framing, x->length);
 	x->body = &run->body;
 	if (!access_refuses(x, c))
 		dispatch(x, c, &run->writer, &run->head);

@@ -147,8 +147,11 @@ static int sink_begin(struct sink *s, const struct response_head *r)
 	a->until_close = !a->bodiless && r->body_bytes < 0 && !a->chunked; /* HTTP/1.0 has no chunks */
 	a->keep = a->keep && !a->until_close;
 	response_head_write(&a->out, r);
-	if (r->body_bytes >= 0 && !response_head_is_bodiless(r->status))
-		buf_addf(&a->out, "Content-Length: %" PRId64 "\r\n", r->body_bytes);
+	if (r->body_bytes >= 0 && !response_head_is_bodiless(r->status)) {
+		buf_adds(&a->out, "Content-Length: ");
+		buf_addi(&a->out, r->body_bytes);
+		buf_adds(&a->out, "\r\n");
+	}
 	if (a->chunked)
 		buf_adds(&a->out, "Transfer-Encoding: chunked\r\n");
 	if (!a->keep)

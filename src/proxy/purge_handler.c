@@ -82,7 +82,7 @@ static int read_path(const struct exchange *x, const struct wish *w, struct buf 
 	*why = "out of memory";
 	if (w->glob && glob_is_wild(url))
 		return glob_read(url, "http", glob, why);
-	const struct store_rules *rules = store_rules_take(x->context->store);
+	const struct store_rules *rules = store_rules_take(x->context->store, -1);
 	char *key = rules_key(rules->rules, url, &rule);
 	char *normal = key_normalise(key != NULL ? key : url, "http");
 	store_rules_drop(rules);

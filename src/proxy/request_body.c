@@ -1,19 +1,18 @@
 #include "proxy/request_body.h"
 
 #include "http/framing.h"
+#include "proxy/context.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-void request_body_init(
-    struct request_body *in, struct conn *c, size_t head_bytes, enum framing framing, int64_t length, double timeout_s)
+void request_body_init(struct request_body *in, struct conn *c, size_t head_bytes, enum framing framing, int64_t length)
 {
 	in->conn = c;
 	in->framing = framing;
 	in->left = framing == FRAMING_LENGTH ? length : 0;
-	in->timeout_s = timeout_s;
 	in->stop_fd = -1;
 	in->ready = span_from(buf_span(&c->in), head_bytes);
 	in->consumed = 0;
@@ -41,13 +40,14 @@ static bool from_page(const struct request_body *in)
 static enum request_body_step receive(struct request_body *in)
 {
 	struct pollfd p[2] = {{.fd = in->conn->fd, .events = POLLIN}, {.fd = in->stop_fd, .events = POLLIN}};
+	double timeout_s = conf_seconds(in->conn->context->conf, "body-timeout");
 	int ready;
 	ssize_t n = -1;
 	if (in->page == NULL && (in->page = malloc(REQUEST_BODY_PAGE)) == NULL)
 		return REQUEST_BODY_BAD;
 	conn_waits(in->conn, MIN_RATE_BODY, true);
 	do
-		ready = poll(p, 2, (int)(in->timeout_s * 1000));
+		ready = poll(p, 2, (int)(timeout_s * 1000));
 	while (ready < 0 && errno == EINTR);
 	conn_waits(in->conn, MIN_RATE_BODY, false);
 	if (ready == 0)

@@ -19,7 +19,6 @@ struct request_body {
 	enum framing framing;
 	int64_t left; /* bytes still to come, with FRAMING_LENGTH */
 	struct chunked chunks;
-	double timeout_s;
 	int stop_fd;       /* an eventfd: readable when nobody wants the rest of the body; -1: nobody can say so */
 	struct span ready; /* received and not yet returned: first in conn->in, then in `page` */
 	size_t consumed;   /* how many bytes of conn->in, after the head, were body */
@@ -34,8 +33,7 @@ enum request_body_step {
 };
 
 /* head_bytes: the length of the head at the front of conn->in. conn->in must not change until request_body_fini(). */
-void request_body_init(
-    struct request_body *, struct conn *, size_t head_bytes, enum framing, int64_t length, double timeout_s);
+void request_body_init(struct request_body *, struct conn *, size_t head_bytes, enum framing, int64_t length);
 void request_body_fini(struct request_body *);
 /* True when the whole body is in memory: reading it cannot block. */
 bool request_body_is_here(const struct request_body *);

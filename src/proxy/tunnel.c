@@ -34,7 +34,7 @@ static bool is_ruled_out(struct exchange *x)
 	if (x->target.port != 443)
 		buf_addf(&url, ":%d", x->target.port);
 	buf_addc(&url, '/');
-	const struct store_rules *rules = store_rules_take(x->context->store);
+	const struct store_rules *rules = store_rules_take(x->context->store, -1);
 	rules_judge(rules->rules, buf_str(&url), &x->decision);
 	store_rules_drop(rules);
 	const struct rule_decision *r = &x->decision;

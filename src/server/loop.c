@@ -337,6 +337,7 @@ static void wake_up(struct loop *l, struct epoll_event *events, int n, char *sli
 	l->edits = change_counter_edits(l->changes);
 	l->rules = change_counter_rules(l->changes);
 	ramcache_enter(l->set->config.context->ramcache, &l->reader);
+	l->exchange.rules = l->edits < 0 ? -1 : l->rules;
 	respond_to_ready(l);
 	for (size_t i = 0; i < count; i++)
 		respond(l, &got[i]);

@@ -89,10 +89,11 @@ static void look(struct ruleset *b)
 	b->version = version;
 }
 
-const struct store_rules *ruleset_take(struct ruleset *b)
+const struct store_rules *ruleset_take(struct ruleset *b, int64_t generation)
 {
 	pthread_mutex_lock(&b->mutex);
-	look(b);
+	if (generation < 0 || generation != b->set->rules.generation)
+		look(b);
 	struct set *s = b->set;
 	atomic_fetch_add(&s->refs, 1);
 	pthread_mutex_unlock(&b->mutex);

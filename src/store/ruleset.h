@@ -17,8 +17,9 @@ struct store_rules {
 	int64_t purge_id; /* the last purge (table purge); a fetch that begins now knows of all purges up to it */
 };
 /* The current set: every commit before this call is in it. After an error, the last one that could be read. Give it
- * back with ruleset_drop(). */
-const struct store_rules *ruleset_take(struct ruleset *);
+ * back with ruleset_drop(). generation: the generation of the rules, if the caller has just read it: if the current set
+ * is that one, the index is not looked at. -1: not known. */
+const struct store_rules *ruleset_take(struct ruleset *, int64_t generation);
 void ruleset_drop(const struct store_rules *);
 
 #endif

@@ -274,9 +274,9 @@ static void tick(void *ctx, bool log_full)
 	tombstones_retry(s->tombstones);
 }
 
-const struct store_rules *store_rules_take(struct store *s)
+const struct store_rules *store_rules_take(struct store *s, int64_t generation)
 {
-	return ruleset_take(s->ruleset);
+	return ruleset_take(s->ruleset, generation);
 }
 
 void store_rules_drop(const struct store_rules *rules)

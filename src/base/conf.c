@@ -17,6 +17,22 @@
 
 /* --- help --- */
 
+/* The options of `serve` that SIGHUP does not change. */
+static void print_fixed(void)
+{
+	printf("\nSIGHUP reads --config FILE again. Changes of these options take effect at the next start:");
+	int column = 80;
+	for (size_t i = 0; i < conf_table_rows; i++) {
+		const struct conf_row *row = &conf_table[i];
+		if (!(row->verbs & CONF_SERVE) || (row->verbs & CONF_RELOADS) || strcmp(row->name, "config") == 0)
+			continue;
+		if (column + (int)strlen(row->name) > 76)
+			column = printf("\n") - 1;
+		column += printf("--%s ", row->name);
+	}
+	putchar('\n');
+}
+
 static void print_help(const struct conf_verb_row *verb)
 {
 	printf("Usage: curlew %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", verb->name, verb->operands[0] != '\0' ? " " : "",
@@ -34,7 +50,10 @@ static void print_help(const struct conf_verb_row *verb)
 			printf(" [%s]", row->standard);
 		putchar('\n');
 	}
-	printf("%-31s  %s\n\nExamples:\n%s", "      --help", "print this help", verb->examples);
+	printf("%-31s  %s\n", "      --help", "print this help");
+	if (verb->verb == CONF_SERVE)
+		print_fixed();
+	printf("\nExamples:\n%s", verb->examples);
 }
 
 /* --- reading --- */
@@ -93,6 +112,8 @@ struct conf *conf_parse(enum conf_verb verb, int argc, char **argv, int *status)
 		return NULL;
 	c->verb = conf_table_verb(verb);
 	assert(c->verb != NULL);
+	c->argc = argc;
+	c->argv = argv;
 	enum conf_flags_result parsed = read_all(c, argc, argv);
 	if (parsed == CONF_FLAGS_READ)
 		return c;
@@ -101,6 +122,12 @@ struct conf *conf_parse(enum conf_verb verb, int argc, char **argv, int *status)
 	*status = parsed == CONF_FLAGS_HELP ? 0 : 2;
 	conf_free(c);
 	return NULL;
+}
+
+struct conf *conf_parse_again(const struct conf *c)
+{
+	int status;
+	return conf_parse(c->verb->verb, c->argc, c->argv, &status);
 }
 
 void conf_free(struct conf *c)
@@ -177,6 +204,12 @@ const struct cidr_list *conf_cidrs(const struct conf *c, const char *name)
 	return &get(c, name, CIDRS)->cidrs;
 }
 
+const char *conf_called(const struct conf *c, const char *name, size_t i)
+{
+	const struct conf_value *v = get(c, name, TEXT);
+	return i < v->count ? v->called[i] : name;
+}
+
 size_t conf_operands(const struct conf *c)
 {
 	return c->operand_count;
@@ -208,4 +241,36 @@ void conf_each(const struct conf *c, void (*row)(void *, const char *, const cha
 		for (size_t k = 0; conf_table[i].type != FLAG && k < v->count; k++)
 			row(ctx, conf_table[i].name, v->texts[k], source);
 	}
+}
+
+/* --- replacing --- */
+
+bool conf_reloads(const char *name)
+{
+	size_t i = conf_table_find(name);
+	return i < conf_table_rows && (conf_table[i].verbs & CONF_RELOADS) != 0;
+}
+
+enum conf_change conf_replaces(struct conf *c, const struct conf *old, void (*kept)(const char *))
+{
+	enum conf_change change = CONF_SAME;
+	for (size_t i = 0; i < conf_table_rows; i++) {
+		if (conf_values_same(c, old, i))
+			continue;
+		if (conf_table[i].verbs & CONF_RELOADS) {
+			change = CONF_CHANGED;
+			continue;
+		}
+		kept(c->values[i].count > 0 ? c->values[i].called[0] : conf_table[i].name);
+		if (conf_values_copy(c, i, old) != 0)
+			return CONF_NO_MEMORY;
+	}
+	if (strcmp(c->cache_dir, old->cache_dir) != 0) {
+		char *same = strdup(old->cache_dir);
+		if (same == NULL)
+			return CONF_NO_MEMORY;
+		free(c->cache_dir);
+		c->cache_dir = same;
+	}
+	return change;
 }

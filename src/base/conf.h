@@ -2,8 +2,8 @@
  * conf: every option of every verb. One row of conf_table makes the parser, the default, the environment variable, the
  * line of the configuration file and the help.
  *
- * Precedence: command line, CURLEW_* variable, configuration file, default. A conf is filled by one thread at start.
- * Any thread may read it afterwards.
+ * Precedence: command line, CURLEW_* variable, configuration file, default. A conf is filled by one thread. Any thread
+ * may read it afterwards.
  */
 #ifndef CURLEW_BASE_CONF_H
 #define CURLEW_BASE_CONF_H
@@ -39,6 +39,8 @@ enum conf_verb {
 /* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. NULL: the
  * process should exit with *status, which is 0 after --help (printed), or 2 after an error (reported on stderr). */
 struct conf *conf_parse(enum conf_verb, int argc, char **argv, int *status);
+/* Reads all sources of that conf again. NULL: there is an error, which was reported. The main thread. */
+struct conf *conf_parse_again(const struct conf *);
 void conf_free(struct conf *);
 /* True when the conf was read for that verb. */
 bool conf_is(const struct conf *, enum conf_verb);
@@ -57,6 +59,9 @@ bool conf_given(const struct conf *, const char *name);
 const char *conf_item(const struct conf *, const char *name, size_t i);
 /* Networks; an empty list when unset, or when the value is "none". */
 const struct cidr_list *conf_cidrs(const struct conf *, const char *name);
+/* What an error should call the i-th value of an option: where it was given, and its name. "--listen", or
+ * "/etc/curlew.conf:3: listen". */
+const char *conf_called(const struct conf *, const char *name, size_t i);
 /* The words of the command line that are not options. */
 size_t conf_operands(const struct conf *);
 const char *conf_operand(const struct conf *, size_t i);
@@ -67,5 +72,14 @@ const char *conf_cache_dir(const struct conf *);
 /* Each option of `serve` with its value and where it came from, for `curlew config`. */
 void conf_each(
     const struct conf *, void (*row)(void *ctx, const char *name, const char *value, const char *source), void *ctx);
+
+/* True when SIGHUP can change that option. */
+bool conf_reloads(const char *name);
+
+enum conf_change { CONF_SAME, CONF_CHANGED, CONF_NO_MEMORY };
+
+/* Prepares a conf to replace an old one while the server runs. An option that cannot change keeps the value of the old
+ * conf, and kept() is called. CONF_CHANGED: another option has changed. */
+enum conf_change conf_replaces(struct conf *, const struct conf *old, void (*kept)(const char *called));
 
 #endif

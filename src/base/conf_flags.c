@@ -124,7 +124,7 @@ enum conf_flags_result conf_flags_read(struct conf *c, int argc, char **argv, bo
 				    : may_stand_alone(&conf_table[i]) ? value_or_standard(argc, argv)
 								      : "";
 		snprintf(called, sizeof called, "--%s", conf_table[i].name);
-		if (strcmp(conf_table[i].name, "config") == 0)
+		if (strcmp(conf_table[i].name, "config") == 0 || strcmp(conf_table[i].name, "check") == 0)
 			*config = optarg;
 		do {
 			if (apply && conf_values_set(c, i, value, "flag", called) != 0)

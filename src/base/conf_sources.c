@@ -14,7 +14,7 @@ enum { VARIABLE = 64 }; /* bytes of the name of a CURLEW_ variable */
 static bool is_setting(size_t i)
 {
 	return (conf_table[i].verbs & CONF_CONFIG) != 0 && strcmp(conf_table[i].name, "config") != 0 &&
-	       strcmp(conf_table[i].name, "json") != 0;
+	       strcmp(conf_table[i].name, "json") != 0 && strcmp(conf_table[i].name, "check") != 0;
 }
 
 static void make_variable(const char *setting, char *name, size_t size)

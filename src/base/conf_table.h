@@ -22,11 +22,13 @@ enum conf_type {
 	CIDRS  /* networks of addresses, repeatable */
 };
 
+enum { CONF_RELOADS = 1 << 30 };
+
 struct conf_row {
 	const char *name;
 	char letter; /* 0: none */
 	enum conf_type type;
-	int verbs;            /* enum conf_verb, ORed */
+	int verbs;            /* enum conf_verb, ORed; and CONF_RELOADS: SIGHUP can change it */
 	const char *argument; /* what the help calls the value; NULL for flags */
 	const char *standard; /* default; NULL: unset */
 	const char *help;

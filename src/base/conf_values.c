@@ -14,9 +14,12 @@
 
 static void value_clear(struct conf_value *v)
 {
-	for (size_t i = 0; i < v->count; i++)
+	for (size_t i = 0; i < v->count; i++) {
 		free(v->texts[i]);
+		free(v->called[i]);
+	}
 	free(v->texts);
+	free(v->called);
 	cidr_list_fini(&v->cidrs);
 	memset(v, 0, sizeof *v);
 }
@@ -114,6 +117,25 @@ static int add_cidrs(struct conf_value *v, const char *text, const char *called)
 	return rc;
 }
 
+static int add_text(struct conf_value *v, const char *text, const char *called)
+{
+	char **texts = realloc(v->texts, (v->count + 1) * sizeof *texts);
+	if (texts != NULL)
+		v->texts = texts;
+	char **names = realloc(v->called, (v->count + 1) * sizeof *names);
+	if (names != NULL)
+		v->called = names;
+	char *copy = strdup(text), *name = strdup(called);
+	if (texts == NULL || names == NULL || copy == NULL || name == NULL) {
+		free(copy);
+		free(name);
+		return -1;
+	}
+	texts[v->count] = copy;
+	names[v->count++] = name;
+	return 0;
+}
+
 int conf_values_set(struct conf *c, size_t i, const char *text, const char *source, const char *called)
 {
 	const struct conf_row *row = &conf_table[i];
@@ -134,23 +156,34 @@ int conf_values_set(struct conf *c, size_t i, const char *text, const char *sour
 		value_clear(v);
 	if (row->type == CIDRS && add_cidrs(v, text, called) != 0)
 		return -1;
-	char **texts = realloc(v->texts, (v->count + 1) * sizeof *texts);
-	char *copy = strdup(text);
-	if (texts == NULL || copy == NULL) {
-		free(copy);
-		if (texts != NULL)
-			v->texts = texts;
+	if (add_text(v, text, called) != 0) {
 		log_say("%s: out of memory", called);
 		return -1;
 	}
-	texts[v->count] = copy;
-	v->texts = texts;
-	v->count++;
 	v->source = fresh.source;
 	v->bytes = fresh.bytes;
 	v->seconds = fresh.seconds;
 	v->flag = fresh.flag;
 	return 0;
+}
+
+int conf_values_copy(struct conf *c, size_t i, const struct conf *from)
+{
+	const struct conf_value *v = &from->values[i];
+	value_clear(&c->values[i]);
+	for (size_t k = 0; k < v->count; k++)
+		if (conf_values_set(c, i, v->texts[k], "start", v->called[k]) != 0)
+			return -1;
+	return 0;
+}
+
+bool conf_values_same(const struct conf *a, const struct conf *b, size_t i)
+{
+	const struct conf_value *v = &a->values[i], *w = &b->values[i];
+	bool same = v->count == w->count;
+	for (size_t k = 0; same && k < v->count; k++)
+		same = strcmp(v->texts[k], w->texts[k]) == 0;
+	return same;
 }
 
 void conf_values_free(struct conf *c)

@@ -120,33 +120,46 @@ static pthread_cond_t access_wake = PTHREAD_COND_INITIALIZER;
 static struct buf filling = {.ceiling = BUF_LOG};
 static atomic_bool wanted;
 static bool closing;
-static bool reopen;
 static bool asleep;
-static char *access_path;
-static int access_fd = -1;
-static bool access_is_file;
+static struct access_file {
+	int fd; /* -1: none */
+	bool is_regular;
+	char *path;
+} current = {.fd = -1}, next = {.fd = -1}; /* `current` is the log thread's, `next` waits to take its place */
+static bool running;
 static pthread_t access_thread;
 
-/* A FIFO is opened even when nobody reads it. It then holds as many bytes as fit, for a later reader. */
-static int open_log(const char *path)
+/* A FIFO is opened even when nobody reads it. It then holds as many bytes as fit, for a later reader. 0, or -1 with
+ * errno. */
+static int open_log(const char *path, struct access_file *file)
 {
 	struct stat s;
 	int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	int fd = strcmp(path, "-") == 0 ? dup(STDOUT_FILENO) : open(path, O_WRONLY | flags, 0644);
 	if (fd < 0 && errno == ENXIO)
 		fd = open(path, O_RDWR | flags, 0644);
-	access_is_file = fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode);
-	return fd;
+	file->fd = fd;
+	file->is_regular = fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode);
+	file->path = fd >= 0 ? strdup(path) : NULL;
+	return fd >= 0 && file->path != NULL ? 0 : -1;
+}
+
+static void close_log(struct access_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->path);
+	*file = (struct access_file){.fd = -1};
 }
 
 /* Waits until the log can take bytes. False: it cannot, and it should be closed or opened again, which must not wait
  * for the reader of a pipe. */
 static bool wait_for_room(void)
 {
-	struct pollfd room = {.fd = access_fd, .events = POLLOUT};
+	struct pollfd room = {.fd = current.fd, .events = POLLOUT};
 	while (poll(&room, 1, ROOM_MS) <= 0) {
 		pthread_mutex_lock(&access_lock);
-		bool give_up = closing || reopen;
+		bool give_up = closing || next.fd >= 0;
 		pthread_mutex_unlock(&access_lock);
 		if (give_up)
 			return false;
@@ -166,35 +179,24 @@ static void write_out(struct buf *b)
 	size_t done = 0;
 	while (done < b->len) {
 		size_t piece = b->len - done;
-		if (!access_is_file && piece > PIPE_BUF)
+		if (!current.is_regular && piece > PIPE_BUF)
 			piece = PIPE_BUF; /* a pipe that has space takes these without waiting */
 		if (!wait_for_room()) {
 			drop_lines(b->data + done, b->len - done);
 			break;
 		}
-		ssize_t n = write(access_fd, b->data + done, piece);
+		ssize_t n = write(current.fd, b->data + done, piece);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0) {
 			log_trouble("access log", "access log %s: %s (free the disk or choose another --access-log)",
-			    access_path, strerror(errno));
+			    current.path, strerror(errno));
 			drop_lines(b->data + done, b->len - done);
 			break;
 		}
 		done += (size_t)n;
 	}
 	buf_clear(b);
-}
-
-static void reopen_now(void)
-{
-	int fd = open_log(access_path);
-	if (fd < 0) {
-		log_say("access log %s: %s (still writing to the old file)", access_path, strerror(errno));
-		return;
-	}
-	close(access_fd);
-	access_fd = fd;
 }
 
 static void *access_main(void *unused)
@@ -204,21 +206,24 @@ static void *access_main(void *unused)
 	buf_init(&writing, BUF_LOG);
 	pthread_mutex_lock(&access_lock);
 	for (;;) {
-		while (filling.len == 0 && !closing && !reopen) {
+		while (filling.len == 0 && !closing && next.fd < 0) {
 			asleep = true;
 			pthread_cond_wait(&access_wake, &access_lock);
 			asleep = false;
 		}
-		bool end = closing, again = reopen;
-		reopen = false;
+		bool end = closing;
+		struct access_file from_now = next;
+		next = (struct access_file){.fd = -1};
 		struct buf swap = writing;
 		writing = filling;
 		filling = swap;
 		pthread_mutex_unlock(&access_lock);
 		if (writing.len > 0)
 			write_out(&writing);
-		if (again)
-			reopen_now();
+		if (from_now.fd >= 0) {
+			close_log(&current);
+			current = from_now;
+		}
 		pthread_mutex_lock(&access_lock);
 		if (end && filling.len == 0)
 			break;
@@ -230,20 +235,32 @@ static void *access_main(void *unused)
 
 int log_access_open(const char *where)
 {
-	if (strcmp(where, "off") == 0)
+	bool off = strcmp(where, "off") == 0;
+	struct access_file file;
+	if (off && !running)
 		return 0;
-	access_fd = open_log(where);
-	if (access_fd < 0)
-		return -1;
-	access_path = strdup(where);
-	closing = false;
-	if (access_path == NULL || (errno = thread_start(&access_thread, "log", access_main, NULL)) != 0) {
-		close(access_fd);
-		free(access_path);
-		access_path = NULL;
+	if (open_log(off ? "/dev/null" : where, &file) != 0) {
+		int saved = errno;
+		close_log(&file);
+		errno = saved;
 		return -1;
 	}
-	atomic_store(&wanted, true);
+	if (running) {
+		pthread_mutex_lock(&access_lock);
+		close_log(&next);
+		next = file;
+		pthread_cond_signal(&access_wake);
+		pthread_mutex_unlock(&access_lock);
+	} else {
+		current = file;
+		closing = false;
+		if ((errno = thread_start(&access_thread, "log", access_main, NULL)) != 0) {
+			close_log(&current);
+			return -1;
+		}
+		running = true;
+	}
+	atomic_store(&wanted, !off);
 	return 0;
 }
 
@@ -252,29 +269,19 @@ bool log_access_wanted(void)
 	return atomic_load_explicit(&wanted, memory_order_relaxed);
 }
 
-void log_access_reopen(void)
-{
-	if (!log_access_wanted())
-		return;
-	pthread_mutex_lock(&access_lock);
-	reopen = true;
-	pthread_cond_signal(&access_wake);
-	pthread_mutex_unlock(&access_lock);
-}
-
 void log_access_close(void)
 {
-	if (!atomic_exchange(&wanted, false))
+	atomic_store(&wanted, false);
+	if (!running)
 		return;
 	pthread_mutex_lock(&access_lock);
 	closing = true;
 	pthread_cond_signal(&access_wake);
 	pthread_mutex_unlock(&access_lock);
 	pthread_join(access_thread, NULL);
-	close(access_fd);
-	access_fd = -1;
-	free(access_path);
-	access_path = NULL;
+	running = false;
+	close_log(&current);
+	close_log(&next);
 	buf_fini(&filling);
 }
 

@@ -18,12 +18,12 @@ void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * literal), with the number of lines left out. */
 void log_trouble(const char *topic, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Opens the access log: "off", "-" (stdout) or a path (appended to). 0, or -1 with errno. Starts the thread. */
+/* Opens the access log: "off", "-" (stdout) or a path (appended to). Starts the thread. If a log is open, this one
+ * takes its place, also when it is the same path (after a rotation). 0, or -1 with errno; then nothing has changed. The
+ * main thread. */
 int log_access_open(const char *where);
 /* True when the access log is open. Otherwise a caller need not make lines. */
 bool log_access_wanted(void);
-/* Opens the same path again (on SIGHUP, after a rotation). */
-void log_access_reopen(void);
 /* Writes the lines that are left and ends the thread. */
 void log_access_close(void);
 

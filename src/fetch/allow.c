@@ -198,10 +198,10 @@ int allow_add(struct allow *a, const char *list, struct buf *why)
 		if (*item == '\0' || add_item(a, item, &cause) == 0)
 			continue;
 		if (cause.len > 0)
-			buf_addf(why, "--allow-to: %s", buf_str(&cause));
+			buf_addspan(why, buf_span(&cause));
 		else
 			buf_addf(why,
-			    "--allow-to: '%s' is no address, network or word (give loopback, private, 10.0.0.0/8 or "
+			    "'%s' is no address, network or word (give loopback, private, 10.0.0.0/8 or "
 			    "[fd00::]/8, with :PORT if only that port is meant)",
 			    shown);
 		rc = -1;

@@ -22,7 +22,7 @@
 struct exchange_run;
 struct loop;
 struct context;
-struct access;
+struct options;
 
 enum { CONN_PEER = 46 }; /* bytes of an address as text, its NUL included */
 
@@ -56,7 +56,7 @@ struct conn {
 	bool unix_socket;     /* the peer is at the other end of a unix socket */
 	bool unnamed;         /* a front sent a PROXY header that does not name its client: peer is the front */
 	struct in6_addr peer; /* its address (base/cidr.h), or that of a PROXY header; of a unix socket 127.0.0.1 */
-	const struct access *access; /* under which it was judged (proxy/access.h); it set the next two */
+	const struct options *options; /* under which it was judged (proxy/options.h); it set the next two */
 	enum conn_refusal refusal;
 	unsigned checks;             /* of enum conn_check; 0 for most */
 	const atomic_bool *draining; /* responses should say Connection: close */

@@ -26,13 +26,13 @@ enum { BACKLOG = 4096 };
 
 /* Checks the i-th value of an option, which is the only one if it cannot be repeated. 0, or -1 after the error was
  * reported. */
-static int check_one(const char *option, size_t i, const char *value)
+static int check_one(const struct conf *conf, const char *option, size_t i, const char *value)
 {
 	struct listen_address a;
 	const char *fault =
 	    i >= LISTENERS_VALUES ? "too many addresses (give 32 at most)" : listen_address_parse(value, &a);
 	if (fault != NULL)
-		log_say("--%s %s: %s", option, value, fault);
+		log_say("%s %s: %s", conf_called(conf, option, i), value, fault);
 	return fault == NULL ? 0 : -1;
 }
 
@@ -40,9 +40,9 @@ int listeners_check(const struct conf *conf)
 {
 	const char *value, *admin = conf_text(conf, "admin-listen");
 	for (size_t i = 0; (value = conf_item(conf, "listen", i)) != NULL; i++)
-		if (check_one("listen", i, value) != 0)
+		if (check_one(conf, "listen", i, value) != 0)
 			return -1;
-	return admin == NULL ? 0 : check_one("admin-listen", 0, admin);
+	return admin == NULL ? 0 : check_one(conf, "admin-listen", 0, admin);
 }
 
 /* Closes fd and keeps errno, which tells why it is of no use. Returns -1. */
@@ -160,6 +160,21 @@ static bool is_open(const struct listeners *l, size_t first, const struct sockad
 	for (size_t i = first; i < l->count; i++)
 		if (address_of(l->fds[i], &other) && same_address(&other, at) && port_of(&other) == port_of(at))
 			return true;
+	return false;
+}
+
+bool listeners_reach_beyond(const struct conf *conf)
+{
+	struct listen_address a;
+	struct addresses found;
+	const char *value;
+	for (size_t i = 0; (value = conf_item(conf, "listen", i)) != NULL; i++) {
+		if (listen_address_parse(value, &a) != NULL || a.path[0] != '\0' || look_up(&a, &found) != 0)
+			continue;
+		for (size_t k = 0; k < found.count; k++)
+			if (!is_loopback(&found.at[k]))
+				return true;
+	}
 	return false;
 }
 

@@ -28,6 +28,8 @@ struct listeners {
 
 /* Checks the addresses. 0, or -1 with the error on stderr. */
 int listeners_check(const struct conf *);
+/* True when one of the addresses of --listen can be reached from other machines. Names are looked up. */
+bool listeners_reach_beyond(const struct conf *);
 /* Opens all addresses of conf. 0, or -1 with the error on stderr. Call listeners_close() in both cases. */
 int listeners_open(struct listeners *, const struct conf *);
 /* Closes them, and removes their socket files. */

@@ -5,37 +5,6 @@
 #include "proxy/synthetic.h"
 #include "proxy/users.h"
 
-#include <stdlib.h>
-
-int access_replace(struct context *context, const struct conf *conf, struct buf *why)
-{
-	struct access *a = calloc(1, sizeof *a);
-	if (a == NULL) {
-		buf_adds(why, "access lists: out of memory");
-		return -1;
-	}
-	const char *users = conf_text(conf, "users");
-	if (users != NULL && (a->users = users_open(users, why)) == NULL) {
-		free(a);
-		return -1;
-	}
-	a->conf = conf;
-	a->allowed = conf_given(conf, "allow-from") ? conf_cidrs(conf, "allow-from") : NULL;
-	a->older = atomic_load(&context->access);
-	atomic_store_explicit(&context->access, a, memory_order_release);
-	return 0;
-}
-
-void access_free(struct context *context)
-{
-	struct access *next, *a = atomic_exchange(&context->access, NULL);
-	for (; a != NULL; a = next) {
-		next = a->older;
-		users_free(a->users);
-		free(a);
-	}
-}
-
 static bool holds_everybody(const struct cidr_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
@@ -65,7 +34,7 @@ int access_check_exposure(const struct conf *conf, bool beyond)
 	return 0;
 }
 
-bool access_allows(const struct access *a, const struct client *client)
+bool access_allows(const struct options *a, const struct client *client)
 {
 	if (a->allowed == NULL || client->unix_socket)
 		return true;
@@ -73,17 +42,17 @@ bool access_allows(const struct access *a, const struct client *client)
 	       cidr_list_holds(a->allowed, &client->other);
 }
 
-bool access_awaits_header(const struct access *a, const struct conn *c)
+bool access_awaits_header(const struct options *a, const struct conn *c)
 {
 	return cidr_list_holds(conf_cidrs(a->conf, "proxy-protocol-from"), &c->peer);
 }
 
 /* The requests of a trusted front are judged one by one, by the clients that it names. */
-void access_judge(const struct access *a, struct conn *c)
+void access_judge(const struct options *a, struct conn *c)
 {
 	struct client client = {.at = c->peer, .other = c->peer, .unix_socket = c->unix_socket};
 	bool front = cidr_list_holds(conf_cidrs(a->conf, "trust-forwarded"), &c->peer);
-	c->access = a;
+	c->options = a;
 	if (c->checks & CONN_CHECK_HEADER)
 		return;
 	c->refusal = c->admin || front || access_allows(a, &client) ? CONN_WELCOME : CONN_NOT_ALLOWED;
@@ -94,7 +63,7 @@ void access_judge(const struct access *a, struct conn *c)
 		c->checks |= CONN_CHECK_USER;
 }
 
-bool access_needs_user(const struct access *a, const struct client *client, struct span target)
+bool access_needs_user(const struct options *a, const struct client *client, struct span target)
 {
 	static const char own[] = "/.curlew";
 	if (a->users == NULL || span_is(target, "*"))
@@ -108,7 +77,7 @@ bool access_needs_user(const struct access *a, const struct client *client, stru
 }
 
 /* True when the request has no right password: 407 was sent (RFC 9110 15.5.8), or a pool thread must check it. */
-static bool lacks_user(struct exchange *x, const struct conn *c, const struct access *a)
+static bool lacks_user(struct exchange *x, const struct conn *c, const struct options *a)
 {
 	struct span credentials = message_find(x->request, "Proxy-Authorization");
 	if (!access_needs_user(a, &x->client, x->request->target))
@@ -148,7 +117,7 @@ static void forbid(struct exchange *x)
 
 bool access_refuses(struct exchange *x, struct conn *c)
 {
-	const struct access *a = access_now(x->context);
+	const struct options *a = x->options;
 	if (c->admin)
 		return false;
 	if (!access_allows(a, &x->client)) {

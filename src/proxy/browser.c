@@ -1,6 +1,7 @@
 #include "proxy/browser.h"
 
 #include "http/site.h"
+#include "proxy/options.h"
 #include "proxy/server_names.h"
 #include "proxy/synthetic.h"
 
@@ -15,11 +16,12 @@ static struct span host_of(const struct exchange *x)
 
 int browser_read_target(struct exchange *x, struct fault *fault)
 {
-	const struct context *s = x->context;
+	const struct options *s = x->options;
 	struct span method = x->request->method, target = x->request->target;
 	struct span label = server_names_site(s->conf, host_of(x));
 	struct buf url;
-	if (s->origin != NULL || label.at == NULL || !span_starts(target, "/") || span_is(method, "CONNECT"))
+	if (s->key_settings.origin != NULL || label.at == NULL || !span_starts(target, "/") ||
+	    span_is(method, "CONNECT"))
 		return key_of_target(&s->key_settings, method, target, &x->target, fault);
 	buf_init(&url, BUF_HEAD);
 	int rc = site_origin(label, &url);
@@ -89,7 +91,7 @@ static char *reveal(struct head *head, const char *name, struct span port)
  * Metadata 2.3), and a browser on another machine does not use a loopback host. */
 static bool cookies_pass(const struct exchange *x)
 {
-	if (x->target.form != KEY_PREFIX || x->context->prefix_cookies)
+	if (x->target.form != KEY_PREFIX || x->options->prefix_cookies)
 		return true;
 	return server_names_is_loopback(host_of(x)) && !message_has(x->request, "Sec-Fetch-Site") && !x->client.proxied;
 }
@@ -161,7 +163,7 @@ static bool is_document(struct span fields)
 bool browser_judges_each(const struct exchange *x, struct span fields)
 {
 	struct span line;
-	if (x->target.form != KEY_PREFIX || x->context->prefix_cookies)
+	if (x->target.form != KEY_PREFIX || x->options->prefix_cookies)
 		return false;
 	while (span_next_line(&fields, &line))
 		if (span_starts_nocase(line, "Set-Cookie") || span_starts_nocase(line, "Clear-Site-Data:"))
@@ -176,7 +178,7 @@ void browser_guard(const struct exchange *x, struct span fields, struct response
 	if (x->target.form != KEY_PREFIX)
 		return;
 	r->no_cookies = !cookies_pass(x);
-	r->sandbox = x->context->prefix_sandbox && is_document(fields);
+	r->sandbox = x->options->prefix_sandbox && is_document(fields);
 }
 
 char *browser_location(const struct exchange *x, struct span location)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "fetch/parent.h"
+#include "proxy/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +23,14 @@ static int open_allow(struct context *s, struct buf *why)
 		buf_adds(why, "--allow-to: out of memory");
 		return -1;
 	}
-	for (size_t i = 0; conf_item(s->conf, "allow-to", i) != NULL; i++)
-		if (allow_add(s->allow, conf_item(s->conf, "allow-to", i), why) != 0)
-			return -1;
-	return 0;
+	struct buf cause;
+	int rc = 0;
+	buf_init(&cause, BUF_LINE);
+	for (size_t i = 0; rc == 0 && conf_item(s->conf, "allow-to", i) != NULL; i++)
+		if ((rc = allow_add(s->allow, conf_item(s->conf, "allow-to", i), &cause)) != 0)
+			buf_addf(why, "%s: %s", conf_called(s->conf, "allow-to", i), buf_str(&cause));
+	buf_fini(&cause);
+	return rc;
 }
 
 static int read_origin(struct context *s, struct buf *why)
@@ -35,8 +40,8 @@ static int read_origin(struct context *s, struct buf *why)
 		return 0;
 	s->origin = key_normalise(origin, "http");
 	if (s->origin == NULL) {
-		buf_addf(
-		    why, "--origin: '%s' is not an http or https URL (give one such as http://127.0.0.1:8080)", origin);
+		buf_addf(why, "%s: '%s' is not an http or https URL (give one such as http://127.0.0.1:8080)",
+		    conf_called(s->conf, "origin", 0), origin);
 		return -1;
 	}
 	size_t n = strlen(s->origin);
@@ -51,12 +56,13 @@ static int read_parent(struct context *s, struct buf *why)
 	if (url == NULL)
 		return 0;
 	if (proxy != NULL && proxy[0] != '\0') {
-		buf_addf(why, "--parent %s: cannot be used with --proxy (give one of them)", url);
+		buf_addf(why, "%s %s: cannot be used with --proxy (give one of them)",
+		    conf_called(s->conf, "parent", 0), url);
 		return -1;
 	}
 	s->parent = parent_new(url, &fault);
 	if (s->parent == NULL)
-		buf_addf(why, "--parent %s: %s", url, fault);
+		buf_addf(why, "%s %s: %s", conf_called(s->conf, "parent", 0), url, fault);
 	return s->parent == NULL ? -1 : 0;
 }
 
@@ -70,7 +76,8 @@ static int read_targets(struct context *s, struct buf *why)
 	s->targets[n++] = own;
 	for (size_t i = 0; (name = conf_item(s->conf, "targets", i)) != NULL; i++) {
 		if (n == CONTEXT_TARGETS - 1) {
-			buf_addf(why, "--targets %s: too many (%d at most)", name, CONTEXT_TARGETS - 2);
+			buf_addf(why, "%s %s: too many (%d at most)", conf_called(s->conf, "targets", i), name,
+			    CONTEXT_TARGETS - 2);
 			return -1;
 		}
 		s->targets[n++] = name;
@@ -80,6 +87,35 @@ static int read_targets(struct context *s, struct buf *why)
 	s->policy.targets = s->targets;
 	s->policy.target_count = n;
 	return 0;
+}
+
+/* What needs no files and no other thread. */
+static int read_values(struct context *s, struct buf *why)
+{
+	return open_allow(s, why) != 0 || read_origin(s, why) != 0 || read_parent(s, why) != 0 ||
+		       read_targets(s, why) != 0
+		   ? -1
+		   : 0;
+}
+
+static void free_values(struct context *s)
+{
+	allow_free(s->allow);
+	parent_free(s->parent);
+	free(s->origin);
+}
+
+int context_check(const struct conf *conf)
+{
+	struct context s = {.conf = conf};
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	int rc = options_check(conf);
+	if (rc == 0 && (rc = read_values(&s, &why)) != 0)
+		log_say("%s", buf_str(&why));
+	free_values(&s);
+	buf_fini(&why);
+	return rc;
 }
 
 /* The settings that decide what the cache may contain. They are recorded in the cache, and a server with other settings
@@ -191,27 +227,20 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 	root_open(&s->root, NULL, NULL, why);
 	s->offline = conf_flag(conf, "offline");
 	s->keeps_tags = conf_flag(conf, "keep-tags");
-	s->prefix_cookies = conf_flag(conf, "prefix-cookies");
-	s->prefix_sandbox = strcmp(conf_text(conf, "prefix-sandbox"), "on") == 0;
 	s->policy.private_cache = conf_flag(conf, "private");
 	unsigned char id[4];
 	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
 		memset(id, 0, sizeof id);
 	snprintf(s->via, sizeof s->via, "curlew-%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
-	int status = open_allow(s, why) != 0 || read_origin(s, why) != 0 || read_parent(s, why) != 0 ? 2 : 0;
-	if (status == 0 && read_targets(s, why) != 0)
-		status = 2;
+	int status = read_values(s, why) != 0 ? 2 : 0;
 	if (status == 0 && (open_store(s, conf_is(conf, CONF_SERVE), why) != 0 ||
 			       root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
 		status = 1;
-	if (status != 0) {
+	if (status == 0 && options_replace(s, conf, why) != 0)
+		status = 1;
+	if (status != 0)
 		context_close(s);
-		return status;
-	}
-	s->key_settings.default_scheme = conf_text(conf, "default-scheme");
-	s->key_settings.origin = s->origin;
-	s->key_settings.own_pages = conf_given(conf, "admin-from");
-	return 0;
+	return status;
 }
 
 void context_close(struct context *s)
@@ -224,9 +253,8 @@ void context_close(struct context *s)
 	if (s->spare_dir != NULL)
 		nftw(s->spare_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	free(s->spare_dir);
-	allow_free(s->allow);
-	parent_free(s->parent);
-	free(s->origin);
+	free_values(s);
 	root_close(&s->root);
+	options_free(s);
 	memset(s, 0, sizeof *s);
 }

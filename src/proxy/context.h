@@ -18,7 +18,7 @@
 
 #include <stdatomic.h>
 
-struct access;
+struct options;
 struct ramcache;
 struct listeners;
 struct threadpool;
@@ -34,8 +34,7 @@ struct context {
 	struct threadpool *threadpool;     /* NULL in `get` */
 	const struct listeners *listeners; /* NULL in `get` */
 	struct allow *allow;
-	struct access *_Atomic access; /* who may use the server (access.h); NULL in `get` */
-	struct key_settings key_settings;
+	struct options *_Atomic options; /* those that hold now (options.h) */
 	struct policy policy;
 	const char *targets[CONTEXT_TARGETS]; /* policy.targets */
 	char *origin;                         /* normalised, no trailing slash; NULL unless --origin */
@@ -43,10 +42,12 @@ struct context {
 	char via[32];     /* our name in Via; random, so that a request that comes back to us can be recognised */
 	struct root root; /* --root */
 	bool offline;
-	bool keeps_tags;     /* clients get Surrogate-Key, Cache-Tag and xkey */
-	bool prefix_cookies; /* cookies pass in requests by prefix too */
-	bool prefix_sandbox; /* documents requested by prefix are sandboxed (browser.h) */
+	bool keeps_tags; /* clients get Surrogate-Key, Cache-Tag and xkey */
 };
+
+/* 0, or -1 after an error in a value was reported. Opens nothing. Finds what the parser of options cannot, because it
+ * knows no HTTP and no addresses. */
+int context_check(const struct conf *);
 
 /* Opens everything that conf names; conf must outlive the context. 0, or an exit status with a sentence in why: 1: an
  * error; 2: an option has an invalid value. After a failure the context is empty. */

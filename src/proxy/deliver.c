@@ -8,6 +8,7 @@
 #include "http/policy.h"
 #include "proxy/browser.h"
 #include "proxy/multipart.h"
+#include "proxy/options.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ char *deliver_location(const struct exchange *x, int status, struct span fields)
 	if (message_parse_fields(&head, fields) == 0)
 		value = message_find(&head, "Location");
 	if (value.at != NULL && x->target.form == KEY_PREFIX)
-		location = key_prefix_location(x->context->key_settings.default_scheme, x->target.url, value);
+		location = key_prefix_location(x->options->key_settings.default_scheme, x->target.url, value);
 	else if (value.at != NULL && x->target.form == KEY_SITE)
 		location = browser_location(x, value);
 	else if (value.at != NULL && x->target.form == KEY_REVERSE)

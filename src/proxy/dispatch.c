@@ -109,7 +109,7 @@ void dispatch_abandon(struct exchange *x)
 static bool is_for_us(const struct exchange *x, const struct conn *c)
 {
 	struct span host = message_find(x->request, "Host");
-	return host.at == NULL || server_names_include(x->context->conf, host, c->fd);
+	return host.at == NULL || server_names_include(x->options->conf, host, c->fd);
 }
 
 /* False: Host names another server, and 421 was sent. */
@@ -154,7 +154,7 @@ static bool refuses_loop(struct exchange *x)
  * everybody who can connect to --admin-listen. */
 static bool may_see_pages(const struct exchange *x, const struct conn *c)
 {
-	const struct conf *conf = access_now(x->context)->conf;
+	const struct conf *conf = x->options->conf;
 	return c->admin && !conf_given(conf, "admin-from") ? !x->client.proxied
 							   : client_may(&x->client, conf, "admin-from");
 }

@@ -38,11 +38,12 @@ struct exchange_loop {
 struct exchange {
 	/* the request */
 	const struct context *context;
-	const struct head *request; /* NULL: the head was malformed */
-	const char *user;           /* of --users, for the log; NULL: none */
-	struct client client;       /* who sent it; in `get`, and of a malformed head, all zeros */
-	struct key_target target;   /* target.url is the key of the cache, from dispatch_route() on */
-	struct sink *sink;          /* receives the response */
+	const struct options *options; /* those that held when it began */
+	const struct head *request;    /* NULL: the head was malformed */
+	const char *user;              /* of --users, for the log; NULL: none */
+	struct client client;          /* who sent it; in `get`, and of a malformed head, all zeros */
+	struct key_target target;      /* target.url is the key of the cache, from dispatch_route() on */
+	struct sink *sink;             /* receives the response */
 	enum framing framing;
 	int64_t length;                   /* of the request body, with FRAMING_LENGTH */
 	struct request_body *body;        /* NULL in `get` */

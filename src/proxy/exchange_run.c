@@ -55,6 +55,7 @@ static struct exchange_run *run_new(struct conn *c, const struct exchange_loop *
 	http1_writer_init(&run->writer, c->fd, c->local, head != NULL ? head->minor : 1, keep);
 	run->writer.blocks = loop == NULL;
 	run->x = (struct exchange){.context = c->context,
+	    .options = options_now(c->context),
 	    .request = head,
 	    .sink = &run->writer.sink,
 	    .admin = c->admin,
@@ -62,7 +63,7 @@ static struct exchange_run *run_new(struct conn *c, const struct exchange_loop *
 	    .attempt = &run->attempt,
 	    .now = (int64_t)time(NULL)};
 	if (head != NULL)
-		client_read(access_now(c->context)->conf, c, head, &run->x.client);
+		client_read(run->x.options->conf, c, head, &run->x.client);
 	return run;
 }
 

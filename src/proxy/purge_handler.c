@@ -3,7 +3,7 @@
 #include "http/field.h"
 #include "http/glob.h"
 #include "http/groups.h"
-#include "proxy/access.h"
+#include "proxy/options.h"
 #include "proxy/synthetic.h"
 #include "store/store.h"
 
@@ -27,7 +27,7 @@ bool purge_is_allowed(struct exchange *x)
 {
 	if (is_made_by_a_page(x->request))
 		synthetic_text(x, 403, NULL, "a page in a browser may not purge (Origin or Sec-Fetch-Site is set)");
-	else if (!client_may(&x->client, access_now(x->context)->conf, "purge-from"))
+	else if (!client_may(&x->client, x->options->conf, "purge-from"))
 		synthetic_text(x, 403, NULL,
 		    "this client may not purge (name it with --purge-from; the default is the machine of the server, "
 		    "and "

@@ -1,7 +1,7 @@
 #include "proxy/request_body.h"
 
 #include "http/framing.h"
-#include "proxy/context.h"
+#include "proxy/options.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -40,7 +40,7 @@ static bool from_page(const struct request_body *in)
 static enum request_body_step receive(struct request_body *in)
 {
 	struct pollfd p[2] = {{.fd = in->conn->fd, .events = POLLIN}, {.fd = in->stop_fd, .events = POLLIN}};
-	double timeout_s = conf_seconds(in->conn->context->conf, "body-timeout");
+	double timeout_s = conf_seconds(options_now(in->conn->context)->conf, "body-timeout");
 	int ready;
 	ssize_t n = -1;
 	if (in->page == NULL && (in->page = malloc(REQUEST_BODY_PAGE)) == NULL)

@@ -114,9 +114,9 @@ int server_names_check(const struct conf *conf)
 		if (authority_split(span_of(name), &a) == 0 && a.host.len > 0 && a.port == AUTHORITY_NO_PORT &&
 		    name[strlen(name) - 1] != ':')
 			continue;
-		log_say("--server-name %s: not a host name (write it as in Host, without a port; an internationalised "
+		log_say("%s %s: not a host name (write it as in Host, without a port; an internationalised "
 			"name as xn--...)",
-		    name);
+		    conf_called(conf, "server-name", i), name);
 		return -1;
 	}
 	return 0;

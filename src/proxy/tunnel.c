@@ -3,6 +3,7 @@
 #include "base/stats.h"
 #include "fetch/connect_tunnel.h"
 #include "net/listeners.h"
+#include "proxy/options.h"
 #include "proxy/relay.h"
 #include "proxy/request_body.h"
 #include "proxy/synthetic.h"
@@ -58,7 +59,7 @@ void tunnel_respond(struct exchange *x, int client_fd, struct span early)
 	struct tunnel_end origin, client = tunnel_end_of(client_fd);
 	char message[256];
 	x->verdict = "tunnel";
-	if (!port_allowed(conf_text(x->context->conf, "connect-ports"), to.port)) {
+	if (!port_allowed(conf_text(x->options->conf, "connect-ports"), to.port)) {
 		synthetic_text(
 		    x, 403, NULL, "a tunnel to port %d is not allowed (allow it with --connect-ports)", to.port);
 		return;
@@ -82,7 +83,7 @@ void tunnel_respond(struct exchange *x, int client_fd, struct span early)
 	    .origin = &origin,
 	    .for_client = span_of("HTTP/1.1 200 Connection established\r\n\r\n"),
 	    .for_origin = early,
-	    .idle_ms = (int)(conf_seconds(x->context->conf, "idle-timeout") * 1000),
+	    .idle_ms = (int)(conf_seconds(x->options->conf, "idle-timeout") * 1000),
 	};
 	int64_t sent = relay_run(&relay, x->body->conn);
 	x->tunnel_bytes = sent > (int64_t)relay.for_client.len ? sent - (int64_t)relay.for_client.len : 0;

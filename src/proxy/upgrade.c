@@ -20,6 +20,7 @@
 #include "http/url.h"
 #include "proxy/browser.h"
 #include "proxy/forward.h"
+#include "proxy/options.h"
 #include "proxy/relay.h"
 #include "proxy/request_body.h"
 #include "proxy/synthetic.h"
@@ -48,12 +49,12 @@ int upgrade_check(const struct conf *conf)
 {
 	const char *token;
 	for (size_t i = 0; (token = conf_item(conf, "upgrade", i)) != NULL; i++) {
+		const char *called = conf_called(conf, "upgrade", i);
 		if (!upgrade_token_is_valid(span_of(token)))
-			log_say("--upgrade %s: not the name of a protocol (give one, such as tcp)", token);
+			log_say("%s %s: not the name of a protocol (give one, such as tcp)", called, token);
 		else if (upgrade_token_is_forbidden(span_of(token)))
-			log_say(
-			    "--upgrade %s: requests in such a connection would pass every rule unseen (leave it out)",
-			    token);
+			log_say("%s %s: requests in such a connection would pass every rule unseen (leave it out)",
+			    called, token);
 		else
 			continue;
 		return -1;
@@ -69,7 +70,7 @@ static bool may_pass(const struct exchange *x, struct span token)
 		return false;
 	if (span_is_nocase(token, "websocket"))
 		return span_is(x->request->method, "GET");
-	for (size_t i = 0; (other = conf_item(x->context->conf, "upgrade", i)) != NULL; i++)
+	for (size_t i = 0; (other = conf_item(x->options->conf, "upgrade", i)) != NULL; i++)
 		if (span_is_nocase(token, other))
 			return true;
 	return false;
@@ -308,7 +309,7 @@ static void switch_protocols(struct upgrade *u)
 	    .origin = &u->origin,
 	    .for_client = buf_span(&text),
 	    .for_origin = span_from(buf_span(&c->in), x->request->bytes),
-	    .idle_ms = (int)(conf_seconds(x->context->conf, "idle-timeout") * 1000),
+	    .idle_ms = (int)(conf_seconds(x->options->conf, "idle-timeout") * 1000),
 	};
 	int64_t sent = ok && !text.failed ? relay_run(&relay, c) : 0;
 	x->tunnel_bytes = sent > (int64_t)head_bytes ? sent - (int64_t)head_bytes : 0;
@@ -321,7 +322,7 @@ static void switch_protocols(struct upgrade *u)
 /* NULL when a response has been sent, or what is wrong with the origin. */
 static const char *run(struct upgrade *u, const struct url *url, enum engine_outcome *outcome, char message[256])
 {
-	const struct conf *conf = u->x->context->conf;
+	const struct conf *conf = u->x->options->conf;
 	struct connect_tunnel_to to = {
 	    .host = url->host,
 	    .port = url->port,
@@ -359,7 +360,7 @@ void upgrade_respond(struct exchange *x)
 		(x->decision.deny ? synthetic_denied : synthetic_offline)(x);
 		return;
 	}
-	u.origin_timeout_ms = (int)(conf_seconds(x->context->conf, "origin-timeout") * 1000);
+	u.origin_timeout_ms = (int)(conf_seconds(x->options->conf, "origin-timeout") * 1000);
 	url_init(&url);
 	message_init(&u.head);
 	buf_init(&u.offered, BUF_LINE);

@@ -18,7 +18,7 @@
 #include "fetch/flight_engine.h"
 #include "http/request_scan.h"
 #include "net/listeners.h"
-#include "proxy/access.h"
+#include "proxy/options.h"
 #include "server/loop_accept.h"
 #include "server/loop_admit.h"
 #include "server/loop_conns.h"
@@ -31,6 +31,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -249,13 +250,12 @@ static void respond_to_ready(struct loop *l)
 
 static bool is_over(const struct loop *l, const struct conn *c, bool draining)
 {
-	const struct loop_set_config *config = &l->set->config;
 	bool begun = c->in.len > 0;
 	bool owes = begun || c->checks & CONN_CHECK_HEADER;
 	double waited_s = (double)(l->now_ms - c->since_ms) / 1000;
 	if (c->lingers)
 		return waited_s >= LINGER_S;
-	return (draining && !begun) || waited_s >= (owes ? config->head_timeout_s : config->idle_timeout_s);
+	return (draining && !begun) || waited_s >= (owes ? l->options->head_timeout_s : l->options->idle_timeout_s);
 }
 
 /* A head that does not arrive in time gets a 408; an idle connection is closed without a response. */
@@ -333,7 +333,6 @@ static void wake_up(struct loop *l, struct epoll_event *events, int n, char *sli
 	if (count == 0 && l->ready == NULL)
 		return;
 	read_clocks(l);
-	l->access = access_now(l->set->config.context);
 	l->edits = change_counter_edits(l->changes);
 	l->rules = change_counter_rules(l->changes);
 	ramcache_enter(l->set->config.context->ramcache, &l->reader);
@@ -357,16 +356,28 @@ static void tick(struct loop *l, bool draining)
 		loop_accept_resume(l);
 }
 
+/* A change may take away a name of this server. */
+static void take_options(struct loop *l)
+{
+	const struct options *now = options_now(l->set->config.context);
+	if (l->options == now)
+		return;
+	l->options = now;
+	memset(l->good_hosts, 0, sizeof l->good_hosts);
+}
+
 static void *loop_main(void *arg)
 {
 	struct loop *l = arg;
 	struct epoll_event events[EVENTS];
 	char *slices = malloc((size_t)RECEIVED_MOST * SLICE_BYTES);
 	read_clocks(l);
+	take_options(l);
 	int64_t next_tick = l->now_ms + TICK_MS;
 	while (slices != NULL && !atomic_load(&l->set->ending)) {
 		int n = epoll_wait(l->epoll_fd, events, EVENTS, loop_miss_wait_ms(l, TICK_MS));
 		bool draining = atomic_load(&l->set->draining);
+		take_options(l);
 		wake_up(l, events, n < 0 ? 0 : n, slices);
 		if (draining && !l->paused)
 			loop_accept_pause(l);

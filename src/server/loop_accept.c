@@ -55,10 +55,10 @@ static struct conn *adopt(struct loop *l, int fd, const struct sockaddr_storage 
 	c->admin = admin;
 	conn_set_peer(c, peer);
 	c->context = l->set->config.context;
-	const struct access *access = access_now(c->context);
-	if (!admin && access_awaits_header(access, c))
+	const struct options *options = options_now(c->context);
+	if (!admin && access_awaits_header(options, c))
 		c->checks = CONN_CHECK_HEADER;
-	access_judge(access, c);
+	access_judge(options, c);
 	c->draining = &l->set->draining;
 	c->release = loop_handover_release;
 	c->since_ms = loop_clock_ms();

@@ -46,7 +46,7 @@ static enum loop_admission read_header(struct loop *l, struct conn *c, struct sp
 	*bytes = span_from(*bytes, h.bytes);
 	conn_set_client(c, &h);
 	c->checks = 0;
-	access_judge(l->access, c);
+	access_judge(l->options, c);
 	return LOOP_ADMIT_YES;
 }
 
@@ -61,8 +61,8 @@ static void refuse_client(struct loop *l, struct conn *c, struct span bytes)
 
 enum loop_admission loop_admit(struct loop *l, struct conn *c, struct span *bytes)
 {
-	if (c->access != l->access)
-		access_judge(l->access, c);
+	if (c->options != l->options)
+		access_judge(l->options, c);
 	enum loop_admission header = c->checks & CONN_CHECK_HEADER ? read_header(l, c, bytes) : LOOP_ADMIT_YES;
 	if (header != LOOP_ADMIT_YES || c->refusal == CONN_WELCOME)
 		return header;
@@ -79,7 +79,7 @@ static bool read_client(const struct loop *l, const struct conn *c, const struct
 	message_init(&h);
 	bool whole = !scan->proxied || message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE;
 	if (whole)
-		client_read(l->access->conf, c, &h, client);
+		client_read(l->options->conf, c, &h, client);
 	message_fini(&h);
 	return whole;
 }
@@ -90,8 +90,8 @@ bool loop_admit_hit(struct loop *l, struct conn *c, const struct request_scan *s
 	const char *user;
 	if (c->checks == 0)
 		return true;
-	if (!read_client(l, c, scan, bytes, &client) || !access_allows(l->access, &client))
+	if (!read_client(l, c, scan, bytes, &client) || !access_allows(l->options, &client))
 		return false;
-	return !access_needs_user(l->access, &client, scan->target) ||
-	       users_find(l->access->users, scan->credentials, &user) == USERS_RIGHT;
+	return !access_needs_user(l->options, &client, scan->target) ||
+	       users_find(l->options->users, scan->credentials, &user) == USERS_RIGHT;
 }

@@ -11,7 +11,7 @@
 /* True when a connection has to pass loop_admit() first. */
 static inline bool loop_admit_is_due(const struct loop *l, const struct conn *c)
 {
-	return c->checks != 0 || c->access != l->access;
+	return c->checks != 0 || c->options != l->options;
 }
 
 enum loop_admission {

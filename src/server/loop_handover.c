@@ -11,6 +11,7 @@
 
 #include "base/stats.h"
 #include "proxy/exchange_run.h"
+#include "proxy/options.h"
 #include "server/loop_conns.h"
 #include "server/loop_refuse.h"
 
@@ -63,7 +64,7 @@ void loop_handover_refuse(struct conn *c)
 	}
 	/* RFC 9110 15.6.4 */
 	const struct loop_refusal busy = {503, "all threads are busy: try again later\n", "no thread was free",
-	    1 + (int)l->set->config.thread_wait_s};
+	    1 + (int)options_now(l->set->config.context)->thread_wait_s};
 	loop_refuse_send(c, buf_span(&c->in), &busy);
 	buf_fini(&c->in);
 	if (shutdown(c->fd, SHUT_WR) != 0) {

@@ -5,6 +5,7 @@
 #include "http/date.h"
 #include "http/status.h"
 #include "proxy/health.h"
+#include "proxy/options.h"
 #include "proxy/server_names.h"
 #include "server/loop_log.h"
 
@@ -17,7 +18,7 @@ enum { RESPONSE_BYTES = 512 };
 bool loop_health_is(const struct loop *l, const struct request_scan *scan)
 {
 	return span_is(scan->target, HEALTH_TARGET) && !scan->browser && !scan->proxied &&
-	       server_names_site(l->set->config.context->conf, scan->host).at == NULL;
+	       server_names_site(l->options->conf, scan->host).at == NULL;
 }
 
 enum loop_hit_outcome loop_health_respond(

@@ -13,6 +13,7 @@
 #include "base/stats.h"
 #include "http/policy_freshness.h"
 #include "http/response_head.h"
+#include "proxy/options.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
 #include "server/loop_log.h"
@@ -39,7 +40,7 @@ static bool host_is_good(struct loop *l, const struct conn *c, const struct requ
 	for (size_t i = 0; i < LOOP_GOOD_HOSTS; i++)
 		if (l->good_hosts[i][0] != '\0' && span_is(scan->host, l->good_hosts[i]))
 			return true;
-	if (scan->host.len == 0 || !server_names_include(context->conf, scan->host, c->fd))
+	if (scan->host.len == 0 || !server_names_include(l->options->conf, scan->host, c->fd))
 		return false;
 	char *keep = l->good_hosts[l->good_host_next++ % LOOP_GOOD_HOSTS];
 	memcpy(keep, scan->host.at, scan->host.len);

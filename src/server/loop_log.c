@@ -12,12 +12,12 @@ void loop_log_request(const struct conn *c, struct span bytes, const struct loop
 	char from[CONN_PEER];
 	message_init(&h);
 	if (message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE) {
-		client_read(access_now(c->context)->conf, c, &h, &client);
+		client_read(options_now(c->context)->conf, c, &h, &client);
 		client_print(&client, from);
-		const struct access *access = access_now(c->context);
+		const struct options *options = options_now(c->context);
 		const char *user = NULL;
-		if (access_needs_user(access, &client, h.target))
-			users_find(access->users, message_find(&h, "Proxy-Authorization"), &user);
+		if (access_needs_user(options, &client, h.target))
+			users_find(options->users, message_find(&h, "Proxy-Authorization"), &user);
 		struct log_access a = {
 		    .client = span_of(from),
 		    .user = span_of(user),

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "proxy/options.h"
 #include "server/loop_conns.h"
 #include "server/loop_handover.h"
 
@@ -26,7 +27,7 @@
 static void refuse_late(struct loop_set *set)
 {
 	struct threadpool *pool = set->config.context->threadpool;
-	struct work *next, *late = threadpool_take_late(pool, (int64_t)(set->config.thread_wait_s * 1000));
+	struct work *next, *late = threadpool_take_late(pool, (int64_t)(set->loops[0].options->thread_wait_s * 1000));
 	for (struct work *w = late; w != NULL; w = next) {
 		next = threadpool_next_late(w); /* before the refusal: then the connection is not ours any more */
 		loop_handover_refuse(conn_of_work(w));
@@ -56,9 +57,10 @@ static bool is_slow(struct loop_set *set, struct conn *c, struct min_rate_slow *
 	if (bytes < 0)
 		return false;
 	unsigned waits = atomic_load_explicit(&c->waits, memory_order_relaxed) | (unsent ? MIN_RATE_CLIENT : 0);
-	slow->rate = min_rate_measure(&c->meter, set->round, waits, bytes, set->loops[0].now_ms, set->config.min_rate);
+	slow->rate = min_rate_measure(
+	    &c->meter, set->round, waits, bytes, set->loops[0].now_ms, set->loops[0].options->min_rate);
 	slow->stream = c->meter.stream;
-	c->slow = slow->rate >= 0 && slow->rate < set->config.min_rate;
+	c->slow = slow->rate >= 0 && slow->rate < set->loops[0].options->min_rate;
 	c->rate = *slow;
 	return c->slow;
 }
@@ -119,7 +121,7 @@ void loop_shortage_check(struct loop_set *set)
 	refuse_late(set);
 	set->round++;
 	struct min_rate_load load = threadpool_load(set->config.context->threadpool);
-	if (set->config.min_rate <= 0 || !min_rate_is_short(&load))
+	if (set->loops[0].options->min_rate <= 0 || !min_rate_is_short(&load))
 		return;
 	size_t found;
 	struct min_rate_slow *slow = find_slow(set, &found);

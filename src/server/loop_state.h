@@ -29,9 +29,6 @@
 struct loop_set_config {
 	const struct context *context;
 	const struct listeners *listeners;
-	double head_timeout_s, idle_timeout_s;
-	double thread_wait_s;       /* how long a request waits for a thread before it gets a 503 */
-	int64_t min_rate;           /* bytes a second, while threads are short; 0: none */
 	void (*run)(struct work *); /* what a pool thread does with a conn: serve the requests in its buffer, release it
 				     */
 };
@@ -59,12 +56,12 @@ struct loop {
 	size_t conn_count;
 
 	/* thread */
-	int64_t edits;               /* the change counter as read at this wake-up; -1: the index cannot be read */
-	int64_t rules;               /* the generation of the rules as read with it */
-	const struct access *access; /* who may use the server, as read at this wake-up */
-	int64_t now;                 /* Unix seconds at this wake-up */
-	int64_t now_ms;              /* monotonic */
-	bool paused;                 /* the listeners are out of the epoll set (loop_accept.h) */
+	int64_t edits;                 /* the change counter as read at this wake-up; -1: the index cannot be read */
+	int64_t rules;                 /* the generation of the rules as read with it */
+	const struct options *options; /* those that hold at this wake-up */
+	int64_t now;                   /* Unix seconds at this wake-up */
+	int64_t now_ms;                /* monotonic */
+	bool paused;                   /* the listeners are out of the epoll set (loop_accept.h) */
 	char good_hosts[LOOP_GOOD_HOSTS][LOOP_HOST_BYTES]; /* Host values found to be names of this server */
 	size_t good_host_next;
 	struct loop_count counts[LOOP_COUNTS]; /* hits since the last report: a hash table with open addresses */

@@ -19,11 +19,11 @@
 #include "net/threadpool.h"
 #include "proxy/access.h"
 #include "proxy/exchange_run.h"
+#include "proxy/options.h"
 #include "proxy/ramcache.h"
-#include "proxy/server_names.h"
-#include "proxy/upgrade.h"
 #include "server/loop_conns.h"
 #include "server/loop_set.h"
+#include "server/reload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,9 +64,7 @@ static int server_open(struct server *s, const struct conf *conf)
 	struct buf why;
 	const char *access = conf_text(conf, "access-log");
 	buf_init(&why, BUF_LINE);
-	int status = listeners_check(conf) != 0 || server_names_check(conf) != 0 || upgrade_check(conf) != 0
-			 ? 2
-			 : context_open(&s->context, conf, &why);
+	int status = context_check(conf) != 0 ? 2 : context_open(&s->context, conf, &why);
 	if (status != 0)
 		goto out;
 	status = 1;
@@ -83,10 +81,6 @@ static int server_open(struct server *s, const struct conf *conf)
 		status = 2;
 		goto out;
 	}
-	if (access_replace(&s->context, conf, &why) != 0) {
-		status = 2;
-		goto out;
-	}
 	if (log_access_open(access) != 0) {
 		buf_addf(&why, "--access-log %s: %s (give a file that can be written)", access, strerror(errno));
 		goto out;
@@ -95,10 +89,6 @@ static int server_open(struct server *s, const struct conf *conf)
 	struct loop_set_config config = {
 	    .context = &s->context,
 	    .listeners = &s->listeners,
-	    .head_timeout_s = conf_seconds(conf, "head-timeout"),
-	    .idle_timeout_s = conf_seconds(conf, "idle-timeout"),
-	    .thread_wait_s = conf_seconds(conf, "thread-wait"),
-	    .min_rate = conf_number(conf, "min-rate"),
 	    .run = exchange_run_on_pool,
 	};
 	s->loops = loop_set_new(&config, &why);
@@ -108,33 +98,6 @@ out:
 		log_say("%s", buf_str(&why));
 	buf_fini(&why);
 	return status;
-}
-
-static void add_setting(void *ctx, const char *name, const char *value, const char *source)
-{
-	(void)source;
-	/* The reader may have another working directory. */
-	char *place = strcmp(name, "root") == 0 ? realpath(value, NULL) : NULL;
-	if (value[0] != '\0' && strcmp(name, "listen") != 0)
-		buf_addf(ctx, "%s %s\n", name, place != NULL ? place : value);
-	free(place);
-}
-
-/* Records the addresses and settings of this server in the cache, for programs that look into it (`curlew explain`). */
-static void note_settings(const struct server *s)
-{
-	struct buf settings;
-	buf_init(&settings, BUF_PAGE);
-	char name[LISTENERS_NAME];
-	/* Those with a port come first: a URL of the server itself is recognised by it. */
-	for (int with_port = 1; with_port >= 0; with_port--)
-		for (size_t i = 0; i < s->listeners.admin_first; i++)
-			if (listeners_name(s->listeners.fds[i], name) == 0 &&
-			    (strncmp(name, "unix:", 5) != 0) == (with_port == 1))
-				buf_addf(&settings, "listen %s\n", name);
-	conf_each(s->context.conf, add_setting, &settings);
-	store_note_server(s->context.store, buf_str(&settings));
-	buf_fini(&settings);
 }
 
 static void server_close(struct server *s)
@@ -152,7 +115,6 @@ static void server_close(struct server *s)
 		loop_set_free(s->loops);
 	ramcache_free(s->context.ramcache);
 	listeners_close(&s->listeners);
-	access_free(&s->context);
 	context_close(&s->context);
 	log_access_close();
 }
@@ -160,7 +122,7 @@ static void server_close(struct server *s)
 /* Lets requests in progress finish, for --drain seconds or until a second signal. */
 static void drain(struct server *s, const sigset_t *signals)
 {
-	double until = clock_s() + conf_seconds(s->context.conf, "drain");
+	double until = clock_s() + conf_seconds(options_now(&s->context)->conf, "drain");
 	struct timespec tick = {0, POLL_MS * 1000000L};
 	loop_set_drain(s->loops);
 	/* New connections are refused at once. The descriptors stay open until the loops have ended: a loop may be
@@ -193,14 +155,14 @@ int server_run(const struct conf *conf)
 		server_close(&s);
 		return status;
 	}
-	note_settings(&s);
+	reload_note_settings(&s.context);
 	listeners_announce(&s.listeners);
 	for (;;) {
 		int sig = 0;
 		sigwait(&signals, &sig);
 		if (sig != SIGHUP)
 			break;
-		log_access_reopen();
+		reload(&s.context);
 	}
 	drain(&s, &signals);
 	server_close(&s);

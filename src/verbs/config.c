@@ -4,6 +4,8 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "index/column.h"
+#include "net/listeners.h"
+#include "proxy/access.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -32,7 +34,14 @@ static void print_json(void *ctx, const char *name, const char *value, const cha
 	print_quoted(value);
 	fputs(", \"source\": ", stdout);
 	print_quoted(source);
-	putchar('}');
+	printf(", \"reload\": %s}", conf_reloads(name) ? "true" : "false");
+}
+
+/* As `serve` would check it, without the sockets, the cache and the network. Returns the exit status. */
+static int check(const struct conf *conf)
+{
+	bool right = context_check(conf) == 0 && access_check_exposure(conf, listeners_reach_beyond(conf)) == 0;
+	return right ? 0 : 2;
 }
 
 int verb_config(int argc, char **argv)
@@ -46,6 +55,8 @@ int verb_config(int argc, char **argv)
 	if (conf_operands(conf) > 0) {
 		log_say("config: %s: not expected (see `curlew config --help`)", conf_operand(conf, 0));
 		status = 2;
+	} else if (conf_given(conf, "check")) {
+		status = check(conf);
 	} else if (conf_flag(conf, "json")) {
 		conf_each(conf, print_json, &first);
 		puts("\n]");

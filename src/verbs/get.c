@@ -12,6 +12,7 @@
 #include "proxy/cache_attempt.h"
 #include "proxy/dispatch.h"
 #include "proxy/exchange.h"
+#include "proxy/options.h"
 #include "verbs/download.h"
 #include "verbs/header_option.h"
 #include "verbs/listing.h"
@@ -305,8 +306,12 @@ static int get_one(struct context *context, struct get *g, const char *typed, co
 	struct head head;
 	struct fault fault = {0, "the request cannot be written"};
 	struct cache_attempt attempt;
-	struct exchange x = {
-	    .context = context, .request = &head, .sink = &g->sink, .attempt = &attempt, .now = (int64_t)time(NULL)};
+	struct exchange x = {.context = context,
+	    .options = options_now(context),
+	    .request = &head,
+	    .sink = &g->sink,
+	    .attempt = &attempt,
+	    .now = (int64_t)time(NULL)};
 	buf_init(&text, BUF_HEAD);
 	message_init(&head);
 	g->x = &x;
@@ -321,7 +326,7 @@ static int get_one(struct context *context, struct get *g, const char *typed, co
 	if (write_request(g->conf, typed, url, target, &text) != 0)
 		goto out;
 	if (message_parse_request(&head, buf_span(&text), &fault) != MESSAGE_WHOLE ||
-	    key_of_target(&context->key_settings, head.method, head.target, &x.target, &fault) != 0) {
+	    key_of_target(&x.options->key_settings, head.method, head.target, &x.target, &fault) != 0) {
 		log_say("get: %s: %s", url, fault.why);
 		code = CURL_URL;
 		goto out;

@@ -129,12 +129,14 @@ class Curlew(Cache):
     def __init__(self, folder, *options, allow="loopback", access_log="off", env=None, file_limit=None, listen="127.0.0.1:0",
                  wrap=()):
         super().__init__(folder)
-        command = [*wrap, BINARY, "serve", "--listen", listen, "--cache", str(folder), "--access-log", access_log]
+        command = [*wrap, BINARY, "serve", "--cache", str(folder)]
+        command += ["--listen", listen] if listen else []
+        command += ["--access-log", access_log] if access_log else []
         if allow:
             command += ["--allow-to", allow]
         if "--origin" in options and "--admin-listen" not in options:  # /.curlew/ belongs to the origin, but for health
             command += ["--admin-listen", "127.0.0.1:0"]
-        beyond = re.search(r"0\.0\.0\.0:|\[::\]:|\*:| :", " ".join(["", listen, *map(str, options)]))
+        beyond = re.search(r"0\.0\.0\.0:|\[::\]:|\*:| :", " ".join(["", listen or "", *map(str, options)]))
         if beyond and not {"--allow-from", "--origin"} & set(options):  # a proxy that others can reach says whom it serves
             command += ["--allow-from", "127.0.0.0/8,::1"]
         self.lines = []

@@ -3,9 +3,10 @@
  * flush().
  *
  * Files are sent with sendfile(), which saves a copy. A client on this machine is the exception: its recv() copies the
- * pages, and that is one and a half times as fast if the bytes have just been in the processor's cache. So a large file
- * is read into a buffer and sent from there. The number of these buffers is limited, because a slow client holds one
- * for long.
+ * pages, and that is faster if the bytes have just been in the processor's cache. So a large file is mapped, and the
+ * socket takes from the mapping what it has room for. Only the kernel reads the mapping, within send(). So a file that
+ * is truncated meanwhile makes send() fail with EFAULT, and raises no SIGBUS. While a client is waited for, nothing is
+ * mapped for it.
  */
 #include "proxy/http1_writer.h"
 
@@ -15,22 +16,20 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-	COPIED_FROM = 512 << 10, /* the smallest file that is faster through a buffer */
-	COPY_BYTES = 1 << 20,
-	COPIES = 16 /* buffers in use at a time */
+	MAPPED_FROM = 512 << 10, /* the smallest file that is faster through a mapping */
+	WINDOW_BYTES = 4 << 20   /* what is mapped at a time, about what a socket takes at once */
 };
-
-static atomic_int copies;
 
 static struct http1_writer *of(struct sink *s)
 {
@@ -178,7 +177,7 @@ static int sink_bytes(struct sink *s, const char *bytes, size_t n)
 	return 0;
 }
 
-/* Two ways to send a file's bytes. Each returns how many were sent, 0 at the end of the file, or -1 with errno. */
+/* Ways to send bytes of a file. Each returns how many were sent, 0 at the end of the file, or -1 with errno. */
 
 static ssize_t send_pages(struct http1_writer *a, int fd, int64_t at, int64_t n)
 {
@@ -186,33 +185,42 @@ static ssize_t send_pages(struct http1_writer *a, int fd, int64_t at, int64_t n)
 	return sendfile(a->fd, fd, &offset, n > 1 << 30 ? 1 << 30 : (size_t)n);
 }
 
-static size_t copy_bytes(int64_t n)
+/* Does not wait. -1 with EAGAIN: the socket has no room. */
+static ssize_t send_window(struct http1_writer *a, int fd, int64_t at, int64_t n)
 {
-	return n > COPY_BYTES ? COPY_BYTES : (size_t)n;
+	int64_t page = sysconf(_SC_PAGESIZE), skip = at % page;
+	size_t bytes = n > WINDOW_BYTES ? WINDOW_BYTES : (size_t)n;
+	char *window = mmap(NULL, bytes + (size_t)skip, PROT_READ, MAP_SHARED, fd, at - skip);
+	if (window == MAP_FAILED)
+		return -1;
+	ssize_t sent = send(a->fd, window + skip, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+	int saved = errno;
+	munmap(window, bytes + (size_t)skip);
+	errno = saved;
+	return sent;
 }
 
-static ssize_t send_copy(struct http1_writer *a, int fd, int64_t at, int64_t n, char *buffer)
+/* Waits until the socket has room, for the send timeout of the socket at most. False: it has none, or poll() failed. */
+static bool await_room(const struct http1_writer *a)
 {
-	ssize_t got = pread(fd, buffer, copy_bytes(n), at);
-	return got > 0 ? send(a->fd, buffer, (size_t)got, MSG_NOSIGNAL | (n > got ? MSG_MORE : 0)) : got;
+	struct timeval most = {0};
+	socklen_t n = sizeof most;
+	struct pollfd p = {.fd = a->fd, .events = POLLOUT};
+	getsockopt(a->fd, SOL_SOCKET, SO_SNDTIMEO, &most, &n);
+	int64_t ms = (int64_t)most.tv_sec * 1000 + most.tv_usec / 1000;
+	return poll(&p, 1, ms > 0 && ms < INT_MAX ? (int)ms : -1) > 0;
 }
 
-/* A buffer to send a file through, to be given to end_copy(). NULL: use sendfile(). */
-static char *begin_copy(const struct http1_writer *a, int64_t n)
+static ssize_t send_mapped(struct http1_writer *a, int fd, int64_t at, int64_t n)
 {
-	if (!a->local || n < COPIED_FROM)
-		return NULL;
-	char *buffer = atomic_fetch_add(&copies, 1) < COPIES ? malloc(copy_bytes(n)) : NULL;
-	if (buffer == NULL)
-		atomic_fetch_sub(&copies, 1);
-	return buffer;
-}
-
-static void end_copy(char *buffer)
-{
-	if (buffer != NULL)
-		atomic_fetch_sub(&copies, 1);
-	free(buffer);
+	ssize_t sent;
+	while ((sent = send_window(a, fd, at, n)) < 0 && errno == EAGAIN)
+		if (!await_room(a)) {
+			errno = EAGAIN;
+			return -1;
+		}
+	/* The file cannot be mapped, or is truncated: sendfile() succeeds, or tells the end. */
+	return sent < 0 && errno != EINTR ? send_pages(a, fd, at, n) : sent;
 }
 
 static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
@@ -224,9 +232,9 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 		buf_addf(&a->out, "%" PRIx64 "\r\n", (uint64_t)n);
 	if (send_out(a, span_make(NULL, 0), MSG_MORE) != 0)
 		return -1;
-	char *buffer = begin_copy(a, n);
+	bool mapped = a->local && n >= MAPPED_FROM;
 	while (n > 0) {
-		ssize_t sent = buffer != NULL ? send_copy(a, fd, at, n, buffer) : send_pages(a, fd, at, n);
+		ssize_t sent = mapped ? send_mapped(a, fd, at, n) : send_pages(a, fd, at, n);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent <= 0) /* 0: the file is shorter than its row says; the response must not look complete */
@@ -236,7 +244,6 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 		a->body_sent += sent;
 		stats_add(STATS_BYTES_SENT, sent);
 	}
-	end_copy(buffer);
 	if (n > 0)
 		return fail(a);
 	if (a->chunked)

@@ -1,13 +1,14 @@
 """Hits from memory: an event loop answers them without a pool thread, the index or a file."""
 
 import contextlib
+import os
 import signal
 import socket
 
 import pytest
 
 from curlew import target_of
-from wire import eventually
+from wire import Truncated, eventually
 
 FRESH = {"Cache-Control": "max-age=3600"}
 
@@ -130,3 +131,34 @@ def test_connections_are_spread_evenly_whatever_their_first_request(curlew, orig
                 path = "/x" if (n + turn) % 3 else "/miss"
                 assert client.ask("GET", f"/{origin.host}{path}").text == ("hello" if path == "/x" else "miss")
     assert origin.count("/x") == 1
+
+
+# --- large bodies, from their files ---
+
+def test_a_large_body_that_is_truncated_while_it_is_sent_cuts_the_response(curlew, origin):
+    """Its file is mapped into memory, and a process that reads a mapping beyond the end of the file is killed."""
+    size = 32 << 20
+    url = origin.at("/large", b"x" * size, FRESH)
+    curlew.stored(url)
+    with curlew.connect() as client:
+        client.request("GET", target_of(url))
+        answer = client.head()
+        assert answer.hit and client.read(100_000) == b"x" * 100_000
+        os.truncate(curlew.body_path(url), 1 << 20)
+        with pytest.raises(Truncated):
+            client.finish(answer)
+    assert len(curlew.get(url).body) == size  # fetched again
+    eventually(lambda: curlew.body_path(url).stat().st_size == size)
+
+
+def test_a_large_body_from_any_place_is_sent_byte_for_byte(curlew, origin):
+    """A mapping begins at a page, a range anywhere."""
+    size = 9_000_001
+    body = bytes(n * 7 & 255 ^ n >> 12 & 255 for n in range(size))
+    url = origin.at("/large", body, FRESH)
+    curlew.stored(url)
+    with curlew.connect() as client:
+        for first in (0, 1, 4095, 4096, 4097, 1_234_567, size - 600_000):
+            answer = client.ask("GET", target_of(url), {"Range": f"bytes={first}-"})
+            assert answer.status == 206 and answer.body == body[first:]
+        assert client.ask("GET", target_of(url)).body == body

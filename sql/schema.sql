@@ -126,6 +126,7 @@ CREATE TABLE rule (
 	pin              INTEGER,                    -- 1: matching entries are never evicted
 	tag              TEXT,                       -- matching entries get this tag
 	note             TEXT,                       -- for you: a remark
+	statuses         TEXT,                       -- it is only for responses of these statuses, separated by blanks: "404 410 5xx"
 	CONSTRAINT "url_glob must not be empty: * matches every URL" CHECK (url_glob <> ''),
 	CONSTRAINT "fresh_for_s must be a number of seconds, 0 or more" CHECK (fresh_for_s IS NULL OR fresh_for_s >= 0),
 	CONSTRAINT "stale_ok_s must be a number of seconds, 0 or more" CHECK (stale_ok_s IS NULL OR stale_ok_s >= 0),
@@ -135,7 +136,9 @@ CREATE TABLE rule (
 	CONSTRAINT "follow_redirects must be 1, 0 or NULL" CHECK (follow_redirects IS NULL OR follow_redirects IN (0, 1)),
 	CONSTRAINT "cookies must be 1, 0 or NULL" CHECK (cookies IS NULL OR cookies IN (0, 1)),
 	CONSTRAINT "pin must be 1, 0 or NULL" CHECK (pin IS NULL OR pin IN (0, 1)),
-	CONSTRAINT "ignore_query must name a parameter" CHECK (ignore_query IS NULL OR trim(ignore_query) <> '')
+	CONSTRAINT "ignore_query must name a parameter" CHECK (ignore_query IS NULL OR trim(ignore_query) <> ''),
+	CONSTRAINT "statuses must not stand with deny, offline, ignore_query or follow_redirects, which act before there is a status"
+		CHECK (statuses IS NULL OR (deny IS NULL AND offline IS NULL AND ignore_query IS NULL AND follow_redirects IS NULL))
 ) STRICT;
 
 -- URLs that were fetched and not stored, the last ten thousand or so.
@@ -435,6 +438,22 @@ END;
 CREATE TRIGGER rule_glob_inserted BEFORE INSERT ON rule BEGIN INSERT INTO rule_glob VALUES (NEW.url_glob); END;
 CREATE TRIGGER rule_glob_edited BEFORE UPDATE OF url_glob ON rule BEGIN INSERT INTO rule_glob VALUES (NEW.url_glob); END;
 
+-- The same for rule.statuses: INSERT and UPDATE write to this empty view, so that the check is in one place.
+CREATE VIEW rule_statuses AS SELECT statuses FROM rule WHERE false;
+CREATE TRIGGER rule_statuses_checked INSTEAD OF INSERT ON rule_statuses WHEN NEW.statuses IS NOT NULL BEGIN
+	SELECT RAISE(ABORT, 'statuses must be statuses from 200 to 599, or 2xx to 5xx, separated by blanks: 404 410 5xx')
+	FROM (
+		WITH RECURSIVE scan(word, rest) AS (
+			SELECT NULL, trim(NEW.statuses) || ' '
+			UNION ALL
+			SELECT substr(rest, 1, instr(rest, ' ') - 1), ltrim(substr(rest, instr(rest, ' '))) FROM scan WHERE rest <> ''
+		)
+		SELECT word FROM scan WHERE word NOT GLOB '[2-5][0-9][0-9]' AND word NOT GLOB '[2-5]xx' LIMIT 1
+	);
+END;
+CREATE TRIGGER rule_statuses_inserted BEFORE INSERT ON rule BEGIN INSERT INTO rule_statuses VALUES (NEW.statuses); END;
+CREATE TRIGGER rule_statuses_edited BEFORE UPDATE OF statuses ON rule BEGIN INSERT INTO rule_statuses VALUES (NEW.statuses); END;
+
 CREATE TRIGGER rule_inserted AFTER INSERT ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 CREATE TRIGGER rule_deleted AFTER DELETE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
 CREATE TRIGGER rule_edited AFTER UPDATE ON rule BEGIN UPDATE counter SET edits = edits + 1, rules = rules + 1; END;
@@ -450,19 +469,23 @@ FROM (
 	SELECT
 		id, fresh_until, pinned, tag,
 		iif(stale_until < 0, NULL, coalesce((SELECT entry.fresh_until + stale_ok_s FROM rule
-			WHERE stale_ok_s IS NOT NULL AND matched_url GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), stale_until)) AS stale_until
+			WHERE stale_ok_s IS NOT NULL AND matched_url GLOB url_glob
+				AND (statuses IS NULL OR instr(' ' || statuses || ' ', ' ' || entry.status || ' ') OR instr(' ' || statuses || ' ', ' ' || entry.status / 100 || 'xx ')) ORDER BY priority DESC, rule.id LIMIT 1), stale_until)) AS stale_until
 	FROM (
 		SELECT
-			id, stale_until, coalesce(normal_url, url) AS matched_url,
+			id, status, stale_until, coalesce(normal_url, url) AS matched_url,
 			CASE WHEN fetched_at > unixepoch() + 5 -- the clock was ahead: its age is not known
 			THEN min(fresh_until, unixepoch())
 			ELSE coalesce((SELECT entry.fetched_at + fresh_for_s FROM rule
 				WHERE fresh_for_s IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob AND entry.fresh_until IS entry.computed_until
-				AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501)) ORDER BY priority DESC, rule.id LIMIT 1), fresh_until) END AS fresh_until,
+				AND (entry.status < 400 OR entry.status IN (404, 405, 410, 414, 501) OR statuses IS NOT NULL)
+				AND (statuses IS NULL OR instr(' ' || statuses || ' ', ' ' || entry.status || ' ') OR instr(' ' || statuses || ' ', ' ' || entry.status / 100 || 'xx ')) ORDER BY priority DESC, rule.id LIMIT 1), fresh_until) END AS fresh_until,
 			max(pinned, coalesce((SELECT pin FROM rule
-				WHERE pin IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), 0)) AS pinned,
+				WHERE pin IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob
+				AND (statuses IS NULL OR instr(' ' || statuses || ' ', ' ' || entry.status || ' ') OR instr(' ' || statuses || ' ', ' ' || entry.status / 100 || 'xx ')) ORDER BY priority DESC, rule.id LIMIT 1), 0)) AS pinned,
 			coalesce(tag, (SELECT tag FROM rule
-				WHERE tag IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1)) AS tag
+				WHERE tag IS NOT NULL AND coalesce(normal_url, url) GLOB url_glob
+				AND (statuses IS NULL OR instr(' ' || statuses || ' ', ' ' || entry.status || ' ') OR instr(' ' || statuses || ' ', ' ' || entry.status / 100 || 'xx ')) ORDER BY priority DESC, rule.id LIMIT 1)) AS tag
 		FROM entry
 	) AS entry
 );
@@ -509,7 +532,8 @@ FROM (
 			ELSE 3 END AS wanted
 	FROM entry, counter
 	WHERE pinned = 0 AND coalesce((SELECT pin FROM rule
-		WHERE pin IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob ORDER BY priority DESC, rule.id LIMIT 1), 0) = 0
+		WHERE pin IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob
+				AND (statuses IS NULL OR instr(' ' || statuses || ' ', ' ' || entry.status || ' ') OR instr(' ' || statuses || ' ', ' ' || entry.status / 100 || 'xx ')) ORDER BY priority DESC, rule.id LIMIT 1), 0) = 0
 )
 ORDER BY nth;
 

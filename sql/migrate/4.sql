@@ -4,6 +4,9 @@ ALTER TABLE part ADD COLUMN normal_url TEXT;
 DROP TABLE IF EXISTS purge; -- made again with another column; its rows matter only to a running server
 ALTER TABLE counter ADD COLUMN replaced_low INTEGER;
 ALTER TABLE counter ADD COLUMN replaced_high INTEGER;
+ALTER TABLE rule ADD COLUMN statuses TEXT
+	CONSTRAINT "statuses must not stand with deny, offline, ignore_query or follow_redirects, which act before there is a status"
+	CHECK (statuses IS NULL OR (deny IS NULL AND offline IS NULL AND ignore_query IS NULL AND follow_redirects IS NULL));
 ALTER TABLE rule ADD COLUMN cookies INTEGER CONSTRAINT "cookies must be 1, 0 or NULL" CHECK (cookies IS NULL OR cookies IN (0, 1));
 
 -- Bytes that no URI may contain were stored as received. Now they are percent-encoded before the look-up.

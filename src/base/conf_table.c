@@ -171,7 +171,8 @@ static const struct conf_verb_row verbs[] = {
 	"  curlew unpin 'example.com/*.iso'\n"},
     {CONF_RULE, "rule", "ls | add GLOB COLUMN=VALUE... | rm ID... | test GLOB|ID",
 	"List, add, remove or test rules. COLUMN is one of priority fresh_for_s store stale_ok_s offline deny "
-	"ignore_query follow_redirects cookies pin tag note. "
+	"ignore_query follow_redirects cookies pin tag note statuses. A rule with statuses ('404 410 5xx') is only for "
+	"responses of these statuses; it may set fresh_for_s, stale_ok_s, store, pin, tag and cookies. "
 	"A GLOB matches the whole URL. Without a scheme it covers http and https. Without a wildcard (* or a set like "
 	"[abc]) it names one URL. The brackets of an IPv6 address ([::1]) and of a parameter (tag[]=) stand for "
 	"themselves. A GLOB that can match no URL is refused. If several rules match, each column comes from the rule "
@@ -181,6 +182,7 @@ static const struct conf_verb_row verbs[] = {
 	"note, GLOB.",
 	"  curlew rule add 'http*://example.com/*' fresh_for_s=1d note='changes daily'\n"
 	"  curlew rule add '*' ignore_query='utm_* fbclid'\n"
+	"  curlew rule add 'example.com/*' statuses='404 410' fresh_for_s=60s\n"
 	"  curlew rule add 'ads.example/*' deny=yes --dry-run\n"
 	"  curlew rule test 'http*://example.com/*'\n"
 	"  curlew rule rm 3\n"},

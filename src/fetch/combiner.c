@@ -274,7 +274,7 @@ static void add_stored(void *ctx, struct index_parts *parts)
 	struct rule_decision decision;
 	const struct store_rules *rules = store_rules_take(c->store, -1);
 	if (parts->of != NULL) {
-		rules_judge(rules->rules, parts->of->url, &decision);
+		rules_judge(rules->rules, parts->of->url, 200, &decision);
 		combiner_add(c, parts, &decision, rules->purge_id);
 	}
 	store_rules_drop(rules);

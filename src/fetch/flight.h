@@ -86,6 +86,8 @@ struct flight_ask {
 					 FLIGHT_LEADS is returned, else still by the caller */
 	int64_t purge_id;             /* the last purge known (store_rules) */
 	const struct rule_decision *decision; /* NULL: no rule */
+	const struct store_rules *rules;      /* the set of decision; held by the flight if it decides by status. May be
+						 NULL: then it does not */
 
 	bool shared;       /* a plain GET: it may join others, and others may join it */
 	bool second;       /* flight_reader_wait() returned FLIGHT_LATE: join only a flight that has its head, else

@@ -326,6 +326,18 @@ static void judge_storing(struct flight *f, const struct head *response, const s
 		flight_store_refuse(f, f->verdict.reason);
 }
 
+/* Rules that are for some statuses count from here on, and those for others no longer. */
+static void decide_by_status(struct flight *f, int status)
+{
+	struct rule_decision decided;
+	if (f->decision.by_status == NULL)
+		return;
+	rules_for_status(&f->decision, f->url, status, &decided);
+	free((char *)f->decision.tag);
+	f->decision = decided;
+	f->decision.tag = decided.tag != NULL ? strdup(decided.tag) : NULL;
+}
+
 void flight_judge_response(struct flight *f, const struct head *response, const struct head *received)
 {
 	int64_t now = flight_state_now();
@@ -338,7 +350,9 @@ void flight_judge_response(struct flight *f, const struct head *response, const 
 	if (response->status == 304)
 		select_variant(f, response);
 	bool validates = (response->status == 304 && f->conditional) || (response->status == 200 && head);
-	if (validates && flight_state_validated_row(f) != NULL) {
+	const struct entry *row = validates ? flight_state_validated_row(f) : NULL;
+	decide_by_status(f, row != NULL ? row->status : response->status);
+	if (row != NULL) {
 		refresh_row(f, response, now);
 		if (f->refreshed)
 			return;

@@ -21,7 +21,7 @@ static bool is_denied(const struct flight *f, const char *url)
 	struct rule_decision decision;
 	const struct store_rules *rules = store_rules_take(f->flights->config.store, -1);
 	char *key = rules_key(rules->rules, url, &rule);
-	rules_judge(rules->rules, key != NULL ? key : url, &decision);
+	rules_judge(rules->rules, key != NULL ? key : url, 0, &decision);
 	free(key);
 	store_rules_drop(rules);
 	return decision.deny || decision.offline;

@@ -79,6 +79,8 @@ void flight_state_free(struct flight *f)
 	free(f->fetch_url);
 	/* A copy of ours; in other rule decisions the tag belongs to the rules. */
 	free((char *)f->decision.tag);
+	if (f->rules != NULL)
+		store_rules_drop(f->rules);
 	free(f->redirect);
 	index_rows_free(&f->variants);
 	entry_free(f->entry);
@@ -171,10 +173,14 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 	f->notify = ask->notify;
 	f->notify_ctx = ask->notify_ctx;
 	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
-	rules_judge(NULL, ask->url, &f->decision);
+	rules_judge(NULL, ask->url, 0, &f->decision);
 	if (ask->decision != NULL)
 		f->decision = *ask->decision;
 	f->decision.tag = f->decision.tag != NULL ? strdup(f->decision.tag) : NULL;
+	if (f->decision.by_status != NULL && ask->rules != NULL)
+		store_rules_hold(f->rules = ask->rules);
+	else
+		f->decision.by_status = NULL;
 	/* The body of a request cannot be sent again to the target of a redirect. */
 	f->follows = f->decision.follow_redirects && !f->has_body &&
 		     (span_is(ask->method, "GET") || span_is(ask->method, "HEAD"));

@@ -77,8 +77,8 @@ struct flight {
 	const struct fetch_ops *ops; /* what the engine calls for every fetch of this flight (flight_receive.h) */
 	char *url;                   /* the key */
 	int64_t purge_id;
-	struct rule_decision decision; /* its tag is ours */
-	bool follows;                  /* a rule says that redirects are followed */
+	const struct store_rules *rules; /* held while decision.by_status needs it; else NULL */
+	bool follows;                    /* a rule says that redirects are followed */
 	char *method;
 	char *fields;        /* as sent in the first request */
 	struct head request; /* method and fields, parsed */
@@ -121,7 +121,8 @@ struct flight {
 	struct index_rows variants; /* rows of which a 304 may select one */
 
 	/* HEAD */
-	int status; /* 0: no head has come */
+	struct rule_decision decision; /* decided again for the status of the head. Its tag is ours */
+	int status;                    /* 0: no head has come */
 	int minor;
 	struct buf head;
 	int64_t body_bytes; /* of the whole body; -1: not known */

@@ -8,6 +8,7 @@
 
 #include "http/date.h"
 #include "http/field.h"
+#include "http/status.h"
 
 #include <stdio.h>
 
@@ -22,16 +23,6 @@ static const int64_t lifetime_cap_s = (int64_t)1 << 31;
 static int64_t at_least_0(int64_t n)
 {
 	return n < 0 ? 0 : n;
-}
-
-/* RFC 9110 15.1, without 206 */
-bool policy_freshness_is_heuristic(int status)
-{
-	static const int statuses[] = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501};
-	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
-		if (statuses[i] == status)
-			return true;
-	return false;
 }
 
 static bool state(struct lifetime *life, const char *name, int64_t seconds, const char *section)
@@ -101,7 +92,8 @@ bool policy_freshness_by_rule(struct lifetime *life, const struct policy_exchang
 {
 	const struct rule_decision *r = x->decision;
 	int status = policy_judged_status(x);
-	if (r == NULL || r->fresh_rule == 0 || (status >= 400 && !policy_freshness_is_heuristic(status)))
+	if (r == NULL || r->fresh_rule == 0 ||
+	    (status >= 400 && !r->fresh_names_status && !status_is_heuristic(status)))
 		return false;
 	life->kind = LIFETIME_RULED;
 	life->seconds = r->fresh_for_s > lifetime_cap_s ? lifetime_cap_s : r->fresh_for_s;

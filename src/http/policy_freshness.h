@@ -20,11 +20,9 @@ struct lifetime {
 /* The lifetime (4.2.1, 4.2.2, RFC 9213 2.2). A rule overrides what the origin states. */
 void policy_freshness_lifetime(
     struct lifetime *, const struct policy *, const struct policy_exchange *, const struct directives *);
-/* The lifetime that a rule gives, counted from the fetch. False: no rule applies. A rule does not apply to an error
- * response that is not cacheable by default. */
+/* The lifetime that a rule gives, counted from the fetch. False: no rule applies. A rule applies to an error response
+ * that is not cacheable by default only if it names the status. */
 bool policy_freshness_by_rule(struct lifetime *, const struct policy_exchange *);
-/* Statuses that are cacheable by default (RFC 9110 15.1), without 206. */
-bool policy_freshness_is_heuristic(int status);
 
 /* The corrected initial age (4.2.3), in seconds. */
 int64_t policy_freshness_initial_age(const struct policy_exchange *);

@@ -95,7 +95,7 @@ static const char *worthless(const struct policy *policy, const struct policy_ex
 	bool validator = has_validator(x->response, x->answered_at);
 	if (life->kind == LIFETIME_RULED || policy_is_told_to_store(x->decision))
 		return NULL;
-	if (life->kind != LIFETIME_STATED && !marked && !policy_freshness_is_heuristic(policy_judged_status(x)))
+	if (life->kind != LIFETIME_STATED && !marked && !status_is_heuristic(policy_judged_status(x)))
 		return "this status needs a stated lifetime, RFC 9111 3";
 	if (life->kind != LIFETIME_STATED && is_post_of_target(x))
 		return "a response to POST needs a stated lifetime, RFC 9110 9.3.3";

@@ -6,6 +6,7 @@
 
 #include "http/glob.h"
 #include "http/key.h"
+#include "http/status.h"
 #include "http/url.h"
 
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static void rule_fini(struct rule *r)
 	free(r->url_glob);
 	free(r->ignore_query);
 	free(r->tag);
+	free(r->statuses);
 }
 
 void rules_free(struct rules *s)
@@ -68,53 +70,88 @@ void rules_sort(struct rules *s)
 
 /* --- judging --- */
 
+/* Is the status one of these? */
+static bool is_named(const char *statuses, int status)
+{
+	for (const char *p = statuses; *p != '\0';) {
+		size_t n = strcspn(p, " ");
+		if (n == 3 && (p[1] == 'x' ? p[0] - '0' == status / 100 : strtol(p, NULL, 10) == status))
+			return true;
+		p += n + (p[n] == ' ');
+	}
+	return false;
+}
+
+/* Lifetimes are for pages: an error is not kept by a rule that does not name its status. */
+static bool lets_live(const struct rule *r, int status)
+{
+	return r->statuses != NULL || status < 400 || status_is_heuristic(status);
+}
+
+/* Columns that act on the request. */
+static void judge_request(const struct rule *r, struct rule_decision *out)
+{
+	if (out->offline_rule == 0 && r->offline != RULE_SILENT) {
+		out->offline = r->offline == 1;
+		out->offline_rule = r->id;
+	}
+	if (out->deny_rule == 0 && r->deny != RULE_SILENT) {
+		out->deny = r->deny == 1;
+		out->deny_rule = r->id;
+	}
+	if (out->follow_rule == 0 && r->follow_redirects != RULE_SILENT) {
+		out->follow_redirects = r->follow_redirects == 1;
+		out->follow_rule = r->id;
+	}
+}
+
+/* Columns that act on the response. */
+static void judge_response(const struct rule *r, int status, struct rule_decision *out)
+{
+	if (out->fresh_rule == 0 && r->fresh_for_s != RULE_SILENT && lets_live(r, status)) {
+		out->fresh_for_s = r->fresh_for_s;
+		out->fresh_rule = r->id;
+		out->fresh_names_status = r->statuses != NULL;
+	}
+	if (out->stale_rule == 0 && r->stale_ok_s != RULE_SILENT) {
+		out->stale_ok_s = r->stale_ok_s;
+		out->stale_rule = r->id;
+	}
+	if (out->store_rule == 0 && r->store != RULE_SILENT) {
+		out->store = r->store;
+		out->store_rule = r->id;
+	}
+	if (out->cookies_rule == 0 && r->cookies != RULE_SILENT) {
+		out->cookies = r->cookies == 1;
+		out->cookies_rule = r->id;
+	}
+	if (out->pin_rule == 0 && r->pin != RULE_SILENT) {
+		out->pin = r->pin == 1;
+		out->pin_rule = r->id;
+	}
+	if (out->tag_rule == 0 && r->tag != NULL) {
+		out->tag = r->tag;
+		out->tag_rule = r->id;
+	}
+}
+
 /* What of the set says of a URL in normal form. */
-static void judge_normal(const struct rules *s, const char *url, struct rule_decision *out)
+static void judge_normal(const struct rules *s, const char *url, int status, struct rule_decision *out)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		const struct rule *r = &s->rules[i];
 		if (!glob_matches(r->url_glob, url))
 			continue;
-		if (out->fresh_rule == 0 && r->fresh_for_s != RULE_SILENT) {
-			out->fresh_for_s = r->fresh_for_s;
-			out->fresh_rule = r->id;
-		}
-		if (out->stale_rule == 0 && r->stale_ok_s != RULE_SILENT) {
-			out->stale_ok_s = r->stale_ok_s;
-			out->stale_rule = r->id;
-		}
-		if (out->store_rule == 0 && r->store != RULE_SILENT) {
-			out->store = r->store;
-			out->store_rule = r->id;
-		}
-		if (out->offline_rule == 0 && r->offline != RULE_SILENT) {
-			out->offline = r->offline == 1;
-			out->offline_rule = r->id;
-		}
-		if (out->deny_rule == 0 && r->deny != RULE_SILENT) {
-			out->deny = r->deny == 1;
-			out->deny_rule = r->id;
-		}
-		if (out->follow_rule == 0 && r->follow_redirects != RULE_SILENT) {
-			out->follow_redirects = r->follow_redirects == 1;
-			out->follow_rule = r->id;
-		}
-		if (out->cookies_rule == 0 && r->cookies != RULE_SILENT) {
-			out->cookies = r->cookies == 1;
-			out->cookies_rule = r->id;
-		}
-		if (out->pin_rule == 0 && r->pin != RULE_SILENT) {
-			out->pin = r->pin == 1;
-			out->pin_rule = r->id;
-		}
-		if (out->tag_rule == 0 && r->tag != NULL) {
-			out->tag = r->tag;
-			out->tag_rule = r->id;
-		}
+		if (r->statuses != NULL && status == 0)
+			out->by_status = s;
+		if (r->statuses != NULL && !is_named(r->statuses, status))
+			continue;
+		judge_request(r, out);
+		judge_response(r, status, out);
 	}
 }
 
-void rules_judge(const struct rules *s, const char *url, struct rule_decision *out)
+void rules_judge(const struct rules *s, const char *url, int status, struct rule_decision *out)
 {
 	char *normal;
 	*out = (struct rule_decision){.fresh_for_s = RULE_SILENT, .stale_ok_s = RULE_SILENT, .store = RULE_SILENT};
@@ -124,8 +161,25 @@ void rules_judge(const struct rules *s, const char *url, struct rule_decision *o
 		out->deny = true;
 		return;
 	}
-	judge_normal(s, normal != NULL ? normal : url, out);
+	judge_normal(s, normal != NULL ? normal : url, status, out);
 	free(normal);
+}
+
+const struct rule_decision *rules_for_status(
+    const struct rule_decision *d, const char *url, int status, struct rule_decision *room)
+{
+	if (d->by_status == NULL)
+		return d;
+	rules_judge(d->by_status, url, status == 206 ? 200 : status, room);
+	return room;
+}
+
+const char *rules_statuses(const struct rules *s, int64_t id)
+{
+	for (size_t i = 0; s != NULL && i < s->count; i++)
+		if (s->rules[i].id == id)
+			return s->rules[i].statuses;
+	return NULL;
 }
 
 static bool matches_one(const char *globs, const char *parameter)

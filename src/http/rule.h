@@ -21,6 +21,8 @@ struct rule {
 	int store, offline, deny, follow_redirects, cookies, pin; /* 0 or 1 */
 	char *ignore_query;                                       /* globs separated by white space; or NULL */
 	char *tag;                                                /* or NULL */
+	char *statuses; /* it is only for responses of these, separated by blanks: "404 5xx"; NULL: for all requests and
+			   responses */
 };
 
 struct rules;
@@ -43,10 +45,19 @@ struct rule_decision {
 	int64_t offline_rule, deny_rule, follow_rule, cookies_rule, pin_rule;
 	const char *tag;
 	int64_t tag_rule;
+	bool fresh_names_status; /* fresh_rule has statuses, so it is also for errors */
+	/* The status was not known, and rules match that are for some statuses: decide again by rules_for_status().
+	 * Else NULL. Borrowed. */
+	const struct rules *by_status;
 };
-/* url: the key. The globs are matched with its normal URL, so that no spelling evades them. rules may be NULL. When
- * memory fails, the decision is deny. */
-void rules_judge(const struct rules *, const char *url, struct rule_decision *);
+/* url: the key. The globs are matched with its normal URL, so that no spelling evades them. status: of the response; 0:
+ * not known, and rules with statuses are left out. rules may be NULL. When memory fails, the decision is deny. */
+void rules_judge(const struct rules *, const char *url, int status, struct rule_decision *);
+/* The decision for a response of this status (206 counts as 200): *d itself, or a new one in *room. */
+const struct rule_decision *rules_for_status(
+    const struct rule_decision *d, const char *url, int status, struct rule_decision *room);
+/* The statuses of the rule, as written; NULL: it has none. Borrowed. rules may be NULL. */
+const char *rules_statuses(const struct rules *, int64_t id);
 
 /* The key of url without the query parameters that the deciding rule ignores (RFC 3986 3.4; separated by &). The rest
  * is as written; names of parameters are matched in normal spelling. NULL: nothing is removed, and url is the key.

@@ -78,3 +78,12 @@ const char *status_reason(int status)
 			return reasons[i].reason;
 	return "";
 }
+
+bool status_is_heuristic(int status)
+{
+	static const int statuses[] = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501};
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+		if (statuses[i] == status)
+			return true;
+	return false;
+}

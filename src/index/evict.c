@@ -80,6 +80,7 @@ static bool is_pinned_by_rule(struct index *ix, sqlite3_stmt *row)
 {
 	sqlite3_stmt *st = ix->statements[CANDIDATE_PINNED];
 	sqlite3_bind_text(st, 1, (const char *)sqlite3_column_text(row, 5), -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int(st, 2, sqlite3_column_int(row, 6));
 	bool pinned = index_step(ix, CANDIDATE_PINNED, "checking whether a rule pins it") == INDEX_FOUND &&
 		      sqlite3_column_int(st, 0) != 0;
 	index_reset(ix, CANDIDATE_PINNED);

@@ -27,6 +27,7 @@ static void read_rule(struct rule *rule, struct index_row *r)
 	rule->ignore_query = index_row_text_or_null(r, "ignore_query is not text");
 	rule->tag = index_row_text_or_null(r, "tag is not text");
 	rule->cookies = word(r, "cookies is not 0 or 1");
+	rule->statuses = index_row_text_or_null(r, "statuses is not text");
 }
 
 /* 0, also where the rule is invalid and left out; or -1: no memory. */
@@ -41,6 +42,7 @@ static int add_row(const struct index *ix, struct rules *rules, sqlite3_stmt *st
 	free(rule.url_glob);
 	free(rule.ignore_query);
 	free(rule.tag);
+	free(rule.statuses);
 	return is == ROW_INVALID ? 0 : -1;
 }
 

@@ -27,7 +27,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [VERSION] = {READER | MAINTENANCE, "PRAGMA data_version"},
     [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, "
 		       "follow_redirects, pin, ignore_query, "
-		       "tag, cookies FROM rule"},
+		       "tag, cookies, statuses FROM rule"},
     [GENERATION] = {READER, "SELECT rules, coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
     [TOTALS] = {READER | WRITER | MAINTENANCE, "SELECT edits, entries, bytes, part_bytes > 0, ghosts > 0, "
 					       "EXISTS (SELECT 1 FROM entry_tag) FROM counter"},
@@ -130,10 +130,14 @@ const struct index_statement index_statements[STATEMENTS] = {
 			"instr(char(10) || ?5, char(10) || tag || char(10)) OR instr(?5, char(10) || char(10))) "
 			"UNION ALL SELECT 1 WHERE ?1 + 1 < (SELECT min(id) FROM purge) LIMIT 1"},
     [LIMITS] = {WRITER, "SELECT bytes, entries, new_bytes, part_bytes, ghosts FROM counter"},
-    [CANDIDATE] = {WRITER, "SELECT id, url, vary, body_bytes, visits, coalesce(normal_url, url) FROM entry WHERE queue "
-			   "= ?1 AND pinned = 0 ORDER BY place, id LIMIT 1"},
+    [CANDIDATE] = {WRITER,
+	"SELECT id, url, vary, body_bytes, visits, coalesce(normal_url, url), status FROM entry WHERE "
+	"queue "
+	"= ?1 AND pinned = 0 ORDER BY place, id LIMIT 1"},
     [CANDIDATE_PINNED] = {WRITER,
-	"SELECT pin FROM rule WHERE pin IS NOT NULL AND ?1 GLOB url_glob ORDER BY priority DESC, id LIMIT 1"},
+	"SELECT pin FROM rule WHERE pin IS NOT NULL AND ?1 GLOB url_glob AND (statuses IS NULL OR "
+	"instr(' ' || statuses || ' ', ' ' || ?2 || ' ') OR instr(' ' || statuses || ' ', ' ' || ?2 / 100 || 'xx ')) "
+	"ORDER BY priority DESC, id LIMIT 1"},
     [EVICT] = {WRITER, "DELETE FROM entry WHERE id = ?1"},
     [REQUEUE] = {WRITER, "UPDATE entry SET queue = 'main', place = ?2, visits = ?3 WHERE id = ?1"},
     [NEXT_PLACE] = {WRITER, "UPDATE counter SET places = places + 1 RETURNING places"},

@@ -54,6 +54,7 @@ static struct flight_ask flight_for(const struct cache_attempt *t)
 	    .url = x->target.url,
 	    .fetch_url = x->fetch_url,
 	    .decision = &x->decision,
+	    .rules = x->rules,
 	    .purge_id = x->rules->purge_id,
 	    .was = t->plan.entry,
 	    .variants = t->stored.entry == NULL ? &t->stored.validators : NULL,
@@ -239,16 +240,19 @@ static bool respond_arrived(
 static void respond_must_validate(
     struct exchange *x, const struct selection_plan *plan, const struct flight_response *a, const char *cache)
 {
+	struct rule_decision room;
+	const struct rule_decision *d =
+	    rules_for_status(&x->decision, x->target.url, plan->entry != NULL ? plan->entry->status : 0, &room);
 	x->outcome = a->outcome;
 	x->curl_code = a->curl_code;
 	if (plan->use.withdrawn)
 		synthetic_text(x, 504, cache,
 		    "%s: the origin has withdrawn the stored response, and the fetch failed: %s", x->target.url,
 		    a->message);
-	else if (x->decision.stale_rule != 0)
+	else if (d->stale_rule != 0)
 		synthetic_text(x, 504, cache,
 		    "%s: rule %lld: stale_ok_s=%lld forbids serving the stored response, and the fetch failed: %s",
-		    x->target.url, (long long)x->decision.stale_rule, (long long)x->decision.stale_ok_s, a->message);
+		    x->target.url, (long long)d->stale_rule, (long long)d->stale_ok_s, a->message);
 	else
 		synthetic_text(x, 504, cache,
 		    "%s: the stored response must be validated (RFC 9111 5.2.2.2), and the fetch failed: %s",

@@ -74,6 +74,9 @@ static void offer_to_ramcache(struct cache_attempt *t)
 		x->ramcache = entry_copy(e);
 	if (x->ramcache == NULL)
 		return;
+	/* The rules are given back before it is composed. */
+	struct rule_decision room;
+	x->decision = *rules_for_status(&x->decision, x->target.url, e->status, &room);
 	x->ramcache->rules = x->rules->generation;
 	x->ramcache->ready_until = t->plan.use.fresh_until;
 	x->ramcache->ready_rule = t->plan.use.rule_id;

@@ -33,9 +33,10 @@ char *deliver_location(const struct exchange *x, int status, struct span fields)
 	return location;
 }
 
-bool deliver_withholds_cookies(const struct exchange *x)
+bool deliver_withholds_cookies(const struct exchange *x, int status)
 {
-	return !policy_keeps_cookies(&x->context->policy, &x->decision);
+	struct rule_decision room;
+	return !policy_keeps_cookies(&x->context->policy, rules_for_status(&x->decision, x->target.url, status, &room));
 }
 
 static int send_body(struct exchange *x, const struct representation *rep, int64_t at, int64_t n)
@@ -61,7 +62,7 @@ static struct response_head make_head(const struct exchange *x, const struct rep
 	struct response_head r = {
 	    .status = rep->status,
 	    .fields = rep->fields,
-	    .reused = rep->reused && deliver_withholds_cookies(x),
+	    .reused = rep->reused && deliver_withholds_cookies(x, rep->status),
 	    .body_bytes = rep->bytes,
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = rep->age_s,

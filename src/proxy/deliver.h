@@ -13,7 +13,7 @@
 int deliver_respond(struct exchange *, const struct representation *);
 
 /* True when this client must not receive the Set-Cookie fields of a response that another client's request fetched. */
-bool deliver_withholds_cookies(const struct exchange *);
+bool deliver_withholds_cookies(const struct exchange *, int status);
 
 /* The Location value for this client; NULL: leave the field as it is. The caller frees it. */
 char *deliver_location(const struct exchange *, int status, struct span fields);

@@ -48,7 +48,7 @@ static void take_rules(struct exchange *x)
 		x->fetch_url = x->target.url;
 		x->target.url = key;
 	}
-	rules_judge(x->rules->rules, x->target.url, &x->decision);
+	rules_judge(x->rules->rules, x->target.url, 0, &x->decision);
 }
 
 static void end_route(struct exchange *x)

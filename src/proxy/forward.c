@@ -159,7 +159,7 @@ int forward_begin(struct exchange *x, const struct flight_response *a, const cha
 	struct response_head r = {
 	    .status = a->status,
 	    .fields = a->fields,
-	    .reused = a->reused && deliver_withholds_cookies(x),
+	    .reused = a->reused && deliver_withholds_cookies(x, a->status),
 	    .body_bytes = a->body_bytes,
 	    .no_body = span_is(x->request->method, "HEAD"),
 	    .age_s = a->age_s,
@@ -246,6 +246,7 @@ void forward_respond(struct exchange *x)
 	    .url = x->target.url,
 	    .fetch_url = x->fetch_url,
 	    .decision = &x->decision,
+	    .rules = x->rules,
 	    .purge_id = x->rules->purge_id,
 	    .asterisk = x->target.asterisk,
 	    .upload_bytes = upload_size(x),

@@ -226,7 +226,7 @@ static int compose(struct ramcache_entry *o, const struct exchange *x)
 	char *location = deliver_location(x, e->status, span_of(e->headers));
 	struct response_head r = {.status = e->status,
 	    .fields = span_of(e->headers),
-	    .reused = deliver_withholds_cookies(x),
+	    .reused = deliver_withholds_cookies(x, e->status),
 	    .location = location,
 	    .via = x->context->via,
 	    .keeps_tags = x->context->keeps_tags,

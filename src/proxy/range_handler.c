@@ -79,7 +79,7 @@ bool range_handler_stream(
 	    ranges[0].last, a->body_bytes);
 	struct response_head r = {.status = 206,
 	    .fields = a->fields,
-	    .reused = a->reused && deliver_withholds_cookies(x),
+	    .reused = a->reused && deliver_withholds_cookies(x, a->status),
 	    .extra = span_of(line),
 	    .body_bytes = ranges[0].last - ranges[0].first + 1,
 	    .age_s = a->age_s,

@@ -147,9 +147,17 @@ bool selection_decide_unstored(const struct selection_request *ask, struct selec
 
 /* --- what is stored --- */
 
+/* What the rules decide for a stored response. */
+static const struct rule_decision *decision_for(
+    const struct selection_request *ask, const struct entry *e, struct rule_decision *room)
+{
+	return rules_for_status(ask->rules, e->url, e->status, room);
+}
+
 static void judge(const struct selection_request *ask, const struct entry *e, const struct head *response, int64_t now,
     struct policy_use *use)
 {
+	struct rule_decision room;
 	struct policy_stored stored = {.response = response,
 	    .fetched_at = e->fetched_at,
 	    .initial_age_s = e->initial_age_s,
@@ -157,7 +165,7 @@ static void judge(const struct selection_request *ask, const struct entry *e, co
 	    .stale_until = e->stale_until,
 	    .edited = e->edited,
 	    .rule_id = e->rule_id,
-	    .decision = ask->rules};
+	    .decision = decision_for(ask, e, &room)};
 	policy_use_judge(ask->policy, ask->directives, &stored, now, use);
 }
 
@@ -225,7 +233,9 @@ static bool decide_parts(
 	bool covered = message_parse_fields(&response, span_of(parts->of->headers)) == 0;
 	if (covered) {
 		/* A part has the fields and times of its whole, but no row that a user could have edited. */
-		struct entry of = {.fetched_at = parts->of->fetched_at,
+		struct entry of = {.url = parts->of->url,
+		    .status = 200,
+		    .fetched_at = parts->of->fetched_at,
 		    .initial_age_s = parts->of->initial_age_s,
 		    .fresh_until = parts->of->fresh_until};
 		response.status = 200;
@@ -264,8 +274,11 @@ static void explain_absence(const struct selection *s, const struct selection_re
 		set_reason(plan, "only parts of it are stored");
 	else
 		set_reason(plan, "nothing is stored");
-	if (plan->entry != NULL)
-		plan->rule_id = ask->rules->store == 0 ? ask->rules->store_rule : plan->use.rule_id;
+	if (plan->entry != NULL) {
+		struct rule_decision room;
+		const struct rule_decision *d = decision_for(ask, plan->entry, &room);
+		plan->rule_id = d->store == 0 ? d->store_rule : plan->use.rule_id;
+	}
 }
 
 static bool decide_without_network(const struct selection_request *ask, struct selection_plan *plan)

@@ -36,7 +36,7 @@ static bool is_ruled_out(struct exchange *x)
 		buf_addf(&url, ":%d", x->target.port);
 	buf_addc(&url, '/');
 	const struct store_rules *rules = store_rules_take(x->context->store, -1);
-	rules_judge(rules->rules, buf_str(&url), &x->decision);
+	rules_judge(rules->rules, buf_str(&url), 0, &x->decision);
 	store_rules_drop(rules);
 	const struct rule_decision *r = &x->decision;
 	snprintf(cache, sizeof cache, "detail=\"rule %lld: %s\"", (long long)(r->deny ? r->deny_rule : r->offline_rule),

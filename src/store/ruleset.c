@@ -100,6 +100,11 @@ const struct store_rules *ruleset_take(struct ruleset *b, int64_t generation)
 	return &s->rules;
 }
 
+void ruleset_hold(const struct store_rules *rules)
+{
+	atomic_fetch_add(&((struct set *)(void *)rules)->refs, 1);
+}
+
 void ruleset_drop(const struct store_rules *rules)
 {
 	set_drop((struct set *)(void *)rules);

@@ -20,6 +20,8 @@ struct store_rules {
  * back with ruleset_drop(). generation: the generation of the rules, if the caller has just read it: if the current set
  * is that one, the index is not looked at. -1: not known. */
 const struct store_rules *ruleset_take(struct ruleset *, int64_t generation);
+/* One more holder of a set that the caller holds. */
+void ruleset_hold(const struct store_rules *);
 void ruleset_drop(const struct store_rules *);
 
 #endif

@@ -279,6 +279,11 @@ const struct store_rules *store_rules_take(struct store *s, int64_t generation)
 	return ruleset_take(s->ruleset, generation);
 }
 
+void store_rules_hold(const struct store_rules *rules)
+{
+	ruleset_hold(rules);
+}
+
 void store_rules_drop(const struct store_rules *rules)
 {
 	ruleset_drop(rules);

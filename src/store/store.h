@@ -56,6 +56,7 @@ void store_flush(struct store *);
 
 /* The rules for a request that comes now, as ruleset_take(). Any thread. */
 const struct store_rules *store_rules_take(struct store *, int64_t generation);
+void store_rules_hold(const struct store_rules *);
 void store_rules_drop(const struct store_rules *);
 
 /* Runs job->run(job) on the disk thread, in the order of the calls. Any thread. */

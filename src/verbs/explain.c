@@ -65,32 +65,51 @@ static const char *when(int64_t at, char out[WHEN])
 
 /* --- the rules --- */
 
+enum { RULE_STATUSES = 256 };
+
+/* ", for the statuses 404 410", where the rule has some. */
+static const char *for_statuses(const struct url_argument *a, int64_t rule, char out[RULE_STATUSES])
+{
+	const char *statuses = rules_statuses(a->glimpse.rules, rule);
+	out[0] = '\0';
+	if (statuses != NULL)
+		snprintf(out, RULE_STATUSES, ", for the statuses %s", statuses);
+	return out;
+}
+
 static void say_rules(struct page *p, const struct url_argument *a)
 {
 	const struct rule_decision *r = &a->decision;
+	char of[RULE_STATUSES];
 	if (a->key_rule != 0)
 		say(p, "key_rule", "rule %" PRId64 ": ignore_query", a->key_rule);
 	if (r->fresh_rule != 0)
-		say(p, "fresh_rule", "rule %" PRId64 ": fresh_for_s=%" PRId64 "%s", r->fresh_rule, r->fresh_for_s,
+		say(p, "fresh_rule", "rule %" PRId64 ": fresh_for_s=%" PRId64 "%s%s", r->fresh_rule, r->fresh_for_s,
+		    for_statuses(a, r->fresh_rule, of),
 		    a->lookup.entry != NULL && a->lookup.entry->edited
 			? ", but a user wrote fresh_until, and that overrides it"
 			: "");
 	if (r->stale_rule != 0)
-		say(p, "stale_rule", "rule %" PRId64 ": stale_ok_s=%" PRId64, r->stale_rule, r->stale_ok_s);
+		say(p, "stale_rule", "rule %" PRId64 ": stale_ok_s=%" PRId64 "%s", r->stale_rule, r->stale_ok_s,
+		    for_statuses(a, r->stale_rule, of));
 	if (r->store_rule != 0)
-		say(p, "store_rule", "rule %" PRId64 ": store=%d", r->store_rule, r->store);
+		say(p, "store_rule", "rule %" PRId64 ": store=%d%s", r->store_rule, r->store,
+		    for_statuses(a, r->store_rule, of));
 	if (r->offline_rule != 0)
 		say(p, "offline_rule", "rule %" PRId64 ": offline=%d", r->offline_rule, r->offline);
 	if (r->follow_rule != 0)
 		say(p, "follow_rule", "rule %" PRId64 ": follow_redirects=%d", r->follow_rule, r->follow_redirects);
 	if (r->cookies_rule != 0)
-		say(p, "cookies_rule", "rule %" PRId64 ": cookies=%d", r->cookies_rule, r->cookies);
+		say(p, "cookies_rule", "rule %" PRId64 ": cookies=%d%s", r->cookies_rule, r->cookies,
+		    for_statuses(a, r->cookies_rule, of));
 	if (r->deny_rule != 0)
 		say(p, "deny_rule", "rule %" PRId64 ": deny=%d", r->deny_rule, r->deny);
 	if (r->pin_rule != 0)
-		say(p, "pin_rule", "rule %" PRId64 ": pin=%d", r->pin_rule, r->pin);
+		say(p, "pin_rule", "rule %" PRId64 ": pin=%d%s", r->pin_rule, r->pin, for_statuses(a, r->pin_rule, of));
 	if (r->tag_rule != 0)
-		say(p, "tag_rule", "rule %" PRId64 ": tag=%s", r->tag_rule, r->tag);
+		say(p, "tag_rule", "rule %" PRId64 ": tag=%s%s", r->tag_rule, r->tag, for_statuses(a, r->tag_rule, of));
+	if (r->by_status != NULL)
+		say(p, "status_rules", "other rules are for some statuses only (`curlew rule ls` lists them)");
 }
 
 /* --- variants --- */

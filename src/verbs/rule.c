@@ -33,7 +33,7 @@ static const struct listing_column columns[] = {{"ID", LISTING_NUMBER, 4}, {"PRI
 	"quote(ignore_query)) || "                                                                                     \
 	"iif(follow_redirects IS NULL, '', ' follow_redirects=' || follow_redirects) || "                              \
 	"iif(cookies IS NULL, '', ' cookies=' || cookies) || iif(pin IS NULL, '', ' pin=' || pin) || iif(tag IS "      \
-	"NULL, '', ' tag=' || tag)) AS says"
+	"NULL, '', ' tag=' || tag) || iif(statuses IS NULL, '', ' statuses=' || quote(statuses))) AS says"
 #define SHOWN "id, priority, " SAYS ", note, url_glob"
 
 static void listing_start(struct listing *t, const struct conf *conf)
@@ -70,7 +70,7 @@ static const struct column {
 	enum { WHOLE, SECONDS, SWITCH, WORDS } kind;
 } settable[] = {{"priority", WHOLE}, {"fresh_for_s", SECONDS}, {"store", SWITCH}, {"stale_ok_s", SECONDS},
     {"offline", SWITCH}, {"deny", SWITCH}, {"ignore_query", WORDS}, {"follow_redirects", SWITCH}, {"cookies", SWITCH},
-    {"pin", SWITCH}, {"tag", WORDS}, {"note", WORDS}};
+    {"pin", SWITCH}, {"tag", WORDS}, {"note", WORDS}, {"statuses", WORDS}};
 enum { SETTABLE = sizeof settable / sizeof settable[0], VALUES = SETTABLE + 1 };
 
 static const struct column *find_column(const char *name, size_t n)

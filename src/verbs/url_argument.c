@@ -205,7 +205,7 @@ int url_argument_url(struct url_argument *a, const struct conf *conf, const char
 		log_say("%s: out of memory", verb);
 		return VERB_ERROR;
 	}
-	rules_judge(a->glimpse.rules, a->key, &a->decision);
+	rules_judge(a->glimpse.rules, a->key, 0, &a->decision);
 	request_directives_read(&a->request, &a->demand);
 	if (inspect_rows(&a->glimpse, a->key, &a->lookup.rows) == INDEX_BROKEN)
 		return VERB_ERROR;
@@ -214,7 +214,10 @@ int url_argument_url(struct url_argument *a, const struct conf *conf, const char
 
 void url_argument_choose(struct url_argument *a)
 {
+	struct rule_decision room;
 	selection_choose(&a->lookup, &a->request);
+	if (a->lookup.entry != NULL)
+		a->decision = *rules_for_status(&a->decision, a->key, a->lookup.entry->status, &room);
 }
 
 void url_argument_end(struct url_argument *a)

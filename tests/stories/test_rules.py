@@ -419,6 +419,120 @@ def test_what_looks_at_rows_knows_of_rules(launch, origin):
     assert run("purge", "--stale", "--cache", curlew.dir).stdout.startswith(b"removed\t2\t")
 
 
+# --- statuses ---
+
+
+def by_status(curlew, origin, statuses, **more):
+    """One page for each status, asked for once."""
+    for status in statuses:
+        origin.at(f"/{status}", f"page {status}", more, status)
+        curlew.get(origin.url(f"/{status}"))
+
+
+def test_a_rule_by_status_gives_errors_a_lifetime(curlew, origin, rule):
+    fresh = rule(url_glob=f"{origin.url()}/*", statuses="404 410  5xx", fresh_for_s=60)
+    by_status(curlew, origin, (200, 403, 404, 410, 500, 503))
+    for status in (404, 410, 500, 503):
+        curlew.row(origin.url(f"/{status}"))
+    for status, hit in ((200, False), (403, False), (404, True), (410, True), (500, True), (503, True)):
+        answer = curlew.get(origin.url(f"/{status}"))
+        assert (answer.status, answer.hit) == (status, hit)
+        if hit:
+            assert f"rule {fresh}" in answer.fields["Cache-Status"]
+            assert curlew.row(origin.url(f"/{status}"))["rule_id"] == fresh
+    told = run("explain", origin.url("/404"), "--cache", curlew.dir).stdout.decode()
+    assert f"rule {fresh}: fresh_for_s=60, for the statuses 404 410  5xx" in told
+    assert "for some statuses only" in run("explain", origin.url("/new"), "--cache", curlew.dir).stdout.decode()
+
+
+def test_a_rule_by_status_overrides_and_is_overridden_by_priority(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/*", fresh_for_s=1000)
+    by_status(curlew, origin, (200, 404, 503), **{"Cache-Control": "max-age=5"})
+    lives = lambda: {row["status"]: row["lives"] for row in curlew.sql(  # noqa: E731
+        f"SELECT status, ruled.fresh_until - fetched_at AS lives FROM entry JOIN v_ruled AS ruled USING (id) WHERE url GLOB '{origin.url()}/*'")}
+    eventually(lambda: lives() == {200: 1000, 404: 1000, 503: 5})
+    missing = rule(url_glob=f"{origin.url()}/*", statuses="404", fresh_for_s=60)
+    errors = rule(url_glob=f"{origin.url()}/*", statuses="5xx", fresh_for_s=70)
+    assert lives() == {200: 1000, 404: 1000, 503: 70}, "of equal priorities the older rule decides where it applies"
+    curlew.change(f"UPDATE rule SET priority = 5 WHERE id IN ({missing}, {errors})")
+    assert lives() == {200: 1000, 404: 60, 503: 70}
+    for status, lifetime in lives().items():
+        told = json.loads(run("explain", "--json", origin.url(f"/{status}"), "--cache", curlew.dir).stdout)
+        assert f", {lifetime} s after it was stored" in told["fresh_until"], told
+        assert curlew.get(origin.url(f"/{status}")).fields["Cache-Status"].partition("ttl=")[2].partition(";")[0] in (str(lifetime), str(lifetime - 1))
+
+
+def test_store_stale_pin_tag_and_cookies_go_by_status(curlew, origin, rule):
+    rule(url_glob=f"{origin.url()}/*", statuses="404", store=0)
+    rule(url_glob=f"{origin.url()}/*", statuses="410", pin=1, tag="gone", cookies=1, stale_ok_s=500)
+    by_status(curlew, origin, (200, 404, 410), **{"Cache-Control": "max-age=60", "Set-Cookie": "a=b"})
+    eventually(lambda: curlew.rows(origin.url("/200")) and curlew.rows(origin.url("/410")))
+    assert not curlew.rows(origin.url("/404")) and "store=0" in refusal(curlew, origin.url("/404"))["reason"]
+    seen = {row["status"]: row for row in curlew.sql(f"SELECT status, pinned, tag FROM v_entry WHERE url GLOB '{origin.url()}/*'")}
+    assert (seen[200]["pinned"], seen[200]["tag"]) == (0, None) and (seen[410]["pinned"], seen[410]["tag"]) == (1, "gone")
+    assert {row["status"] for row in curlew.sql(f"SELECT entry.status FROM v_evict_next JOIN entry USING (id) WHERE entry.url GLOB '{origin.url()}/*'")} == {200}
+    for _ in range(3):
+        assert "Set-Cookie" not in curlew.get(origin.url("/200")).fields
+        assert curlew.get(origin.url("/410")).fields["Set-Cookie"] == "a=b"
+    for status in (200, 410):
+        curlew.age(origin.url(f"/{status}"), 100)
+    states = {row["status"]: row["state"] for row in curlew.sql(
+        f"SELECT status, state FROM entry JOIN v_ruled USING (id) WHERE url GLOB '{origin.url()}/*'")}
+    assert states[410] == "stale, usable"
+    origin.at("/410", lambda visit: visit.reply("broken", {}, 500))
+    assert curlew.get(origin.url("/410")).status == 410
+
+
+def test_a_rule_by_status_holds_at_once_for_what_is_ready_in_memory(curlew, origin, rule):
+    by_status(curlew, origin, (404,), **{"Cache-Control": "max-age=60"})
+    url = origin.url("/404")
+    curlew.row(url)
+    assert all(curlew.get(url).hit for _ in range(3))
+    never = rule(url_glob=url, statuses="404", store=0)
+    answer = curlew.get(url)
+    assert not answer.hit and f"rule {never}" in answer.fields["Cache-Status"] + json.dumps(curlew.sql(f"SELECT reason FROM refusal WHERE url = '{url}'"))
+
+
+def test_a_304_confirms_a_row_under_the_rule_of_its_status(curlew, origin, rule):
+    def page(visit):
+        same = "If-None-Match" in visit.fields
+        visit.reply("" if same else "gone", {"ETag": '"1"'}, 304 if same else 404)
+    url = origin.at("/x", page)
+    rule(url_glob=url, statuses="404", fresh_for_s=60)
+    curlew.stored(url)
+    curlew.age(url, 100)
+    assert curlew.get(url).status == 404
+    eventually(lambda: curlew.value(f"SELECT fresh_until - fetched_at FROM entry WHERE url = '{url}' AND fetched_at > unixepoch() - 50") == 60)
+    assert curlew.get(url).hit and origin.count("/x") == 2
+
+
+@pytest.mark.parametrize("statuses", ["", " ", "40", "4040", "4xxx", "xxx", "404,410", "404\t410", "6xx", "1xx", "5XX", "abc", "404 abc", "-404"])
+def test_statuses_that_make_no_sense_are_refused_in_words(curlew, statuses):
+    for sql in (f"INSERT INTO rule (url_glob, pin, statuses) VALUES ('*', 1, '{statuses}')",
+                f"BEGIN; INSERT INTO rule (url_glob, pin) VALUES ('*', 1); UPDATE rule SET statuses = '{statuses}'"):
+        done = subprocess.run(["sqlite3", "-bail", "-cmd", ".timeout 5000", str(curlew.index), sql], capture_output=True, timeout=PATIENCE)
+        assert done.returncode != 0 and "separated by blanks: 404 410 5xx" in done.stderr.decode()
+    done = run("rule", "add", "*", f"statuses={statuses}", "pin=1", "--cache", curlew.dir)
+    assert done.returncode == 1 and b"separated by blanks: 404 410 5xx" in done.stderr
+
+
+@pytest.mark.parametrize("column", ["deny=1", "deny=0", "offline=1", "ignore_query='a'", "follow_redirects=1"])
+def test_statuses_do_not_limit_what_acts_on_requests(curlew, column):
+    name, _, value = column.partition("=")
+    done = subprocess.run(["sqlite3", str(curlew.index), f"INSERT INTO rule (url_glob, statuses, {name}) VALUES ('*', '404', {value})"],
+                          capture_output=True, timeout=PATIENCE)
+    assert done.returncode != 0 and "act before there is a status" in done.stderr.decode()
+    done = run("rule", "add", "*", "statuses=404", column.replace("'", ""), "--cache", curlew.dir)
+    assert done.returncode == 1 and b"act before there is a status" in done.stderr
+
+
+def test_rules_by_status_are_added_and_listed(launch):
+    curlew = launch()
+    done = run("rule", "add", "example.com/*", "statuses=404 410", "fresh_for_s=1m", "--cache", curlew.dir)
+    assert done.returncode == 0 and b"statuses='404 410'" in done.stdout
+    assert b"fresh_for_s=60 statuses='404 410'" in run("rule", "ls", "--cache", curlew.dir).stdout
+
+
 # --- globs ---
 
 @pytest.mark.parametrize("glob, why", [

@@ -318,7 +318,7 @@ static void a_redirect_is_followed_where_a_rule_says_so(void **state)
 	(void)state;
 	struct rule_decision decision;
 	struct flight_ask ask = plain();
-	rules_judge(NULL, URL, &decision);
+	rules_judge(NULL, URL, 0, &decision);
 	decision.follow_redirects = true;
 	ask.decision = &decision;
 	ask.fields = span_of("Cookie: secret\nAccept: text/plain\n");

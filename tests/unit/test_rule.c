@@ -75,7 +75,7 @@ static void each_column_is_decided_by_the_first_that_says_something(void **state
 	assert_int_equal(rules_add(s, &low) | rules_add(s, &equal) | rules_add(s, &other) | rules_add(s, &high), 0);
 	rules_sort(s);
 	struct rule_decision r;
-	rules_judge(s, "http://a/x", &r);
+	rules_judge(s, "http://a/x", 0, &r);
 	assert_int_equal(r.fresh_for_s, 0); /* 0 is a word, not silence */
 	assert_int_equal(r.fresh_rule, 2);
 	assert_int_equal(r.stale_ok_s, 20);
@@ -88,12 +88,60 @@ static void each_column_is_decided_by_the_first_that_says_something(void **state
 	assert_string_equal(r.tag, "low");
 	assert_false(r.pin);
 	assert_int_equal(r.pin_rule, 2);
-	rules_judge(s, "ftp://c/", &r);
+	rules_judge(s, "ftp://c/", 0, &r);
 	assert_int_equal(r.fresh_for_s, 10);
 	assert_true(r.offline);
 	assert_int_equal(r.store, RULE_SILENT);
-	rules_judge(NULL, "http://a/x", &r);
+	rules_judge(NULL, "http://a/x", 0, &r);
 	assert_int_equal(r.fresh_rule, 0);
+	rules_free(s);
+}
+
+static void a_rule_with_statuses_is_only_for_those(void **state)
+{
+	(void)state;
+	struct rules *s = rules_new();
+	struct rule all = blank(1, 5, "*"), missing = blank(2, 9, "*"), errors = blank(3, 0, "*");
+	all.fresh_for_s = 1000;
+	all.stale_ok_s = 7;
+	missing.fresh_for_s = 60;
+	missing.statuses = strdup("404  410");
+	errors.fresh_for_s = 10;
+	errors.store = 1;
+	errors.statuses = strdup("5xx");
+	assert_int_equal(rules_add(s, &all) | rules_add(s, &missing) | rules_add(s, &errors), 0);
+	rules_sort(s);
+	static const struct {
+		int status;
+		int64_t fresh_for_s, fresh_rule;
+		int store;
+	} rows[] = {
+	    {0, 1000, 1, RULE_SILENT},
+	    {200, 1000, 1, RULE_SILENT},
+	    {206, 1000, 1, RULE_SILENT},
+	    {404, 60, 2, RULE_SILENT},
+	    {410, 60, 2, RULE_SILENT},
+	    {414, 1000, 1, RULE_SILENT},
+	    {403, RULE_SILENT, 0, RULE_SILENT}, /* a rule without statuses is for pages, not for errors */
+	    {500, 10, 3, 1},
+	    {599, 10, 3, 1},
+	};
+	struct rule_decision unknown, r;
+	rules_judge(s, "http://a/x", 0, &unknown);
+	assert_ptr_equal(unknown.by_status, s);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		rules_judge(s, "http://a/x", rows[i].status, &r);
+		if (r.fresh_for_s != rows[i].fresh_for_s || r.fresh_rule != rows[i].fresh_rule ||
+		    r.store != rows[i].store || r.stale_ok_s != 7)
+			fail_msg("%d: rule %d", rows[i].status, (int)r.fresh_rule);
+		if (rows[i].status != 0)
+			assert_int_equal(rules_for_status(&unknown, "http://a/x", rows[i].status, &r)->fresh_for_s,
+			    rows[i].fresh_for_s);
+	}
+	rules_judge(s, "http://a/x", 404, &r);
+	assert_null(r.by_status);
+	assert_string_equal(rules_statuses(s, 3), "5xx");
+	assert_null(rules_statuses(s, 1));
 	rules_free(s);
 }
 
@@ -136,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_glob_matches_what_sqlites_glob_matches),
 	    cmocka_unit_test(each_column_is_decided_by_the_first_that_says_something),
+	    cmocka_unit_test(a_rule_with_statuses_is_only_for_those),
 	    cmocka_unit_test(ignored_parameters_leave_the_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

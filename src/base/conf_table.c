@@ -101,7 +101,7 @@ const struct conf_row conf_table[] = {
     {"header", 'H', LIST, CONF_GET | CONF_EXPLAIN | CONF_CAT | CONF_SHOW, "LINE", NULL,
 	"add a request field, 'Name: value' (repeatable)"},
     {"silent", 's', FLAG, CONF_GET, NULL, NULL, "print no progress bar and no error messages"},
-    {"verbose", 'v', FLAG, CONF_GET, NULL, NULL, "print both heads on stderr"},
+    {"verbose", 'v', FLAG, FETCHES, NULL, NULL, "get: print both heads on stderr; serve: print each step of a fetch"},
     {"location", 'L', FLAG, CONF_GET, NULL, NULL, "follow redirects"},
     {"fail", 'f', FLAG, CONF_GET, NULL, NULL, "on status 400 and above, print no body and exit with status 22"},
     {"max-time", 'm', SECONDS, CONF_GET, "SECONDS", "0", "stop after this time (0: never)"},

@@ -68,6 +68,28 @@ void log_say(const char *format, ...)
 	va_end(ap);
 }
 
+static bool details; /* fixed before other threads start */
+
+void log_show_details(void)
+{
+	details = true;
+}
+
+bool log_details_wanted(void)
+{
+	return details;
+}
+
+void log_detail(const char *format, ...)
+{
+	if (!details)
+		return;
+	va_list ap;
+	va_start(ap, format);
+	write_line(format, ap, 0);
+	va_end(ap);
+}
+
 enum { TOPICS = 32, TOPIC_SILENCE_S = 10 };
 
 static pthread_mutex_t topic_lock = PTHREAD_MUTEX_INITIALIZER;

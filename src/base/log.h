@@ -18,6 +18,13 @@ void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * literal), with the number of lines left out. */
 void log_trouble(const char *topic, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Makes log_detail() write (--verbose). Before other threads start. */
+void log_show_details(void);
+/* True when log_detail() writes. */
+bool log_details_wanted(void);
+/* Like log_say(), for a step that only somebody who looks for a fault wants to see. */
+void log_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Opens the access log: "off", "-" (stdout) or a path (appended to). Starts the thread. If a log is open, this one
  * takes its place, also when it is the same path (after a rotation). 0, or -1 with errno; then nothing has changed. The
  * main thread. */

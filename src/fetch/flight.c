@@ -194,6 +194,7 @@ static enum flight_joined enter_table(
 		f->known_unshareable = ask->shared && flight_table_is_unshareable(t, f->hash);
 		f->shared = ask->shared && !f->known_unshareable;
 		t->alive++;
+		flight_state_begin(f);
 		add_reader(f, r, ask, true);
 		if (belongs_in_table(f))
 			flight_table_add(t, f);

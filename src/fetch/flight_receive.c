@@ -223,6 +223,10 @@ static bool take_outcome(struct flight *f, const struct engine_end *end)
 	bool whole = end->outcome == ENGINE_OK && f->buffer.end == f->received;
 	if (end->outcome == ENGINE_OK && !whole)
 		f->outcome = ENGINE_NO_MEMORY;
+	if (whole && f->status == 0) { /* a redirect that nobody wants to follow any more */
+		whole = false;
+		f->outcome = ENGINE_CANCELLED;
+	}
 	/* The engine sees each response for itself. Whether several of them make one whole body is known only here. */
 	if ((whole && f->expected_end >= 0 && f->received != f->expected_end) || f->resume_refused || f->resuming) {
 		whole = false;

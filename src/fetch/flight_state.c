@@ -5,6 +5,8 @@
 #include "fetch/flight_state.h"
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/stats.h"
 #include "base/thread.h"
 #include "fetch/flight_table.h"
 
@@ -17,9 +19,41 @@ int64_t flight_state_requested_at(const struct flight *f, int64_t now)
 	return now - (clock_ms() - f->started_ms) / 1000;
 }
 
+static const char *const names[] = {
+    [FLIGHT_WAITING] = "waiting",
+    [FLIGHT_STREAMING] = "streaming",
+    [FLIGHT_COMPLETE] = "complete",
+    [FLIGHT_ENDED] = "ended",
+    [FLIGHT_ABORTED] = "aborted",
+};
+
+/* The edges of the picture in flight_state.h: a bit for each state that may follow. */
+static const unsigned edges[] = {
+    [FLIGHT_WAITING] = 1u << FLIGHT_STREAMING | 1u << FLIGHT_ABORTED,
+    [FLIGHT_STREAMING] = 1u << FLIGHT_COMPLETE | 1u << FLIGHT_ENDED | 1u << FLIGHT_ABORTED,
+    [FLIGHT_COMPLETE] = 1u << FLIGHT_ENDED,
+    [FLIGHT_ENDED] = 0,
+    [FLIGHT_ABORTED] = 0,
+};
+
+static enum stats_counter gauge_of(enum flight_state state)
+{
+	return (enum stats_counter)(STATS_FLIGHTS_WAITING + state);
+}
+
+void flight_state_begin(const struct flight *f)
+{
+	stats_add(gauge_of(f->state), 1);
+	log_detail("flight %p: %s: %s %s", (const void *)f, names[f->state], f->method, f->fetch_url);
+}
+
 void flight_state_enter(struct flight *f, enum flight_state to)
 {
-	assert(to > f->state); /* no edge of the picture goes back */
+	assert(edges[f->state] & 1u << to);
+	stats_add(gauge_of(f->state), -1);
+	stats_add(gauge_of(to), 1);
+	log_detail("flight %p: %s -> %s: status %d, %lld bytes%s%s", (const void *)f, names[f->state], names[to],
+	    f->status, (long long)f->received, f->message != NULL ? ", " : "", f->message != NULL ? f->message : "");
 	f->state = to;
 }
 
@@ -101,6 +135,7 @@ void flight_state_free(struct flight *f)
 static void free_and_count(struct flight *f)
 {
 	struct flight_table *t = f->flights;
+	stats_add(gauge_of(f->state), -1);
 	/* Free first: once `alive` is 0, the store may be closed. */
 	flight_state_free(f);
 	pthread_mutex_lock(&t->lock);

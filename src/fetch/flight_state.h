@@ -245,6 +245,8 @@ struct flight *flight_state_new(struct flight_table *, const struct flight_ask *
 /* Frees a flight that no other thread has seen. */
 void flight_state_free(struct flight *);
 
+/* The flight takes part from now on: its state is counted. Once, when it enters the table. */
+void flight_state_begin(const struct flight *);
 /* The only function that changes the state. Under the lock. Waking the waiting threads is left to the caller. */
 void flight_state_enter(struct flight *, enum flight_state);
 /* One more reference. Under the lock, or while no other thread knows the flight. */

@@ -150,6 +150,8 @@ int server_run(const struct conf *conf)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN); /* libcurl and OpenSSL write to sockets without MSG_NOSIGNAL */
 	raise_file_limit();
+	if (conf_flag(conf, "verbose"))
+		log_show_details();
 	int status = server_open(&s, conf);
 	if (status != 0) {
 		server_close(&s);

@@ -1,5 +1,6 @@
 """One fetch for all who ask, each byte passed on as it comes; and what happens when somebody leaves."""
 
+import re
 import select
 import threading
 import time
@@ -465,3 +466,26 @@ def test_what_has_just_been_published_is_fetched_once(curlew, origin):
         assert (client.read(1000) if n == 0 else client.finish(client.head()).body) == body
         client.close()
     assert origin.count("/x") == 1
+
+
+# --- what can be seen of a fetch ---
+
+def test_verbose_prints_each_step_of_a_fetch_and_the_metrics_count_them(launch, origin):
+    curlew = launch("--verbose")
+    gate = origin.gate("asked")
+
+    def page(visit):
+        gate.wait()
+        visit.reply("hello", FRESH)
+    url = origin.at("/x", page)
+    with curlew.connect() as client:
+        client.request("GET", f"/{origin.host}/x")
+        gate.await_reached()
+        assert curlew.counter("flights_waiting") == 1
+        gate.open()
+        assert client.finish(client.head()).text == "hello"
+    curlew.row(url)
+    steps = eventually(lambda: len(found := re.findall(r"curlew: flight (\S+): (\w+)(?: -> (\w+))?: (.*)", curlew.stderr)) == 4 and found)
+    assert [(a, b) for _, a, b, _ in steps] == [("waiting", ""), ("waiting", "streaming"), ("streaming", "complete"), ("complete", "ended")]
+    assert steps[0][3] == f"GET {url}" and "status 200, 5 bytes" in steps[3][3]
+    assert eventually(lambda: [curlew.counter(f"flights_{state}") for state in ("waiting", "streaming", "complete", "ended", "aborted")] == [0] * 5)

@@ -1,6 +1,8 @@
 /* Flights as those see them who wait: who joins, what each gets, and what happens when somebody leaves. */
 #include "unit/flight_fixture.h"
 
+#include "fetch/flight_engine.h"
+
 /* The clock that dates go by can be put ahead. */
 static _Atomic time_t ahead_s;
 
@@ -463,6 +465,149 @@ static void all_who_wait_wake_up_and_read_the_same(void **state)
 	stores("a body in pieces");
 }
 
+/* --- states --- */
+
+static void counts(int waiting, int streaming, int complete, int ended, int aborted)
+{
+	int expected[] = {waiting, streaming, complete, ended, aborted};
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(stats_get((enum stats_counter)(STATS_FLIGHTS_WAITING + i)), expected[i]);
+}
+
+static void every_state_has_a_gauge(void **state)
+{
+	(void)state;
+	struct fetch *f, *g;
+	struct flight_reader *whole = lead(&f);
+	counts(1, 0, 0, 0, 0);
+	fake_head(f, 200, "Cache-Control: no-store\n", 5);
+	counts(0, 1, 0, 0, 0);
+	fake_text(f, "hello");
+	fake_done(f, ENGINE_OK, "");
+	counts(0, 0, 0, 1, 0);
+	struct flight_reader *broken = lead(&g);
+	fake_done(g, ENGINE_BROKEN, "reset");
+	counts(0, 0, 0, 1, 1);
+	leave(whole);
+	leave(broken);
+	counts(0, 0, 0, 0, 0);
+}
+
+static void a_redirect_that_nobody_waits_for_ends_the_flight(void **state)
+{
+	(void)state;
+	struct rule_decision follow = {.follow_redirects = 1, .follow_rule = 1};
+	struct flight_ask ask = plain();
+	struct flight_reader *r;
+	ask.decision = &follow;
+	assert_int_equal(flight_join(flights, &ask, &r), FLIGHT_LEADS);
+	fake_head(fake_fetch(0), 302, "Location: /elsewhere\n", 0);
+	flight_reader_leave(r);
+	fake_done(fake_fetch(0), ENGINE_OK, "");
+	assert_int_equal(fake_count(), 1);
+	counts(0, 0, 0, 0, 0);
+}
+
+/* --- a leader that does not block --- */
+
+static int notified;
+
+static void notify(void *ctx)
+{
+	(*(int *)ctx)++;
+}
+
+/* A flight with an engine of its own, as an event loop has one. */
+static struct flight_reader *lead_from_loop(struct flight_engine *engine)
+{
+	struct flight_ask ask = plain();
+	struct flight_reader *r;
+	ask.leads_only = true;
+	ask.engine = engine;
+	ask.notify = notify;
+	ask.notify_ctx = &notified;
+	notified = 0;
+	assert_int_equal(flight_join(flights, &ask, &r), FLIGHT_LEADS);
+	return r;
+}
+
+static void a_leader_that_does_not_block_is_notified_of_each_batch(void **state)
+{
+	(void)state;
+	struct flight_engine loop = {.engine = fake};
+	struct flight_reader *r = lead_from_loop(&loop);
+	struct fetch *f = fake_fetch(0);
+	assert_int_equal(flight_reader_progress(r, 100), FLIGHT_NOTHING);
+	f->ops->head(f->ctx, 200, 1, span_of(FRESH), 5);
+	f->ops->data(f->ctx, "hello", 5);
+	assert_int_equal(notified, 0);
+	flight_engine_batch_end(&loop);
+	assert_int_equal(notified, 1);
+	assert_int_equal(flight_reader_progress(r, 100), FLIGHT_GOES_ON);
+	struct engine_end end = {.outcome = ENGINE_OK, .message = "", .fd = -1};
+	f->done = true;
+	f->ops->done(f->ctx, &end);
+	flight_engine_batch_end(&loop);
+	assert_int_equal(notified, 2);
+	assert_int_equal(flight_reader_progress(r, 4), FLIGHT_GOES_ON);
+	assert_int_equal(flight_reader_progress(r, 5), FLIGHT_WHOLE);
+	hears_head(r, 200);
+	assert_int_equal(reads(r, false, "hello"), FLIGHT_END);
+	flight_reader_leave(r);
+	stores("hello");
+}
+
+static void a_leader_that_blocks_again_is_notified_no_more(void **state)
+{
+	(void)state;
+	struct flight_engine loop = {.engine = fake};
+	struct flight_reader *r = lead_from_loop(&loop);
+	struct fetch *f = fake_fetch(0);
+	flight_reader_block(r);
+	f->ops->head(f->ctx, 200, 1, span_of("Cache-Control: no-store\n"), 5);
+	flight_engine_batch_end(&loop);
+	assert_int_equal(notified, 0);
+	hears_head(r, 200);
+	flight_reader_leave(r);
+	fake_done(f, ENGINE_CANCELLED, "");
+	flight_engine_batch_end(&loop);
+}
+
+static void a_loop_leads_only_where_there_is_no_other_flight(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	struct flight_engine loop = {.engine = fake};
+	struct flight_reader *first = lead(&f), *r;
+	struct flight_ask ask = plain();
+	ask.leads_only = true;
+	ask.engine = &loop;
+	ask.notify = notify;
+	assert_int_equal(flight_join(flights, &ask, &r), FLIGHT_LOOK_AGAIN);
+	leave(first);
+}
+
+static void a_fetch_without_an_address_goes_on_with_the_engine_that_looks_names_up(void **state)
+{
+	(void)state;
+	struct flight_engine loop = {.engine = fake};
+	struct flight_reader *r = lead_from_loop(&loop);
+	struct fetch *f = fake_fetch(0);
+	struct engine_end end = {.outcome = ENGINE_NO_ADDRESS, .message = "", .fd = -1};
+	f->done = true;
+	f->ops->done(f->ctx, &end);
+	flight_engine_batch_end(&loop);
+	assert_int_equal(notified, 1);
+	assert_int_equal(flight_reader_progress(r, 100), FLIGHT_GOES_ON);
+	assert_int_equal(fake_count(), 2);
+	flight_reader_block(r);
+	fake_reply(fake_fetch(1), 200, FRESH, "hello");
+	hears_head(r, 200);
+	assert_int_equal(reads(r, true, "hello"), FLIGHT_END);
+	flight_reader_leave(r);
+	stores("hello");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -487,6 +632,12 @@ int main(void)
 	    FLIGHT_TEST(one_whose_client_is_gone_is_told_so),
 	    FLIGHT_TEST(the_origin_waits_for_a_reader_of_what_is_not_stored),
 	    FLIGHT_TEST(all_who_wait_wake_up_and_read_the_same),
+	    FLIGHT_TEST(every_state_has_a_gauge),
+	    FLIGHT_TEST(a_redirect_that_nobody_waits_for_ends_the_flight),
+	    FLIGHT_TEST(a_leader_that_does_not_block_is_notified_of_each_batch),
+	    FLIGHT_TEST(a_leader_that_blocks_again_is_notified_no_more),
+	    FLIGHT_TEST(a_loop_leads_only_where_there_is_no_other_flight),
+	    FLIGHT_TEST(a_fetch_without_an_address_goes_on_with_the_engine_that_looks_names_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

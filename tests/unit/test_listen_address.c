@@ -65,10 +65,10 @@ static void everything_else_is_refused(void **state)
 	memset(long_path + 6, 'x', sizeof long_path - 7);
 	memset(long_host, 'h', 300);
 	strcpy(long_host + 300, ":80");
-	const char *const table[] = {"", "nonsense", "65536", "88990", "-1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http",
-	    "127.0.0.1:65536", ":", "unix:", "unix:,mode=0660", "unix:/x,", "unix:/x,mode=", "unix:/x,mode=0888",
-	    "unix:/x,mode=1777", "unix:/x,mode=06600", "unix:/x,mode=rw", "unix:/x,tls", "unix:/x,mode=0660,mode=0666",
-	    long_path, long_host};
+	const char *const table[] = {"", "nonsense", "65536", "88990", "-1", "127.0.0.1",
+	    "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", ":", "unix:", "unix:,mode=0660", "unix:/x,",
+	    "unix:/x,mode=", "unix:/x,mode=0888", "unix:/x,mode=1777", "unix:/x,mode=06600", "unix:/x,mode=rw",
+	    "unix:/x,tls", "unix:/x,mode=0660,mode=0666", long_path, long_host};
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct listen_address a;
 		if (listen_address_parse(table[i], &a) == NULL)

@@ -183,6 +183,13 @@ double conf_seconds(const struct conf *c, const char *name)
 	return get(c, name, SECONDS)->seconds;
 }
 
+int64_t conf_rate(const struct conf *c, const char *name, double *seconds)
+{
+	const struct conf_value *v = get(c, name, RATE);
+	*seconds = v->seconds;
+	return v->bytes;
+}
+
 bool conf_flag(const struct conf *c, const char *name)
 {
 	return get(c, name, FLAG)->flag;

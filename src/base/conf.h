@@ -52,6 +52,7 @@ int64_t conf_number(const struct conf *, const char *name); /* bytes, counts; 0 
 double conf_percent(const struct conf *, const char *name); /* of a share; 0 when it is given in bytes */
 double conf_span(const struct conf *, const char *name);    /* a time of days or hours, in seconds */
 double conf_seconds(const struct conf *, const char *name);
+int64_t conf_rate(const struct conf *, const char *name, double *seconds); /* so many in so many seconds; 0: unset */
 bool conf_flag(const struct conf *, const char *name);
 /* True when it has a value from any source, the default included. */
 bool conf_given(const struct conf *, const char *name);

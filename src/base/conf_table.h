@@ -19,6 +19,7 @@ enum conf_type {
 	COUNT,
 	SHARE, /* of the disk: 5% or 2G */
 	SPAN,  /* a time with a unit: 30d */
+	RATE,  /* a number of things in a time: 10/s */
 	CIDRS  /* networks of addresses, repeatable */
 };
 

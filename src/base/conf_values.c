@@ -84,6 +84,10 @@ static const char *read_value(const struct conf_row *row, const char *text, stru
 			   : NULL;
 	case SPAN:
 		return units_span(text, &v->seconds) != 0 ? "a time: 90s, 45m, 12h, 30d, 2w or 1y" : NULL;
+	case RATE:
+		return units_rate(text, &v->bytes, &v->seconds) != 0
+			   ? "a number for each second, minute or hour: 10/s, 600/m"
+			   : NULL;
 	case FLAG:
 		return units_flag(text, &v->flag) != 0 ? "yes or no" : NULL;
 	case TEXT:

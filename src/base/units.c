@@ -97,6 +97,25 @@ int units_count(const char *text, int64_t *n)
 	return isdigit((unsigned char)text[0]) && *end == '\0' && errno == 0 ? 0 : -1;
 }
 
+int units_rate(const char *text, int64_t *n, double *seconds)
+{
+	static const struct {
+		const char *end;
+		double seconds;
+	} units[] = {{"", 1}, {"/s", 1}, {"/m", 60}, {"/h", 3600}};
+	char *end;
+	errno = 0;
+	*n = strtoll(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || errno != 0 || *n > 1000000)
+		return -1;
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (strcmp(end, units[i].end) == 0) {
+			*seconds = units[i].seconds;
+			return 0;
+		}
+	return -1;
+}
+
 int units_flag(const char *text, bool *out)
 {
 	static const char *const yes[] = {"", "yes", "true", "on", "1"};

@@ -14,6 +14,8 @@ int units_seconds(const char *text, double *out); /* "10", "2.5s"; at most 1,000
 int units_span(const char *text, double *seconds);
 int units_share(const char *text, int64_t *bytes, double *percent); /* "5%", or bytes with *percent 0 */
 int units_count(const char *text, int64_t *out);
+/* "100" or "100/s", "30/m", "1000/h": a count and a time in seconds; the count is at most 1,000,000. */
+int units_rate(const char *text, int64_t *count, double *seconds);
 int units_flag(const char *text, bool *out); /* yes, no, on, off, 1, 0 and the like; "" is yes */
 
 #endif

@@ -23,19 +23,23 @@ struct exchange_run;
 struct loop;
 struct context;
 struct options;
+struct client_limit;
 
 enum { CONN_PEER = 46 }; /* bytes of an address as text, its NUL included */
 
 /* Why no request of a connection is served. */
 enum conn_refusal {
-	CONN_WELCOME,    /* they are served */
-	CONN_NOT_ALLOWED /* --allow-from does not hold the client */
+	CONN_WELCOME,     /* they are served */
+	CONN_NOT_ALLOWED, /* --allow-from does not hold the client */
+	CONN_TOO_MANY,    /* there are --max-connections others */
+	CONN_TOO_MANY_OF_CLIENT
 };
 
 /* What a loop must check before it responds, as bits. */
 enum conn_check {
 	CONN_CHECK_REFUSED = 1, /* the connection is refused */
 	CONN_CHECK_CLIENT = 2,  /* the peer is a front: each request has a client of its own */
+	CONN_CHECK_LIMITS = 16, /* requests or bytes are counted */
 	CONN_CHECK_USER = 8,    /* some requests need a password */
 	CONN_CHECK_HEADER = 4   /* its PROXY header has not been read, and no request before it */
 };
@@ -59,6 +63,9 @@ struct conn {
 	const struct options *options; /* under which it was judged (proxy/options.h); it set the next two */
 	enum conn_refusal refusal;
 	unsigned checks;             /* of enum conn_check; 0 for most */
+	struct client_limit *limit;  /* of the peer (net/client_limits.h); NULL: none */
+	bool counted;                /* as one of its connections */
+	bool paid;                   /* the request at the front has been counted already */
 	const atomic_bool *draining; /* responses should say Connection: close */
 
 	/* The pool thread is done with it. keep: it may carry another request; else it is to be closed. The caller does

@@ -61,6 +61,8 @@ void access_judge(const struct options *a, struct conn *c)
 		c->checks |= CONN_CHECK_CLIENT;
 	if (a->users != NULL && !c->admin)
 		c->checks |= CONN_CHECK_USER;
+	if (limits_rates(&a->limits) && !c->admin)
+		c->checks |= CONN_CHECK_LIMITS;
 }
 
 bool access_needs_user(const struct options *a, const struct client *client, struct span target)
@@ -124,5 +126,5 @@ bool access_refuses(struct exchange *x, struct conn *c)
 		forbid(x);
 		return true;
 	}
-	return lacks_user(x, c, a);
+	return limits_refuse(&a->limits, x, c) || lacks_user(x, c, a);
 }

@@ -1,5 +1,6 @@
 /*
- * access: who may use the server, as the options say: --allow-from, --users, --proxy-protocol-from.
+ * access: who may use the server, and how much, as the options say: --allow-from, --users,
+ * --proxy-protocol-from, and the limits of each client.
  *
  * A connection is judged when it is accepted (access_judge()), and again by its loop when the settings have been
  * replaced. What is decided there is in conn->refusal and conn->checks, so that a hit from memory costs one test of

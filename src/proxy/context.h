@@ -34,6 +34,7 @@ struct context {
 	struct threadpool *threadpool;     /* NULL in `get` */
 	const struct listeners *listeners; /* NULL in `get` */
 	struct allow *allow;
+	struct client_limits *limits;    /* what each client uses; NULL in `get` */
 	struct options *_Atomic options; /* those that hold now (options.h) */
 	struct policy policy;
 	const char *targets[CONTEXT_TARGETS]; /* policy.targets */

@@ -40,6 +40,7 @@ struct exchange {
 	const struct context *context;
 	const struct options *options; /* those that held when it began */
 	const struct head *request;    /* NULL: the head was malformed */
+	struct client_limit *limit;    /* of the client; NULL: none */
 	const char *user;              /* of --users, for the log; NULL: none */
 	struct client client;          /* who sent it; in `get`, and of a malformed head, all zeros */
 	struct key_target target;      /* target.url is the key of the cache, from dispatch_route() on */
@@ -68,6 +69,7 @@ struct exchange {
 
 	/* the outcome */
 	int status;
+	int retry_after_s;           /* of a response that curlew makes itself; 0: what the status suggests */
 	const char *verdict;         /* for the access log: hit, miss, ... */
 	bool close;                  /* the connection cannot be used again */
 	int64_t tunnel_bytes;        /* that the client received through a tunnel, after the head */

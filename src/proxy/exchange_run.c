@@ -27,6 +27,7 @@ struct exchange_run {
 	struct http1_writer writer;
 	struct request_body body;
 	struct cache_attempt attempt;
+	bool takes_share; /* x.limit was taken for this request */
 	int64_t began_us;
 };
 
@@ -64,6 +65,11 @@ static struct exchange_run *run_new(struct conn *c, const struct exchange_loop *
 	    .now = (int64_t)time(NULL)};
 	if (head != NULL)
 		client_read(run->x.options->conf, c, head, &run->x.client);
+	/* The connection holds the share of its peer; that of a client whom a front names is taken for this request. */
+	run->takes_share = run->x.client.named && limits_rates(&run->x.options->limits);
+	run->x.limit = run->takes_share ? client_limits_take(c->context->limits, &run->x.client.at) : c->limit;
+	run->writer.limit = run->x.limit;
+	run->writer.bandwidth = c->admin ? 0 : run->x.options->limits.bandwidth;
 	return run;
 }
 
@@ -130,6 +136,8 @@ static void log_exchange(const struct exchange *x, const struct conn *c, const s
 
 static void run_free(struct exchange_run *run)
 {
+	if (run->takes_share)
+		client_limits_drop(run->x.context->limits, run->x.limit);
 	key_fini(&run->x.target);
 	browser_end(&run->x);
 	if (run->x.body != NULL)
@@ -146,6 +154,7 @@ static bool end(struct exchange_run *run)
 	struct exchange *x = &run->x;
 	struct conn *c = run->conn;
 	stats_add(STATS_REQUESTS, 1);
+	c->paid = false;
 	skip_body(x);
 	log_exchange(x, c, &run->writer, clock_us() - run->began_us);
 	if (x->ramcache != NULL)

@@ -10,9 +10,11 @@
  */
 #include "proxy/http1_writer.h"
 
+#include "base/clock.h"
 #include "base/stats.h"
 #include "http/field.h"
 #include "http/status.h"
+#include "net/client_limits.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -43,6 +45,18 @@ static int fail(struct http1_writer *a)
 	return -1;
 }
 
+/* How many of n bytes may be sent now; waits for the share of the client. */
+static size_t pace(const struct http1_writer *a, size_t n)
+{
+	return a->bandwidth > 0 ? client_limit_pace(a->limit, a->bandwidth, n, a->fd) : n;
+}
+
+static void paced(const struct http1_writer *a, size_t n)
+{
+	if (a->bandwidth > 0)
+		client_limit_sent(a->limit, a->bandwidth, n, clock_ms());
+}
+
 /* Sends what the socket takes without waiting, and keeps the rest. */
 static int send_some(struct http1_writer *a, struct span first, struct span second)
 {
@@ -58,6 +72,7 @@ static int send_some(struct http1_writer *a, struct span first, struct span seco
 		return fail(a);
 	size_t sent = n > 0 ? (size_t)n : 0;
 	size_t part = sent < first.len ? sent : first.len;
+	paced(a, first.len + second.len);
 	bool kept = buf_addspan(&a->unsent, span_from(first, part)) == 0 &&
 		    buf_addspan(&a->unsent, span_from(second, sent - part)) == 0;
 	return kept ? 0 : fail(a);
@@ -70,14 +85,17 @@ static int send_all(struct http1_writer *a, struct span first, struct span secon
 	if (!a->blocks)
 		return send_some(a, first, second);
 	while (first.len + second.len > 0) {
-		struct iovec iov[2] = {
-		    {(void *)(uintptr_t)first.at, first.len}, {(void *)(uintptr_t)second.at, second.len}};
+		size_t room = pace(a, first.len + second.len);
+		size_t now = room < first.len ? room : first.len;
+		size_t then = room - now < second.len ? room - now : second.len;
+		struct iovec iov[2] = {{(void *)(uintptr_t)first.at, now}, {(void *)(uintptr_t)second.at, then}};
 		struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
 		ssize_t n = sendmsg(a->fd, &m, MSG_NOSIGNAL | flags);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return fail(a);
+		paced(a, (size_t)n);
 		size_t part = (size_t)n < first.len ? (size_t)n : first.len;
 		first = span_from(first, part);
 		second = span_from(second, (size_t)n - part);
@@ -232,13 +250,15 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 		buf_addf(&a->out, "%" PRIx64 "\r\n", (uint64_t)n);
 	if (send_out(a, span_make(NULL, 0), MSG_MORE) != 0)
 		return -1;
-	bool mapped = a->local && n >= MAPPED_FROM;
+	bool mapped = a->local && n >= MAPPED_FROM && a->bandwidth == 0;
 	while (n > 0) {
-		ssize_t sent = mapped ? send_mapped(a, fd, at, n) : send_pages(a, fd, at, n);
+		int64_t piece = (int64_t)pace(a, (size_t)n);
+		ssize_t sent = mapped ? send_mapped(a, fd, at, piece) : send_pages(a, fd, at, piece);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent <= 0) /* 0: the file is shorter than its row says; the response must not look complete */
 			break;
+		paced(a, (size_t)sent);
 		at += sent;
 		n -= sent;
 		a->body_sent += sent;

@@ -14,6 +14,8 @@
 
 enum { HTTP1_WRITER_UNSENT = 512 << 10 }; /* the most that is kept unsent; more fails the response */
 
+struct client_limit;
+
 struct http1_writer {
 	struct sink sink;
 	int fd;
@@ -28,7 +30,9 @@ struct http1_writer {
 	bool bodiless;    /* the response has no body, whatever the sink is given */
 	int status;       /* of the final head; 0: not begun */
 	int64_t body_sent;
-	pthread_mutex_t lock; /* protects `begun`: go_on() must not send 100 after begin() */
+	struct client_limit *limit; /* the client's share of bytes; NULL: none */
+	int64_t bandwidth;          /* bytes a second; 0: no limit */
+	pthread_mutex_t lock;       /* protects `begun`: go_on() must not send 100 after begin() */
 	bool begun;
 	struct buf out;    /* not yet sent: heads and chunk framing */
 	struct buf unsent; /* the end of the response, which the socket did not take */

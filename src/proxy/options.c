@@ -43,6 +43,7 @@ int options_replace(struct context *context, const struct conf *conf, struct buf
 	}
 	s->conf = conf;
 	s->allowed = conf_given(conf, "allow-from") ? conf_cidrs(conf, "allow-from") : NULL;
+	limits_read(conf, &s->limits);
 	s->head_timeout_s = conf_seconds(conf, "head-timeout");
 	s->idle_timeout_s = conf_seconds(conf, "idle-timeout");
 	s->thread_wait_s = conf_seconds(conf, "thread-wait");

@@ -14,11 +14,13 @@
 
 #include "base/conf.h"
 #include "proxy/context.h"
+#include "proxy/limits.h"
 
 struct options {
 	const struct conf *conf;
 	const struct cidr_list *allowed;       /* --allow-from; NULL: everybody */
 	struct users *users;                   /* --users; NULL: no passwords */
+	struct limits limits;                  /* of connections, requests and bytes */
 	double head_timeout_s, idle_timeout_s; /* of a connection that waits */
 	double thread_wait_s;                  /* how long a request waits for a thread before it gets a 503 */
 	int64_t min_rate;                      /* bytes a second, while threads are short; 0: none */

@@ -4,13 +4,16 @@
  */
 #include "proxy/relay.h"
 
+#include "base/clock.h"
 #include "base/stats.h"
+#include "net/client_limits.h"
+#include "proxy/options.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 
-enum { BUFFER_BYTES = 64 << 10 };
+enum { BUFFER_BYTES = 64 << 10, PAUSE_MOST_MS = 1000 };
 
 /* One of the two directions. Each has a buffer, so that a side that accepts nothing does not stop the other direction.
  */
@@ -51,14 +54,16 @@ static int move(struct direction *d)
 	return 0;
 }
 
-/* Waits until one of the directions can move. What poll() returned. */
-static int wait_for(struct direction *both, struct conn *conn, int idle_ms)
+/* Waits until one of the directions can move. pause_ms: the one to the client must wait for so long, because the client
+ * has used its share of bytes. What poll() returned. */
+static int wait_for(struct direction *both, struct conn *conn, int idle_ms, int pause_ms)
 {
 	struct pollfd p[2];
-	int wait_ms = idle_ms;
+	int wait_ms = pause_ms > 0 && pause_ms < idle_ms ? pause_ms : idle_ms;
 	for (int i = 0; i < 2; i++) {
 		const struct tunnel_end *end = both[i].from;
-		bool reads = both[i].waiting.len == 0 && !both[i].ended, sends = both[1 - i].waiting.len > 0;
+		bool reads = both[i].waiting.len == 0 && !both[i].ended && (i == 0 || pause_ms == 0);
+		bool sends = both[1 - i].waiting.len > 0 && (i == 1 || pause_ms == 0);
 		p[i] = (struct pollfd){.fd = end->fd, .events = tunnel_end_events(end, reads, sends)};
 		if (p[i].events == 0)
 			p[i].fd = -1;
@@ -68,7 +73,7 @@ static int wait_for(struct direction *both, struct conn *conn, int idle_ms)
 	conn_waits(conn, MIN_RATE_STREAM, true);
 	int n = poll(p, 2, wait_ms);
 	conn_waits(conn, MIN_RATE_STREAM, false);
-	return n == 0 && wait_ms == 0 ? 1 : n;
+	return n == 0 && wait_ms < idle_ms ? 1 : n;
 }
 
 int64_t relay_run(const struct relay *r, struct conn *conn)
@@ -81,11 +86,14 @@ int64_t relay_run(const struct relay *r, struct conn *conn)
 	both[0].waiting = r->for_origin;
 	both[1].waiting = r->for_client;
 	while (!both[0].ended || !both[1].ended || both[0].waiting.len > 0 || both[1].waiting.len > 0) {
-		int n = wait_for(both, conn, r->idle_ms);
+		int64_t bandwidth = options_now(conn->context)->limits.bandwidth, before = both[1].sent;
+		int64_t pause_ms = client_limit_wait_ms(conn->limit, bandwidth, clock_ms());
+		int n = wait_for(both, conn, r->idle_ms, (int)(pause_ms < PAUSE_MOST_MS ? pause_ms : PAUSE_MOST_MS));
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0 || move(&both[0]) != 0 || move(&both[1]) != 0)
+		if (n <= 0 || move(&both[0]) != 0 || (pause_ms == 0 && move(&both[1]) != 0))
 			break;
+		client_limit_sent(conn->limit, bandwidth, (size_t)(both[1].sent - before), clock_ms());
 	}
 	int64_t sent = both[1].sent;
 	free(both);

@@ -27,8 +27,8 @@ static int respond(struct exchange *x, int status, const char *type, struct span
 		buf_adds(&fields, "Cache-Control: no-store\n");
 	if (status == 407) /* RFC 9110 11.7.1, RFC 7617 2 */
 		buf_adds(&fields, "Proxy-Authenticate: Basic realm=\"curlew\", charset=\"UTF-8\"\n");
-	if (status == 503) /* memory or threads may be free again in a moment */
-		buf_adds(&fields, "Retry-After: 1\n");
+	if (status == 503 || x->retry_after_s > 0) /* memory or threads may be free again in a moment */
+		buf_addf(&fields, "Retry-After: %d\n", x->retry_after_s > 0 ? x->retry_after_s : 1);
 	bool head = x->request != NULL && span_is(x->request->method, "HEAD");
 	struct response_head r = {.status = status,
 	    .fields = buf_span(&fields),

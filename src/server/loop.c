@@ -203,9 +203,11 @@ static void respond(struct loop *l, struct received *r)
 		bool plain = request_scan(rest, &scan) == REQUEST_SCAN_PLAIN;
 		if (!plain && !is_for_pool(rest))
 			break;
-		bool admitted = plain && loop_admit_hit(l, c, &scan, rest);
+		bool admitted = loop_admit_plain(l, c, plain, &scan, rest);
 		if (admitted)
 			outcome = respond_at_once(l, c, &scan, rest, scan.keeps && !draining);
+		if (outcome != LOOP_HIT_NOT)
+			c->paid = false;
 		switch (outcome) {
 		case LOOP_HIT_SENT:
 			rest = span_from(rest, scan.bytes);
@@ -251,7 +253,7 @@ static void respond_to_ready(struct loop *l)
 static bool is_over(const struct loop *l, const struct conn *c, bool draining)
 {
 	bool begun = c->in.len > 0;
-	bool owes = begun || c->checks & CONN_CHECK_HEADER;
+	bool owes = begun || c->checks & (CONN_CHECK_HEADER | CONN_CHECK_REFUSED);
 	double waited_s = (double)(l->now_ms - c->since_ms) / 1000;
 	if (c->lingers)
 		return waited_s >= LINGER_S;

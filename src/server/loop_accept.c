@@ -4,6 +4,7 @@
 #include "base/stats.h"
 #include "net/listeners.h"
 #include "proxy/access.h"
+#include "server/loop_conns.h"
 #include "server/loop_handover.h"
 
 #include <errno.h>
@@ -66,7 +67,10 @@ static struct conn *adopt(struct loop *l, int fd, const struct sockaddr_storage 
 	stats_add(STATS_CONNECTIONS, 1);
 	stats_add(STATS_CONNECTIONS_OPEN, 1);
 	atomic_fetch_add(&l->set->new_conns, 1);
-	return c;
+	if (limits_count(&options->limits, c))
+		return c;
+	loop_conns_close(l, c);
+	return NULL;
 }
 
 struct conn *loop_accept_next(struct loop *l, int listener)

@@ -47,15 +47,35 @@ static enum loop_admission read_header(struct loop *l, struct conn *c, struct sp
 	conn_set_client(c, &h);
 	c->checks = 0;
 	access_judge(l->options, c);
+	if (!limits_count(&l->options->limits, c)) {
+		loop_conns_close(l, c);
+		return LOOP_ADMIT_NO;
+	}
 	return LOOP_ADMIT_YES;
 }
 
 static void refuse_client(struct loop *l, struct conn *c, struct span bytes)
 {
-	char peer[CONN_PEER], text[128];
-	conn_peer(c, peer);
-	snprintf(text, sizeof text, "%s may not use this server (it is not in --allow-from)\n", peer);
+	char peer[CONN_PEER], text[160];
 	struct loop_refusal refusal = {.status = 403, .text = text};
+	conn_peer(c, peer);
+	switch (c->refusal) {
+	case CONN_WELCOME:
+	case CONN_NOT_ALLOWED:
+		snprintf(text, sizeof text, "%s may not use this server (it is not in --allow-from)\n", peer);
+		break;
+	case CONN_TOO_MANY:
+		refusal = (struct loop_refusal){503, text, "too many connections", 1};
+		snprintf(text, sizeof text, "too many connections: try again later (see --max-connections)\n");
+		break;
+	case CONN_TOO_MANY_OF_CLIENT:
+		refusal = (struct loop_refusal){429, text, "too many connections of this client", 1};
+		snprintf(text, sizeof text,
+		    "too many connections from %s: close some, or try again later (see "
+		    "--max-connections-per-client)\n",
+		    peer);
+		break;
+	}
 	loop_refuse(l, c, bytes, &refusal);
 }
 
@@ -84,14 +104,16 @@ static bool read_client(const struct loop *l, const struct conn *c, const struct
 	return whole;
 }
 
-bool loop_admit_hit(struct loop *l, struct conn *c, const struct request_scan *scan, struct span bytes)
+bool loop_admit_request(struct loop *l, struct conn *c, const struct request_scan *scan, struct span bytes)
 {
 	struct client client;
 	const char *user;
-	if (c->checks == 0)
-		return true;
+	if (scan == NULL)
+		return false;
 	if (!read_client(l, c, scan, bytes, &client) || !access_allows(l->options, &client))
 		return false;
-	return !access_needs_user(l->options, &client, scan->target) ||
-	       users_find(l->options->users, scan->credentials, &user) == USERS_RIGHT;
+	if (access_needs_user(l->options, &client, scan->target) &&
+	    users_find(l->options->users, scan->credentials, &user) != USERS_RIGHT)
+		return false;
+	return limits_take_share(&l->options->limits, c, &client, scan->target, l->now_ms);
 }

@@ -25,8 +25,15 @@ enum loop_admission loop_admit(struct loop *, struct conn *, struct span *bytes)
 /* A connection is closed because its PROXY header did not arrive in time: writes a line about it. */
 void loop_admit_late(const struct conn *);
 
-/* True when the loop may respond to this request with a hit. False: a pool thread must judge the request. bytes: they
- * begin with the scanned request. */
-bool loop_admit_hit(struct loop *, struct conn *, const struct request_scan *, struct span bytes);
+/* For connections with checks: see loop_admit_plain(). scan: NULL when the request is not plain. */
+bool loop_admit_request(struct loop *, struct conn *, const struct request_scan *scan, struct span bytes);
+
+/* True when the request that `bytes` begin with is plain, and the loop may respond to it. False: a pool thread must
+ * judge the request. */
+static inline bool loop_admit_plain(
+    struct loop *l, struct conn *c, bool plain, const struct request_scan *scan, struct span bytes)
+{
+	return c->checks == 0 ? plain : loop_admit_request(l, c, plain ? scan : NULL, bytes);
+}
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "proxy/exchange_run.h"
+#include "proxy/limits.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -94,6 +95,7 @@ void loop_conns_close(struct loop *l, struct conn *c)
 	else
 		unlist(l, c);
 	exchange_run_abandon(c);
+	limits_uncount(c);
 	buf_fini(&c->in);
 	free(c->rest);
 	free(c);

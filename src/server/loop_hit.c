@@ -13,6 +13,7 @@
 #include "base/stats.h"
 #include "http/policy_freshness.h"
 #include "http/response_head.h"
+#include "net/client_limits.h"
 #include "proxy/options.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
@@ -149,6 +150,8 @@ static enum loop_hit_outcome send_hit(
 	if (sent < 0 && errno != EAGAIN)
 		return LOOP_HIT_GONE;
 	l->bytes += head ? 0 : (int64_t)o->body_bytes;
+	if (c->checks & CONN_CHECK_LIMITS)
+		client_limit_sent(c->limit, l->options->limits.bandwidth, total, l->now_ms);
 	if (sent >= 0 && (size_t)sent == total)
 		return keeps ? LOOP_HIT_SENT : LOOP_HIT_LAST;
 	c->last = !keeps;

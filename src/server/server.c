@@ -81,6 +81,11 @@ static int server_open(struct server *s, const struct conf *conf)
 		status = 2;
 		goto out;
 	}
+	s->context.limits = client_limits_new();
+	if (s->context.limits == NULL) {
+		buf_adds(&why, "serve: out of memory");
+		goto out;
+	}
 	if (log_access_open(access) != 0) {
 		buf_addf(&why, "--access-log %s: %s (give a file that can be written)", access, strerror(errno));
 		goto out;
@@ -115,6 +120,7 @@ static void server_close(struct server *s)
 		loop_set_free(s->loops);
 	ramcache_free(s->context.ramcache);
 	listeners_close(&s->listeners);
+	client_limits_free(s->context.limits);
 	context_close(&s->context);
 	log_access_close();
 }

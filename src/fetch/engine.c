@@ -194,8 +194,8 @@ static void do_commands(struct engine *e)
 	}
 }
 
-/* The parent cannot be reached: asks the origin. May free f. */
-static void go_direct(struct fetch *f, CURLcode code)
+/* The parent, or a backend, cannot be reached: asks the next server. May free f. */
+static void go_elsewhere(struct fetch *f, CURLcode code)
 {
 	transfer_drop_handle(f);
 	name_lookups_leave(f->shared->lookups, &f->name, code == CURLE_COULDNT_RESOLVE_HOST);
@@ -221,8 +221,8 @@ static void take_ended(struct engine *e)
 		} else if (transfer_is_repeated(f, code)) {
 			transfer_drop_handle(f);
 			restart(f);
-		} else if (transfer_leaves_parent(f, code)) {
-			go_direct(f, code);
+		} else if (transfer_goes_elsewhere(f, code)) {
+			go_elsewhere(f, code);
 		} else {
 			finish(f, code);
 		}
@@ -243,8 +243,8 @@ static void sweep(struct engine *e, int64_t now)
 		next = f->next;
 		if (now < f->deadline_ms || f->receive_paused || f->send_paused)
 			continue;
-		if (transfer_leaves_parent(f, CURLE_OPERATION_TIMEDOUT))
-			go_direct(f, CURLE_OPERATION_TIMEDOUT);
+		if (transfer_goes_elsewhere(f, CURLE_OPERATION_TIMEDOUT))
+			go_elsewhere(f, CURLE_OPERATION_TIMEDOUT);
 		else
 			fail(f, ENGINE_TIMEOUT, CURLE_OPERATION_TIMEDOUT, what_was_late(f));
 	}
@@ -269,7 +269,7 @@ static void on_name(struct name_wait *w, bool found)
 {
 	struct fetch *f = (struct fetch *)((char *)w - offsetof(struct fetch, name));
 	transfer_drop_handle(f); /* it may have begun to wait in this very turn, with its handle still in the multi */
-	if (found || transfer_leaves_parent(f, CURLE_COULDNT_RESOLVE_HOST))
+	if (found || transfer_goes_elsewhere(f, CURLE_COULDNT_RESOLVE_HOST))
 		restart(f);
 	else if (f->shared->proxy != NULL)
 		fail(f, ENGINE_PROXY, CURLE_COULDNT_RESOLVE_PROXY, "the name of the proxy does not resolve");

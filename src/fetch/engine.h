@@ -24,6 +24,7 @@ struct allow;
 struct parent;
 struct engine;
 struct fetch;
+struct named_site;
 
 struct engine_config {
 	const char *proxy;     /* upstream proxy URL, or NULL: environment variables are never looked at */
@@ -91,10 +92,13 @@ struct fetch_spec {
 	struct span fields;   /* "Name: value\n" lines to send; Host and framing are the engine's */
 	int64_t upload_bytes; /* or one of the two above */
 	bool asterisk;        /* the target is "*": the server as a whole (RFC 9112 3.2.4) */
-	bool trusted;         /* --origin: its address is allowed by being named */
-	bool idempotent;      /* may be sent again when a kept connection turns out dead */
-	bool again;           /* another engine has ended it with ENGINE_NO_ADDRESS: it is not counted twice */
-	bool tunnel;          /* connect only: method, fields and body are not used */
+	/* The URL is one of this site: a backend of the site is asked for it, with the Host of the URL. It outlives the
+	 * fetch. NULL: the host of the URL is asked. */
+	const struct named_site *site;
+	bool trusted;    /* --origin: its address is allowed by being named */
+	bool idempotent; /* may be sent again when a kept connection turns out dead */
+	bool again;      /* another engine has ended it with ENGINE_NO_ADDRESS: it is not counted twice */
+	bool tunnel;     /* connect only: method, fields and body are not used */
 };
 
 /* NULL with a sentence in why. */

@@ -30,8 +30,9 @@ struct flight_config {
 	struct engine_config engine; /* batch_end and ctx are set by flight_open() */
 	struct store *store;         /* outlives the flights */
 	struct policy policy;
-	int64_t max_body;       /* larger bodies are not stored; 0: no limit */
-	const char *too_large;  /* the reason to report for those */
+	int64_t max_body;                /* larger bodies are not stored; 0: no limit */
+	const char *too_large;           /* the reason to report for those */
+	const struct named_sites *sites; /* of --origin NAME=URL; they outlive the flights. NULL: none */
 	bool trusted;           /* fetches go to --origin, whose address is allowed because the user named it */
 	double collapse_wait_s; /* how long a request waits for the head of another request's fetch (--collapse-wait) */
 };

@@ -5,6 +5,16 @@
 #include "fetch/flight_engine.h"
 #include "fetch/flight_state.h"
 #include "fetch/flight_table.h"
+#include "fetch/named_sites.h"
+#include "http/key.h"
+
+/* A redirect that a rule follows may lead to another site by its name; "*" is only for the hosts of clients. */
+static const struct named_site *site_of(const struct flight *f)
+{
+	const struct named_site *site = named_sites_of_url(f->flights->config.sites, f->fetch_url);
+	bool redirected = site != NULL && f->hops > 0 && !key_same_origin(f->url, f->fetch_url);
+	return redirected && site->name[0] == '*' && site->name[1] == '\0' ? NULL : site;
+}
 
 int flight_fetch_begin(struct flight *f, const struct flight_fetch_request *request)
 {
@@ -14,6 +24,7 @@ int flight_fetch_begin(struct flight *f, const struct flight_fetch_request *requ
 	    .fields = request->fields,
 	    .upload_bytes = request->upload_bytes,
 	    .asterisk = request->asterisk,
+	    .site = site_of(f),
 	    .trusted = request->trusted,
 	    .again = request->again,
 	    /* Only then may the engine send it again when a kept connection turns out dead (RFC 9110 9.2.2). */

@@ -58,7 +58,8 @@ bool flight_redirect_is_due(const struct flight *f)
 /* These fields are meant for the origin of the first request and not sent to another one (RFC 9110 15.4). */
 static bool is_credential(struct span line)
 {
-	return span_starts_nocase(line, "Authorization:") || span_starts_nocase(line, "Cookie:");
+	return span_starts_nocase(line, "Authorization:") || span_starts_nocase(line, "Cookie:") ||
+	       span_starts_nocase(line, "Forwarded:") || span_starts_nocase(line, "X-Forwarded-");
 }
 
 bool flight_redirect_follow(struct flight *f)

@@ -12,6 +12,7 @@
 #include "fetch/address_cache.h"
 #include "fetch/allow.h"
 #include "fetch/close_notify.h"
+#include "fetch/named_sites.h"
 #include "fetch/parent.h"
 #include "fetch/transfer_receive.h"
 
@@ -95,7 +96,7 @@ static int on_connected(void *ctx, char *to, char *from, int to_port, int from_p
 /* The server that the attempt connects to, unless there is an upstream proxy. */
 static const char *asked_url(const struct fetch *f)
 {
-	return f->by_parent ? parent_url(f->shared->config.parent) : f->url;
+	return f->by_parent ? parent_url(f->shared->config.parent) : f->site != NULL ? f->backend_url : f->url;
 }
 
 /* libcurl needs an address that is not in its cache. 0 lets it look the name up; anything else ends the attempt. */
@@ -186,15 +187,15 @@ static void set_method(struct fetch *f)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method);
 }
 
-/* To the parent, Host is that of the origin (RFC 9112 3.2.2). 0, or -1: no memory. */
+/* To the parent and to a backend, Host is that of the URL (RFC 9112 3.2.2). 0, or -1: no memory. */
 static int add_host(struct fetch *f)
 {
 	struct buf line;
 	const char *host = strstr(f->url, "://") + 3;
-	if (!f->by_parent || has_field(f, "Host"))
+	if ((!f->by_parent && f->site == NULL) || has_field(f, "Host"))
 		return 0;
 	buf_init(&line, BUF_LINE);
-	buf_addf(&line, "Host: %.*s", (int)strcspn(host, "/"), host);
+	buf_addf(&line, "Host: %.*s", (int)strcspn(host, "/?"), host);
 	struct curl_slist *more = line.failed ? NULL : curl_slist_append(f->fields, buf_str(&line));
 	buf_fini(&line);
 	if (more == NULL)
@@ -208,14 +209,15 @@ static int add_host(struct fetch *f)
 static void set_target(const struct transfer_context *t, struct fetch *f)
 {
 	const char *proxy = t->proxy;
+	char *url = f->site != NULL ? f->backend_url : f->url;
 	bool absolute = proxy != NULL && (strstr(proxy, "://") == NULL || strncasecmp(proxy, "http", 4) == 0);
-	absolute = f->by_parent || (absolute && strncmp(f->url, "http://", 7) == 0);
+	absolute = f->by_parent || (absolute && strncmp(url, "http://", 7) == 0);
 	if (absolute && f->asterisk) {
-		char *host = strstr(f->url, "://") + 3;
+		char *host = strstr(url, "://") + 3;
 		host[strcspn(host, "/")] = '\0';
 	}
 	if (absolute)
-		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, f->url);
+		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, url);
 	else if (f->asterisk)
 		curl_easy_setopt(f->easy, CURLOPT_REQUEST_TARGET, "*");
 }
@@ -248,7 +250,8 @@ struct fetch *transfer_new(
 	f->ops = ops;
 	f->ctx = ctx;
 	f->upload_bytes = spec->upload_bytes;
-	f->trusted = spec->trusted;
+	f->site = spec->site;
+	f->trusted = spec->trusted || spec->site != NULL;
 	f->idempotent = spec->idempotent;
 	f->tunnel = spec->tunnel;
 	f->asterisk = spec->asterisk;
@@ -303,15 +306,26 @@ static void choose_connection(struct fetch *f)
 	}
 }
 
+/* 0, or -1: no memory. */
+static int choose_backend(struct fetch *f)
+{
+	if (f->site == NULL)
+		return 0;
+	free(f->backend_url);
+	f->backend = named_site_choose(f->site, f->left_backends, clock_ms());
+	f->backend_url = named_site_url(&f->site->backends[f->backend], f->url);
+	return f->backend_url != NULL ? 0 : -1;
+}
+
 int transfer_begin(struct fetch *f)
 {
 	struct transfer_context *t = f->shared;
 	/* Never a handle that was used before: when a first field line begins with a blank, libcurl before 8.2 appends
 	 * it to the last field of the earlier transfer, whose memory is freed. */
 	f->easy = curl_easy_init();
-	f->by_parent =
-	    t->config.parent != NULL && !f->tunnel && !f->left_parent && parent_is_up(t->config.parent, clock_ms());
-	if (f->easy == NULL || silence_defaults(f) != 0 || add_host(f) != 0)
+	f->by_parent = t->config.parent != NULL && f->site == NULL && !f->tunnel && !f->left_parent &&
+		       parent_is_up(t->config.parent, clock_ms());
+	if (f->easy == NULL || choose_backend(f) != 0 || silence_defaults(f) != 0 || add_host(f) != 0)
 		return -1;
 	prepare(t, f->easy);
 	curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
@@ -444,16 +458,28 @@ bool transfer_is_repeated(struct fetch *f, CURLcode code)
 	return f->asked_fresh;
 }
 
-bool transfer_leaves_parent(struct fetch *f, CURLcode code)
+/* True when the server that was asked cannot be reached or did not respond, and the request may be sent to another. */
+static bool is_lost(const struct fetch *f, CURLcode code)
 {
 	bool repeatable = f->idempotent && f->upload_bytes == ENGINE_NO_UPLOAD;
 	bool lost = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
 		    code == CURLE_OPERATION_TIMEDOUT || is_broken_off(code);
-	if (!f->by_parent || !lost || f->failed != ENGINE_OK || f->use.taken > 0 || (f->sent && !repeatable))
+	return lost && f->failed == ENGINE_OK && f->use.taken == 0 && !f->head_done && (!f->sent || repeatable);
+}
+
+bool transfer_goes_elsewhere(struct fetch *f, CURLcode code)
+{
+	const char *why = f->sent ? "it did not respond" : "it cannot be reached";
+	if ((!f->by_parent && f->site == NULL) || !is_lost(f, code))
 		return false;
-	parent_failed(f->shared->config.parent, clock_ms(), f->sent ? "it did not respond" : "it cannot be reached");
-	f->left_parent = true;
-	return true;
+	if (f->by_parent) {
+		parent_failed(f->shared->config.parent, clock_ms(), why);
+		f->left_parent = true;
+		return true;
+	}
+	named_site_failed(f->site, f->backend, clock_ms(), why);
+	f->left_backends |= 1u << f->backend;
+	return named_site_choose(f->site, f->left_backends, clock_ms()) >= 0;
 }
 
 void transfer_drop_handle(struct fetch *f)
@@ -526,5 +552,6 @@ void transfer_free(struct fetch *f)
 	buf_fini(&f->trailers);
 	free(f->method);
 	free(f->url);
+	free(f->backend_url);
 	free(f);
 }

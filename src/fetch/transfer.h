@@ -35,6 +35,7 @@ struct fetch {
 	const struct fetch_ops *ops;
 	void *ctx;
 	char *method, *url;
+	const struct named_site *site; /* whose backends are asked; NULL: the host of url is */
 	int64_t upload_bytes;
 	bool asterisk, trusted, idempotent, again;
 	bool binds_connection; /* its credentials authenticate the connection, which no other fetch may use (NTLM,
@@ -46,11 +47,14 @@ struct fetch {
 	CURL *easy;
 	struct socket_use use;
 	struct name_wait name;
-	bool by_parent;   /* it asks the parent, not the origin */
-	bool sent;        /* the request has been, or is about to be, sent */
-	bool unused;      /* its request was not sent, because bytes had arrived on the kept connection */
-	bool asked_fresh; /* the request is sent again on a fresh connection, because the kept ones were dead */
-	bool left_parent; /* the parent could not be reached: the origin is asked */
+	bool by_parent;         /* it asks the parent, not the origin */
+	bool sent;              /* the request has been, or is about to be, sent */
+	bool unused;            /* its request was not sent, because bytes had arrived on the kept connection */
+	bool asked_fresh;       /* the request is sent again on a fresh connection, because the kept ones were dead */
+	int backend;            /* of the site, which this attempt asks */
+	char *backend_url;      /* what it is asked for; NULL without a site */
+	unsigned left_backends; /* a bit for each backend that could not be reached */
+	bool left_parent;       /* the parent could not be reached: the origin is asked */
 	char error[CURL_ERROR_SIZE];
 
 	/* the response (transfer_receive.c) */
@@ -92,9 +96,9 @@ void transfer_resume(struct fetch *, bool receive, bool send);
 /* True when the request is to be sent again: it was not sent at all, or only on kept connections that died before one
  * byte of a response arrived, and it may be repeated. */
 bool transfer_is_repeated(struct fetch *, CURLcode);
-/* True when the parent was asked and cannot be reached: the next attempt asks the origin itself, unless the parent may
- * have acted on a request that must not be repeated. */
-bool transfer_leaves_parent(struct fetch *, CURLcode);
+/* True when the parent or a backend was asked and cannot be reached: the next attempt asks another server, unless the
+ * first one may have acted on a request that must not be repeated. */
+bool transfer_goes_elsewhere(struct fetch *, CURLcode);
 /* Ends one attempt: gives its connection back, and frees its handle. Does nothing when there is none. */
 void transfer_drop_handle(struct fetch *);
 /* Ends the last attempt and calls done(). */

@@ -17,8 +17,8 @@ bool forwarded_is(const struct head *head)
 	return false;
 }
 
-/* The for= of a member of Forwarded (RFC 7239 4). {NULL, 0}: it has none, or two. */
-static struct span for_of(struct span member)
+/* A parameter of a member of Forwarded (RFC 7239 4). {NULL, 0}: it has none, or two. */
+static struct span parameter(struct span member, const char *wanted)
 {
 	struct span found = {NULL, 0}, name, value;
 	while (member.len > 0) {
@@ -26,7 +26,7 @@ static struct span for_of(struct span member)
 		for (bool quoted = false; n < member.len && (quoted || member.at[n] != ';'); n++)
 			quoted = member.at[n] == '"' ? !quoted : quoted;
 		field_directive(span_trim(span_make(member.at, n)), &name, &value);
-		if (span_is_nocase(name, "for")) {
+		if (span_is_nocase(name, wanted)) {
 			if (found.at != NULL)
 				return span_make(NULL, 0);
 			found = value;
@@ -67,7 +67,7 @@ static bool read_line(struct span line, bool rfc7239, const struct cidr_list *tr
 	}
 	while (count > 0) {
 		member = members[--count];
-		bool named = read_node(rfc7239 ? for_of(member) : member, client) == 0;
+		bool named = read_node(rfc7239 ? parameter(member, "for") : member, client) == 0;
 		*naming = named ? FORWARDED_NAMED : FORWARDED_UNNAMED;
 		if (!named || !cidr_list_holds(trusted, client))
 			return true;
@@ -104,4 +104,29 @@ enum forwarded_naming forwarded_client(
 	if (old == FORWARDED_ABSENT || new == FORWARDED_ABSENT)
 		return old == FORWARDED_ABSENT ? new : old;
 	return memcmp(client, other, sizeof *client) == 0 ? FORWARDED_NAMED : FORWARDED_TWO;
+}
+
+/* The last member of the last line. {NULL, 0}: there is none. */
+static struct span last_member(const struct head *head, const char *name)
+{
+	struct span last = {NULL, 0}, member;
+	for (size_t i = 0; i < head->count; i++) {
+		struct span line = head->fields[i].value;
+		if (!span_is_nocase(head->fields[i].name, name))
+			continue;
+		while (field_next(&line, &member))
+			last = member;
+	}
+	return last;
+}
+
+void forwarded_url(const struct head *head, struct forwarded_url *url)
+{
+	struct span member = last_member(head, "Forwarded");
+	url->host = last_member(head, "X-Forwarded-Host");
+	url->proto = last_member(head, "X-Forwarded-Proto");
+	if (url->host.at == NULL && member.at != NULL)
+		url->host = parameter(member, "host");
+	if (url->proto.at == NULL && member.at != NULL)
+		url->proto = parameter(member, "proto");
 }

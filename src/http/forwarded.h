@@ -26,6 +26,14 @@ enum forwarded_naming {
 enum forwarded_naming forwarded_client(
     const struct head *, const struct cidr_list *trusted, struct in6_addr *client, struct in6_addr *other);
 
+/* What proxies say about the URL that the client requested. Borrowed; {NULL, 0}: nothing. */
+struct forwarded_url {
+	struct span host, proto;
+};
+/* Reads X-Forwarded-Host and X-Forwarded-Proto, or else the last member of Forwarded. Of a list, the last member is
+ * that of the proxy that sent the request. */
+void forwarded_url(const struct head *, struct forwarded_url *);
+
 /* True when the request came through another proxy: it has Via, Forwarded, X-Real-IP or an X-Forwarded- field. */
 bool forwarded_is(const struct head *);
 

@@ -116,104 +116,16 @@ char *key_resolve(const char *base, struct span reference)
 	return result;
 }
 
-static bool same_origin(const struct url *a, const struct url *b)
-{
-	return a->secure == b->secure && a->port == b->port && strcmp(a->host, b->host) == 0;
-}
-
 bool key_same_origin(const char *a, const char *b)
 {
 	struct url x, y;
 	url_init(&x);
 	url_init(&y);
-	bool same = url_parse(span_of(a), true, &x) == 0 && url_parse(span_of(b), true, &y) == 0 && same_origin(&x, &y);
+	bool same =
+	    url_parse(span_of(a), true, &x) == 0 && url_parse(span_of(b), true, &y) == 0 && url_same_origin(&x, &y);
 	url_fini(&x);
 	url_fini(&y);
 	return same;
-}
-
-/* Reads the target of a Location. 0, or -1. */
-static int resolve_location(const char *base, struct span location, struct url *url)
-{
-	char *resolved = key_resolve(base, location);
-	int result = resolved == NULL ? -1 : url_parse(span_of(resolved), true, url);
-	free(resolved);
-	return result;
-}
-
-/* The fragment of a redirect is for the client, and is kept (RFC 9110 10.2.2). */
-static void add_fragment(struct buf *out, struct span location)
-{
-	location = span_trim(location);
-	if (url_add_written(span_from(location, url_until(location, "#")), true, out) != 0)
-		out->failed = true;
-}
-
-char *key_prefix_location(const char *default_scheme, const char *base, struct span location)
-{
-	struct url url;
-	struct buf out;
-	url_init(&url);
-	buf_init(&out, BUF_HEAD);
-	if (resolve_location(base, location, &url) != 0)
-		out.failed = true;
-	else {
-		buf_addc(&out, '/');
-		if (url.secure == (strcmp(default_scheme, "https") == 0))
-			url_add_authority(&out, &url);
-		else
-			url_add_origin(&out, &url);
-		url_add_path(&out, &url);
-		add_fragment(&out, location);
-	}
-	url_fini(&url);
-	return finish(&out);
-}
-
-/* The path of --origin without a final slash. Our "/" stands for it. */
-static struct span base_path(const struct url *origin)
-{
-	struct span path = span_of(origin->path);
-	while (path.len > 0 && path.at[path.len - 1] == '/')
-		path.len--;
-	return path;
-}
-
-/* Our path for a path of the origin; NULL when that is outside of the path of --origin. The path of --origin itself is
- * only
- * "/". */
-static const char *our_path(const struct url *home, const char *path)
-{
-	struct span base = base_path(home);
-	if (strncmp(path, base.at, base.len) != 0 || (path[base.len] != '/' && path[base.len] != '\0'))
-		return NULL;
-	return path[base.len] == '\0' ? "/" : path + base.len;
-}
-
-char *key_reverse_location(const char *origin, const char *base, struct span location)
-{
-	struct url home, url;
-	struct buf out;
-	url_init(&home);
-	url_init(&url);
-	buf_init(&out, BUF_HEAD);
-	const char *path = NULL;
-	if (url_parse(span_of(origin), true, &home) == 0 && resolve_location(base, location, &url) == 0 &&
-	    same_origin(&home, &url))
-		path = our_path(&home, url.path);
-	if (path != NULL) {
-		/* Two slashes at the beginning would mean a host (RFC 3986 4.2). The client removes a dot segment
-		 * before them. */
-		buf_adds(&out, path[0] == '/' && path[1] == '/' ? "/." : "");
-		buf_adds(&out, path);
-		buf_addspan(&out, buf_span(&url.query));
-		add_fragment(&out, location);
-	} else {
-		out.failed = true;
-	}
-	url_fini(&home);
-	url_fini(&url);
-	return finish(&out);
 }
 
 /* --- request targets --- */
@@ -283,10 +195,10 @@ static int map_to_origin(const char *origin, struct span text, struct key_target
 		refuse(fault, 500, "--origin is not an http or https URL");
 	else if (url_parse(text, false, &url) != 0)
 		refuse(fault, 400, "the path holds a byte that is in no URL");
-	else if (base_path(&home).len > 0 && url_climbs(url.path))
+	else if (url_base_path(&home).len > 0 && url_climbs(url.path))
 		refuse(fault, 400, "the path leads out of the path of --origin");
 	else {
-		buf_addspan(&path, base_path(&home));
+		buf_addspan(&path, url_base_path(&home));
 		buf_adds(&path, url.path);
 		free(home.path);
 		home.path = finish(&path);

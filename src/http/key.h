@@ -72,12 +72,4 @@ char *key_resolve(const char *base, struct span reference);
 /* True when both URLs have the same scheme, host and port. */
 bool key_same_origin(const char *a, const char *b);
 
-/* A Location value for a client that used KEY_PREFIX: "/host/path", or with the scheme ("/https://host/path") if that
- * is not default_scheme. So a client that follows it stays with curlew. NULL: leave the value as it is. */
-char *key_prefix_location(const char *default_scheme, const char *base, struct span location);
-
-/* With --origin: a Location inside the path of the origin becomes a path of curlew ("/x"), which never begins with
- * "//", because that would name another host. NULL: it points elsewhere; leave the value as it is. */
-char *key_reverse_location(const char *origin, const char *base, struct span location);
-
 #endif

@@ -383,6 +383,19 @@ int url_parse(struct span text, bool lenient, struct url *url)
 	return result;
 }
 
+bool url_same_origin(const struct url *a, const struct url *b)
+{
+	return a->secure == b->secure && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+struct span url_base_path(const struct url *url)
+{
+	struct span path = span_of(url->path);
+	while (path.len > 0 && path.at[path.len - 1] == '/')
+		path.len--;
+	return path;
+}
+
 void url_add_authority(struct buf *out, const struct url *url)
 {
 	buf_adds(out, url->host);

@@ -33,6 +33,10 @@ int url_parse(struct span text, bool lenient, struct url *);
 
 /* The whole URL; the caller frees it. NULL: too long. */
 char *url_compose(const struct url *);
+/* The same scheme, host and port. */
+bool url_same_origin(const struct url *, const struct url *);
+/* The path of an origin (--origin) without slashes at its end; a client's "/" stands for it. Borrowed. */
+struct span url_base_path(const struct url *);
 /* Its parts: host[:port], scheme://host[:port], path?query. */
 void url_add_authority(struct buf *, const struct url *);
 void url_add_origin(struct buf *, const struct url *);

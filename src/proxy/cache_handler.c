@@ -65,6 +65,8 @@ static void offer_to_ramcache(struct cache_attempt *t)
 		return;                 /* a file of that name may appear under --root */
 	if (x->target.form == KEY_SITE) /* the target means nothing without Host */
 		return;
+	if (x->site != NULL && x->site_host.len == 0) /* in absolute form */
+		return;
 	if (x->fetch_url != NULL) /* each value of the ignored parameters would take a place of its own */
 		return;
 	bool plain = t->plan.action == SELECTION_HIT && e->body_bytes <= RAMCACHE_BODY &&

@@ -5,8 +5,10 @@
 #include "proxy/context.h"
 
 #include "base/log.h"
+#include "fetch/named_sites.h"
 #include "fetch/parent.h"
 #include "proxy/options.h"
+#include "proxy/origins.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,28 +35,16 @@ static int open_allow(struct context *s, struct buf *why)
 	return rc;
 }
 
-static int read_origin(struct context *s, struct buf *why)
-{
-	const char *origin = conf_text(s->conf, "origin");
-	if (origin == NULL)
-		return 0;
-	s->origin = key_normalise(origin, "http");
-	if (s->origin == NULL) {
-		buf_addf(why, "%s: '%s' is not an http or https URL (give one such as http://127.0.0.1:8080)",
-		    conf_called(s->conf, "origin", 0), origin);
-		return -1;
-	}
-	size_t n = strlen(s->origin);
-	if (n > 0 && s->origin[n - 1] == '/')
-		s->origin[n - 1] = '\0';
-	return 0;
-}
-
 static int read_parent(struct context *s, struct buf *why)
 {
 	const char *url = conf_text(s->conf, "parent"), *proxy = conf_text(s->conf, "proxy"), *fault;
 	if (url == NULL)
 		return 0;
+	if (s->sites != NULL) {
+		buf_addf(why, "%s %s: cannot be used with named sites, which have servers of their own",
+		    conf_called(s->conf, "parent", 0), url);
+		return -1;
+	}
 	if (proxy != NULL && proxy[0] != '\0') {
 		buf_addf(why, "%s %s: cannot be used with --proxy (give one of them)",
 		    conf_called(s->conf, "parent", 0), url);
@@ -82,7 +72,7 @@ static int read_targets(struct context *s, struct buf *why)
 		}
 		s->targets[n++] = name;
 	}
-	if (s->origin != NULL)
+	if (s->origin != NULL || s->sites != NULL)
 		s->targets[n++] = cdn;
 	s->policy.targets = s->targets;
 	s->policy.target_count = n;
@@ -92,8 +82,8 @@ static int read_targets(struct context *s, struct buf *why)
 /* What needs no files and no other thread. */
 static int read_values(struct context *s, struct buf *why)
 {
-	return open_allow(s, why) != 0 || read_origin(s, why) != 0 || read_parent(s, why) != 0 ||
-		       read_targets(s, why) != 0
+	return open_allow(s, why) != 0 || origins_read(s->conf, &s->origin, &s->sites, why) != 0 ||
+		       read_parent(s, why) != 0 || read_targets(s, why) != 0
 		   ? -1
 		   : 0;
 }
@@ -103,6 +93,7 @@ static void free_values(struct context *s)
 	allow_free(s->allow);
 	parent_free(s->parent);
 	free(s->origin);
+	named_sites_free(s->sites);
 }
 
 int context_check(const struct conf *conf)
@@ -128,6 +119,8 @@ static void describe_mode(const struct context *s, struct buf *mode)
 		buf_addf(mode, " --targets %s", name);
 	if (s->origin != NULL)
 		buf_addf(mode, " --origin %s", s->origin);
+	if (s->sites != NULL) /* which sites there are makes no difference */
+		buf_adds(mode, " --origin NAME=URL");
 }
 
 /* `get` without a usable cache directory (a read-only home, a full disk) works with an empty temporary one. NULL: that
@@ -203,6 +196,7 @@ static int open_flights(struct context *s, struct buf *why)
 	    .policy = s->policy,
 	    .max_body = conf_number(s->conf, "max-body"),
 	    .too_large = "larger than --max-body",
+	    .sites = s->sites,
 	    .trusted = s->origin != NULL,
 	    .collapse_wait_s = conf_seconds(s->conf, "collapse-wait"),
 	};

@@ -21,6 +21,7 @@
 struct options;
 struct ramcache;
 struct listeners;
+struct named_sites;
 struct threadpool;
 
 enum { CONTEXT_TARGETS = 16 };
@@ -39,6 +40,7 @@ struct context {
 	struct policy policy;
 	const char *targets[CONTEXT_TARGETS]; /* policy.targets */
 	char *origin;                         /* normalised, no trailing slash; NULL unless --origin */
+	struct named_sites *sites;            /* of --origin NAME=URL; NULL: none */
 	struct parent *parent;                /* of --parent; NULL: none */
 	char via[32];     /* our name in Via; random, so that a request that comes back to us can be recognised */
 	struct root root; /* --root */

@@ -4,7 +4,9 @@
  */
 #include "proxy/deliver.h"
 
+#include "fetch/named_sites.h"
 #include "http/conditions.h"
+#include "http/location.h"
 #include "http/policy.h"
 #include "proxy/browser.h"
 #include "proxy/multipart.h"
@@ -12,6 +14,15 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+
+/* The value names one of the servers of the site, or leaves it as it is (NULL). */
+static char *site_location(const struct exchange *x, struct span value)
+{
+	char *location = NULL;
+	for (unsigned i = 0; i < x->site->backend_count && location == NULL; i++)
+		location = location_for_site(x->site->backends[i].url, x->target.url, value);
+	return location;
+}
 
 char *deliver_location(const struct exchange *x, int status, struct span fields)
 {
@@ -24,11 +35,12 @@ char *deliver_location(const struct exchange *x, int status, struct span fields)
 	if (message_parse_fields(&head, fields) == 0)
 		value = message_find(&head, "Location");
 	if (value.at != NULL && x->target.form == KEY_PREFIX)
-		location = key_prefix_location(x->options->key_settings.default_scheme, x->target.url, value);
+		location = location_for_prefix(x->options->key_settings.default_scheme, x->target.url, value);
 	else if (value.at != NULL && x->target.form == KEY_SITE)
 		location = browser_location(x, value);
 	else if (value.at != NULL && x->target.form == KEY_REVERSE)
-		location = key_reverse_location(x->context->origin, x->target.url, value);
+		location = x->site != NULL ? site_location(x, value)
+					   : location_for_reverse(x->context->origin, x->target.url, value);
 	message_fini(&head);
 	return location;
 }

@@ -18,6 +18,7 @@
 #include "proxy/selection.h"
 #include "proxy/server_names.h"
 #include "proxy/site_redirect.h"
+#include "proxy/site_target.h"
 #include "proxy/synthetic.h"
 #include "proxy/tunnel.h"
 #include "proxy/upgrade.h"
@@ -213,7 +214,7 @@ void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct
 		serve_admin(x, c);
 		return;
 	}
-	bool bad = browser_read_target(x, &fault) != 0;
+	bool bad = (x->context->sites != NULL ? site_target_read : browser_read_target)(x, &fault) != 0;
 	if (needs_thread(x)) {
 		x->state = EXCHANGE_UNSERVED;
 		return;

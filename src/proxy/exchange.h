@@ -19,6 +19,7 @@
 struct cache_attempt;
 struct flight_engine;
 struct request_body;
+struct named_site;
 
 /* How far an exchange has come. Where the thread may block, it is never left in another state than the first. */
 enum exchange_state {
@@ -44,6 +45,10 @@ struct exchange {
 	const char *user;              /* of --users, for the log; NULL: none */
 	struct client client;          /* who sent it; in `get`, and of a malformed head, all zeros */
 	struct key_target target;      /* target.url is the key of the cache, from dispatch_route() on */
+	const struct named_site *site; /* with --origin NAME=URL: whose URL it is */
+	struct span site_host;         /* what named it, as written; empty if that is the target itself */
+	char *site_why;                /* why there is none; or NULL */
+	bool secure;                   /* the client used TLS, or a trusted front says so */
 	struct sink *sink;             /* receives the response */
 	enum framing framing;
 	int64_t length;                   /* of the request body, with FRAMING_LENGTH */

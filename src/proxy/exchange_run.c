@@ -14,6 +14,7 @@
 #include "proxy/http1_writer.h"
 #include "proxy/ramcache.h"
 #include "proxy/request_body.h"
+#include "proxy/site_target.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -140,6 +141,7 @@ static void run_free(struct exchange_run *run)
 		client_limits_drop(run->x.context->limits, run->x.limit);
 	key_fini(&run->x.target);
 	browser_end(&run->x);
+	site_target_end(&run->x);
 	if (run->x.body != NULL)
 		request_body_fini(run->x.body);
 	http1_writer_fini(&run->writer);

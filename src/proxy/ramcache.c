@@ -60,10 +60,16 @@ static uint64_t hash_of(struct span s)
 	return h ^ h >> 32;
 }
 
+static uint64_t hash_of_key(const struct ramcache_key *key)
+{
+	uint64_t h = hash_of(key->target);
+	return key->site.len == 0 ? h : (h ^ key->secure) * 0x100000001b3u + hash_of(key->site);
+}
+
 /* Memory used: headers twice, because the row's are kept next to the text (change_counter_confirm() compares them). */
 static size_t cost(const struct ramcache_entry *o)
 {
-	return sizeof *o + sizeof *o->entry + o->target_bytes + 2 * o->head_bytes + o->body_bytes;
+	return sizeof *o + sizeof *o->entry + o->target_bytes + o->site_bytes + 2 * o->head_bytes + o->body_bytes;
 }
 
 static void free_entry(struct ramcache_entry *o)
@@ -189,18 +195,24 @@ static void make_room(struct ramcache *h, struct shard *s, size_t need)
 	}
 }
 
-static struct ramcache_entry *find_in(struct shard *s, uint64_t hash, struct span target)
+static bool has_key(const struct ramcache_entry *o, const struct ramcache_key *key)
+{
+	return span_same(key->target, span_make(o->target, o->target_bytes)) && o->secure == key->secure &&
+	       span_same(key->site, span_make(o->target + o->target_bytes, o->site_bytes));
+}
+
+static struct ramcache_entry *find_in(struct shard *s, uint64_t hash, const struct ramcache_key *key)
 {
 	struct ramcache_entry *o = atomic_load(slot_of(s, hash));
-	while (o != NULL && (o->hash != hash || !span_same(target, span_make(o->target, o->target_bytes))))
+	while (o != NULL && (o->hash != hash || !has_key(o, key)))
 		o = atomic_load(&o->chain);
 	return o;
 }
 
-struct ramcache_entry *ramcache_find(struct ramcache *h, struct span target)
+struct ramcache_entry *ramcache_find(struct ramcache *h, const struct ramcache_key *key)
 {
-	uint64_t hash = hash_of(target);
-	struct ramcache_entry *o = find_in(shard_of(h, hash), hash, target);
+	uint64_t hash = hash_of_key(key);
+	struct ramcache_entry *o = find_in(shard_of(h, hash), hash, key);
 	/* Written only if it changes: a store on every hit would move the cache line between cores. */
 	if (o != NULL && !atomic_load_explicit(&o->referenced, memory_order_relaxed))
 		atomic_store_explicit(&o->referenced, true, memory_order_relaxed);
@@ -259,24 +271,29 @@ static int compose(struct ramcache_entry *o, const struct exchange *x)
 void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *e)
 {
 	struct ramcache_entry *o = calloc(1, sizeof *o);
-	struct span target = x->request->target;
+	struct ramcache_key key = {
+	    .target = x->request->target, .site = x->site_host, .secure = x->site != NULL && x->secure};
 	if (o == NULL) {
 		entry_free(e);
 		return;
 	}
 	atomic_init(&o->confirmed_edits, e->edits);
 	o->entry = e;
-	o->target = malloc(target.len);
+	o->target = malloc(key.target.len + key.site.len);
 	if (e->body_bytes > RAMCACHE_BODY || o->target == NULL || compose(o, x) != 0) {
 		free_entry(o);
 		return;
 	}
-	memcpy(o->target, target.at, target.len);
-	o->target_bytes = target.len;
-	o->hash = hash_of(target);
+	memcpy(o->target, key.target.at, key.target.len);
+	o->target_bytes = key.target.len;
+	if (key.site.len > 0)
+		memcpy(o->target + o->target_bytes, key.site.at, key.site.len);
+	o->site_bytes = key.site.len;
+	o->secure = key.secure;
+	o->hash = hash_of_key(&key);
 	struct shard *s = shard_of(h, o->hash);
 	pthread_mutex_lock(&s->lock);
-	struct ramcache_entry *old = find_in(s, o->hash, target);
+	struct ramcache_entry *old = find_in(s, o->hash, &key);
 	if (old != NULL)
 		take_out(h, s, old);
 	make_room(h, s, cost(o));

@@ -1,6 +1,6 @@
 /*
- * ramcache: complete responses in memory, found by the bytes of the request target. A loop sends them without parsing
- * the request, without SQLite and without a file.
+ * ramcache: complete responses in memory, found by the bytes of the request target (and of Host, with named sites). A
+ * loop sends them without parsing the request, without SQLite and without a file.
  *
  * An entry is never trusted beyond the index. It remembers the value of the change counter under which it was last
  * confirmed; a loop that sees another value confirms it against its row before use (loop_hit.c,
@@ -27,8 +27,9 @@ struct ramcache_entry {
 
 	/* fixed: written before the entry is shared */
 	struct entry *entry;
-	char *target;
-	size_t target_bytes;
+	char *target; /* followed by the site */
+	size_t target_bytes, site_bytes;
+	bool secure;
 	uint64_t hash;
 	char *text; /* the head without Age, Cache-Status and the empty line; then the body */
 	size_t head_bytes, body_bytes;
@@ -51,11 +52,18 @@ struct ramcache_reader {
 
 #define RAMCACHE_OUTSIDE UINT64_MAX
 
+/* What a request must have in common with the one whose response is kept. */
+struct ramcache_key {
+	struct span target;
+	struct span site; /* with named sites: the host that decides, as written; else empty */
+	bool secure;      /* with named sites: the URL is https */
+};
+
 struct ramcache *ramcache_new(void); /* NULL: out of memory */
 /* No thread may use it any more. */
 void ramcache_free(struct ramcache *);
 
-/* Keeps the response to x in memory, if its body can be read; it replaces an earlier one for the same target. Takes the
+/* Keeps the response to x in memory, if its body can be read; it replaces an earlier one of the same key. Takes the
  * entry in any case. May block: it reads the body. */
 void ramcache_offer(struct ramcache *, const struct exchange *x, struct entry *);
 
@@ -66,8 +74,8 @@ void ramcache_add_reader(struct ramcache *, struct ramcache_reader *);
 void ramcache_enter(struct ramcache *, struct ramcache_reader *);
 void ramcache_leave(struct ramcache_reader *);
 
-/* Finds the entry for a target. Between enter and leave only. NULL: there is none. */
-struct ramcache_entry *ramcache_find(struct ramcache *, struct span target);
+/* Finds the entry for a request. Between enter and leave only. NULL: there is none. */
+struct ramcache_entry *ramcache_find(struct ramcache *, const struct ramcache_key *);
 
 /* Removes an entry that no longer agrees with the index. It stays valid as above. */
 void ramcache_remove(struct ramcache *, struct ramcache_entry *);

@@ -13,6 +13,7 @@
 #include "base/stats.h"
 #include "fetch/connect_tunnel.h"
 #include "fetch/flight.h"
+#include "fetch/named_sites.h"
 #include "http/chunked.h"
 #include "http/field.h"
 #include "http/stored_fields.h"
@@ -28,6 +29,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* LOOK_MS: how often a thread that waits for the origin looks whether the client is still there. */
 enum { LOOK_MS = 1000, PIECE_BYTES = 16 << 10 };
@@ -106,7 +108,8 @@ bool upgrade_is_wanted(const struct exchange *x)
 
 /* --- to the origin --- */
 
-static int send_request(struct upgrade *u, const struct url *url)
+/* host: what Host is made of; url: what is asked for. */
+static int send_request(struct upgrade *u, const struct url *host, const struct url *url)
 {
 	struct exchange *x = u->x;
 	struct buf text, fields;
@@ -116,7 +119,7 @@ static int send_request(struct upgrade *u, const struct url *url)
 	buf_addf(&text, "%.*s ", (int)x->request->method.len, x->request->method.at);
 	url_add_path(&text, url);
 	buf_adds(&text, " HTTP/1.1\r\nHost: ");
-	url_add_authority(&text, url);
+	url_add_authority(&text, host);
 	buf_adds(&text, "\r\n");
 	int rc = forward_fields(x, FORWARD_CLIENTS, NULL, &fields);
 	rest = buf_span(&fields);
@@ -319,24 +322,66 @@ static void switch_protocols(struct upgrade *u)
 
 /* --- from the start --- */
 
-/* NULL when a response has been sent, or what is wrong with the origin. */
-static const char *run(struct upgrade *u, const struct url *url, enum engine_outcome *outcome, char message[256])
+/* Connects to the origin of a URL. NULL, or what is wrong. */
+static const char *connect_to(
+    struct upgrade *u, const struct url *url, bool trusted, enum engine_outcome *outcome, char message[256])
 {
 	const struct conf *conf = u->x->options->conf;
 	struct connect_tunnel_to to = {
 	    .host = url->host,
 	    .port = url->port,
-	    .trusted = u->x->context->origin != NULL,
+	    .trusted = trusted,
 	    .secure = url->secure,
 	    .cacert = conf_text(conf, "cacert"),
 	    .limit_ms = (int)(conf_seconds(conf, "connect-timeout") * 1000),
 	};
-	if (connect_tunnel(flight_engine(u->x->context->flights), &to, &u->origin, outcome, message) != 0)
-		return message;
-	*outcome = ENGINE_BROKEN;
-	if (send_request(u, url) != 0)
-		return "it did not take the request";
-	const char *wrong = read_head(u, outcome);
+	int rc = connect_tunnel(flight_engine(u->x->context->flights), &to, &u->origin, outcome, message);
+	return rc != 0 ? message : NULL;
+}
+
+/* Connects to a backend of the site. *url becomes its URL for this request. NULL, or what is wrong. */
+static const char *connect_to_site(struct upgrade *u, struct url *url, enum engine_outcome *outcome, char message[256])
+{
+	const struct named_site *site = u->x->site;
+	const char *wrong = "out of memory";
+	unsigned tried = 0;
+	int i;
+	*outcome = ENGINE_NO_MEMORY;
+	while ((i = named_site_choose(site, tried, clock_ms())) >= 0) {
+		char *text =
+		    named_site_url(&site->backends[i], u->x->fetch_url != NULL ? u->x->fetch_url : u->x->target.url);
+		url_fini(url);
+		url_init(url);
+		bool read = text != NULL && url_parse(span_of(text), true, url) == 0;
+		free(text);
+		if (!read)
+			break;
+		wrong = connect_to(u, url, true, outcome, message);
+		if (wrong == NULL ||
+		    (*outcome != ENGINE_UNREACHABLE && *outcome != ENGINE_TIMEOUT && *outcome != ENGINE_NO_HOST))
+			break;
+		named_site_failed(site, i, clock_ms(), "it cannot be reached");
+		tried |= 1u << i;
+	}
+	return wrong;
+}
+
+/* NULL when a response has been sent, or what is wrong with the origin. */
+static const char *run(struct upgrade *u, const struct url *url, enum engine_outcome *outcome, char message[256])
+{
+	struct url asked;
+	url_init(&asked);
+	const char *wrong = u->x->site != NULL ? connect_to_site(u, &asked, outcome, message)
+					       : connect_to(u, url, u->x->context->origin != NULL, outcome, message);
+	if (wrong == NULL) {
+		*outcome = ENGINE_BROKEN;
+		if (send_request(u, url, u->x->site != NULL ? &asked : url) != 0)
+			wrong = "it did not take the request";
+	}
+	url_fini(&asked);
+	if (wrong != NULL)
+		return wrong;
+	wrong = read_head(u, outcome);
 	if (wrong != NULL)
 		return wrong;
 	*outcome = ENGINE_BAD;

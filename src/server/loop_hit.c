@@ -17,6 +17,7 @@
 #include "proxy/options.h"
 #include "proxy/ramcache.h"
 #include "proxy/server_names.h"
+#include "proxy/site_target.h"
 #include "server/loop_log.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ enum { TAIL_BYTES = RESPONSE_HEAD_HIT_LINES + sizeof "Connection: keep-alive\r\n
 static bool host_is_good(struct loop *l, const struct conn *c, const struct request_scan *scan)
 {
 	const struct context *context = l->set->config.context;
-	if (context->origin != NULL || scan->target.at[0] != '/')
+	if (context->origin != NULL || context->sites != NULL || scan->target.at[0] != '/')
 		return true;
 	if (scan->browser || scan->host.len >= LOOP_HOST_BYTES)
 		return false;
@@ -47,6 +48,27 @@ static bool host_is_good(struct loop *l, const struct conn *c, const struct requ
 	memcpy(keep, scan->host.at, scan->host.len);
 	keep[scan->host.len] = '\0';
 	return true;
+}
+
+/* With named sites: adds what decides the site. What a trusted front says is in fields that the scan did not keep.
+ * False: not found. */
+static bool add_site(const struct loop *l, const struct conn *c, const struct request_scan *scan, struct span bytes,
+    struct ramcache_key *key)
+{
+	struct head h;
+	struct fault fault;
+	struct client client;
+	key->site = scan->host;
+	if (!scan->proxied || scan->target.at[0] != '/')
+		return scan->host.len > 0 && scan->target.at[0] == '/';
+	message_init(&h);
+	bool whole = message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE;
+	if (whole) {
+		client_read(l->options->conf, c, &h, &client);
+		site_target_host(&h, &client, &key->site, &key->secure); /* borrows from bytes, not from h */
+	}
+	message_fini(&h);
+	return whole && key->site.len > 0;
 }
 
 /* An entry that was fetched in the future is not used: the clock has gone back since, and its age is unknown. */
@@ -164,8 +186,11 @@ enum loop_hit_outcome loop_hit_respond(
 	struct ramcache *ramcache = l->set->config.context->ramcache;
 	if (c->admin)
 		return LOOP_HIT_NOT;
-	struct ramcache_entry *o = ramcache_find(ramcache, scan->target);
+	struct ramcache_key key = {.target = scan->target};
 	enum loop_hit_outcome outcome = LOOP_HIT_NOT;
+	if (l->set->config.context->sites != NULL && !add_site(l, c, scan, bytes, &key))
+		return LOOP_HIT_NOT;
+	struct ramcache_entry *o = ramcache_find(ramcache, &key);
 	if (o == NULL)
 		return LOOP_HIT_NOT;
 	if (is_fresh(l, o->entry) && host_is_good(l, c, scan)) {

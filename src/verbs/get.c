@@ -9,10 +9,12 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "fetch/engine.h"
+#include "fetch/named_sites.h"
 #include "proxy/cache_attempt.h"
 #include "proxy/dispatch.h"
 #include "proxy/exchange.h"
 #include "proxy/options.h"
+#include "proxy/site_target.h"
 #include "verbs/download.h"
 #include "verbs/header_option.h"
 #include "verbs/listing.h"
@@ -131,10 +133,14 @@ static char *read_url(const char *origin, const char *scheme, const char *text)
 	return url;
 }
 
-/* The request target of the URL; with --origin its path. NULL: it is not a URL of that origin. */
+/* The target of the request for the URL; with --origin its path. NULL: it is not a URL of that origin. */
 static const char *target_of(const struct context *s, const char *url)
 {
 	size_t n = s->origin != NULL ? strlen(s->origin) : 0;
+	if (s->sites != NULL) {
+		const char *path = strstr(url, "://") + 3;
+		return path + strcspn(path, "/?");
+	}
 	if (n == 0)
 		return url;
 	return strncmp(url, s->origin, n) == 0 && (url[n] == '/' || url[n] == '?') ? url + n : NULL;
@@ -148,6 +154,8 @@ static void find_redirect(struct get *g, const struct response_head *r)
 	message_init(&h);
 	if (message_parse_fields(&h, r->fields) == 0) {
 		struct span to = message_find(&h, "Location");
+		if (to.at != NULL && r->location != NULL && g->x->site != NULL)
+			to = span_of(r->location); /* it named a server of the site */
 		if (to.at != NULL)
 			g->location = key_resolve(g->x->target.url, to);
 		g->drop = g->location != NULL;
@@ -299,6 +307,21 @@ static int write_request(
 	return out->failed ? -1 : 0;
 }
 
+static int read_target(struct exchange *x, const char *url, struct fault *fault)
+{
+	const struct head *h = x->request;
+	return x->context->sites != NULL
+		   ? site_target_of_url(x, url, fault)
+		   : key_of_target(&x->options->key_settings, h->method, h->target, &x->target, fault);
+}
+
+/* The value of --origin; NULL: there is none, or it has a name. */
+static const char *plain_origin(const struct conf *conf)
+{
+	const char *origin = conf_item(conf, "origin", 0);
+	return origin != NULL && !named_sites_is_named(origin) ? origin : NULL;
+}
+
 /* Returns the exit status. g->location: a redirect to follow. */
 static int get_one(struct context *context, struct get *g, const char *typed, const char *url)
 {
@@ -326,7 +349,7 @@ static int get_one(struct context *context, struct get *g, const char *typed, co
 	if (write_request(g->conf, typed, url, target, &text) != 0)
 		goto out;
 	if (message_parse_request(&head, buf_span(&text), &fault) != MESSAGE_WHOLE ||
-	    key_of_target(&x.options->key_settings, head.method, head.target, &x.target, &fault) != 0) {
+	    read_target(&x, url, &fault) != 0) {
 		log_say("get: %s: %s", url, fault.why);
 		code = CURL_URL;
 		goto out;
@@ -341,6 +364,7 @@ static int get_one(struct context *context, struct get *g, const char *typed, co
 		log_say("get: %s: stopped after --max-time", url);
 	key_fini(&x.target);
 out:
+	site_target_end(&x);
 	message_fini(&head);
 	buf_fini(&text);
 	return code;
@@ -400,8 +424,8 @@ int verb_get(int argc, char **argv)
 		log_say("get: one URL is needed (see `curlew get --help`)");
 	} else if (!header_option_check(conf, "get")) {
 		status = 2;
-	} else if ((url = read_url(
-			conf_text(conf, "origin"), conf_text(conf, "default-scheme"), conf_operand(conf, 0))) == NULL) {
+	} else if ((url = read_url(plain_origin(conf), conf_text(conf, "default-scheme"), conf_operand(conf, 0))) ==
+		   NULL) {
 		log_say("get: '%s' is not an http or https URL", conf_operand(conf, 0));
 		status = CURL_URL;
 	} else if ((status = context_open(&context, conf, &why)) != 0) {

@@ -1,6 +1,7 @@
 #include "verbs/url_argument.h"
 
 #include "base/log.h"
+#include "fetch/named_sites.h"
 #include "http/key.h"
 #include "http/policy.h"
 #include "http/request_directives.h"
@@ -26,13 +27,15 @@ static void read_mode(struct url_argument *a)
 	for (char *word = strtok_r(a->mode_words, " \n", &rest); word != NULL; word = strtok_r(NULL, " \n", &rest)) {
 		if (what != NULL && strcmp(what, "--targets") == 0 && a->policy.target_count < URL_ARGUMENT_TARGETS - 1)
 			a->targets[a->policy.target_count++] = word;
+		else if (what != NULL && strcmp(what, "--origin") == 0 && named_sites_is_named(word))
+			a->named_sites = true;
 		else if (what != NULL && strcmp(what, "--origin") == 0)
 			a->origin = word;
 		else if (strcmp(word, "--private") == 0)
 			a->policy.private_cache = true;
 		what = word;
 	}
-	if (a->origin != NULL)
+	if (a->origin != NULL || a->named_sites)
 		a->targets[a->policy.target_count++] = "CDN-Cache-Control";
 }
 
@@ -90,7 +93,7 @@ bool url_argument_is_file(const struct url_argument *a, const struct conf *conf)
 	bool index;
 	int fd = -1;
 	buf_init(&why, BUF_LINE);
-	if (root_open(&files, root, conf_cache_dir(conf), &why) == 0 && root != NULL) {
+	if (root_open(&files, root, conf_cache_dir(conf), &why) == 0 && root != NULL && !a->named_sites) {
 		read_target(a, conf_operand(conf, 0), &target, &fault);
 		if (target.form == KEY_PREFIX && target.path != NULL)
 			fd = root_open_file(&files, target.path, &st, &index);
@@ -142,10 +145,18 @@ static char *of_site(const struct url_argument *a, const char *url)
 static char *read_url(const struct url_argument *a, const char *text, const char **why)
 {
 	*why = "not a URL that can be stored (http or https, with a host)";
+	if (a->named_sites && text[0] == '/') {
+		*why = "this cache is of named sites (give the whole URL: http://HOST/PATH)";
+		return NULL;
+	}
 	char *scheme = url_argument_server(a, "default-scheme");
 	struct key_target target;
 	char *url =
 	    a->origin != NULL && text[0] == '/' ? strdup(text) : key_of_url(text, scheme != NULL ? scheme : "http");
+	if (a->named_sites) {
+		free(scheme);
+		return url;
+	}
 	char *real = url != NULL ? of_site(a, url) : NULL;
 	if (real != NULL) {
 		free(url);

@@ -25,6 +25,7 @@ struct url_argument {
 	const char *targets[URL_ARGUMENT_TARGETS];
 	char *mode_words; /* targets point into it */
 	char *origin;     /* --origin of the cache, or NULL */
+	bool named_sites; /* it was filled with --origin NAME=URL: its URLs are those that clients use */
 	struct request_directives demand;
 	struct rule_decision decision;
 	struct selection lookup;

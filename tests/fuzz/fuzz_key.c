@@ -6,6 +6,7 @@
 #include "http/conditions.h"
 #include "http/glob.h"
 #include "http/key.h"
+#include "http/location.h"
 #include "http/policy_storing.h"
 #include "http/stored_fields.h"
 #include "http/vary.h"
@@ -111,9 +112,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	check_key(key_of_url(text, "http"));
 	check_key(key_resolve("http://a/b/c?d", input));
 	fuzz_glob(text);
-	check_location(key_prefix_location("http", "http://a/b/c?d", input));
-	check_location(key_reverse_location("http://a/b", "http://a/b/c?d", input));
-	check_location(key_reverse_location("http://a", "http://a//b/c?d", input));
+	check_location(location_for_prefix("http", "http://a/b/c?d", input));
+	check_location(location_for_reverse("http://a/b", "http://a/b/c?d", input));
+	check_location(location_for_reverse("http://a", "http://a//b/c?d", input));
 	fuzz_fields(input);
 	free(text);
 	return 0;

@@ -1,5 +1,6 @@
 /* What requests are called: URLs in one spelling, targets in five ways, variants. */
 #include "http/key.h"
+#include "http/location.h"
 #include "http/vary.h"
 
 #include <setjmp.h>
@@ -493,12 +494,12 @@ static void a_prefix_location_stays_with_us(void **state)
 	    {"http", "http://u@b/", NULL, "as does a user"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		char *got = key_prefix_location(rows[i].scheme, "http://a/d/x", span_of(rows[i].location));
+		char *got = location_for_prefix(rows[i].scheme, "http://a/d/x", span_of(rows[i].location));
 		if (rows[i].scheme[4] == 's') {
 			/* The base is https there, so that relative ones are of the default scheme.
 			 */
 			free(got);
-			got = key_prefix_location(rows[i].scheme, "https://a/d/x", span_of(rows[i].location));
+			got = location_for_prefix(rows[i].scheme, "https://a/d/x", span_of(rows[i].location));
 		}
 		if (!same(got, rows[i].want))
 			fail_msg("%s: gave <%s>, not <%s>: %s", rows[i].location, shown(got), shown(rows[i].want),
@@ -536,7 +537,7 @@ static void a_reverse_location_at_the_origin_becomes_ours(void **state)
 	    {"http://o:8080/base", "/baseball", NULL, "only nearly beneath it"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		char *got = key_reverse_location(rows[i].origin, "http://o:8080/d/e", span_of(rows[i].location));
+		char *got = location_for_reverse(rows[i].origin, "http://o:8080/d/e", span_of(rows[i].location));
 		if (!same(got, rows[i].want))
 			fail_msg("%s: gave <%s>, not <%s>: %s", rows[i].location, shown(got), shown(rows[i].want),
 			    rows[i].reason);

@@ -1,0 +1,63 @@
+#include "proxy/origins.h"
+
+#include "fetch/named_sites.h"
+#include "http/key.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A URL without a name. */
+static int read_plain(const struct conf *conf, size_t i, char **plain, struct buf *why)
+{
+	const char *text = conf_item(conf, "origin", i), *first = conf_item(conf, "origin", 0);
+	if (*plain != NULL && strcmp(text, first) == 0)
+		return 0;
+	if (*plain != NULL) {
+		buf_addf(why, "%s: given twice, '%s' and '%s' (give one)", conf_called(conf, "origin", i), first, text);
+		return -1;
+	}
+	*plain = key_normalise(text, "http");
+	if (*plain == NULL) {
+		buf_addf(why, "%s: '%s' is not an http or https URL (give one such as http://127.0.0.1:8080)",
+		    conf_called(conf, "origin", i), text);
+		return -1;
+	}
+	size_t n = strlen(*plain);
+	if (n > 0 && (*plain)[n - 1] == '/')
+		(*plain)[n - 1] = '\0';
+	return 0;
+}
+
+static int read_named(const struct conf *conf, size_t i, struct named_sites **sites, struct buf *why)
+{
+	struct buf cause;
+	buf_init(&cause, BUF_LINE);
+	if (*sites == NULL)
+		*sites = named_sites_new();
+	int rc = *sites != NULL ? named_sites_add(*sites, conf_item(conf, "origin", i), &cause) : -1;
+	if (rc != 0)
+		buf_addf(why, "%s %s: %s", conf_called(conf, "origin", i), conf_item(conf, "origin", i),
+		    *sites != NULL ? buf_str(&cause) : "out of memory");
+	buf_fini(&cause);
+	return rc;
+}
+
+int origins_read(const struct conf *conf, char **plain, struct named_sites **sites, struct buf *why)
+{
+	const char *text;
+	*plain = NULL;
+	*sites = NULL;
+	for (size_t i = 0; (text = conf_item(conf, "origin", i)) != NULL; i++) {
+		bool named = named_sites_is_named(text);
+		if ((named ? read_named(conf, i, sites, why) : read_plain(conf, i, plain, why)) != 0)
+			return -1;
+		if (*plain == NULL || *sites == NULL)
+			continue;
+		buf_addf(why,
+		    "%s %s: a URL without a name cannot be used with named sites (to serve the rest of the hosts, name "
+		    "it *: '*=URL')",
+		    conf_called(conf, "origin", i), text);
+		return -1;
+	}
+	return 0;
+}

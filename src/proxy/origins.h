@@ -1,0 +1,14 @@
+/* origins: the values of --origin: one URL, or named sites. */
+#ifndef CURLEW_PROXY_ORIGINS_H
+#define CURLEW_PROXY_ORIGINS_H
+
+#include "base/buf.h"
+#include "base/conf.h"
+
+struct named_sites;
+
+/* *plain: the one URL, normalised, without a slash at the end; else NULL. *sites: the named sites; else NULL. Both are
+ * the caller's. 0, or -1 with a sentence in why. */
+int origins_read(const struct conf *, char **plain, struct named_sites **sites, struct buf *why);
+
+#endif

@@ -1,0 +1,321 @@
+"""Named sites: --origin NAME=URL."""
+
+import json
+import socket
+import subprocess
+
+import pytest
+
+from curlew import Cache, run
+from origin import Origin
+from wire import eventually
+
+
+def at(curlew, host, path="/", fields=None, method="GET", body=None):
+    """A request with that Host."""
+    with curlew.connect() as connection:
+        return connection.ask(method, path, {"Host": host, **(fields or {})}, body)
+
+
+FRESH = {"Cache-Control": "max-age=600"}
+
+
+@pytest.fixture
+def second_origin():
+    made = Origin()
+    yield made
+    made.finish()
+
+
+def test_host_selects_the_site_and_the_origin_receives_it(launch, origin, second_origin):
+    origin.at("/x", "shop", FRESH)
+    second_origin.at("/x", "blog", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url()}", "--origin", f"*.blog.example={second_origin.url()}", allow=None)
+    assert at(curlew, "shop.example", "/x").text == "shop"
+    assert at(curlew, "anna.blog.example", "/x").text == "blog"
+    assert origin.asked("/x")[0].fields["Host"] == "shop.example"
+    assert second_origin.asked("/x")[0].fields["Host"] == "anna.blog.example"
+    assert curlew.row("http://shop.example/x")["host"] == "shop.example"
+    assert curlew.row("http://anna.blog.example/x")
+    assert at(curlew, "shop.example", "/x")["Cache-Status"].startswith("curlew; hit")
+
+
+@pytest.mark.parametrize("names, host, chosen", [
+    (["shop.example", "*.example", "*"], "shop.example", 0),
+    (["*", "*.example", "shop.example"], "shop.example", 2),
+    (["shop.example", "*.example", "*"], "a.b.example", 1),
+    (["*.example", "*.b.example"], "a.b.example", 1),
+    (["shop.example", "*.example", "*"], "example", 2),
+    (["shop.example", "*"], "[::1]:80", 1),
+    (["127.0.0.1", "*"], "127.0.0.1:9", 0),
+    (["[::1]", "*"], "[0::1]", 0),
+])
+def test_the_most_exact_name_is_chosen(launch, names, host, chosen):
+    origins = [Origin() for _ in names]
+    options = []
+    for i, (name, origin) in enumerate(zip(names, origins)):
+        origin.at("/", str(i))
+        options += ["--origin", f"{name}={origin.url()}"]
+    curlew = launch(*options)
+    assert at(curlew, host).text == str(chosen)
+    for origin in origins:
+        origin.finish()
+
+
+@pytest.mark.parametrize("host, sent, url", [
+    ("Shop.EXAMPLE", "shop.example", "http://shop.example/x"),
+    ("shop.example.", "shop.example", "http://shop.example/x"),
+    ("shop.example:80", "shop.example", "http://shop.example/x"),
+    ("shop.example.:80", "shop.example", "http://shop.example/x"),
+    ("shop.example:", "shop.example", "http://shop.example/x"),
+    ("SHOP.example:8899", "shop.example:8899", "http://shop.example:8899/x"),
+    ("shop.example:443", "shop.example:443", "http://shop.example:443/x"),
+])
+def test_host_is_normalised_for_the_key_and_for_the_origin(launch, origin, host, sent, url):
+    origin.at("/x", "x", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url()}")
+    assert at(curlew, host, "/x").text == "x"
+    assert origin.asked("/x")[0].fields["Host"] == sent
+    assert curlew.row(url)
+
+
+@pytest.mark.parametrize("host", ["other.example", "shop.example.org", "xshop.example", "example"])
+def test_an_unknown_host_gets_421_with_the_reason(launch, origin, host):
+    origin.at("/x", "x", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url()}", "--origin", f"*.shop.example={origin.url()}")
+    answer = at(curlew, host, "/x")
+    assert answer.status == 421 and f"{host} is not a site of this server" in answer.text
+    assert origin.count() == 0
+    assert at(curlew, host, "/.curlew/health").status == 200
+
+
+def test_a_request_without_host_gets_421(launch, origin):
+    curlew = launch("--origin", f"*={origin.url()}")
+    answer, _ = curlew.raw(b"GET /x HTTP/1.0\r\n\r\n")
+    assert answer.status == 421 and "without Host" in answer.text
+
+
+def test_an_absolute_target_overrides_host(launch, origin):
+    origin.at("/x", "x", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url()}")
+    assert at(curlew, "other.example", "http://SHOP.example:80/x").text == "x"
+    assert curlew.row("http://shop.example/x")
+    assert at(curlew, "shop.example", "http://other.example/x").status == 421
+    answer = at(curlew, "shop.example", "https://shop.example/x")
+    assert answer.status == 421 and "TLS" in answer.text
+    # nothing of this may be a hit from memory for another site
+    for _ in range(3):
+        assert at(curlew, "other.example", "/x").status == 421
+        assert at(curlew, "shop.example", "/x").text == "x"
+
+
+def test_sites_never_share_a_hit_from_memory(launch, origin, second_origin):
+    origin.at("/x", "one", FRESH)
+    second_origin.at("/x", "two", FRESH)
+    curlew = launch("--origin", f"one.example={origin.url()}", "--origin", f"two.example={second_origin.url()}")
+    for _ in range(4):
+        for host, text in (("one.example", "one"), ("two.example", "two"), ("ONE.example:80", "one"), ("one.example:81", "one")):
+            assert at(curlew, host, "/x").text == text
+    assert origin.count("/x") == 2 and second_origin.count("/x") == 1
+
+
+def test_hits_of_sites_need_no_thread(launch, origin):
+    origin.at("/x", "x", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url()}", "--threads", "1", "--thread-wait", "0.1")
+    gate = origin.gate("slow")
+    origin.at("/slow", lambda visit: (gate.wait(), visit.reply("late")))
+    at(curlew, "shop.example", "/x")
+    curlew.row("http://shop.example/x")
+    eventually(lambda: at(curlew, "shop.example", "/x")["Cache-Status"].startswith("curlew; hit"))
+    with curlew.connect() as blocked:
+        blocked.send(b"POST /slow HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 0\r\n\r\n")
+        eventually(lambda: origin.count("/slow") == 1)
+        assert at(curlew, "shop.example", "/x").text == "x"
+        gate.open()
+
+
+def test_a_trusted_front_decides_site_and_scheme(launch, origin):
+    origin.at("/x", lambda visit: visit.reply(visit.fields["Host"], FRESH))
+    curlew = launch("--origin", f"shop.example={origin.url()}", "--trust-forwarded", "127.0.0.2")
+
+    def through_front(fields, source="127.0.0.2"):
+        with curlew.connect(source=source) as connection:
+            return connection.ask("GET", "/x", fields)
+
+    secure = {"Host": "inner", "X-Forwarded-Host": "shop.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
+    for _ in range(3):
+        assert through_front(secure).text == "shop.example"
+        assert through_front(dict(secure, **{"X-Forwarded-Proto": "http", "X-Forwarded-Host": "SHOP.example:80"})).text == "shop.example"
+        assert through_front({"Host": "inner", "Forwarded": 'for=192.0.2.1;host="shop.example:8443";proto=https'}).text == "shop.example:8443"
+        assert through_front(secure, "127.0.0.3").status == 421
+        assert through_front(dict(secure, Host="shop.example"), "127.0.0.3").text == "shop.example"
+        assert through_front(dict(secure, **{"X-Forwarded-Host": "other.example"})).status == 421
+    for url in ("https://shop.example/x", "http://shop.example/x", "https://shop.example:8443/x"):
+        assert curlew.row(url)
+    assert origin.count("/x") == 3
+
+
+def test_a_backend_that_refuses_is_skipped(launch, origin, second_origin, refuser):
+    origin.at("/x", "x")
+    origin.at("/y", lambda visit: visit.reply(visit.body()))
+    curlew = launch("--origin", f"shop.example={refuser.url('')},{origin.url()}")
+    assert at(curlew, "shop.example", "/x").text == "x"
+    assert f"--origin shop.example: {refuser.url('')}: it cannot be reached" in curlew.stderr
+    assert at(curlew, "shop.example", "/y", method="POST", body=b"sent once").text == "sent once"
+    assert origin.count("/y") == 1
+
+
+def test_an_unsafe_request_is_sent_to_another_backend_if_nothing_was_sent(launch, origin, refuser):
+    origin.at("/y", lambda visit: visit.reply(visit.body()))
+    curlew = launch("--origin", f"shop.example={refuser.url('')},{origin.url()}")
+    assert at(curlew, "shop.example", "/y", method="POST", body=b"sent once").text == "sent once"
+
+
+def test_an_unsafe_request_that_was_sent_is_not_repeated(launch, origin, second_origin):
+    second_origin.at("/y", "never")
+    second_origin.at("/x", "second")
+    origin.at("/y", lambda visit: visit.cut())
+    origin.at("/x", lambda visit: visit.cut())
+    curlew = launch("--origin", f"shop.example={origin.url()},{second_origin.url()}")
+    assert at(curlew, "shop.example", "/y", method="POST", body=b"1").status == 502
+    assert second_origin.count("/y") == 0
+    assert at(curlew, "shop.example", "/x").text == "second"
+
+
+def test_a_5xx_of_a_backend_is_the_response(launch, origin, second_origin):
+    origin.at("/x", "busy", status=503)
+    second_origin.at("/x", "second")
+    curlew = launch("--origin", f"shop.example={origin.url()},{second_origin.url()}")
+    assert at(curlew, "shop.example", "/x").status == 503
+    assert second_origin.count() == 0
+
+
+def test_a_backend_that_failed_is_asked_when_all_have_failed(launch, origin, refuser):
+    curlew = launch("--origin", f"shop.example={refuser.url('')}")
+    for _ in range(2):
+        assert at(curlew, "shop.example", "/x").status == 502
+
+
+def test_an_https_backend_is_verified_by_its_own_name(launch, authority):
+    secure = Origin(tls=authority)
+    secure.at("/app/x", "x", FRESH)
+    curlew = launch("--origin", f"shop.example={secure.url('/app')}", "--cacert", authority.ca, allow=None)
+    assert at(curlew, "shop.example", "/x").text == "x"
+    assert secure.asked()[0].fields["Host"] == "shop.example"
+    assert curlew.row("http://shop.example/x")
+    secure.finish()
+
+
+def test_the_path_of_a_backend_cannot_be_left(launch, origin):
+    origin.at("/app/x", "x")
+    curlew = launch("--origin", f"shop.example={origin.url('/app/')}")
+    assert at(curlew, "shop.example", "/x?y=1").status == 200
+    assert origin.asked()[0].target == "/app/x?y=1"
+    for path in ("/../secret", "/%2e%2e/secret", "/a/../../secret"):
+        answer = at(curlew, "shop.example", path)
+        assert answer.status == 400 and "leads out of the path of --origin" in answer.text
+
+
+def test_only_the_backends_of_sites_may_be_private(launch, origin, second_origin):
+    origin.at("/x", "", {"Location": second_origin.url("/secret")}, status=302)
+    second_origin.at("/secret", "secret")
+    curlew = launch("--origin", f"shop.example={origin.url()}", allow=None)
+    curlew.shell("INSERT INTO rule (url_glob, follow_redirects) VALUES ('*', 1)")
+    assert eventually(lambda: at(curlew, "shop.example", "/x").status == 403)
+    assert second_origin.count() == 0
+
+
+def test_sites_come_and_go_without_a_new_cache(launch, origin):
+    origin.at("/x", "x", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url()}")
+    at(curlew, "shop.example", "/x")
+    curlew.row("http://shop.example/x")
+    curlew.stop()
+    curlew = launch("--origin", f"shop.example={origin.url()}", "--origin", f"blog.example={origin.url()}")
+    assert at(curlew, "shop.example", "/x")["Cache-Status"].startswith("curlew; hit")
+    assert at(curlew, "blog.example", "/x").text == "x"
+    assert origin.count("/x") == 2
+
+
+def test_purge_and_explain_speak_of_public_urls(launch, origin):
+    origin.at("/x", "x", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url()}")
+    at(curlew, "shop.example", "/x")
+    curlew.row("http://shop.example/x")
+    explained = run("explain", "--cache", curlew.dir, "--json", "http://shop.example/x")
+    assert json.loads(explained.stdout)["next"].startswith("a hit"), explained
+    assert run("purge", "--cache", curlew.dir, "shop.example/x").returncode == 0
+    assert at(curlew, "shop.example", "/x")["Cache-Status"].startswith("curlew; fwd=uri-miss")
+
+
+@pytest.mark.parametrize("options, why", [
+    (["shop.example:80=http://127.0.0.1:1"], "'shop.example:80' is not the name of a site"),
+    (["=http://127.0.0.1:1"], "'' is not the name of a site"),
+    (["shop.example="], "'' is not an http or https URL"),
+    (["shop.example=ftp://127.0.0.1"], "'ftp://127.0.0.1' is not an http or https URL"),
+    (["shop.example=http://127.0.0.1:1,"], "'' is not an http or https URL"),
+    (["shop.example=http://127.0.0.1:1/?x"], "is not an http or https URL without a query"),
+    (["shop.example=http://127.0.0.1:1", "SHOP.example=http://127.0.0.1:2"], "the site shop.example is named twice"),
+    (["shop.example=http://127.0.0.1:1", "http://127.0.0.1:2"], "cannot be used with named sites"),
+    (["http://127.0.0.1:1", "http://127.0.0.1:2"], "--origin: given twice, 'http://127.0.0.1:1' and 'http://127.0.0.1:2' (give one)"),
+])
+def test_a_wrong_origin_is_refused_with_the_reason(cache, options, why):
+    args = [word for option in options for word in ("--origin", option)]
+    done = run("serve", "--listen", "127.0.0.1:0", "--cache", cache.dir, *args)
+    assert done.returncode == 2 and why in done.stderr.decode()
+
+
+def test_get_uses_the_cache_of_named_sites(launch, origin, tmp_path):
+    origin.at("/app/x", "x", FRESH)
+    origin.at("/app/old", "", {"Location": origin.url("/app/x")}, status=302)
+    named = ["--origin", f"shop.example={origin.url('/app')}"]
+    curlew = launch(*named)
+    at(curlew, "shop.example", "/x")
+    curlew.row("http://shop.example/x")
+    got = run("get", "--cache", curlew.dir, *named, "http://shop.example/x")
+    assert got.stdout == b"x" and origin.count("/app/x") == 1, got
+    got = run("get", "-L", "--cache", curlew.dir, *named, "shop.example/old")
+    assert got.stdout == b"x" and origin.count("/app/x") == 1, got
+    assert origin.asked("/app/old")[0].fields["Host"] == "shop.example"
+    got = run("get", "--cache", curlew.dir, *named, "http://other.example/x")
+    assert got.returncode == 3 and b"other.example is not a site of this server" in got.stderr
+    got = run("get", "--cache", curlew.dir, "http://shop.example/x")
+    assert got.returncode == 1 and b'filled as "shared --origin NAME=URL"' in got.stderr
+
+
+def test_explain_reads_a_url_of_this_machine_as_a_url_of_a_site(launch, origin):
+    origin.at("/x", "x", FRESH)
+    curlew = launch("--origin", f"*={origin.url()}")
+    url = f"http://localhost:{curlew.port}/x"
+    at(curlew, f"localhost:{curlew.port}", "/x")
+    curlew.row(url)
+    explained = json.loads(run("explain", "--cache", curlew.dir, "--json", url).stdout)
+    assert explained["key"] == url and explained["next"].startswith("a hit"), explained
+
+
+@pytest.mark.parametrize("base, location, mapped", [
+    ("/app", "{backend}/app/x", "/x"),
+    ("/app", "/app/x?q#f", "/x?q#f"),
+    ("/app", "{backend}/app", "/"),
+    ("/app", "{backend}/app//evil.example/", "/.//evil.example/"),
+    ("/app", "{backend}/apple", None),
+    ("/app", "/elsewhere", None),
+    ("/app", "next", "/dir/next"),
+    ("/app", "http://shop.example/app/x", "http://shop.example/x"),
+    ("/app", "https://shop.example/app/x", "https://shop.example/x"),
+    ("/app", "http://shop.example:{port}/app/x", "/x"),
+    ("/app", "https://shop.example/x", None),
+    ("", "{backend}/x", "/x"),
+    ("", "http://shop.example:{port}/x/", "/x/"),
+    ("", "http://shop.example/x", None),
+    ("", "https://shop.example/x", None),
+    ("", "http://other.example/x", None),
+])
+def test_a_location_that_names_the_backend_names_the_site(launch, origin, base, location, mapped):
+    sent = location.format(backend=origin.url(), port=origin.port)
+    origin.at(base + "/dir/old", "", {"Location": sent, "Content-Location": sent, **FRESH}, status=301)
+    curlew = launch("--origin", f"shop.example={origin.url(base)}")
+    for _ in range(3):
+        answer = at(curlew, "shop.example", "/dir/old")
+        assert answer["Location"] == (mapped or sent)
+        assert answer["Content-Location"] == sent

@@ -124,6 +124,8 @@ const struct conf_row conf_table[] = {
     {"unused-for", 0, SPAN, SELECTS, "TIME", NULL, "only responses last used longer ago than this: 30d, 12h, 45m"},
     {"sort", 0, TEXT, CONF_LS, "KEY", "url", "sort by url, host, size, age, hits or used"},
     {"soft", 0, FLAG, CONF_PURGE, NULL, NULL, "keep the bodies, but validate them before their next use"},
+    {"to", 0, LIST, CONF_PURGE, "URL", NULL,
+	"purge the servers at these addresses over HTTP instead of a cache on this machine (repeatable)"},
     {"dry-run", 'n', FLAG, CHANGES | CONF_RULE, NULL, NULL, "only print what would be done"},
     {"at", 0, ONCE, CONF_EXPLAIN, "TIME", NULL,
 	"explain for this time: Unix seconds, '2026-11-25 18:00', or +2h from now"},
@@ -173,7 +175,8 @@ static const struct conf_verb_row verbs[] = {
 	"  curlew purge example.com/data.json\n"
 	"  curlew purge 'example.com/*' --older-than 30d --dry-run\n"
 	"  curlew purge --host example.com --soft\n"
-	"  curlew purge '*'\n"},
+	"  curlew purge '*'\n"
+	"  curlew purge --to http://node1 --to http://node2 'shop.example/*' --tag news\n"},
     {CONF_PIN, "pin", "[GLOB...]", "Protect matching responses: a pinned response is never evicted.",
 	"  curlew pin 'example.com/*.iso'\n"
 	"  curlew pin --tag keep\n"},

@@ -16,6 +16,11 @@ bool purge_is(const struct exchange *x)
 	return span_is(x->request->method, "PURGE");
 }
 
+bool purge_needs_no_site(const struct exchange *x)
+{
+	return message_lists(x->request, "X-Purge", "all-sites");
+}
+
 /* A browser sends Origin with every PURGE that a page makes. */
 static bool is_made_by_a_page(const struct head *h)
 {
@@ -72,10 +77,10 @@ static const char *read_wish(const struct head *h, struct wish *w)
 
 /* The GLOB for the URL of the request: of one URL in all spellings, or the pattern that the client wrote. 0, or -1 with
  * why. */
-static int read_path(const struct exchange *x, const struct wish *w, struct buf *glob, const char **why)
+static int read_path(
+    const struct exchange *x, const struct wish *w, const char *url, struct buf *glob, const char **why)
 {
 	int64_t rule;
-	const char *url = x->target.url;
 	*why = "the pattern has a [ that is never closed (a literal [ is [[])";
 	if (w->glob && glob_has_open_bracket(span_of(url)))
 		return -1;
@@ -112,15 +117,37 @@ static int read_groups(const struct head *h, struct buf *tags, const char **why)
 	return ok ? 0 : -1;
 }
 
+static const char no_url[] = "give the URL of a stored response: its path, or the whole URL at a forward proxy";
+
 struct texts {
 	struct buf glob, path, tags;
 };
+
+/* The URL of the target; with all-sites, any URL with its path. The caller frees it. NULL: there is none. */
+static char *url_of_target(const struct exchange *x, const struct wish *w)
+{
+	struct buf url;
+	if (x->target.url != NULL)
+		return strdup(x->target.url);
+	if (!w->all_sites)
+		return NULL;
+	buf_init(&url, BUF_HEAD);
+	buf_adds(&url, span_starts(x->request->target, "/") ? "http://localhost" : "");
+	buf_addspan(&url, x->request->target);
+	char *key = key_of_url(buf_str(&url), "http");
+	buf_fini(&url);
+	return key;
+}
 
 /* The path of the request, on the site of the request or on all sites. 0, or -1 with why. */
 static int read_urls(
     const struct exchange *x, const struct wish *w, struct purging *p, struct texts *t, const char **why)
 {
-	if (read_path(x, w, &t->glob, why) != 0)
+	char *url = url_of_target(x, w);
+	*why = no_url;
+	int rc = url != NULL ? read_path(x, w, url, &t->glob, why) : -1;
+	free(url);
+	if (rc != 0)
 		return -1;
 	if (w->all_sites) {
 		buf_adds(&t->path, buf_str(&t->glob) + key_origin(buf_str(&t->glob)).len - 1);
@@ -140,6 +167,9 @@ static int read_by_group(
 	if (read_groups(x->request, &t->tags, why) != 0)
 		return -1;
 	p->tags = buf_str(&t->tags);
+	*why = no_url;
+	if (!w->all_sites && x->target.url == NULL)
+		return -1;
 	if (!w->all_sites) {
 		glob_quote(key_origin(x->target.url), &t->glob);
 		buf_addc(&t->glob, '*');
@@ -175,8 +205,6 @@ void purge_respond(struct exchange *x)
 	buf_init(&t.glob, BUF_HEAD);
 	buf_init(&t.path, BUF_HEAD);
 	buf_init(&t.tags, BUF_PAGE);
-	if (why == NULL && x->target.url == NULL)
-		why = "give the URL of a stored response: its path, or the whole URL at a forward proxy";
 	bool by_group = groups_are_named(x->request);
 	int rc = why != NULL ? -1 : by_group ? read_by_group(x, &w, &p, &t, &why) : read_urls(x, &w, &p, &t, &why);
 	if (rc == 0)

@@ -18,6 +18,9 @@
 /* Is the method PURGE? Such a request must not reach another handler. */
 bool purge_is(const struct exchange *);
 
+/* Is it for all sites? Then it does not matter whether Host names one of them. */
+bool purge_needs_no_site(const struct exchange *);
+
 /* False: the client may not purge, and 403 was sent. */
 bool purge_is_allowed(struct exchange *);
 

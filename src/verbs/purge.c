@@ -7,6 +7,7 @@
 #include "index/purging.h"
 #include "verbs/filter.h"
 #include "verbs/listing.h"
+#include "verbs/purge_to.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -120,6 +121,11 @@ static int run(enum conf_verb verb, const struct action *action, int argc, char 
 	if (conf == NULL)
 		return status;
 	struct filter s;
+	if (verb == CONF_PURGE && conf_item(conf, "to", 0) != NULL) {
+		status = purge_to(conf);
+		conf_free(conf);
+		return status;
+	}
 	if (verb == CONF_PURGE && conf_flag(conf, "soft"))
 		action = &soft;
 	status = VERB_USAGE;

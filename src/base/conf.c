@@ -200,6 +200,12 @@ bool conf_given(const struct conf *c, const char *name)
 	return get(c, name, TEXT)->count > 0;
 }
 
+bool conf_is_set(const struct conf *c, const char *name)
+{
+	const struct conf_value *v = get(c, name, TEXT);
+	return v->count > 0 && strcmp(v->source, "default") != 0;
+}
+
 const char *conf_item(const struct conf *c, const char *name, size_t i)
 {
 	const struct conf_value *v = get(c, name, LIST);

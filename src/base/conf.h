@@ -56,6 +56,8 @@ int64_t conf_rate(const struct conf *, const char *name, double *seconds); /* so
 bool conf_flag(const struct conf *, const char *name);
 /* True when it has a value from any source, the default included. */
 bool conf_given(const struct conf *, const char *name);
+/* True when it has a value that is not the default. */
+bool conf_is_set(const struct conf *, const char *name);
 /* Repeatable options: the i-th value; NULL after the last. */
 const char *conf_item(const struct conf *, const char *name, size_t i);
 /* Networks; an empty list when unset, or when the value is "none". */

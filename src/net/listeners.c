@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "net/listen_address.h"
+#include "net/passed_sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -274,15 +275,48 @@ static int open_one(
 	return -1;
 }
 
+/* Takes the passed sockets of one kind. Returns how many there are. */
+static size_t take_passed(
+    struct listeners *l, const struct passed_sockets *passed, bool admin, const struct conf *conf, const char *option)
+{
+	size_t first = l->count;
+	int on = 1;
+	for (size_t i = 0; i < passed->count; i++) {
+		if (passed->admin[i] != admin)
+			continue;
+		setsockopt(passed->fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* no effect on a unix socket */
+		set_send_timeout(passed->fds[i], conf_seconds(conf, "send-timeout"));
+		l->passed[l->count] = true;
+		l->fds[l->count++] = passed->fds[i];
+	}
+	if (l->count > first && conf_is_set(conf, option))
+		log_say("%s: not used, because the service manager passes sockets (leave it out)",
+		    conf_called(conf, option, 0));
+	return l->count - first;
+}
+
 int listeners_open(struct listeners *l, const struct conf *conf)
 {
+	struct passed_sockets passed;
 	const char *admin = conf_text(conf, "admin-listen");
 	memset(l, 0, sizeof *l);
-	for (size_t i = 0; conf_item(conf, "listen", i) != NULL; i++)
-		if (open_one(l, conf, "listen", 0, conf_item(conf, "listen", i)) != 0)
-			return -1;
+	if (passed_sockets_take(&passed) != 0)
+		return -1;
+	if (take_passed(l, &passed, false, conf, "listen") == 0)
+		for (size_t i = 0; conf_item(conf, "listen", i) != NULL; i++)
+			if (open_one(l, conf, "listen", 0, conf_item(conf, "listen", i)) != 0)
+				return -1;
 	l->admin_first = l->count;
-	return admin == NULL ? 0 : open_one(l, conf, "admin-listen", l->admin_first, admin);
+	if (take_passed(l, &passed, true, conf, "admin-listen") > 0 || admin == NULL)
+		return 0;
+	return open_one(l, conf, "admin-listen", l->admin_first, admin);
+}
+
+void listeners_refuse(const struct listeners *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (!l->passed[i])
+			shutdown(l->fds[i], SHUT_RDWR);
 }
 
 void listeners_close(struct listeners *l)
@@ -342,6 +376,14 @@ void listeners_announce(const struct listeners *l)
 			log_say(i >= l->admin_first ? "own pages on %s" : "listening on %s", name);
 }
 
+/* True of a passed socket on [::] that takes IPv4 as well. */
+static bool is_dual(int fd, const struct sockaddr_storage *at)
+{
+	int only = 1;
+	socklen_t n = sizeof only;
+	return at->ss_family == AF_INET6 && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &n) == 0 && only == 0;
+}
+
 /* A listener on all interfaces has no address to compare with. But if the peer is an address of this machine, the
  * system connects from that same address, or both ends are on loopback. */
 bool listeners_have_peer(const struct listeners *l, int fd)
@@ -352,9 +394,10 @@ bool listeners_have_peer(const struct listeners *l, int fd)
 		return false;
 	bool on_this_machine = same_address(&peer, &here) || is_loopback(&peer);
 	for (size_t i = 0; i < l->count; i++) {
-		if (!address_of(l->fds[i], &at) || at.ss_family != peer.ss_family || port_of(&at) != port_of(&peer))
+		if (!address_of(l->fds[i], &at) || port_of(&at) != port_of(&peer))
 			continue;
-		if (same_address(&at, &peer) || (is_any(&at) && on_this_machine))
+		bool family = at.ss_family == peer.ss_family || is_dual(l->fds[i], &at);
+		if (same_address(&at, &peer) || (family && is_any(&at) && on_this_machine))
 			return true;
 	}
 	return false;

@@ -21,7 +21,8 @@ enum { LISTENERS_VALUES = 32, LISTENERS_ADDRESSES = 8, LISTENERS_NAME = 1100 };
 struct listeners {
 	int fds[(LISTENERS_VALUES + 1) * LISTENERS_ADDRESSES];
 	size_t count;
-	size_t admin_first; /* from here on they are those of --admin-listen */
+	size_t admin_first;                                        /* from here on they are those of --admin-listen */
+	bool passed[(LISTENERS_VALUES + 1) * LISTENERS_ADDRESSES]; /* by the service manager, which keeps it open */
 	struct unix_socket files[LISTENERS_VALUES + 1];
 	size_t file_count;
 };
@@ -30,8 +31,13 @@ struct listeners {
 int listeners_check(const struct conf *);
 /* True when one of the addresses of --listen can be reached from other machines. Names are looked up. */
 bool listeners_reach_beyond(const struct conf *);
-/* Opens all addresses of conf. 0, or -1 with the error on stderr. Call listeners_close() in both cases. */
+/* Takes the sockets that the service manager passes (passed_sockets.h), and opens the addresses of conf. Passed sockets
+ * take the place of --listen; those with the name "admin" take the place of --admin-listen. 0, or -1 with the error on
+ * stderr. Call listeners_close() in both cases. */
 int listeners_open(struct listeners *, const struct conf *);
+/* From now on new connections are refused. A passed socket is not ours to end: connections wait there for the next
+ * server. */
+void listeners_refuse(const struct listeners *);
 /* Closes them, and removes their socket files. */
 void listeners_close(struct listeners *);
 

@@ -38,7 +38,15 @@
 #include <unistd.h>
 
 /* RECEIVED_MOST: of one wake-up, the connections that are accepted in it included. */
-enum { EVENTS = 64, RECEIVED_MOST = 2 * EVENTS, SLICE_BYTES = 8 << 10, TICK_MS = 1000, LINGER_S = 2 };
+enum {
+	EVENTS = 64,
+	RECEIVED_MOST = 2 * EVENTS,
+	SLICE_BYTES = 8 << 10,
+	TICK_MS = 1000,
+	LINGER_S = 2,
+	GRACE_MS = 1000,
+	DRAIN_TICK_MS = 50
+};
 
 struct received {
 	struct conn *conn;
@@ -89,6 +97,7 @@ static size_t accept_ready(struct loop *l, int listener, char *slices, struct re
 	while (count < room && (c = loop_accept_next(l, listener)) != NULL)
 		if (receive(l, c, slices + count * SLICE_BYTES, &got[count]))
 			count++;
+	l->more_waits = l->more_waits || count == room;
 	return count;
 }
 
@@ -250,6 +259,14 @@ static void respond_to_ready(struct loop *l)
 
 /* --- once a second --- */
 
+/* The client of an idle connection may be sending its next request just now, because its last response did not say
+ * Connection: close. While draining, such a request is waited for and answered; a close would lose it. */
+static bool is_in_grace(const struct loop *l, const struct conn *c)
+{
+	int64_t drain_ms = atomic_load_explicit(&l->set->drain_since_ms, memory_order_relaxed);
+	return l->now_ms - (c->since_ms > drain_ms ? c->since_ms : drain_ms) < GRACE_MS;
+}
+
 static bool is_over(const struct loop *l, const struct conn *c, bool draining)
 {
 	bool begun = c->in.len > 0;
@@ -257,7 +274,9 @@ static bool is_over(const struct loop *l, const struct conn *c, bool draining)
 	double waited_s = (double)(l->now_ms - c->since_ms) / 1000;
 	if (c->lingers)
 		return waited_s >= LINGER_S;
-	return (draining && !begun) || waited_s >= (owes ? l->options->head_timeout_s : l->options->idle_timeout_s);
+	if (draining && !begun && !is_in_grace(l, c))
+		return true;
+	return waited_s >= (owes ? l->options->head_timeout_s : l->options->idle_timeout_s);
 }
 
 /* A head that does not arrive in time gets a 408; an idle connection is closed without a response. */
@@ -313,6 +332,7 @@ static void wake_up(struct loop *l, struct epoll_event *events, int n, char *sli
 	struct received got[RECEIVED_MOST];
 	size_t count = 0;
 	bool engine_ready = false;
+	l->more_waits = false;
 	for (int i = 0; i < n; i++) {
 		uintptr_t data = events[i].data.u64;
 		unsigned tag = data & LOOP_TAG_MASK;
@@ -376,12 +396,15 @@ static void *loop_main(void *arg)
 	read_clocks(l);
 	take_options(l);
 	int64_t next_tick = l->now_ms + TICK_MS;
+	bool draining = false;
 	while (slices != NULL && !atomic_load(&l->set->ending)) {
-		int n = epoll_wait(l->epoll_fd, events, EVENTS, loop_miss_wait_ms(l, TICK_MS));
-		bool draining = atomic_load(&l->set->draining);
+		int n =
+		    epoll_wait(l->epoll_fd, events, EVENTS, loop_miss_wait_ms(l, draining ? DRAIN_TICK_MS : TICK_MS));
+		draining = atomic_load(&l->set->draining);
+		atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
 		take_options(l);
 		wake_up(l, events, n < 0 ? 0 : n, slices);
-		if (draining && !l->paused)
+		if (draining && !l->paused && !l->more_waits)
 			loop_accept_pause(l);
 		read_clocks(l);
 		if (l->now_ms >= next_tick || draining) {

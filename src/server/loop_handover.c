@@ -35,16 +35,14 @@ void loop_handover_to_loop(struct conn *c)
 
 void loop_handover_release(struct conn *c, bool keep)
 {
-	/* Draining closes idle connections. A connection with bytes in its buffer is not idle: a request has begun. */
-	bool idle = c->in.len == 0;
-	if (!keep || (idle && atomic_load(c->draining))) {
+	if (!keep) {
 		/* Bytes that we have not read make the kernel reset the connection, and a reset destroys what the
 		 * client has not read yet. So we wait a moment for the client to end its side (RFC 9112 9.6). */
 		conn_linger(c);
 		loop_conns_close(c->loop, c);
 		return;
 	}
-	if (idle)
+	if (c->in.len == 0)
 		buf_fini(&c->in); /* an idle connection holds no memory */
 	loop_handover_to_loop(c);
 }

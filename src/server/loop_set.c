@@ -47,8 +47,21 @@ static void wake_all(struct loop_set *set)
 
 void loop_set_drain(struct loop_set *set)
 {
+	atomic_store(&set->drain_since_ms, loop_clock_ms());
 	atomic_store(&set->draining, true);
 	wake_all(set);
+}
+
+bool loop_set_turns(struct loop_set *set)
+{
+	bool all = true;
+	for (size_t i = 0; i < set->count; i++) {
+		uint64_t turns = atomic_load_explicit(&set->loops[i].turns, memory_order_relaxed);
+		all = all && turns != set->loops[i].turns_seen;
+		set->loops[i].turns_seen = turns;
+	}
+	wake_all(set);
+	return all;
 }
 
 void loop_set_stop(struct loop_set *set)

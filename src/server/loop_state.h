@@ -50,6 +50,12 @@ struct loop {
 	struct change_counter *changes; /* used by the loop's thread alone */
 	struct ramcache_reader reader;  /* the same */
 
+	/* atomic */
+	_Atomic uint64_t turns; /* counts its wake-ups */
+
+	/* the main thread */
+	uint64_t turns_seen; /* loop_set_turns() */
+
 	/* lock */
 	pthread_mutex_t lock;
 	struct conn *conns; /* all connections of this loop, whoever owns them */
@@ -61,6 +67,7 @@ struct loop {
 	const struct options *options; /* those that hold at this wake-up */
 	int64_t now;                   /* Unix seconds at this wake-up */
 	int64_t now_ms;                /* monotonic */
+	bool more_waits;               /* connections that were not accepted at this wake-up may wait at a listener */
 	bool paused;                   /* the listeners are out of the epoll set (loop_accept.h) */
 	char good_hosts[LOOP_GOOD_HOSTS][LOOP_HOST_BYTES]; /* Host values found to be names of this server */
 	size_t good_host_next;
@@ -85,6 +92,7 @@ struct loop_set {
 	atomic_size_t next;      /* the loop that gets the next connection, modulo count */
 	atomic_size_t new_conns; /* accepted connections that are in no list yet */
 	atomic_bool draining;
+	_Atomic int64_t drain_since_ms; /* of loop_clock_ms(); valid while draining */
 	atomic_bool ending;
 
 	/* the first loop's thread */

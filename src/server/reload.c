@@ -45,23 +45,28 @@ static bool replace(struct context *context, const struct conf *conf)
 	return done;
 }
 
-void reload(struct context *context)
+bool reload(struct context *context)
 {
 	const struct conf *old = options_now(context)->conf;
 	struct conf *conf = conf_parse_again(old);
 	bool right = conf != NULL && check(context, conf);
 	enum conf_change change = right ? conf_replaces(conf, old, report_kept) : CONF_NO_MEMORY;
-	if (change == CONF_NO_MEMORY) {
+	right = change != CONF_NO_MEMORY && open_log(conf);
+	/* A file of users may have changed although its name has not. */
+	if (right && (change == CONF_CHANGED || conf_given(conf, "users"))) {
+		right = replace(context, conf);
+		if (right) {
+			reload_note_settings(context);
+			log_say("the settings were read again");
+			return true;
+		}
+	}
+	if (!right) {
 		log_say("the settings stay as they were (correct the error, then send SIGHUP again)");
 		log_access_open(conf_text(old, "access-log"));
-	} else if (!open_log(conf) || (change == CONF_SAME && !conf_given(conf, "users"))) {
-		/* nothing else to do; a file of users may have changed although its name has not */
-	} else if (replace(context, conf)) {
-		conf = NULL;
-		reload_note_settings(context);
-		log_say("the settings were read again");
 	}
 	conf_free(conf);
+	return right;
 }
 
 static void add_setting(void *ctx, const char *name, const char *value, const char *source)

@@ -7,9 +7,9 @@
 
 #include "proxy/context.h"
 
-/* Opens the access log again, and replaces the settings. After an error, which is reported, everything stays as it was.
- */
-void reload(struct context *);
+/* Opens the access log again, and replaces the settings. False after an error, which was reported: then everything
+ * stays as it was. */
+bool reload(struct context *);
 
 /* Records the addresses and settings of this server in the cache, for programs that look into it (`curlew explain`). */
 void reload_note_settings(const struct context *);

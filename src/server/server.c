@@ -23,6 +23,7 @@
 #include "proxy/ramcache.h"
 #include "server/loop_conns.h"
 #include "server/loop_set.h"
+#include "server/notify.h"
 #include "server/reload.h"
 
 #include <errno.h>
@@ -131,10 +132,9 @@ static void drain(struct server *s, const sigset_t *signals)
 	double until = clock_s() + conf_seconds(options_now(&s->context)->conf, "drain");
 	struct timespec tick = {0, POLL_MS * 1000000L};
 	loop_set_drain(s->loops);
-	/* New connections are refused at once. The descriptors stay open until the loops have ended: a loop may be
-	 * about to accept, and the number must not become another file's. */
-	for (size_t i = 0; i < s->listeners.count; i++)
-		shutdown(s->listeners.fds[i], SHUT_RDWR);
+	/* The descriptors stay open until the loops have ended: a loop may be about to accept, and the number must not
+	 * become another file's. */
+	listeners_refuse(&s->listeners);
 	while (loop_conns_count(s->loops) > 0 && clock_s() < until) {
 		int sig = sigtimedwait(signals, NULL, &tick);
 		if (sig == SIGTERM || sig == SIGINT)
@@ -142,6 +142,39 @@ static void drain(struct server *s, const sigset_t *signals)
 	}
 	if (loop_conns_count(s->loops) > 0)
 		loop_conns_break(s->loops);
+}
+
+/* The next signal. While the service manager watches, it is told again and again that the loops run: a server whose
+ * loops hang is no server, although this thread may be fine. */
+static int await_signal(struct server *s, const sigset_t *signals, int64_t watchdog_ms)
+{
+	int64_t step_ms = watchdog_ms / 3 > 0 ? watchdog_ms / 3 : 1;
+	struct timespec step = {step_ms / 1000, step_ms % 1000 * 1000000L};
+	int sig = 0;
+	if (watchdog_ms == 0) {
+		sigwait(signals, &sig);
+		return sig;
+	}
+	while ((sig = sigtimedwait(signals, NULL, &step)) <= 0) {
+		if (loop_set_turns(s->loops))
+			notify_send("WATCHDOG=1");
+		else
+			log_trouble("watchdog", "an event loop hangs: the service manager will end this process");
+	}
+	return sig;
+}
+
+/* Until a signal says to end. */
+static void serve(struct server *s, const sigset_t *signals)
+{
+	int64_t watchdog_ms = notify_watchdog_ms();
+	while (await_signal(s, signals, watchdog_ms) == SIGHUP) {
+		notify_reloading();
+		bool done = reload(&s->context);
+		notify_send("READY=1\nSTATUS=%s",
+		    done ? "serving"
+			 : "serving with the old settings, because the new ones have an error (see the log)");
+	}
 }
 
 int server_run(const struct conf *conf)
@@ -165,13 +198,9 @@ int server_run(const struct conf *conf)
 	}
 	reload_note_settings(&s.context);
 	listeners_announce(&s.listeners);
-	for (;;) {
-		int sig = 0;
-		sigwait(&signals, &sig);
-		if (sig != SIGHUP)
-			break;
-		reload(&s.context);
-	}
+	notify_send("READY=1\nSTATUS=serving");
+	serve(&s, &signals);
+	notify_send("STOPPING=1\nSTATUS=finishing the requests in progress");
 	drain(&s, &signals);
 	server_close(&s);
 	return 0;

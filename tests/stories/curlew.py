@@ -127,7 +127,7 @@ class Curlew(Cache):
     """`curlew serve` on a port of its own."""
 
     def __init__(self, folder, *options, allow="loopback", access_log="off", env=None, file_limit=None, listen="127.0.0.1:0",
-                 wrap=()):
+                 wrap=(), pass_fds=()):
         super().__init__(folder)
         command = [*wrap, BINARY, "serve", "--cache", str(folder)]
         command += ["--listen", listen] if listen else []
@@ -150,7 +150,8 @@ class Curlew(Cache):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
         self.process = subprocess.Popen(command + list(map(str, options)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env=clean_environment(**(env or {})), preexec_fn=limit if file_limit else None)
+                                        env=clean_environment(**(env or {})), preexec_fn=limit if file_limit else None,
+                                        pass_fds=pass_fds)
         self.stdout_lines = []
         self.readers = [threading.Thread(target=self._read, args=args, daemon=True)
                         for args in ((self.process.stderr, self.lines), (self.process.stdout, self.stdout_lines))]

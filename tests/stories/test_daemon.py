@@ -384,5 +384,12 @@ def test_systemd_understands_the_unit(tmp_path):
         pytest.skip("systemd is missing")
     unit = (Path(__file__).parents[2] / "docs" / "curlew.service").read_text().replace("/usr/local/bin/curlew", BINARY)
     (tmp_path / "curlew.service").write_text(unit)
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(tmp_path / "curlew.service")], capture_output=True, text=True)
+    for name in ("curlew.socket", "curlew-admin.socket"):
+        shutil.copy(Path(__file__).parents[2] / "docs" / name, tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    recipe = page.split("cd /etc/systemd/system\n")[1].split("systemctl")[0]  # the template
+    subprocess.run(["sh", "-ec", recipe], cwd=tmp_path, check=True)
+    units = ["curlew.service", "curlew.socket", "curlew-admin.socket", "curlew@blue.service", "curlew@green.service"]
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *(str(tmp_path / unit) for unit in units)],
+                          capture_output=True, text=True)
     assert done.returncode == 0 and "curlew.service:" not in done.stderr, done

@@ -33,21 +33,37 @@ void conn_waits(struct conn *c, enum min_rate_wait what, bool waits)
 		atomic_fetch_and_explicit(&c->waits, ~(unsigned)what, memory_order_relaxed);
 }
 
-int conn_send_rest(struct conn *c)
+static int send_all(const struct conn *c, struct span bytes, int flags)
 {
-	size_t done = 0;
-	while (c->rest != NULL && done < c->rest_bytes) {
-		ssize_t n = send(c->fd, c->rest + done, c->rest_bytes - done, MSG_NOSIGNAL);
+	while (bytes.len > 0) {
+		ssize_t n = send(c->fd, bytes.at, bytes.len, MSG_NOSIGNAL | flags);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) /* EAGAIN too: the send timeout is over, and the client has taken nothing */
-			break;
-		done += (size_t)n;
+			return -1;
+		bytes = span_from(bytes, (size_t)n);
 	}
-	int rc = c->rest == NULL || done == c->rest_bytes ? 0 : -1;
-	free(c->rest);
-	c->rest = NULL;
+	return 0;
+}
+
+int conn_send_rest(struct conn *c)
+{
+	int rc = 0;
+	if (c->rest != NULL)
+		rc = send_all(c, span_make(c->rest, c->rest_bytes), c->rest_body.len > 0 ? MSG_MORE : 0);
+	if (rc == 0)
+		rc = send_all(c, c->rest_body, 0);
+	conn_drop_rest(c);
 	return rc;
+}
+
+void conn_drop_rest(struct conn *c)
+{
+	free(c->rest);
+	shared_bytes_drop(c->rest_owner);
+	c->rest = NULL;
+	c->rest_owner = NULL;
+	c->rest_body = span_make(NULL, 0);
 }
 
 /* The client may go on sending for a long time, or stay silent without closing. Two bounds end the wait: none of it may

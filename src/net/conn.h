@@ -10,6 +10,7 @@
 #define CURLEW_NET_CONN_H
 
 #include "base/buf.h"
+#include "base/shared_bytes.h"
 #include "net/min_rate.h"
 #include "net/proxy_header.h"
 #include "net/threadpool.h"
@@ -51,6 +52,8 @@ struct conn {
 	struct buf in; /* received and not yet consumed; holds no memory while the connection is idle */
 	char *rest;    /* the end of a response that the loop could not send without blocking; NULL: none */
 	size_t rest_bytes;
+	struct shared_bytes *rest_owner; /* of rest_body, which follows `rest`; NULL: nothing follows */
+	struct span rest_body;
 	struct exchange_run *run; /* an exchange that the loop has begun and that goes on (proxy/exchange_run.h); NULL:
 				     none */
 	bool last;                /* no request follows the response in rest */
@@ -100,6 +103,9 @@ void conn_waits(struct conn *, enum min_rate_wait, bool);
 
 /* Sends what the loop left over. Blocks. 0, or -1: the client is gone. The owner only, like the next two. */
 int conn_send_rest(struct conn *);
+
+/* Frees what is left over. */
+void conn_drop_rest(struct conn *);
 
 /* Ends our side, then reads and discards for a moment what the client still sends. Bytes that were not read would make
  * the kernel reset the connection, and the client could lose the response (RFC 9112 9.6). Blocks for 2 seconds at most.

@@ -1,7 +1,9 @@
 /*
  * The entries are spread over shards by their hash. Each shard has a lock for those that add and remove entries, and a
- * share of BYTES_MOST. It stays within its share by CLOCK: the entries are in a queue, and the hand is at its front. An
- * entry that was used since the hand last passed goes to the end of the queue; any other is evicted.
+ * share of the bytes. It stays within its share by CLOCK: the entries are in a queue, and the hand is at its front. An
+ * entry that was used since the hand last passed goes to the end of the queue; any other is evicted. A large body is
+ * admitted when it is offered for the second time in a while: reading it costs much, and more of them than there is
+ * room for, each used once in turn, would only push each other out.
  *
  * A find takes no lock: it walks the chain of a slot while others add to it and remove from it. So a removed entry
  * keeps its place in the chain, for those who stand on it, and is not freed before they have gone. Time is divided into
@@ -25,19 +27,32 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SHARDS = 16, SLOTS = 4096, BYTES_MOST = 48 << 20 };
+enum {
+	SHARDS = 16,
+	SLOTS = 4096,
+	SMALL_BODY = 64 << 10,
+	SMALL_MOST = 48 << 20, /* bytes in all */
+	LARGE_MOST = 64 << 20,
+	WANTED = 64 /* about as many large entries as there is room for */
+};
+
+/* The queue of the hand. Large entries have their own, so that one of them does not evict a thousand small ones. */
+struct queue {
+	struct ramcache_entry *first, **last;
+	size_t bytes, most;
+};
 
 struct shard {
 	pthread_mutex_t lock;
 	_Atomic(struct ramcache_entry *) slots[SLOTS];
-	struct ramcache_entry *first, **last; /* the queue of the hand */
-	size_t bytes;
+	struct queue small, large;
 };
 
 struct ramcache {
 	struct shard shards[SHARDS];
 	struct ramcache_reader *readers; /* written before the threads start */
 	_Atomic uint64_t era;
+	_Atomic uint64_t wanted[WANTED]; /* hashes of large bodies that were offered once */
 
 	pthread_mutex_t removed_lock;                   /* taken last */
 	struct ramcache_entry *removed, **removed_last; /* in the order of their removal */
@@ -72,11 +87,16 @@ static size_t cost(const struct ramcache_entry *o)
 	return sizeof *o + sizeof *o->entry + o->target_bytes + o->site_bytes + 2 * o->head_bytes + o->body_bytes;
 }
 
+static struct queue *queue_of(struct shard *s, const struct ramcache_entry *o)
+{
+	return o->body_bytes > SMALL_BODY ? &s->large : &s->small;
+}
+
 static void free_entry(struct ramcache_entry *o)
 {
 	entry_free(o->entry);
 	free(o->target);
-	free(o->text);
+	shared_bytes_drop(o->text);
 	free(o);
 }
 
@@ -87,7 +107,8 @@ struct ramcache *ramcache_new(void)
 		return NULL;
 	for (size_t i = 0; i < SHARDS; i++) {
 		pthread_mutex_init(&h->shards[i].lock, NULL);
-		h->shards[i].last = &h->shards[i].first;
+		h->shards[i].small = (struct queue){.last = &h->shards[i].small.first, .most = SMALL_MOST / SHARDS};
+		h->shards[i].large = (struct queue){.last = &h->shards[i].large.first, .most = LARGE_MOST / SHARDS};
 	}
 	pthread_mutex_init(&h->removed_lock, NULL);
 	h->removed_last = &h->removed;
@@ -127,6 +148,7 @@ void ramcache_leave(struct ramcache_reader *r)
 static void take_out(struct ramcache *h, struct shard *s, struct ramcache_entry *o)
 {
 	_Atomic(struct ramcache_entry *) *at = slot_of(s, o->hash);
+	struct queue *q = queue_of(s, o);
 	struct ramcache_entry *p;
 	while ((p = atomic_load(at)) != o)
 		at = &p->chain;
@@ -135,8 +157,8 @@ static void take_out(struct ramcache *h, struct shard *s, struct ramcache_entry 
 	if (o->next != NULL)
 		o->next->link = o->link;
 	else
-		s->last = o->link;
-	s->bytes -= cost(o);
+		q->last = o->link;
+	q->bytes -= cost(o);
 	o->in_set = false;
 	pthread_mutex_lock(&h->removed_lock);
 	o->removed_at = atomic_fetch_add(&h->era, 1);
@@ -169,26 +191,26 @@ void ramcache_collect(struct ramcache *h)
 
 /* --- adding, finding and removing --- */
 
-static void append(struct shard *s, struct ramcache_entry *o)
+static void append(struct queue *q, struct ramcache_entry *o)
 {
 	o->next = NULL;
-	o->link = s->last;
-	*s->last = o;
-	s->last = &o->next;
+	o->link = q->last;
+	*q->last = o;
+	q->last = &o->next;
 }
 
 /* Moves the hand until there is room for `need` bytes. Under the lock. */
-static void make_room(struct ramcache *h, struct shard *s, size_t need)
+static void make_room(struct ramcache *h, struct shard *s, struct queue *q, size_t need)
 {
-	while (s->first != NULL && s->bytes + need > BYTES_MOST / SHARDS) {
-		struct ramcache_entry *o = s->first;
+	while (q->first != NULL && q->bytes + need > q->most) {
+		struct ramcache_entry *o = q->first;
 		if (atomic_exchange_explicit(&o->referenced, false, memory_order_relaxed)) {
-			s->first = o->next; /* it was used: to the end of the queue */
-			if (s->first != NULL)
-				s->first->link = &s->first;
+			q->first = o->next; /* it was used: to the end of the queue */
+			if (q->first != NULL)
+				q->first->link = &q->first;
 			else
-				s->last = &s->first;
-			append(s, o);
+				q->last = &q->first;
+			append(q, o);
 			continue;
 		}
 		take_out(h, s, o);
@@ -228,6 +250,23 @@ void ramcache_remove(struct ramcache *h, struct ramcache_entry *o)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Appends the body to the head. 0, or -1: it cannot be kept in memory. */
+static int read_body(struct ramcache_entry *o, struct store *store, struct span head)
+{
+	int fd = -1;
+	if (o->body_bytes > 0 && (o->entry->body_file == NULL || (fd = store_open_body(store, o->entry)) < 0))
+		return -1;
+	o->text = shared_bytes_new(head.len + o->body_bytes);
+	bool whole = o->text != NULL;
+	if (whole)
+		memcpy(o->text->at, head.at, head.len);
+	if (whole && o->body_bytes > 0)
+		whole = pread(fd, o->text->at + head.len, o->body_bytes, 0) == (ssize_t)o->body_bytes;
+	if (fd >= 0)
+		close(fd);
+	return whole ? 0 : -1;
+}
+
 /* Writes the head up to the place of Age, and the body after it. 0, or -1: it cannot be kept in memory. */
 static int compose(struct ramcache_entry *o, const struct exchange *x)
 {
@@ -244,35 +283,31 @@ static int compose(struct ramcache_entry *o, const struct exchange *x)
 	    .keeps_tags = x->context->keeps_tags,
 	    .age_s = -1};
 	browser_guard(x, r.fields, &r);
-	buf_init(&text, BUF_HEAD + RAMCACHE_BODY);
+	buf_init(&text, BUF_HEAD);
 	response_head_write(&text, &r);
 	free(location);
 	if (!response_head_is_bodiless(e->status))
 		buf_addf(&text, "Content-Length: %" PRId64 "\r\n", e->body_bytes);
 	o->head_bytes = text.len;
 	o->body_bytes = response_head_is_bodiless(e->status) ? 0 : (size_t)e->body_bytes;
-	int fd = -1, rc = 0;
-	if (e->body_file != NULL && o->body_bytes > 0) {
-		fd = store_open_body(x->context->store, e);
-		char *room = buf_room(&text, o->body_bytes);
-		if (fd < 0 || room == NULL || pread(fd, room, o->body_bytes, 0) != (ssize_t)o->body_bytes)
-			rc = -1;
-		else
-			buf_grew(&text, o->body_bytes);
-	}
-	if (fd >= 0)
-		close(fd);
-	if (rc == 0 && !text.failed)
-		o->text = buf_take(&text);
+	int rc = text.failed ? -1 : read_body(o, x->context->store, buf_span(&text));
 	buf_fini(&text);
-	return o->text != NULL ? 0 : -1;
+	return rc;
+}
+
+/* True of a small body, and of a large one that was offered lately. */
+static bool is_admitted(struct ramcache *h, uint64_t hash, int64_t body_bytes)
+{
+	return body_bytes <= SMALL_BODY || atomic_exchange(&h->wanted[hash % WANTED], hash) == hash;
 }
 
 void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *e)
 {
-	struct ramcache_entry *o = calloc(1, sizeof *o);
 	struct ramcache_key key = {
 	    .target = x->request->target, .site = x->site_host, .secure = x->site != NULL && x->secure};
+	uint64_t hash = hash_of_key(&key);
+	bool admitted = e->body_bytes <= RAMCACHE_BODY && is_admitted(h, hash, e->body_bytes);
+	struct ramcache_entry *o = admitted ? calloc(1, sizeof *o) : NULL;
 	if (o == NULL) {
 		entry_free(e);
 		return;
@@ -280,7 +315,7 @@ void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *
 	atomic_init(&o->confirmed_edits, e->edits);
 	o->entry = e;
 	o->target = malloc(key.target.len + key.site.len);
-	if (e->body_bytes > RAMCACHE_BODY || o->target == NULL || compose(o, x) != 0) {
+	if (o->target == NULL || compose(o, x) != 0) {
 		free_entry(o);
 		return;
 	}
@@ -290,17 +325,18 @@ void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *
 		memcpy(o->target + o->target_bytes, key.site.at, key.site.len);
 	o->site_bytes = key.site.len;
 	o->secure = key.secure;
-	o->hash = hash_of_key(&key);
+	o->hash = hash;
 	struct shard *s = shard_of(h, o->hash);
 	pthread_mutex_lock(&s->lock);
 	struct ramcache_entry *old = find_in(s, o->hash, &key);
 	if (old != NULL)
 		take_out(h, s, old);
-	make_room(h, s, cost(o));
+	struct queue *q = queue_of(s, o);
+	make_room(h, s, q, cost(o));
 	atomic_init(&o->chain, atomic_load(slot_of(s, o->hash)));
 	atomic_store(slot_of(s, o->hash), o);
-	append(s, o);
-	s->bytes += cost(o);
+	append(q, o);
+	q->bytes += cost(o);
 	o->in_set = true;
 	pthread_mutex_unlock(&s->lock);
 	ramcache_collect(h);
@@ -311,9 +347,12 @@ void ramcache_free(struct ramcache *h)
 	if (h == NULL)
 		return;
 	for (size_t i = 0; i < SHARDS; i++) {
-		while (h->shards[i].first != NULL)
-			take_out(h, &h->shards[i], h->shards[i].first);
-		pthread_mutex_destroy(&h->shards[i].lock);
+		struct shard *s = &h->shards[i];
+		while (s->small.first != NULL)
+			take_out(h, s, s->small.first);
+		while (s->large.first != NULL)
+			take_out(h, s, s->large.first);
+		pthread_mutex_destroy(&s->lock);
 	}
 	h->readers = NULL; /* their threads have ended */
 	ramcache_collect(h);

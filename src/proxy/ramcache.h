@@ -4,7 +4,8 @@
  *
  * An entry is never trusted beyond the index. It remembers the value of the change counter under which it was last
  * confirmed; a loop that sees another value confirms it against its row before use (loop_hit.c,
- * change_counter_confirm()). Only plain fresh hits of URLs with one stored variant are kept, 48 MiB in all.
+ * change_counter_confirm()). Only plain fresh hits of URLs with one stored variant are kept: 48 MiB of bodies up
+ * to 64 KiB, and 64 MiB of larger ones.
  *
  * A loop finds entries without a lock and without writing to memory that other loops read. It says when it begins and
  * ends to use what it found (ramcache_enter(), ramcache_leave()), once in a wake-up. An entry that is removed is freed
@@ -17,7 +18,7 @@
 
 #include <stdatomic.h>
 
-enum { RAMCACHE_BODY = 64 << 10 }; /* larger bodies are sent by pool threads, from the page cache */
+enum { RAMCACHE_BODY = 1 << 20 }; /* larger bodies are sent by pool threads, from the page cache */
 
 struct ramcache_entry {
 	/* atomic: any thread that has found it */
@@ -31,7 +32,7 @@ struct ramcache_entry {
 	size_t target_bytes, site_bytes;
 	bool secure;
 	uint64_t hash;
-	char *text; /* the head without Age, Cache-Status and the empty line; then the body */
+	struct shared_bytes *text; /* the head without Age, Cache-Status and the empty line; then the body */
 	size_t head_bytes, body_bytes;
 
 	/* under the lock of its shard */

@@ -97,7 +97,7 @@ void loop_conns_close(struct loop *l, struct conn *c)
 	exchange_run_abandon(c);
 	limits_uncount(c);
 	buf_fini(&c->in);
-	free(c->rest);
+	conn_drop_rest(c);
 	free(c);
 	stats_add(STATS_CONNECTIONS_OPEN, -1);
 	if (is_new) {

@@ -119,20 +119,23 @@ void loop_hit_report(struct loop *l)
 	}
 }
 
-/* Copies what the socket did not accept to conn->rest: the loop cannot wait for the client, and the entry may be freed
- * before a pool thread has sent it. */
-static enum loop_hit_outcome keep_rest(struct conn *c, const struct iovec iov[3], size_t sent)
+/* Leaves what the socket did not accept to a pool thread, because the loop cannot wait for the client: of the head a
+ * copy, and the body as it is, which its owner keeps even if the entry is removed. */
+static enum loop_hit_outcome keep_rest(
+    struct conn *c, struct shared_bytes *text, const struct iovec iov[3], size_t sent)
 {
-	size_t total = iov[0].iov_len + iov[1].iov_len + iov[2].iov_len;
-	c->rest = malloc(total - sent);
+	size_t head_bytes = iov[0].iov_len + iov[1].iov_len;
+	size_t body_sent = sent > head_bytes ? sent - head_bytes : 0;
+	c->rest = malloc(head_bytes); /* not NULL also if the head was sent: a response was begun */
 	if (c->rest == NULL)
 		return LOOP_HIT_GONE;
-	c->rest_bytes = 0;
-	for (int i = 0; i < 3; i++) {
-		size_t skip = sent < iov[i].iov_len ? sent : iov[i].iov_len;
-		sent -= skip;
-		memcpy(c->rest + c->rest_bytes, (const char *)iov[i].iov_base + skip, iov[i].iov_len - skip);
-		c->rest_bytes += iov[i].iov_len - skip;
+	memcpy(c->rest, iov[0].iov_base, iov[0].iov_len);
+	memcpy(c->rest + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
+	c->rest_bytes = head_bytes - (sent - body_sent);
+	memmove(c->rest, c->rest + sent - body_sent, c->rest_bytes);
+	if (iov[2].iov_len > body_sent) {
+		c->rest_owner = shared_bytes_keep(text);
+		c->rest_body = span_make((const char *)iov[2].iov_base + body_sent, iov[2].iov_len - body_sent);
 	}
 	return LOOP_HIT_PARTLY;
 }
@@ -160,7 +163,7 @@ static enum loop_hit_outcome send_hit(
 	bool head = scan->head;
 	size_t n = write_tail(tail, l, o->entry, scan, keeps);
 	struct iovec iov[3] = {
-	    {o->text, o->head_bytes}, {tail, n}, {o->text + o->head_bytes, head ? 0 : o->body_bytes}};
+	    {o->text->at, o->head_bytes}, {tail, n}, {o->text->at + o->head_bytes, head ? 0 : o->body_bytes}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = head || o->body_bytes == 0 ? 2 : 3};
 	size_t total = iov[0].iov_len + iov[1].iov_len + iov[2].iov_len;
 	ssize_t sent;
@@ -177,7 +180,7 @@ static enum loop_hit_outcome send_hit(
 	if (sent >= 0 && (size_t)sent == total)
 		return keeps ? LOOP_HIT_SENT : LOOP_HIT_LAST;
 	c->last = !keeps;
-	return keep_rest(c, iov, sent < 0 ? 0 : (size_t)sent);
+	return keep_rest(c, o->text, iov, sent < 0 ? 0 : (size_t)sent);
 }
 
 enum loop_hit_outcome loop_hit_respond(

@@ -13,13 +13,17 @@ from wire import Truncated, eventually
 FRESH = {"Cache-Control": "max-age=3600"}
 
 
+def take_into_memory(curlew, url, target=None):
+    curlew.stored(url)
+    with curlew.connect() as client:  # the next request comes after the response was put into memory
+        for _ in range(2):
+            assert client.ask("GET", target or target_of(url)).hit
+
+
 @contextlib.contextmanager
 def only_in_memory(curlew, url, target=None):
     """Within this block the body file is away. A pool thread would miss it and fetch again; memory needs no file."""
-    curlew.stored(url)
-    with curlew.connect() as client:  # the second request comes after the first one has put the response into memory
-        for _ in range(2):
-            assert client.ask("GET", target or target_of(url)).hit
+    take_into_memory(curlew, url, target)
     path = curlew.body_path(url)
     away = path.rename(path.with_name("away"))
     try:
@@ -131,6 +135,55 @@ def test_connections_are_spread_evenly_whatever_their_first_request(curlew, orig
                 path = "/x" if (n + turn) % 3 else "/miss"
                 assert client.ask("GET", f"/{origin.host}{path}").text == ("hello" if path == "/x" else "miss")
     assert origin.count("/x") == 1
+
+
+# --- larger bodies ---
+
+def test_a_body_of_one_mebibyte_is_sent_from_memory(curlew, origin):
+    body = os.urandom(1 << 20)
+    url = origin.at("/x", body, FRESH)
+    with only_in_memory(curlew, url), curlew.connect() as client:
+        for connection in ("keep-alive", "close"):
+            answer = client.ask("GET", target_of(url), {"Connection": connection})
+            assert answer.hit and answer.body == body
+    assert origin.count("/x") == 1
+
+
+def test_a_larger_body_is_taken_into_memory_when_it_is_wanted_again(curlew, origin):
+    """A walk over more bodies than memory holds must not read each of them twice."""
+    url = origin.at("/x", bytes(65537), FRESH)
+    curlew.stored(url)
+    path = curlew.body_path(url)
+    with curlew.connect() as client:
+        assert client.ask("GET", target_of(url)).hit
+        away = path.rename(path.with_name("away"))
+        origin.at("/x", "fetched again", FRESH)
+        assert client.ask("GET", target_of(url)).text == "fetched again"
+        away.unlink()
+
+
+@pytest.mark.parametrize("size", [1, 60_000, 1 << 20])
+def test_a_slow_reader_gets_what_was_removed_meanwhile_to_its_end(curlew, origin, size):
+    body = os.urandom(size)
+    url = origin.at("/x", body, FRESH)
+    take_into_memory(curlew, url)
+    times = 300 if size < 60_000 else 12  # more than a socket takes, so that a response may be cut within its head
+    with socket.socket() as small:
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        small.settimeout(10)
+        small.connect(curlew.address)
+        request = f"GET {target_of(url)} HTTP/1.1\r\nHost: localhost\r\n".encode()
+        small.sendall((request + b"\r\n") * (times - 1) + request + b"Connection: close\r\n\r\n")
+        left = small.recv(1)
+        curlew.change(f"DELETE FROM entry WHERE url = '{url}'")
+        assert not curlew.get(url).hit  # a loop has noticed it
+        while piece := small.recv(1 << 16):
+            left += piece
+    for _ in range(times):
+        head, _, left = left.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK") and left[:size] == body
+        left = left[size:]
+    assert left == b""
 
 
 # --- large bodies, from their files ---

@@ -26,6 +26,8 @@ const struct conf_row conf_table[] = {
     {"origin", 0, LIST, SETTINGS | CONF_GET, "[NAME=]URL", NULL,
 	"act as a reverse proxy of this origin (get: use the cache of such a proxy). NAME=URL,URL2: of the site NAME "
 	"(shop.example, *.example, or * for the rest); repeatable"},
+    {"forwarded", 0, ONCE, FETCHES | CONF_CONFIG, "on|off", NULL,
+	"send X-Forwarded-For, -Proto, -Host and Forwarded (default: only with --origin)"},
     {"private", 0, FLAG, FETCHES | CONF_CONFIG, NULL, NULL,
 	"act as the cache of one user, which may store private and authorised responses"},
     {"targets", 0, LIST, FETCHES | CONF_CONFIG, "[FIELD]", NULL,

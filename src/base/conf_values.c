@@ -98,7 +98,7 @@ static const char *read_value(const struct conf_row *row, const char *text, stru
 	}
 	if (strcmp(row->name, "default-scheme") == 0)
 		return strcmp(text, "http") != 0 && strcmp(text, "https") != 0 ? "http or https" : NULL;
-	if (strcmp(row->name, "prefix-sandbox") == 0)
+	if (strcmp(row->name, "prefix-sandbox") == 0 || strcmp(row->name, "forwarded") == 0)
 		return strcmp(text, "on") != 0 && strcmp(text, "off") != 0 ? "on or off" : NULL;
 	if (strcmp(row->name, "connect-ports") == 0)
 		return !is_port_list(text) ? "ports separated by commas, or none" : NULL;

@@ -9,6 +9,8 @@ void client_read(const struct conf *conf, const struct conn *c, const struct hea
 	*client = (struct client){
 	    .at = c->peer,
 	    .other = c->peer,
+	    .peer = c->peer,
+	    .peer_unix = c->unix_socket,
 	    .unix_socket = c->unix_socket,
 	    .front = cidr_list_holds(trusted, &c->peer),
 	    .proxied = c->unnamed || forwarded_is(head),

@@ -17,6 +17,8 @@ struct conf;
 struct client {
 	struct in6_addr at;    /* for lists, logs and limits; of a unix socket 127.0.0.1 */
 	struct in6_addr other; /* a second candidate, if two fields name different ones; else the same as `at` */
+	struct in6_addr peer;  /* at the other end of the connection */
+	bool peer_unix;        /* that is a unix socket */
 	bool unix_socket;      /* it is at the other end of a unix socket, and has no address of its own */
 	bool front;            /* the peer is a trusted front: what it says about the request is believed */
 	bool proxied;          /* the request came through another proxy: forwarded_is(), or conn->unnamed */

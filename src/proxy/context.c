@@ -227,6 +227,8 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 		memset(id, 0, sizeof id);
 	snprintf(s->via, sizeof s->via, "curlew-%02x%02x%02x%02x", id[0], id[1], id[2], id[3]);
 	int status = read_values(s, why) != 0 ? 2 : 0;
+	const char *forwarded = conf_text(conf, "forwarded");
+	s->sends_forwarded = forwarded != NULL ? strcmp(forwarded, "on") == 0 : s->origin != NULL || s->sites != NULL;
 	if (status == 0 && (open_store(s, conf_is(conf, CONF_SERVE), why) != 0 ||
 			       root_open(&s->root, root, conf_cache_dir(conf), why) != 0 || open_flights(s, why) != 0))
 		status = 1;

@@ -45,7 +45,8 @@ struct context {
 	char via[32];     /* our name in Via; random, so that a request that comes back to us can be recognised */
 	struct root root; /* --root */
 	bool offline;
-	bool keeps_tags; /* clients get Surrogate-Key, Cache-Tag and xkey */
+	bool sends_forwarded; /* X-Forwarded-* and Forwarded are sent to origins */
+	bool keeps_tags;      /* clients get Surrogate-Key, Cache-Tag and xkey */
 };
 
 /* 0, or -1 after an error in a value was reported. Opens nothing. Finds what the parser of options cannot, because it

@@ -13,6 +13,7 @@
 #include "proxy/forward.h"
 #include "proxy/health.h"
 #include "proxy/http1_writer.h"
+#include "proxy/origin_fields.h"
 #include "proxy/pages.h"
 #include "proxy/purge_handler.h"
 #include "proxy/selection.h"
@@ -229,6 +230,10 @@ void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct
 	if (browser_refuses(x) || serve_from_root(x, c, bad))
 		return;
 	if (bad) {
+		dispatch_refuse(x, &fault);
+		return;
+	}
+	if (origin_fields_rewrite(x, head, &fault) != 0) {
 		dispatch_refuse(x, &fault);
 		return;
 	}

@@ -43,7 +43,7 @@ struct exchange {
 	const struct head *request;    /* NULL: the head was malformed */
 	struct client_limit *limit;    /* of the client; NULL: none */
 	const char *user;              /* of --users, for the log; NULL: none */
-	struct client client;          /* who sent it; in `get`, and of a malformed head, all zeros */
+	struct client client;          /* who sent it; of a malformed head, all zeros */
 	struct key_target target;      /* target.url is the key of the cache, from dispatch_route() on */
 	const struct named_site *site; /* with --origin NAME=URL: whose URL it is */
 	struct span site_host;         /* what named it, as written; empty if that is the target itself */
@@ -65,6 +65,11 @@ struct exchange {
 	struct rule_decision decision;   /* what they decide for target.url */
 	char *fetch_url;  /* what to request from the origin, if the key leaves out query parameters; else NULL */
 	int64_t key_rule; /* the rule that leaves them out */
+
+	/* set by origin_fields_rewrite(); each may be NULL */
+	char *forwarded;       /* values of fields of the changed head */
+	char *destination;     /* Destination, as the origin gets it */
+	char *destination_key; /* the key of what it names */
 
 	/* set by browser_rewrite(): the values of these two fields for the real site, or NULL */
 	char *site_origin, *site_referer;

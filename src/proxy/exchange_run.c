@@ -12,6 +12,7 @@
 #include "proxy/cache_attempt.h"
 #include "proxy/dispatch.h"
 #include "proxy/http1_writer.h"
+#include "proxy/origin_fields.h"
 #include "proxy/ramcache.h"
 #include "proxy/request_body.h"
 #include "proxy/site_target.h"
@@ -142,6 +143,7 @@ static void run_free(struct exchange_run *run)
 	key_fini(&run->x.target);
 	browser_end(&run->x);
 	site_target_end(&run->x);
+	origin_fields_end(&run->x);
 	if (run->x.body != NULL)
 		request_body_fini(run->x.body);
 	http1_writer_fini(&run->writer);

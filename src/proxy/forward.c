@@ -221,6 +221,9 @@ static void send_outcome(
 {
 	char cache[RESPONSE_HEAD_STATUS];
 	if (changed == FLIGHT_RESPONSE) {
+		/* COPY and MOVE change another resource too. */
+		if (x->destination_key != NULL && a->status < 400)
+			flight_invalidate(x->context->flights, x->destination_key);
 		x->verdict = "pass";
 		stats_add(STATS_PASSED, 1);
 		snprintf(cache, sizeof cache, "%s; fwd-status=%d%s", why_forwarded(x), a->status,

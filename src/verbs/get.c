@@ -14,6 +14,7 @@
 #include "proxy/dispatch.h"
 #include "proxy/exchange.h"
 #include "proxy/options.h"
+#include "proxy/origin_fields.h"
 #include "proxy/site_target.h"
 #include "verbs/download.h"
 #include "verbs/header_option.h"
@@ -335,6 +336,10 @@ static int get_one(struct context *context, struct get *g, const char *typed, co
 	    .sink = &g->sink,
 	    .attempt = &attempt,
 	    .now = (int64_t)time(NULL)};
+	/* The request is this machine's own: its fields of -H are believed. */
+	cidr_parse_address(span_of("127.0.0.1"), &x.client.at);
+	x.client.other = x.client.peer = x.client.at;
+	x.client.front = true;
 	buf_init(&text, BUF_HEAD);
 	message_init(&head);
 	g->x = &x;
@@ -354,6 +359,11 @@ static int get_one(struct context *context, struct get *g, const char *typed, co
 		code = CURL_URL;
 		goto out;
 	}
+	if (origin_fields_rewrite(&x, &head, &fault) != 0) {
+		log_say("get: %s: %s", url, fault.why);
+		key_fini(&x.target);
+		goto out;
+	}
 	if (conf_flag(g->conf, "verbose"))
 		print_verbose(buf_span(&text), '>');
 	dispatch_route(&x);
@@ -365,6 +375,7 @@ static int get_one(struct context *context, struct get *g, const char *typed, co
 	key_fini(&x.target);
 out:
 	site_target_end(&x);
+	origin_fields_end(&x);
 	message_fini(&head);
 	buf_fini(&text);
 	return code;

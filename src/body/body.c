@@ -205,6 +205,12 @@ int64_t bodies_in_flight(struct bodies *b)
 	return atomic_load(&b->in_flight);
 }
 
+void body_close(struct body *body)
+{
+	close(body->fd);
+	body->fd = -1;
+}
+
 void body_free(struct body *body)
 {
 	if (body == NULL)

@@ -1,8 +1,8 @@
 /*
  * body: one body in flight, on its way into its file.
  *
- * A body is written and sealed on the disk thread only. Any thread may read it while it grows. The SHA-256 is computed
- * while it is written.
+ * A body is written and sealed by one thread: the writer's if it is small, else the disk thread. Any thread may read it
+ * while it grows. The SHA-256 is computed while it is written.
  */
 #ifndef CURLEW_BODY_BODY_H
 #define CURLEW_BODY_BODY_H
@@ -15,12 +15,14 @@ struct body;
 struct bodies;
 
 /* A new body in spool/, or at once in its final place (whole: it will be written in one go, invariant 1). NULL: an
- * error, logged. Disk thread. */
+ * error, logged. */
 struct body *bodies_begin(struct bodies *, bool whole);
-/* Appends. 0, or -1: an error, logged; then the body may only be freed. Disk thread. */
+/* Appends. 0, or -1: an error, logged; then the body may only be freed. */
 int body_write(struct body *, const void *bytes, size_t n);
-/* Ends writing: the file is in its place beneath body/ and never changes again. 0, or -1, logged. Disk thread. */
+/* Ends writing: the file is in its place beneath body/ and never changes again. 0, or -1, logged. */
 int body_seal(struct body *);
+/* Closes the descriptor of a sealed body, which nobody will read. */
+void body_close(struct body *);
 /* Unlinks the file, unless a row owns it. Any thread. NULL is fine. */
 void body_free(struct body *);
 

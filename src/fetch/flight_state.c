@@ -83,7 +83,7 @@ void flight_state_trim(struct flight *f)
 	bool on_disk = f->state == FLIGHT_COMPLETE && f->on_disk == f->received;
 	/* Before the head, everything is kept for readers that join. While it is stored, flight_store.c forgets bytes
 	 * as they reach the disk. */
-	if (f->state == FLIGHT_WAITING || (f->storing && !on_disk))
+	if (f->state == FLIGHT_WAITING || (f->storing && !on_disk) || f->in_memory)
 		return;
 	int64_t slowest = f->received;
 	for (const struct flight_reader *r = f->readers; r != NULL; r = r->next)

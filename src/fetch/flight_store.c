@@ -1,5 +1,6 @@
 /*
- * Three threads work on one body, one after another:
+ * A small body stays in memory until it is whole. Then the writer writes its file (write_small), right before the
+ * transaction that commits its row. Three threads work on a larger one, one after another:
  *
  *   engine's thread   on_data appends to the buffer, takes room in the cache and queues the disk job;
  *   disk thread       run_job writes what is in the buffer to the body file. When the flight is COMPLETE (or ABORTED
@@ -25,12 +26,12 @@
 #include <unistd.h>
 
 enum {
-	SMALL_BYTES = 64 << 10,         /* a smaller body is written in one go, when it is whole */
+	SMALL_BYTES = 256 << 10,        /* up to here a body is written in one go, when it is whole */
 	MEMORY_BYTES = 256 << 10,       /* bytes that stay in memory for readers although they are on disk */
 	ROOM_BYTES = 1 << 20,           /* room taken at a time for a body of unknown length */
 	COPY_BYTES = 256 << 10,         /* read at a time from a stored part */
 	COPY_TURN_BYTES = 16 << 20,     /* copied from stored parts before other bodies have their turn */
-	BACKLOG_BYTES = 128 << 20,      /* of complete bodies that wait for the disk thread; more are not stored */
+	BACKLOG_BYTES = 128 << 20,      /* of complete bodies that wait to be written; more are not stored */
 	FLIGHT_OVERHEAD_BYTES = 8 << 10 /* memory of a waiting flight without its body */
 };
 
@@ -102,12 +103,20 @@ void flight_store_give_up(struct flight *f, const char *reason)
 
 /* --- the end, on the writer's thread --- */
 
+/* The body waits for no thread any more. Under the lock. */
+static void leave_backlog(struct flight *f)
+{
+	atomic_fetch_sub(&f->flights->disk_backlog, f->backlog);
+	f->backlog = 0;
+}
+
 void flight_store_end(struct flight *f, bool owned)
 {
 	/* First of all: a thread that finds the flight ENDED must also find another generation, and so the row. */
 	flight_table_remove(f);
 	pthread_mutex_lock(&f->lock);
 	f->committed = owned;
+	leave_backlog(f);
 	if (owned)
 		release_room(f, 0); /* the row counts from now on */
 	if (f->state == FLIGHT_COMPLETE)
@@ -236,13 +245,6 @@ static bool has_promised_length(const struct flight *f)
 	return f->body_bytes < 0 || f->is_part || f->on_disk == f->body_bytes;
 }
 
-/* The disk thread has taken the body up. Under the lock. */
-static void leave_backlog(struct flight *f)
-{
-	atomic_fetch_sub(&f->flights->disk_backlog, f->backlog);
-	f->backlog = 0;
-}
-
 /* The body is complete, in the file too: seals it. True when it is to be put. Under the lock, which is released around
  * the disk and the table. */
 static bool seal(struct flight *f)
@@ -266,12 +268,27 @@ static bool seal(struct flight *f)
 	return sealed;
 }
 
-/* The job's reference becomes the put's. Under the lock. */
-static void put(struct flight *f)
+/* store_put.write. Nobody reads the file before its row is committed: the body is in memory. */
+static bool write_small(struct store_put *put)
+{
+	struct flight *f = (struct flight *)(void *)((char *)put - offsetof(struct flight, put));
+	pthread_mutex_lock(&f->lock);
+	write_arrived(f);
+	bool sealed = f->storing && seal(f);
+	put->body = f->body;
+	pthread_mutex_unlock(&f->lock);
+	if (sealed && put->body != NULL)
+		body_close(put->body);
+	return sealed;
+}
+
+/* A reference becomes the put's. Under the lock. */
+static void put(struct flight *f, bool (*write)(struct store_put *))
 {
 	f->put = (struct store_put){
 	    .entry = f->entry,
 	    .body = f->body,
+	    .write = write,
 	    .place = f->is_part ? &f->place : NULL,
 	    .purge_id = f->purge_id,
 	    .replaces = f->was,
@@ -302,7 +319,7 @@ static void run_job(struct disk_job *job)
 	f->disk_busy = false;
 	pthread_cond_broadcast(&f->changed);
 	if (sealed) {
-		put(f);
+		put(f, NULL);
 		pthread_mutex_unlock(&f->lock);
 		return;
 	}
@@ -317,6 +334,11 @@ void flight_store_step(struct flight *f)
 	bool due = has_ended(f) || f->buffer.end - f->on_disk > SMALL_BYTES;
 	if (!f->storing || f->disk_busy || !due)
 		return;
+	if (f->in_memory) {
+		flight_state_hold(f); /* until the end of the put */
+		put(f, write_small);
+		return;
+	}
 	f->disk_busy = true;
 	flight_state_hold(f); /* until the end of run_job(), or of the put */
 	f->job.run = run_job;
@@ -331,6 +353,8 @@ void flight_store_queue_whole(struct flight *f)
 	/* Add first and look then: two flights that do so at once cannot both take the last place. */
 	if (atomic_fetch_add(&f->flights->disk_backlog, bytes) + bytes <= BACKLOG_BYTES) {
 		f->backlog = bytes;
+		f->in_memory = f->partial == NULL && !f->disk_busy && f->received <= SMALL_BYTES &&
+			       f->buffer.start == 0 && f->buffer.end == f->received;
 		return;
 	}
 	atomic_fetch_sub(&f->flights->disk_backlog, bytes);

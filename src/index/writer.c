@@ -1,9 +1,12 @@
 /*
- * Transactions. A transaction takes queued operations until it has 500 of them or has taken 5 ms. That bounds how long
- * other processes wait. After it, the lock stays free for a gap: twice as long as the transaction took, and at least
- * 10 ms, while the queue is short. The gap shrinks as the queue grows, and ends early for writer_barrier(). The gap is
- * also what groups commits: operations that arrive during it share a transaction, and ten rows in one transaction keep
- * others out for less time than ten transactions.
+ * Batches. The thread takes up to 500 queued operations and prepares them, for 20 ms at most: it writes small body
+ * files. No transaction is open then, so a slow disk keeps no other process out of the index.
+ *
+ * Transactions. A transaction runs prepared operations until it has taken 5 ms. Those that are left come first in the
+ * next one. That bounds how long other processes wait. After it, the lock stays free for a gap: twice as long as the
+ * transaction took, and at least 10 ms, while the queue is short. The gap shrinks as the queue grows, and ends early
+ * for writer_barrier(). The gap is also what groups commits: operations that arrive during it share a transaction, and
+ * ten rows in one transaction keep others out for less time than ten transactions.
  *
  * Yielding. A process that has just opened the index is about to ask for the lock, perhaps only once. So the running
  * transaction ends, and none begins for a while. The writer does not yield when the queue is so long that operations
@@ -35,6 +38,7 @@
 
 #define BATCH_OPS 500
 #define BATCH_US 5000
+#define PREPARE_US 20000
 #define GAP_US 10000
 #define GAP_TIMES 2 /* times the length of the transaction */
 #define GAP_MIN_US 200
@@ -56,12 +60,17 @@ struct writer {
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
 	pthread_cond_t hasten; /* ends a gap early */
+	struct list first;     /* those of writer_queue_first() */
 	struct list queue, dropped;
 	long queued; /* length of queue */
 	long queue_max;
 	bool waiting, stopping, checkpoint;
 	int barriers;       /* threads in writer_barrier() */
 	int64_t give_up_at; /* 0: never */
+
+	/* the thread's own */
+	struct list prepared; /* operations for the next transaction */
+	long prepared_count;
 };
 
 /* --- lists --- */
@@ -77,6 +86,14 @@ static void list_add(struct list *l, struct writer_op *op)
 	op->next = NULL;
 	*l->tail = op;
 	l->tail = &op->next;
+}
+
+static void list_add_first(struct list *l, struct writer_op *op)
+{
+	op->next = l->first;
+	l->first = op;
+	if (op->next == NULL)
+		l->tail = &op->next;
 }
 
 static struct writer_op *list_take(struct list *l)
@@ -96,16 +113,56 @@ static void finish(struct list *l, bool committed)
 
 /* --- the thread --- */
 
-/* *left: how many are still queued after it. */
-static struct writer_op *next_op(struct writer *w, long *left)
+static struct writer_op *next_op(struct writer *w)
 {
 	pthread_mutex_lock(&w->mutex);
-	struct writer_op *op = list_take(&w->queue);
-	if (op != NULL)
+	struct writer_op *op = list_take(&w->first);
+	if (op == NULL && (op = list_take(&w->queue)) != NULL)
 		w->queued--;
-	*left = w->queued;
 	pthread_mutex_unlock(&w->mutex);
 	return op;
+}
+
+static void put_back(struct writer *w, struct writer_op *op)
+{
+	pthread_mutex_lock(&w->mutex);
+	list_add_first(&w->queue, op);
+	w->queued++;
+	pthread_mutex_unlock(&w->mutex);
+}
+
+/* Fills the list of prepared operations. */
+static void prepare(struct writer *w)
+{
+	int64_t until = clock_us() + PREPARE_US;
+	struct writer_op *op;
+	while (w->prepared_count < BATCH_OPS && (op = next_op(w)) != NULL) {
+		if (op->prepare != NULL && op->prepare(op) == WRITER_NOT_YET) {
+			put_back(w, op);
+			return;
+		}
+		list_add(&w->prepared, op);
+		w->prepared_count++;
+		if (op->prepare != NULL && clock_us() >= until)
+			return;
+	}
+}
+
+static struct writer_op *next_prepared(struct writer *w)
+{
+	struct writer_op *op = list_take(&w->prepared);
+	if (op != NULL)
+		w->prepared_count--;
+	return op;
+}
+
+/* How many operations are not done. */
+static long count_left(struct writer *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	long left = w->queued;
+	pthread_mutex_unlock(&w->mutex);
+	return left + w->prepared_count;
 }
 
 /* Fails the operations of a transaction that cannot begin. */
@@ -114,8 +171,9 @@ static void fail_batch(struct writer *w)
 	struct list failed;
 	list_init(&failed);
 	struct writer_op *op;
-	long left;
-	for (int n = 0; n < BATCH_OPS && (op = next_op(w, &left)) != NULL; n++)
+	while ((op = next_prepared(w)) != NULL)
+		list_add(&failed, op);
+	for (int n = 0; n < BATCH_OPS && (op = next_op(w)) != NULL; n++)
 		list_add(&failed, op);
 	finish(&failed, false);
 }
@@ -138,17 +196,19 @@ static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
 	list_init(&done);
 	struct writer_op *op;
 	bool lost = false;
-	for (int n = 0; n < BATCH_OPS && !lost && (op = next_op(w, left)) != NULL; n++) {
+	long queued = count_left(w);
+	while (!lost && (op = next_prepared(w)) != NULL) {
 		op->result = op->run(op, w->ix);
 		list_add(&done, op);
 		lost = !index_in_transaction(w->ix);
-		if (clock_us() - began >= BATCH_US || (is_relaxed(w, *left) && open_watch_came(w->open_watch)))
+		if (clock_us() - began >= BATCH_US || (is_relaxed(w, queued) && open_watch_came(w->open_watch)))
 			break;
 	}
 	if (lost)
 		index_abort(w->ix);
 	bool committed = !lost && index_commit(w->ix) == 0;
 	*took_us = clock_us() - began;
+	*left = count_left(w);
 	finish(&done, committed);
 	if (!committed)
 		clock_pause_us(FAILED_PAUSE_US);
@@ -193,7 +253,8 @@ static void *run(void *arg)
 	long left = 0;
 	for (;;) {
 		pthread_mutex_lock(&w->mutex);
-		while (w->queue.first == NULL && w->dropped.first == NULL && !w->checkpoint && !w->stopping) {
+		while (w->prepared.first == NULL && w->first.first == NULL && w->queue.first == NULL &&
+		       w->dropped.first == NULL && !w->checkpoint && !w->stopping) {
 			w->waiting = true;
 			pthread_cond_wait(&w->wake, &w->mutex);
 			w->waiting = false;
@@ -203,7 +264,8 @@ static void *run(void *arg)
 		struct writer_op *op;
 		while ((op = list_take(&w->dropped)) != NULL)
 			list_add(&dropped, op);
-		bool work = w->queue.first != NULL, stopping = w->stopping, checkpoint = w->checkpoint;
+		bool work = w->prepared.first != NULL || w->first.first != NULL || w->queue.first != NULL;
+		bool stopping = w->stopping, checkpoint = w->checkpoint;
 		int64_t give_up_at = w->give_up_at;
 		w->checkpoint = false;
 		pthread_mutex_unlock(&w->mutex);
@@ -215,6 +277,9 @@ static void *run(void *arg)
 		if (!work && stopping)
 			return NULL;
 		if (!work)
+			continue;
+		prepare(w);
+		if (w->prepared.first == NULL) /* the operation that it waits for is queued again, or failed */
 			continue;
 		switch (batch(w, &took_us, &left)) {
 		case INDEX_BEGUN:
@@ -243,8 +308,10 @@ struct writer *writer_start(struct index *ix, const char *dir)
 	}
 	w->ix = ix;
 	w->open_watch = open_watch_begin(dir);
+	list_init(&w->first);
 	list_init(&w->queue);
 	list_init(&w->dropped);
+	list_init(&w->prepared);
 	/* A queued put holds the descriptor of its body. */
 	struct rlimit files;
 	w->queue_max = QUEUE_MAX;
@@ -307,6 +374,17 @@ void writer_queue(struct writer *w, struct writer_op *op, bool droppable)
 		list_add(&w->queue, op);
 		w->queued++;
 	}
+	bool wake = w->waiting;
+	pthread_mutex_unlock(&w->mutex);
+	if (wake)
+		pthread_cond_signal(&w->wake);
+}
+
+void writer_queue_first(struct writer *w, struct writer_op *op)
+{
+	op->result = -1;
+	pthread_mutex_lock(&w->mutex);
+	list_add(&w->first, op);
 	bool wake = w->waiting;
 	pthread_mutex_unlock(&w->mutex);
 	if (wake)

@@ -26,6 +26,8 @@ void writer_stop(struct writer *);
 /* Queues op (writer_op.h). run() and done() are each called at most once. A droppable operation fails without having
  * run when too many are waiting. Any thread. */
 void writer_queue(struct writer *, struct writer_op *op, bool droppable);
+/* The same, ahead of everything that is queued and is not in the running transaction. Never dropped. */
+void writer_queue_first(struct writer *, struct writer_op *op);
 /* Makes the thread do one checkpoint between two transactions, so that the WAL can start again. Any thread. */
 void writer_checkpoint(struct writer *);
 /* Frames in the WAL at the last commit. Any thread. */

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "body/body_leases.h"
 #include "http/groups.h"
 #include "index/entry_write.h"
 #include "index/part_write.h"
@@ -36,6 +37,16 @@ static int name_body(struct entry *e, const struct body *body)
 	return file != NULL && e->body_file == NULL ? -1 : 0;
 }
 
+/* Writes a small body, outside of the transaction that will have its row (invariant 1). */
+static enum writer_prepared put_prepare(struct writer_op *op)
+{
+	struct store_put *put = OF(struct store_put, op, op);
+	if (!bodies_have_name(put->store->bodies))
+		return WRITER_NOT_YET;
+	put->unwritten = maintenance_forbidden(put->store->maintenance) != NULL || !put->write(put);
+	return WRITER_PREPARED;
+}
+
 static int put_run(struct writer_op *op, struct index *ix)
 {
 	struct store_put *put = OF(struct store_put, op, op);
@@ -43,6 +54,10 @@ static int put_run(struct writer_op *op, struct index *ix)
 	put->outcome = STORE_PUT_TROUBLE;
 	if (maintenance_forbidden(s->maintenance) != NULL) {
 		put->outcome = STORE_PUT_STOPPED;
+		return 0;
+	}
+	if (put->unwritten) {
+		put->outcome = STORE_PUT_UNWRITTEN;
 		return 0;
 	}
 	if (name_body(put->entry, put->body) < 0)
@@ -118,7 +133,9 @@ void store_put(struct store *s, struct store_put *put)
 {
 	put->store = s;
 	put->outcome = STORE_PUT_TROUBLE;
-	put->op = (struct writer_op){.run = put_run, .done = put_done};
+	put->unwritten = false;
+	put->op =
+	    (struct writer_op){.prepare = put->write != NULL ? put_prepare : NULL, .run = put_run, .done = put_done};
 	writer_queue(s->writer, &put->op, true);
 }
 

@@ -27,15 +27,15 @@ def free_ports(count):
 
 
 class Front:
-    """A front in the foreground, which answers on a port of 127.0.0.1."""
+    """A front in the foreground, which answers on a port of 127.0.0.1, or when answers() is true."""
 
-    def __init__(self, command, port, log):
+    def __init__(self, command, port, log, answers=None):
         self.log = log
         self.address = ("127.0.0.1", port)
         with open(log, "wb") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         try:
-            eventually(self.answers, what=command[0])
+            eventually(answers or self.answers, what=command[0])
         except BaseException:
             self.stop()
             raise

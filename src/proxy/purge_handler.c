@@ -179,13 +179,36 @@ static int read_by_group(
 	return t->glob.failed ? -1 : 0;
 }
 
+/* A named site has URLs of both schemes, and the application that purges it speaks plain HTTP. A whole URL says which
+ * it means. */
+static bool covers_both_schemes(const struct exchange *x, const struct purging *p)
+{
+	return x->site != NULL && p->path == NULL && p->glob != NULL && span_starts(x->request->target, "/");
+}
+
+/* The same purge for the other scheme. */
+static int purge_other_scheme(
+    struct exchange *x, const struct purging *p, enum purging_how how, struct purging_result *result, struct buf *why)
+{
+	struct buf glob;
+	struct purging other = *p;
+	bool secure = strncmp(p->glob, "https", 5) == 0;
+	buf_init(&glob, BUF_HEAD);
+	buf_addf(&glob, "%s%s", secure ? "http" : "https", p->glob + (secure ? 5 : 4));
+	other.glob = buf_str(&glob);
+	int rc = !glob.failed ? store_purge(x->context->store, &other, how, result, why) : -1;
+	buf_fini(&glob);
+	return rc;
+}
+
 static void purge(struct exchange *x, const struct purging *p, enum purging_how how)
 {
 	struct purging_result result = {0, 0};
 	struct buf why;
 	char page[96];
 	buf_init(&why, BUF_LINE);
-	if (store_purge(x->context->store, p, how, &result, &why) != 0) {
+	if (store_purge(x->context->store, p, how, &result, &why) != 0 ||
+	    (covers_both_schemes(x, p) && purge_other_scheme(x, p, how, &result, &why) != 0)) {
 		synthetic_text(x, 503, NULL, "%s", buf_str(&why));
 	} else {
 		int n = snprintf(

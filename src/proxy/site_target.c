@@ -4,6 +4,7 @@
 #include "http/forwarded.h"
 #include "http/url.h"
 #include "proxy/options.h"
+#include "proxy/purge_handler.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +110,8 @@ int site_target_read(struct exchange *x, struct fault *fault)
 	/* RFC 9112 3.2.2: the host of an absolute target overrides Host. RFC 9110 7.4: its scheme must be true. */
 	if (url_take_scheme(&rest, &secure)) {
 		host = span_make(rest.at, url_until(rest, "/?#"));
+		if (purge_is(x)) /* it names what is stored, whatever connection it comes over */
+			x->secure = secure;
 		if (secure && !x->secure)
 			return refuse(x, 421, fault, strdup("https URLs of this server need a connection with TLS"));
 	} else {

@@ -178,6 +178,47 @@ def test_a_purge_covers_a_fetch_in_progress(way, origin, fields):
     assert way.ask("GET", "/a").text == "new!"
 
 
+# --- named sites ---
+
+
+@pytest.fixture
+def sites(launch, origin):
+    """Two named sites; each has a page that was requested as http and as https."""
+    curlew = launch("--origin", f"shop.example={origin.url()}", "--origin", f"blog.example={origin.url()}", "--trust-forwarded", "127.0.0.2")
+    origin.at("/item/7", "hello", FRESH | {"Surrogate-Key": "a"})
+    for host in ("shop.example", "blog.example"):
+        for scheme in ("http", "https"):
+            with curlew.connect(source="127.0.0.2") as connection:
+                connection.ask("GET", "/item/7", {"Host": host, "X-Forwarded-Proto": scheme})
+            curlew.row(f"{scheme}://{host}/item/7")
+    return curlew
+
+
+@pytest.mark.parametrize("host, target, fields, left", [
+    ("shop.example", "/item/7", {}, ["http://blog.example", "https://blog.example"]),
+    ("SHOP.example.:80", "/item/*", {"X-Purge": "glob"}, ["http://blog.example", "https://blog.example"]),
+    ("shop.example", "/", {"Surrogate-Key": "a"}, ["http://blog.example", "https://blog.example"]),
+    ("x", "https://shop.example/item/7", {}, ["http://blog.example", "http://shop.example", "https://blog.example"]),
+    ("x", "http://shop.example/", {"xkey": "a"}, ["http://blog.example", "https://blog.example", "https://shop.example"]),
+    ("unknown.example", "/item/7", {"X-Purge": "all-sites"}, []),
+    ("unknown.example", "/", {"xkey": "a", "X-Purge": "all-sites"}, []),
+    ("unknown.example", "/*", {"X-Purge": "glob, all-sites"}, []),
+    ("shop.example", "/other", {}, ["http://blog.example", "http://shop.example", "https://blog.example", "https://shop.example"]),
+])
+def test_a_purge_of_a_named_site_covers_both_schemes(sites, origin, host, target, fields, left):
+    with sites.connect() as connection:
+        answer = connection.ask("PURGE", target, fields | {"Host": host})
+    assert answer.status == 200 and json.loads(answer.text)["rows"] == 4 - len(left)
+    assert [row["url"] for row in sites.sql("SELECT url FROM entry ORDER BY url")] == [f"{site}/item/7" for site in left]
+    assert never_forwarded(origin)
+
+
+def test_a_purge_of_an_unknown_site_is_refused(sites, origin):
+    with sites.connect() as connection:
+        assert connection.ask("PURGE", "/item/7", {"Host": "unknown.example"}).status == 421
+    assert sites.value("SELECT count(*) FROM entry") == 4 and never_forwarded(origin)
+
+
 # --- who may ---
 
 

@@ -1,7 +1,9 @@
 #include "http/key.h"
 
+#include "http/authority.h"
 #include "http/url.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 /* The text, given away; NULL when it did not fit. */
@@ -375,6 +377,98 @@ static int read_asterisk(
 	return settings->origin != NULL ? map_to_origin(settings->origin, span_of("http://origin/"), out, fault) : 0;
 }
 
+/* --- the usual target --- */
+
+/* Nearly every target is a usual host and a path of unreserved bytes, which mean themselves. Its key is composed
+ * without parsing. The functions below are strict: what they do not take is read by the complete way, to the same
+ * result. */
+
+static bool is_usual_name_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* A lower-case name of letters, digits, single dots and single hyphens inside of labels, or an IPv4 address. */
+static bool is_usual_host(struct span s)
+{
+	char text[64];
+	size_t label = 0; /* where the last one begins */
+	if (s.len == 0 || s.len >= sizeof text)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		bool inside =
+		    i > 0 && i + 1 < s.len && is_usual_name_byte(s.at[i - 1]) && is_usual_name_byte(s.at[i + 1]);
+		if (!is_usual_name_byte(s.at[i]) && (!inside || (s.at[i] != '.' && s.at[i] != '-')))
+			return false;
+		if (s.at[i] == '.')
+			label = i + 1;
+	}
+	if (s.at[label] > '9')
+		return true;
+	struct in_addr address;
+	memcpy(text, s.at, s.len);
+	text[s.len] = '\0';
+	return inet_pton(AF_INET, text, &address) == 1;
+}
+
+/* A usual host, and a port that is written as it would be composed. */
+static bool read_usual_authority(struct span s, bool secure, struct span *host, int *port)
+{
+	*host = span_make(s.at, url_until(s, ":"));
+	struct span digits = span_from(s, host->len);
+	*port = secure ? 443 : 80;
+	if (digits.len > 0) {
+		int standard = *port;
+		digits = span_from(digits, 1);
+		*port = authority_port(digits);
+		if (*port <= 0 || *port == standard || digits.at[0] == '0')
+			return false;
+	}
+	return is_usual_host(*host);
+}
+
+/* A path of unreserved bytes without an empty segment or one that begins with a dot. */
+static bool is_usual_path(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.at[i];
+		bool plain = is_usual_name_byte(c) || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '~' ||
+			     (c == '.' && i > 0 && s.at[i - 1] != '/') || (c == '/' && (i == 0 || s.at[i - 1] != '/'));
+		if (!plain)
+			return false;
+	}
+	return s.len > 0 && s.at[0] == '/';
+}
+
+/* False: the target is not a usual one, or memory failed; out is empty. */
+static bool read_usual(const struct key_settings *settings, struct span target, struct key_target *out)
+{
+	bool reverse = settings->origin != NULL, secure = strcmp(settings->default_scheme, "https") == 0;
+	struct span front = reverse ? span_of(settings->origin) : span_from(target, 1), host;
+	if (reverse && !url_take_scheme(&front, &secure))
+		return false;
+	struct span authority = span_make(front.at, reverse ? front.len : url_until(front, "/"));
+	struct span path = reverse ? target : span_from(front, authority.len);
+	int port;
+	if (!is_usual_path(path) || !read_usual_authority(authority, secure, &host, &port))
+		return false;
+	struct key_target usual = {.form = reverse ? KEY_REVERSE : KEY_PREFIX, .port = port, .secure = secure};
+	struct buf url;
+	buf_init(&url, BUF_HEAD);
+	buf_adds(&url, secure ? "https://" : "http://");
+	buf_addspan(&url, authority);
+	buf_addspan(&url, path);
+	usual.url = finish(&url);
+	usual.host = strndup(host.at, host.len);
+	usual.path = reverse ? NULL : strndup(target.at + 1, target.len - 1);
+	if (usual.url == NULL || usual.host == NULL || (!reverse && usual.path == NULL)) {
+		key_fini(&usual);
+		return false;
+	}
+	*out = usual;
+	return true;
+}
+
 int key_of_target(const struct key_settings *settings, struct span method, struct span target, struct key_target *out,
     struct fault *fault)
 {
@@ -385,6 +479,8 @@ int key_of_target(const struct key_settings *settings, struct span method, struc
 		return read_tunnel(target, out, fault);
 	if (span_is(target, "*"))
 		return read_asterisk(settings, method, out, fault);
+	if (target.len > 0 && target.at[0] == '/' && read_usual(settings, target, out))
+		return 0;
 	if (target.len == 0 || url_until(target, "#") != target.len)
 		return refuse(fault, 400, "a request target has no fragment (RFC 9112 3.2)");
 	struct span path = target;

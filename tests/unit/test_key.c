@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -761,9 +762,84 @@ static void a_variant_beyond_the_ceiling_is_never_made(void **state)
 	message_fini(&response);
 }
 
+/* --- the short way for usual targets --- */
+
+static uint32_t next_random(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 16;
+}
+
+/* Pieces that targets are made of: most are usual ones, and each exception is there. */
+static void make_target(uint32_t *state, char *out, size_t size)
+{
+	static const char *const pieces[] = {"a", "b", "z", "0", "9", "1", "255", "256", ".", ".", "-", "/", "/", "/",
+	    ":", ":80", ":443", ":8080", ":0", ":65535", ":65536", ":080", "_", "~", "..", "//", "/.", "/..", "xn--",
+	    "--", "%41", "%3A", "%2f", "?", "q=1", "@", "[::1]", "A", "\\", "127.0.0.1", "10.1", "01.2.3.4", "0x7f",
+	    "example.com", "localhost", "http:/", "https://", ".curlew", "!", "\x7f", "\xc3\xa4",
+	    "a2345678901234567890123456789012345678901234567890"};
+	size_t count = 1 + next_random(state) % 6, n = 1;
+	strcpy(out, "/");
+	for (size_t i = 0; i < count; i++) {
+		const char *piece = pieces[next_random(state) % (sizeof pieces / sizeof *pieces)];
+		n += (size_t)snprintf(out + n, size - n, "%s", piece);
+	}
+	if (next_random(state) % 2 == 0)
+		snprintf(out + n, size - n, "/p-%u.x", next_random(state) % 100);
+}
+
+static void check_same(const struct key_settings *settings, const char *target, const char *other)
+{
+	struct key_target t, u;
+	struct fault fault, other_fault;
+	int result = key_of_target(settings, span_of("GET"), span_of(target), &t, &fault);
+	int other_result = key_of_target(settings, span_of("GET"), span_of(other), &u, &other_fault);
+	bool right = result == other_result;
+	if (right && result != 0)
+		right = fault.status == other_fault.status;
+	if (right && result == 0)
+		right = t.form == u.form && same(t.url, u.url) && same(t.host, u.host) && t.port == u.port &&
+			t.secure == u.secure && t.asterisk == u.asterisk && (t.path == NULL) == (u.path == NULL) &&
+			(t.path == NULL || strcasecmp(t.path, u.path) == 0);
+	if (!right)
+		fail_msg(
+		    "%s (%d, %s) is not %s (%d, %s)", target, result, shown(t.url), other, other_result, shown(u.url));
+	key_fini(&t);
+	key_fini(&u);
+}
+
+/* The same target, written so that only the complete way reads it: a capital letter in the host, or absolute form. */
+static void usual_targets_have_the_key_of_the_complete_way(void **state)
+{
+	(void)state;
+	static const struct key_settings secure = {.default_scheme = "https"};
+	static const struct key_settings origins[] = {{"http", "http://127.0.0.1:8080", false},
+	    {"http", "https://shop.example", false}, {"http", "http://shop.example:80", true},
+	    {"http", "HTTP://Shop.example", false}, {"http", "http://shop.example/base", false}};
+	uint32_t random = 1;
+	for (int i = 0; i < 30000; i++) {
+		char target[512], other[600];
+		make_target(&random, target, sizeof target);
+		strcpy(other, target);
+		size_t host = strcspn(target + 1, "/?") + 1, letter = 1;
+		while (letter < host && (other[letter] < 'a' || other[letter] > 'z'))
+			letter++;
+		/* "/.curlew" is ours in lower case only, and escapes are read with either case. */
+		if (letter < host && target[1] != '.' && strchr(target, '%') == NULL) {
+			other[letter] = (char)(other[letter] - 'a' + 'A');
+			check_same(&forward, target, other);
+			check_same(&secure, target, other);
+		}
+		snprintf(other, sizeof other, "http://any.example%s", target);
+		for (size_t k = 0; k < sizeof origins / sizeof *origins; k++)
+			check_same(&origins[k], target, other);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(usual_targets_have_the_key_of_the_complete_way),
 	    cmocka_unit_test(a_url_has_one_spelling),
 	    cmocka_unit_test(a_key_is_what_the_client_wrote_and_has_one_normal_url),
 	    cmocka_unit_test(what_is_not_fetched_has_no_url),

@@ -139,8 +139,8 @@ class Visit:
 class Origin:
     """Listens on a loopback port; answers by path. Unknown paths get 404. `visits` is everything that came, in order."""
 
-    def __init__(self, tls=None):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    def __init__(self, tls=None, address="127.0.0.1"):
+        self.listener = socket.create_server((address, 0), backlog=1024)
         self.port = self.listener.getsockname()[1]
         self.scheme = "https" if tls else "http"
         self.tls = tls

@@ -50,6 +50,7 @@ CREATE TABLE entry (
 	total_ms      REAL,                              -- until its last byte; NULL in these four: not known
 	reason        TEXT,                              -- why it is stored and for how long, as text
 	headers       TEXT NOT NULL DEFAULT '',          -- response fields, one "Name: value" a line
+	encoded_from  INTEGER,                           -- of a compressed copy (--compress): the id of its original; NULL: it is an original
 	UNIQUE (url, vary),
 	CONSTRAINT "url must be absolute, http:// or https://, with a path"
 		CHECK (url GLOB 'http://?*/*' OR url GLOB 'https://?*/*'),
@@ -65,7 +66,8 @@ CREATE TABLE entry (
 
 CREATE INDEX entry_by_host ON entry (host);
 CREATE INDEX entry_by_normal_url ON entry (normal_url) WHERE normal_url IS NOT NULL; -- other spellings of one URL
-CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0;           -- which row is evicted next
+CREATE INDEX entry_by_queue ON entry (queue, place) WHERE pinned = 0 AND encoded_from IS NULL; -- which row is evicted next
+CREATE INDEX entry_by_original ON entry (encoded_from) WHERE encoded_from IS NOT NULL; -- the compressed copies of a response
 CREATE INDEX entry_by_body ON entry (body_file) WHERE body_file IS NOT NULL;    -- does any row own this file?
 
 CREATE INDEX entry_by_tag ON entry (tag) WHERE tag IS NOT NULL;
@@ -258,6 +260,7 @@ WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary)
 	OR EXISTS (SELECT 1 FROM entry WHERE id = NEW.id)
 	OR (SELECT replaced_entries + replaced_bytes + replaced_new FROM counter)
 BEGIN
+	DELETE FROM entry WHERE encoded_from IN (SELECT id FROM entry WHERE (url = NEW.url AND vary = NEW.vary) OR id = NEW.id);
 	INSERT INTO trash (file) SELECT body_file FROM entry
 		WHERE ((url = NEW.url AND vary = NEW.vary) OR id = NEW.id) AND body_file IS NOT NULL;
 	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new, replaced_low, replaced_high) =
@@ -289,6 +292,7 @@ CREATE TRIGGER entry_replacing_by_update BEFORE UPDATE OF url, vary ON entry
 WHEN EXISTS (SELECT 1 FROM entry WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id)
 	OR (SELECT replaced_entries + replaced_bytes + replaced_new FROM counter)
 BEGIN
+	DELETE FROM entry WHERE encoded_from IN (SELECT id FROM entry WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id);
 	INSERT INTO trash (file) SELECT body_file FROM entry
 		WHERE url = NEW.url AND vary = NEW.vary AND id <> OLD.id AND body_file IS NOT NULL;
 	UPDATE counter SET (replaced_entries, replaced_bytes, replaced_new, replaced_low, replaced_high) =
@@ -326,6 +330,24 @@ CREATE TRIGGER entry_body_replaced AFTER UPDATE OF body_file ON entry
 WHEN typeof(OLD.body_file) = 'text' AND OLD.body_file IS NOT NEW.body_file
 BEGIN
 	INSERT INTO trash (file) VALUES (OLD.body_file);
+END;
+
+-- entry: the compressed copies of a response go with it, and with its body; they have its times.
+CREATE TRIGGER entry_original_deleted AFTER DELETE ON entry WHEN EXISTS (SELECT 1 FROM entry WHERE encoded_from = OLD.id) BEGIN
+	DELETE FROM entry WHERE encoded_from = OLD.id;
+END;
+
+CREATE TRIGGER entry_original_replaced AFTER UPDATE OF body_file ON entry
+WHEN OLD.body_file IS NOT NEW.body_file AND EXISTS (SELECT 1 FROM entry WHERE encoded_from = NEW.id)
+BEGIN
+	DELETE FROM entry WHERE encoded_from = NEW.id;
+END;
+
+CREATE TRIGGER entry_original_refreshed AFTER UPDATE OF fetched_at, initial_age_s, fresh_until, computed_until, stale_until ON entry
+WHEN EXISTS (SELECT 1 FROM entry WHERE encoded_from = NEW.id)
+BEGIN
+	UPDATE entry SET fetched_at = NEW.fetched_at, initial_age_s = NEW.initial_age_s, fresh_until = NEW.fresh_until,
+		computed_until = NEW.computed_until, stale_until = NEW.stale_until WHERE encoded_from = NEW.id;
 END;
 
 CREATE TRIGGER entry_id_stays BEFORE UPDATE OF id ON entry WHEN NEW.id IS NOT OLD.id BEGIN
@@ -525,13 +547,13 @@ SELECT
 	datetime(used_at, 'unixepoch', 'localtime') AS used
 FROM (
 	SELECT entry.*,
-		iif(new_bytes > bytes / 10 OR NOT EXISTS (SELECT 1 FROM entry WHERE queue = 'main' AND pinned = 0), 'new', 'main') AS first_queue,
+		iif(new_bytes > bytes / 10 OR NOT EXISTS (SELECT 1 FROM entry WHERE queue = 'main' AND pinned = 0 AND encoded_from IS NULL), 'new', 'main') AS first_queue,
 		CASE WHEN queue = 'main' THEN 1
 			WHEN body_bytes * 2 <= (bytes - part_bytes) / max(entries, 1) THEN 1
 			WHEN body_bytes <= 4 * ((bytes - part_bytes) / max(entries, 1)) THEN 2
 			ELSE 3 END AS wanted
 	FROM entry, counter
-	WHERE pinned = 0 AND coalesce((SELECT pin FROM rule
+	WHERE pinned = 0 AND encoded_from IS NULL AND coalesce((SELECT pin FROM rule
 		WHERE pin IS NOT NULL AND coalesce(entry.normal_url, entry.url) GLOB url_glob
 				AND (statuses IS NULL OR instr(' ' || statuses || ' ', ' ' || entry.status || ' ') OR instr(' ' || statuses || ' ', ' ' || entry.status / 100 || 'xx ')) ORDER BY priority DESC, rule.id LIMIT 1), 0) = 0
 )

@@ -1,6 +1,7 @@
 -- From version 3 to 4: each spelling of a URL is an entry of its own, and rules may allow Set-Cookie to be stored.
 ALTER TABLE entry ADD COLUMN normal_url TEXT;
 ALTER TABLE part ADD COLUMN normal_url TEXT;
+ALTER TABLE entry ADD COLUMN encoded_from INTEGER;
 DROP TABLE IF EXISTS purge; -- made again with another column; its rows matter only to a running server
 ALTER TABLE counter ADD COLUMN replaced_low INTEGER;
 ALTER TABLE counter ADD COLUMN replaced_high INTEGER;

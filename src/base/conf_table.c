@@ -75,6 +75,9 @@ const struct conf_row conf_table[] = {
     {"access-log", 0, ONCE, SETTINGS | RELOADS, "FILE", "off", "write the access log to FILE (-: stdout; off: none)"},
     {"connect-ports", 0, ONCE, SETTINGS | RELOADS, "PORTS", "443",
 	"ports that CONNECT may reach, separated by commas, or none"},
+    {"compress", 0, FLAG, SETTINGS, NULL, NULL,
+	"keep compressed copies of stored text, JSON, JavaScript, XML, SVG and WebAssembly, for clients that accept "
+	"them"},
     {"upgrade", 0, LIST, SETTINGS | RELOADS, "TOKEN", NULL,
 	"pass requests to upgrade to this protocol, besides websocket (repeatable; never h2c, HTTP or TLS)"},
     {"server-name", 0, LIST, SETTINGS | RELOADS, "NAME", NULL, "an additional name of this server (repeatable)"},

@@ -292,6 +292,7 @@ static int start_engine(struct flight_table *t, struct buf *why)
 
 static void destroy(struct flight_table *t)
 {
+	compressor_free(t->compressor);
 	combiner_free(t->combiner);
 	address_cache_free(t->addresses);
 	pthread_cond_destroy(&t->none_alive);
@@ -311,9 +312,10 @@ struct flight_table *flight_open(const struct flight_config *config, struct buf 
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->none_alive, NULL);
 	t->combiner = combiner_new(config->store, &t->config.policy, config->max_body);
+	t->compressor = config->compress ? compressor_new(config->store) : NULL;
 	t->addresses = address_cache_new();
 	t->config.engine.addresses = t->addresses;
-	if (t->combiner == NULL || t->addresses == NULL)
+	if (t->combiner == NULL || t->addresses == NULL || (config->compress && t->compressor == NULL))
 		buf_adds(why, "fetching: out of memory");
 	else if (start_engine(t, why) == 0)
 		return t;
@@ -331,6 +333,11 @@ void flight_close(struct flight_table *t)
 		pthread_cond_wait(&t->none_alive, &t->lock);
 	pthread_mutex_unlock(&t->lock);
 	destroy(t);
+}
+
+void flight_want_copy(struct flight_table *t, const struct entry *original, enum compression coding, int64_t purge_id)
+{
+	compressor_want(t->compressor, original, coding, purge_id);
 }
 
 void flight_combine_stored(struct flight_table *t)

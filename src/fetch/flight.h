@@ -19,6 +19,7 @@
 #include "fetch/flight_reader.h"
 #include "fetch/flight_upload.h"
 #include "fetch/partial_body.h"
+#include "http/compression.h"
 #include "http/message.h"
 #include "http/policy.h"
 #include "store/store.h"
@@ -30,6 +31,7 @@ struct flight_config {
 	struct engine_config engine; /* batch_end and ctx are set by flight_open() */
 	struct store *store;         /* outlives the flights */
 	struct policy policy;
+	bool compress;                   /* make compressed copies of what is stored */
 	int64_t max_body;                /* larger bodies are not stored; 0: no limit */
 	const char *too_large;           /* the reason to report for those */
 	const struct named_sites *sites; /* of --origin NAME=URL; they outlive the flights. NULL: none */
@@ -44,6 +46,8 @@ struct flight_table *flight_open(const struct flight_config *, struct buf *why);
 void flight_close(struct flight_table *);
 /* Borrowed; lives until flight_close(). */
 struct engine *flight_engine(struct flight_table *);
+/* Asks for a compressed copy of a stored response. Nothing happens without config.compress. Does not wait. */
+void flight_want_copy(struct flight_table *, const struct entry *, enum compression, int64_t purge_id);
 /* Combines stored parts that cover whole bodies into entries. Does not wait for that. */
 void flight_combine_stored(struct flight_table *);
 
@@ -89,6 +93,7 @@ struct flight_ask {
 	const struct rule_decision *decision; /* NULL: no rule */
 	const struct store_rules *rules;      /* the set of decision; held by the flight if it decides by status. May be
 						 NULL: then it does not */
+	enum compression coding;              /* with config.compress: make a copy in this coding once it is stored */
 
 	bool shared;       /* a plain GET: it may join others, and others may join it */
 	bool second;       /* flight_reader_wait() returned FLIGHT_LATE: join only a flight that has its head, else

@@ -203,6 +203,7 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 	f->is_second = ask->second;
 	f->background = ask->background;
 	f->purge_id = ask->purge_id;
+	f->coding = ask->coding;
 	f->engine = ask->engine != NULL ? ask->engine : &f->flights->own;
 	f->notified_on = ask->engine;
 	f->notify = ask->notify;

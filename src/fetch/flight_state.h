@@ -77,6 +77,7 @@ struct flight {
 	const struct fetch_ops *ops; /* what the engine calls for every fetch of this flight (flight_receive.h) */
 	char *url;                   /* the key */
 	int64_t purge_id;
+	enum compression coding;         /* of the compressed copy to make once it is stored */
 	const struct store_rules *rules; /* held while decision.by_status needs it; else NULL */
 	bool follows;                    /* a rule says that redirects are followed */
 	char *method;

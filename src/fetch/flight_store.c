@@ -166,6 +166,8 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 		flight_store_refuse(f, reason);
 	if (done && put->covered.count > 0) /* with this part, the parts of the URL cover a whole body */
 		combiner_add(f->flights->combiner, &put->covered, &f->decision, f->purge_id);
+	if (done && !f->is_part)
+		compressor_want(f->flights->compressor, f->entry, f->coding, f->purge_id);
 	index_parts_free(&put->covered);
 	flight_store_end(f, done);
 }

@@ -12,6 +12,7 @@
 #define CURLEW_FETCH_FLIGHT_TABLE_H
 
 #include "fetch/combiner.h"
+#include "fetch/compressor.h"
 #include "fetch/flight.h"
 #include "fetch/flight_engine.h"
 
@@ -31,6 +32,7 @@ struct flight_table {
 	struct engine_thread *engine_thread; /* makes the turns of own.engine */
 	struct address_cache *addresses;
 	struct combiner *combiner;
+	struct compressor *compressor; /* NULL: no copies are made */
 	int64_t collapse_wait_ms;
 
 	pthread_mutex_t lock;

@@ -94,6 +94,8 @@ static bool take_field(struct request_scan *g, struct span name, struct span val
 	}
 	if ((name.len == 6 && span_is_nocase(name, "origin")) || span_starts_nocase(name, "sec-fetch-"))
 		g->browser = true;
+	if (name.len == 15 && span_is_nocase(name, "accept-encoding"))
+		g->codes = true;
 	if (is_added_by_proxies(name))
 		g->proxied = true;
 	if (name.len == 19 && span_is_nocase(name, "proxy-authorization")) {

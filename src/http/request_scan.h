@@ -17,6 +17,7 @@ struct request_scan {
 	bool head;               /* the method is HEAD */
 	bool proxied;            /* it came through another proxy (forwarded_is()) */
 	bool browser;            /* it has Origin or a Sec-Fetch- field: at a prefix it needs a decision */
+	bool codes;              /* it has Accept-Encoding */
 	bool close, keep_alive;  /* members of Connection */
 	bool keeps;              /* the connection may carry another request: as message_keeps_alive() says */
 };

@@ -164,6 +164,8 @@ void response_head_write(struct buf *out, const struct response_head *r)
 	add_lines(out, r->fields, r, true);
 	add_lines(out, r->cookies, r, false);
 	add_lines(out, r->extra, r, false);
+	if (r->encodes)
+		buf_adds(out, "Vary: Accept-Encoding\r\n");
 	if (r->sandbox)
 		buf_adds(
 		    out, "Content-Security-Policy: sandbox allow-scripts allow-forms allow-popups allow-downloads\r\n");

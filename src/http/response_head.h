@@ -18,6 +18,7 @@ struct response_head {
 	/* The client knows this host as LABEL.localhost, and Set-Cookie is rewritten for it; or NULL. */
 	const char *cookie_host;
 	bool keeps_tags;      /* send Surrogate-Key, Cache-Tag and xkey too, which are for caches */
+	bool encodes;         /* the body depends on Accept-Encoding, and Vary does not say so yet */
 	bool sandbox;         /* a document that must not share its origin (browser.h) */
 	struct span cookies;  /* Set-Cookie lines made for this client */
 	const char *location; /* replaces Location, or NULL */

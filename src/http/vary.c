@@ -8,18 +8,11 @@
 #include "http/vary.h"
 
 #include "http/field.h"
+#include "http/preference.h"
 
 #include <stdlib.h>
 
-enum {
-	NAMES_MAX = 64,      /* a response with more names is treated as "*" */
-	PREFERENCES_MAX = 32 /* more are not sorted, but kept in their order */
-};
-
-struct preference {
-	struct span name; /* with parameters other than q */
-	int weight;       /* q in thousandths */
-};
+enum { NAMES_MAX = 64 }; /* a response with more names is treated as "*" */
 
 static unsigned char lower(char c)
 {
@@ -54,54 +47,6 @@ static void add_lower(struct buf *out, struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		buf_addc(out, (char)lower(s.at[i]));
-}
-
-/* qvalue (RFC 9110 12.4.2) in thousandths; -1 when it is malformed. */
-static int read_weight(struct span s)
-{
-	static const int places[] = {100, 10, 1};
-	if (s.len == 0 || s.len > 5 || (s.at[0] != '0' && s.at[0] != '1'))
-		return -1;
-	int weight = (s.at[0] - '0') * 1000;
-	if (s.len > 1 && s.at[1] != '.')
-		return -1;
-	for (size_t i = 2; i < s.len; i++) {
-		if (s.at[i] < '0' || s.at[i] > '9')
-			return -1;
-		weight += (s.at[i] - '0') * places[i - 2];
-	}
-	return weight > 1000 ? -1 : weight;
-}
-
-/* Splits `name ;q=0.5`. False when anything else follows the name. */
-static bool read_preference(struct span member, struct preference *p)
-{
-	p->name = member;
-	p->weight = 1000;
-	const char *semicolon = memchr(member.at, ';', member.len);
-	if (semicolon == NULL)
-		return message_is_token(p->name);
-	p->name.len = (size_t)(semicolon - member.at);
-	struct span parameter = span_trim(span_from(member, p->name.len + 1));
-	p->name = span_trim(p->name);
-	if (!span_starts_nocase(parameter, "q="))
-		return false;
-	p->weight = read_weight(span_from(parameter, 2));
-	return p->weight >= 0 && message_is_token(p->name);
-}
-
-/* Every member of all lines of that name, as preferences; -1 when one is malformed or there are too many. */
-static int read_preferences(const struct head *request, struct span name, struct preference out[PREFERENCES_MAX])
-{
-	int count = 0;
-	const struct field *line = NULL;
-	while ((line = message_next(request, name, line)) != NULL) {
-		struct span rest = line->value, member;
-		while (field_next(&rest, &member))
-			if (count == PREFERENCES_MAX || !read_preference(member, &out[count++]))
-				return -1;
-	}
-	return count;
 }
 
 static void add_preferences(struct buf *out, struct preference *p, size_t count)
@@ -171,10 +116,10 @@ static void add_line(struct buf *out, const struct head *request, struct span na
 	if (message_next(request, name, NULL) == NULL)
 		return;
 	buf_adds(out, ": ");
-	struct preference preferences[PREFERENCES_MAX];
+	struct preference preferences[PREFERENCE_MAX];
 	int count = -1;
 	if (span_is_nocase(name, "Accept-Encoding") || span_is_nocase(name, "Accept-Language"))
-		count = read_preferences(request, name, preferences);
+		count = preference_read(request, name, preferences);
 	if (count >= 0)
 		add_preferences(out, preferences, (size_t)count);
 	else if (is_list(name))
@@ -220,8 +165,8 @@ int vary_text(const struct head *response, const struct head *request, struct bu
 /* True when the request's Accept-Language prefers this one language to all others. */
 static bool prefers(const struct head *request, struct span name, struct span language)
 {
-	struct preference preferences[PREFERENCES_MAX];
-	int count = read_preferences(request, name, preferences);
+	struct preference preferences[PREFERENCE_MAX];
+	int count = preference_read(request, name, preferences);
 	if (count <= 0)
 		return false;
 	qsort(preferences, (size_t)count, sizeof *preferences, order_preferences);
@@ -269,8 +214,8 @@ static bool leaves_plain(const struct preference *wanted, int count, const struc
 static bool accepts_coding(struct span line, struct span coding, const struct head *request)
 {
 	static const char name[] = "accept-encoding";
-	struct preference wanted[PREFERENCES_MAX], then[PREFERENCES_MAX];
-	int count = read_preferences(request, span_of(name), wanted);
+	struct preference wanted[PREFERENCE_MAX], then[PREFERENCE_MAX];
+	int count = preference_read(request, span_of(name), wanted);
 	if (count < 0)
 		return false;
 	if (coding.len > 0)
@@ -278,7 +223,7 @@ static bool accepts_coding(struct span line, struct span coding, const struct he
 	struct field stored = {
 	    .name = span_of(name), .value = span_from(line, line.len > sizeof name ? sizeof name : line.len)};
 	struct head then_head = {.fields = &stored, .count = 1};
-	int then_count = read_preferences(&then_head, span_of(name), then);
+	int then_count = preference_read(&then_head, span_of(name), then);
 	return then_count >= 0 && leaves_plain(wanted, count, then, then_count);
 }
 

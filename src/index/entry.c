@@ -25,6 +25,8 @@ void entry_free(struct entry *e)
 {
 	if (e == NULL)
 		return;
+	for (struct entry *copy; (copy = e->copies) != NULL; entry_free(copy))
+		e->copies = copy->next_copy;
 	free(e->url);
 	free(e->vary);
 	free(e->headers);
@@ -51,6 +53,7 @@ struct entry *entry_copy(const struct entry *from)
 	if (e == NULL)
 		return NULL;
 	*e = *from;
+	e->copies = e->next_copy = NULL;
 	bool all = true;
 	all &= copied(&e->url, from->url);
 	all &= copied(&e->vary, from->vary);
@@ -62,6 +65,14 @@ struct entry *entry_copy(const struct entry *from)
 	all &= copied(&e->groups, from->groups);
 	all &= copied(&e->note, from->note);
 	all &= copied(&e->reason, from->reason);
+	for (const struct entry *c = from->copies; c != NULL && all; c = c->next_copy) {
+		struct entry *copy = entry_copy(c);
+		all = copy != NULL;
+		if (all) {
+			copy->next_copy = e->copies;
+			e->copies = copy;
+		}
+	}
 	if (!all) {
 		entry_free(e);
 		return NULL;

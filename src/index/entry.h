@@ -35,6 +35,9 @@ struct entry {
 	char *note;      /* NULL if none */
 	int64_t rule_id; /* 0: none */
 	char *reason;    /* why it is stored and for how long */
+	int64_t encoded_from; /* of a compressed copy: the id of its original; 0: none */
+	struct entry *copies; /* of an original, once index_find() has read it: its copies, linked by next_copy */
+	struct entry *next_copy;
 	double dns_ms, connect_ms, ttfb_ms, total_ms; /* libcurl's timings; negative: not known */
 
 	int64_t edits;       /* counter.edits (change_counter.h) in the snapshot in which the row was read */
@@ -46,7 +49,8 @@ struct entry {
 
 struct entry *entry_new(void);
 void entry_free(struct entry *);
-struct entry *entry_copy(const struct entry *); /* NULL: no memory */
+/* With its compressed copies. NULL: no memory. */
+struct entry *entry_copy(const struct entry *);
 
 /*
  * Why an entry that was read from a row must not be used, as a literal; NULL: it may be. Its url must be absolute, its

@@ -46,6 +46,36 @@ static int take_row(const struct index *ix, sqlite3_stmt *st, const char *url, s
 	return ours || is == ROW_NO_MEMORY ? -1 : 0;
 }
 
+/* Moves each compressed copy from the rows to its original. One whose original is missing or invalid is left out. */
+static void gather_copies(struct index_rows *rows)
+{
+	struct entry *copies = NULL;
+	size_t kept = 0;
+	for (size_t i = 0; i < rows->count; i++) {
+		struct entry *e = rows->entries[i];
+		if (e->encoded_from == 0) {
+			rows->entries[kept++] = e;
+		} else {
+			e->next_copy = copies;
+			copies = e;
+		}
+	}
+	rows->count = kept;
+	for (struct entry *copy; (copy = copies) != NULL;) {
+		size_t i = 0;
+		copies = copy->next_copy;
+		copy->next_copy = NULL;
+		while (i < kept && rows->entries[i]->id != copy->encoded_from)
+			i++;
+		if (i == kept) {
+			entry_free(copy);
+			continue;
+		}
+		copy->next_copy = rows->entries[i]->copies;
+		rows->entries[i]->copies = copy;
+	}
+}
+
 enum index_result index_find(struct index *ix, const char *url, struct index_rows *rows)
 {
 	*rows = (struct index_rows){0};
@@ -59,6 +89,7 @@ enum index_result index_find(struct index *ix, const char *url, struct index_row
 		}
 	}
 	index_reset(ix, FIND);
+	gather_copies(rows);
 	if (found == INDEX_ABSENT && rows->count > 0)
 		return INDEX_FOUND;
 	index_rows_free(rows);
@@ -100,15 +131,26 @@ static bool same_answer(sqlite3_stmt *st, const struct entry *e)
 	       same_number(st, 13, e->stale_until);
 }
 
+/* The next row of the URL that is no compressed copy. */
+static enum index_result next_original(struct index *ix)
+{
+	enum { ENCODED_FROM = 25 }; /* its place in ROW */
+	enum index_result found;
+	do
+		found = index_step(ix, FIND, "confirming a response");
+	while (found == INDEX_FOUND && sqlite3_column_type(ix->statements[FIND], ENCODED_FROM) != SQLITE_NULL);
+	return found;
+}
+
 enum index_result index_confirm(struct index *ix, const struct entry *e)
 {
 	sqlite3_stmt *st = ix->statements[FIND];
 	sqlite3_bind_text(st, 1, e->url, -1, SQLITE_STATIC);
-	enum index_result found = index_step(ix, FIND, "confirming a response");
+	enum index_result found = next_original(ix);
 	if (found == INDEX_FOUND && !same_answer(st, e))
 		found = INDEX_ABSENT;
 	if (found == INDEX_FOUND) {
-		enum index_result second = index_step(ix, FIND, "confirming a response");
+		enum index_result second = next_original(ix);
 		found = second == INDEX_ABSENT ? INDEX_FOUND : second == INDEX_FOUND ? INDEX_ABSENT : INDEX_BROKEN;
 	}
 	index_reset(ix, FIND);

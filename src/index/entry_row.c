@@ -29,6 +29,7 @@ static void read_entry(struct entry *e, struct index_row *r)
 	e->connect_ms = index_row_ms(r);
 	e->ttfb_ms = index_row_ms(r);
 	e->total_ms = index_row_ms(r);
+	e->encoded_from = index_row_number_or(r, "encoded_from is not a number", 0, INT64_MAX, 0);
 	e->edited = sqlite3_column_int(r->st, r->next++) != 0;
 	e->edits = sqlite3_column_int64(r->st, r->next++);
 }

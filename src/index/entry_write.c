@@ -48,9 +48,9 @@ static void bind_response(sqlite3_stmt *st, const struct entry *e)
 
 static int insert(struct index *ix, struct entry *e)
 {
-	const char *queue;
-	int64_t place;
-	if (index_queue(ix, e, &queue, &place) < 0)
+	const char *queue = "main"; /* copies are evicted with their originals: they have no turn of their own */
+	int64_t place = 0;
+	if (e->encoded_from == 0 && index_queue(ix, e, &queue, &place) < 0)
 		return -1;
 	sqlite3_stmt *st = ix->statements[INSERT];
 	index_bind_text(st, 1, e->url);
@@ -62,6 +62,8 @@ static int insert(struct index *ix, struct entry *e)
 	index_bind_text(st, 24, e->note);
 	index_bind_text(st, 25, queue);
 	sqlite3_bind_int64(st, 26, place);
+	if (e->encoded_from != 0)
+		sqlite3_bind_int64(st, 28, e->encoded_from);
 	if (index_bind_normal(st, 27, e->url) < 0 || index_run(ix, INSERT, "storing a row") < 0)
 		return -1;
 	e->id = sqlite3_last_insert_rowid(ix->db);
@@ -86,6 +88,8 @@ static int overwrite(struct index *ix, struct entry *e, int64_t id)
 	bind_response(st, e);
 	sqlite3_bind_int64(st, 21, id);
 	index_bind_text(st, 22, e->tag);
+	if (e->encoded_from != 0)
+		sqlite3_bind_int64(st, 23, e->encoded_from);
 	if (!is_overwritable(ix, id)) {
 		index_reset(ix, OVERWRITE);
 		sqlite3_bind_int64(ix->statements[EVICT], 1, id);

@@ -6,7 +6,7 @@
 	"id, url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, fetched_at, "             \
 	"initial_age_s, "                                                                                              \
 	"fresh_until, stale_until, used_at, hits, pinned, tag, note, rule_id, reason, dns_ms, connect_ms, ttfb_ms, "   \
-	"total_ms, "                                                                                                   \
+	"total_ms, encoded_from, "                                                                                     \
 	"computed_until IS NOT fresh_until"
 
 /* The order in which part_row.c reads. */
@@ -23,7 +23,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [FIND] = {READER, "SELECT " ROW ", (SELECT edits FROM counter) FROM entry WHERE url = ?1"},
     [ENTRIES_AFTER] = {READER | MAINTENANCE, "SELECT " ROW ", 0 FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2"},
     [PARTS_AFTER] = {READER | MAINTENANCE, "SELECT " PART " FROM part WHERE id > ?1 ORDER BY id LIMIT ?2"},
-    [STILL] = {READER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
+    [STILL] = {READER | WRITER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
     [VERSION] = {READER | MAINTENANCE, "PRAGMA data_version"},
     [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, "
 		       "follow_redirects, pin, ignore_query, "
@@ -54,15 +54,16 @@ const struct index_statement index_statements[STATEMENTS] = {
     [INSERT] = {WRITER,
 	"INSERT INTO entry (url, vary, status, headers, etag, last_modified, body_file, body_bytes, sha256, "
 	"fetched_at, initial_age_s, fresh_until, stale_until, used_at, rule_id, reason, dns_ms, connect_ms, "
-	"ttfb_ms, total_ms, hits, pinned, tag, note, computed_until, queue, place, normal_url) "
+	"ttfb_ms, total_ms, hits, pinned, tag, note, computed_until, queue, place, normal_url, encoded_from) "
 	"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
-	"?21, ?22, ?23, ?24, ?12, ?25, ?26, ?27)"},
+	"?21, ?22, ?23, ?24, ?12, ?25, ?26, ?27, ?28)"},
     [OVERWRITE] = {WRITER,
 	"UPDATE entry SET status = ?3, headers = ?4, etag = ?5, last_modified = ?6, body_file = ?7, "
 	"body_bytes = ?8, sha256 = ?9, fetched_at = ?10, initial_age_s = ?11, fresh_until = ?12, "
 	"stale_until = ?13, used_at = " LATER(
 	    "?14") ", rule_id = ?15, reason = ?16, dns_ms = ?17, "
-		   "connect_ms = ?18, ttfb_ms = ?19, total_ms = ?20, computed_until = ?12, tag = coalesce(tag, ?22) "
+		   "connect_ms = ?18, ttfb_ms = ?19, total_ms = ?20, computed_until = ?12, tag = coalesce(tag, ?22), "
+		   "encoded_from = ?23 "
 		   "WHERE id = ?21"},
     [LEFT_ALONE] = {WRITER,
 	"SELECT typeof(hits) || typeof(pinned) || typeof(place) || typeof(visits) || typeof(queue) = "
@@ -133,7 +134,7 @@ const struct index_statement index_statements[STATEMENTS] = {
     [CANDIDATE] = {WRITER,
 	"SELECT id, url, vary, body_bytes, visits, coalesce(normal_url, url), status FROM entry WHERE "
 	"queue "
-	"= ?1 AND pinned = 0 ORDER BY place, id LIMIT 1"},
+	"= ?1 AND pinned = 0 AND encoded_from IS NULL ORDER BY place, id LIMIT 1"},
     [CANDIDATE_PINNED] = {WRITER,
 	"SELECT pin FROM rule WHERE pin IS NOT NULL AND ?1 GLOB url_glob AND (statuses IS NULL OR "
 	"instr(' ' || statuses || ' ', ' ' || ?2 || ' ') OR instr(' ' || statuses || ' ', ' ' || ?2 / 100 || 'xx ')) "

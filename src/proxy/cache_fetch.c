@@ -9,6 +9,7 @@
 
 #include "http/conditions.h"
 #include "http/stored_fields.h"
+#include "proxy/compressed.h"
 #include "proxy/deliver.h"
 #include "proxy/forward.h"
 #include "proxy/range_handler.h"
@@ -55,6 +56,7 @@ static struct flight_ask flight_for(const struct cache_attempt *t)
 	    .fetch_url = x->fetch_url,
 	    .decision = &x->decision,
 	    .rules = x->rules,
+	    .coding = compressed_wanted(x->context, x->request),
 	    .purge_id = x->rules->purge_id,
 	    .was = t->plan.entry,
 	    .variants = t->stored.entry == NULL ? &t->stored.validators : NULL,

@@ -194,6 +194,7 @@ static int open_flights(struct context *s, struct buf *why)
 		},
 	    .store = s->store,
 	    .policy = s->policy,
+	    .compress = s->compress,
 	    .max_body = conf_number(s->conf, "max-body"),
 	    .too_large = "larger than --max-body",
 	    .sites = s->sites,
@@ -220,6 +221,7 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 	s->conf = conf;
 	root_open(&s->root, NULL, NULL, why);
 	s->offline = conf_flag(conf, "offline");
+	s->compress = conf_is(conf, CONF_SERVE) && conf_flag(conf, "compress");
 	s->keeps_tags = conf_flag(conf, "keep-tags");
 	s->policy.private_cache = conf_flag(conf, "private");
 	unsigned char id[4];

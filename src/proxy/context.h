@@ -42,6 +42,7 @@ struct context {
 	char *origin;                         /* normalised, no trailing slash; NULL unless --origin */
 	struct named_sites *sites;            /* of --origin NAME=URL; NULL: none */
 	struct parent *parent;                /* of --parent; NULL: none */
+	bool compress;                        /* --compress: stored text has compressed copies */
 	char via[32];     /* our name in Via; random, so that a request that comes back to us can be recognised */
 	struct root root; /* --root */
 	bool offline;

@@ -77,6 +77,7 @@ static struct response_head make_head(const struct exchange *x, const struct rep
 	    .reused = rep->reused && deliver_withholds_cookies(x, rep->status),
 	    .body_bytes = rep->bytes,
 	    .no_body = span_is(x->request->method, "HEAD"),
+	    .encodes = rep->encodes,
 	    .age_s = rep->age_s,
 	    .via = rep->cache != NULL ? x->context->via : NULL,
 	    .keeps_tags = x->context->keeps_tags,

@@ -9,6 +9,7 @@
 #include "http/framing.h"
 #include "proxy/body_relay.h"
 #include "proxy/browser.h"
+#include "proxy/compressed.h"
 #include "proxy/deliver.h"
 #include "proxy/request_body.h"
 #include "proxy/synthetic.h"
@@ -170,6 +171,9 @@ int forward_begin(struct exchange *x, const struct flight_response *a, const cha
 					: "1.1",
 	    .close = x->close,
 	};
+	bool in_vary;
+	r.encodes =
+	    a->stored && compressed_suits(x->context, a->status, a->fields, a->body_bytes, &in_vary) && !in_vary;
 	char *location = deliver_location(x, a->status, a->fields);
 	r.location = location;
 	browser_guard(x, a->fields, &r);

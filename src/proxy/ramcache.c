@@ -20,6 +20,7 @@
 #include "proxy/ramcache.h"
 
 #include "proxy/browser.h"
+#include "proxy/compressed.h"
 #include "proxy/deliver.h"
 
 #include <inttypes.h>
@@ -282,6 +283,9 @@ static int compose(struct ramcache_entry *o, const struct exchange *x)
 	    .via = x->context->via,
 	    .keeps_tags = x->context->keeps_tags,
 	    .age_s = -1};
+	bool in_vary;
+	o->encodes = compressed_suits(x->context, e->status, r.fields, e->body_bytes, &in_vary);
+	r.encodes = o->encodes && !in_vary;
 	browser_guard(x, r.fields, &r);
 	buf_init(&text, BUF_HEAD);
 	response_head_write(&text, &r);

@@ -34,6 +34,7 @@ struct ramcache_entry {
 	uint64_t hash;
 	struct shared_bytes *text; /* the head without Age, Cache-Status and the empty line; then the body */
 	size_t head_bytes, body_bytes;
+	bool encodes; /* it may have compressed copies: not for requests with Accept-Encoding */
 
 	/* under the lock of its shard */
 	bool in_set;

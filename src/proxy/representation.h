@@ -19,6 +19,7 @@ struct representation {
 	const struct partial_body *pieces; /* the parts of the body that are stored; NULL: `fd` has the body */
 	bool reused;         /* another client's request fetched it: Set-Cookie is left out unless it may be shared */
 	struct span cookies; /* Set-Cookie lines that came for this client */
+	bool encodes;        /* as in struct response_head */
 	int64_t age_s;       /* -1: local, not cached */
 	const char *cache;   /* Cache-Status items, or NULL */
 };

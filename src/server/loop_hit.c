@@ -196,7 +196,7 @@ enum loop_hit_outcome loop_hit_respond(
 	struct ramcache_entry *o = ramcache_find(ramcache, &key);
 	if (o == NULL)
 		return LOOP_HIT_NOT;
-	if (is_fresh(l, o->entry) && host_is_good(l, c, scan)) {
+	if (is_fresh(l, o->entry) && !(o->encodes && scan->codes) && host_is_good(l, c, scan)) {
 		if (is_confirmed(l, o)) {
 			note_hit(l, o->entry->id);
 			outcome = send_hit(l, c, o, scan, keeps);

@@ -59,6 +59,8 @@ enum index_result store_find(struct store *s, const char *url, struct index_rows
 	for (size_t i = 0; i < rows->count; i++) {
 		rows->entries[i]->edits += bumps;
 		rows->entries[i]->unsynced = is_unsynced(s, rows->entries[i]);
+		for (struct entry *copy = rows->entries[i]->copies; copy != NULL; copy = copy->next_copy)
+			copy->unsynced = is_unsynced(s, copy);
 	}
 	return found;
 }

@@ -10,6 +10,7 @@
 #include "base/stats.h"
 #include "body/body_leases.h"
 #include "http/groups.h"
+#include "index/entry_read.h"
 #include "index/entry_write.h"
 #include "index/part_write.h"
 #include "index/purges.h"
@@ -47,6 +48,13 @@ static enum writer_prepared put_prepare(struct writer_op *op)
 	return WRITER_PREPARED;
 }
 
+/* Is the original of a copy still there, with the body that was compressed? */
+static enum index_stored still_there(struct index *ix, const struct entry *original)
+{
+	enum index_result found = index_still(ix, original->id, original->body_file);
+	return found == INDEX_FOUND ? INDEX_STORED : found == INDEX_ABSENT ? INDEX_PURGED : INDEX_UNSTORED;
+}
+
 static int put_run(struct writer_op *op, struct index *ix)
 {
 	struct store_put *put = OF(struct store_put, op, op);
@@ -76,6 +84,8 @@ static int put_run(struct writer_op *op, struct index *ix)
 		stored = index_joinable(ix, put->entry, put->of);
 	else if (put->replaces == NULL) /* the row that will be replaced must not be evicted for its replacement */
 		quota_make_room(s->maintenance, ix, put->entry->body_bytes);
+	if (put->encodes != NULL)
+		stored = still_there(ix, put->encodes);
 	if (stored == INDEX_STORED)
 		stored = put->place != NULL ? index_put_part(ix, put->entry, put->place) : index_put(ix, put->entry);
 	index_parts_free(&put->covered); /* of an attempt that was rolled back */

@@ -41,6 +41,8 @@ struct store_put {
 	/* NULL, or the row (of the same URL) that the fetch was to replace, as it was read. The row with the same url
 	 * and vary is overwritten in place: id, pinned, tag, note and hits stay. */
 	const struct entry *replaces;
+	/* NULL, or the response of which entry is a compressed copy. PURGED: it is gone, or has another body. */
+	const struct entry *encodes;
 	void (*done)(struct store_put *, enum store_put_outcome);
 	/* After the commit of a part: all parts, if together they are the whole body. The caller frees them. */
 	struct index_parts covered;

@@ -25,6 +25,7 @@ static const struct {
     {"purge", verb_purge, "remove stored responses"},
     {"pin", verb_pin, "protect stored responses from eviction"},
     {"unpin", verb_unpin, "undo pin"},
+    {"rekey", verb_rekey, "give stored responses other URLs"},
     {"rule", verb_rule, "list, add, remove and test rules"},
     {"stats", verb_stats, "sum up what is stored, and what the cache saved"},
     {"sql", verb_sql, "open the index with the sqlite3 shell"},

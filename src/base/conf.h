@@ -33,7 +33,8 @@ enum conf_verb {
 	CONF_VERIFY = 1 << 13,
 	CONF_SQL = 1 << 14,
 	CONF_BACKUP = 1 << 15,
-	CONF_RESTORE = 1 << 16
+	CONF_RESTORE = 1 << 16,
+	CONF_REKEY = 1 << 17
 };
 
 /* Reads argv[1..] for that verb (argv[0] is the verb's name), the environment and the configuration file. NULL: the

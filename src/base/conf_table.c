@@ -8,7 +8,7 @@ enum {
 	CHANGES = CONF_PURGE | CONF_PIN | CONF_UNPIN,
 	SELECTS = CONF_LS | CHANGES,
 	LOOKS = CONF_SHOW | CONF_CAT | CONF_STATS | CONF_EXPLAIN | CONF_GC | CONF_VERIFY | CONF_SQL | CONF_BACKUP |
-		CONF_RESTORE | CONF_RULE,
+		CONF_RESTORE | CONF_RULE | CONF_REKEY,
 	CACHES = CONF_SERVE | CONF_GET | SELECTS | LOOKS | CONF_CONFIG,
 	SETTINGS = CONF_SERVE | CONF_CONFIG,
 	RELOADS = CONF_RELOADS,
@@ -131,13 +131,13 @@ const struct conf_row conf_table[] = {
     {"soft", 0, FLAG, CONF_PURGE, NULL, NULL, "keep the bodies, but validate them before their next use"},
     {"to", 0, LIST, CONF_PURGE, "URL", NULL,
 	"purge the servers at these addresses over HTTP instead of a cache on this machine (repeatable)"},
-    {"dry-run", 'n', FLAG, CHANGES | CONF_RULE, NULL, NULL, "only print what would be done"},
+    {"dry-run", 'n', FLAG, CHANGES | CONF_RULE | CONF_REKEY, NULL, NULL, "only print what would be done"},
     {"at", 0, ONCE, CONF_EXPLAIN, "TIME", NULL,
 	"explain for this time: Unix seconds, '2026-11-25 18:00', or +2h from now"},
     {"repair", 0, FLAG, CONF_VERIFY, NULL, NULL, "remove rows with a wrong body, and files without a row"},
     {"write", 0, FLAG, CONF_SQL, NULL, NULL, "allow changes"},
     {"by", 0, TEXT, CONF_STATS, "WHAT", NULL, "print hits, misses and bytes saved by host or by hour"},
-    {"json", 0, FLAG, TABLES, NULL, NULL, "print JSON"},
+    {"json", 0, FLAG, TABLES | CONF_REKEY, NULL, NULL, "print JSON"},
 };
 
 const size_t conf_table_rows = sizeof conf_table / sizeof conf_table[0];
@@ -204,6 +204,13 @@ static const struct conf_verb_row verbs[] = {
 	"  curlew rule add 'ads.example/*' deny=yes --dry-run\n"
 	"  curlew rule test 'http*://example.com/*'\n"
 	"  curlew rule rm 3\n"},
+    {CONF_REKEY, "rekey", "OLD-URL NEW-URL",
+	"Give stored responses other URLs: those below OLD-URL get the same path below NEW-URL. A cache that was "
+	"filled "
+	"with --origin OLD-URL then belongs to named sites, --origin NAME=URL. Works while a server runs, and goes on "
+	"where it was interrupted.",
+	"  curlew rekey http://127.0.0.1:8080/ http://shop.example/\n"
+	"  curlew rekey http://old.example/ http://new.example/ --dry-run\n"},
     {CONF_GC, "gc", "",
 	"Remove the files of deleted rows, and files that dead processes left. A running server does this by itself.",
 	"  curlew gc\n"},

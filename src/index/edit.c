@@ -6,6 +6,7 @@
 #include "index/edit.h"
 
 #include "base/clock.h"
+#include "http/key.h"
 #include "index/ballast.h"
 #include "index/db_file.h"
 #include "index/open_watch.h"
@@ -118,17 +119,45 @@ int index_change_rows(const char *dir, const char *sql, const char *const *param
 	return result;
 }
 
-/* Runs the statement for a batch of ids, from *at on. */
-static int change_batch(sqlite3 *db, sqlite3_stmt *st, const int64_t *ids, size_t count, size_t *at, int64_t *changed)
+/* Runs the statements for a batch of ids, from *at on. */
+static int change_batch(sqlite3 *db, sqlite3_stmt *const st[INDEX_STATEMENTS], const int64_t *ids, size_t count,
+    size_t *at, int64_t *changed)
 {
 	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	for (int rows = 0; rc == SQLITE_OK && *at < count && rows < BATCH_ROWS; rows++) {
-		sqlite3_bind_int64(st, 1, ids[(*at)++]);
-		rc = sqlite3_step(st) == SQLITE_DONE ? SQLITE_OK : sqlite3_errcode(db);
-		*changed += sqlite3_changes64(db);
-		sqlite3_reset(st);
+	for (int rows = 0; rc == SQLITE_OK && *at < count && rows < BATCH_ROWS; rows++, (*at)++) {
+		int64_t last = 0;
+		for (size_t i = 0; i < INDEX_STATEMENTS && st[i] != NULL && rc == SQLITE_OK; i++) {
+			sqlite3_bind_int64(st[i], 1, ids[*at]);
+			rc = sqlite3_step(st[i]) == SQLITE_DONE ? SQLITE_OK : sqlite3_errcode(db);
+			last = sqlite3_changes64(db);
+			sqlite3_reset(st[i]);
+		}
+		*changed += last;
 	}
 	return rc == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : rc;
+}
+
+/* curlew_normal(url) */
+static void normal_url(sqlite3_context *call, int count, sqlite3_value **values)
+{
+	(void)count;
+	char *normal = NULL;
+	const char *url = (const char *)sqlite3_value_text(values[0]);
+	if (url == NULL || key_normal(url, &normal) != 0)
+		sqlite3_result_error_nomem(call);
+	else if (normal == NULL)
+		sqlite3_result_null(call);
+	else
+		sqlite3_result_text(call, normal, -1, free);
+}
+
+/* Prepares a statement with its text parameters from ?2 on. */
+static int prepare_each(sqlite3 *db, const struct index_statements *s, size_t i, sqlite3_stmt **st)
+{
+	int rc = sqlite3_prepare_v2(db, s->sql[i], -1, st, NULL);
+	for (size_t p = 0; p < s->param_count && rc == SQLITE_OK; p++)
+		rc = sqlite3_bind_text(*st, (int)p + 2, s->params[p], -1, SQLITE_STATIC);
+	return rc;
 }
 
 static int note_frames(void *frames, sqlite3 *db, const char *name, int count)
@@ -161,18 +190,21 @@ static void pause_us(void *none, int64_t us)
 	clock_pause_us(us);
 }
 
-int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
+int index_change_each_by(const char *dir, const struct index_statements *statements, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why)
 {
 	sqlite3 *db = connect_to_write(dir, why);
-	sqlite3_stmt *st = NULL;
+	sqlite3_stmt *st[INDEX_STATEMENTS] = {NULL};
 	int frames = 0, checkpointed = 0;
 	*changed = 0;
 	if (db == NULL)
 		return -1;
 	int open_watch = open_watch_begin(dir);
 	sqlite3_wal_hook(db, note_frames, &frames);
-	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	int rc = sqlite3_create_function(
+	    db, "curlew_normal", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, normal_url, NULL, NULL);
+	for (size_t i = 0; i < INDEX_STATEMENTS && statements->sql[i] != NULL && rc == SQLITE_OK; i++)
+		rc = prepare_each(db, statements, i, &st[i]);
 	for (size_t at = 0; rc == SQLITE_OK && at < count;) {
 		int64_t began = clock_us();
 		rc = change_batch(db, st, ids, count, &at, changed);
@@ -187,7 +219,15 @@ int index_change_each(const char *dir, const char *sql, const int64_t *ids, size
 	}
 	open_watch_end(open_watch);
 	int result = rc == SQLITE_OK ? 0 : trouble(db, dir, why);
-	sqlite3_finalize(st);
+	for (size_t i = 0; i < INDEX_STATEMENTS; i++)
+		sqlite3_finalize(st[i]);
 	sqlite3_close(db);
 	return result;
+}
+
+int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
+    void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why)
+{
+	struct index_statements statements = {.sql = {sql}};
+	return index_change_each_by(dir, &statements, ids, count, progress, ctx, changed, why);
 }

@@ -26,4 +26,16 @@ int index_change_rows(const char *dir, const char *sql, const char *const *param
 int index_change_each(const char *dir, const char *sql, const int64_t *ids, size_t count,
     void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);
 
+enum { INDEX_STATEMENTS = 2 };
+/* The same for one or two statements, which are run for each id in one transaction. They have text parameters from ?2
+ * on, and may call curlew_normal(url), the value of the column normal_url. */
+struct index_statements {
+	const char *sql[INDEX_STATEMENTS]; /* the second may be NULL */
+	const char *const *params;
+	size_t param_count;
+};
+/* changed: how many rows the last statement changed. */
+int index_change_each_by(const char *dir, const struct index_statements *, const int64_t *ids, size_t count,
+    void (*progress)(void *ctx, size_t done, size_t count), void *ctx, int64_t *changed, struct buf *why);
+
 #endif

@@ -167,6 +167,8 @@ static int open_store(struct context *s, bool serving, struct buf *why)
 		    strerror(errno));
 	} else {
 		s->store = store_open(&config, why);
+		if (s->store == NULL && !unreachable && s->sites != NULL)
+			origins_add_rekey(s->sites, config.dir, config.mode, why);
 	}
 	if (!serving && unreachable && (s->spare_dir = make_spare_dir()) != NULL) {
 		log_say("%s", buf_str(why));

@@ -2,6 +2,7 @@
 
 #include "fetch/named_sites.h"
 #include "http/key.h"
+#include "store/inspect.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,4 +61,42 @@ int origins_read(const struct conf *conf, char **plain, struct named_sites **sit
 		return -1;
 	}
 	return 0;
+}
+
+struct search {
+	const char *backend; /* the URL that a site should have */
+	const char *name;
+};
+
+/* A site of exactly that server; "*.example" and "*" are no hosts. */
+static void look(void *ctx, const struct named_site *site)
+{
+	struct search *s = ctx;
+	for (unsigned i = 0; i < site->backend_count && s->name == NULL; i++)
+		if (site->name[0] != '*' && strcmp(site->backends[i].url, s->backend) == 0)
+			s->name = site->name;
+}
+
+void origins_add_rekey(const struct named_sites *sites, const char *dir, const char *mode, struct buf *why)
+{
+	static const char option[] = " --origin ";
+	struct inspect g;
+	struct buf ignored;
+	buf_init(&ignored, BUF_LINE);
+	const char *was = inspect_open(&g, dir, &ignored) == 0 ? strstr(g.mode, option) : NULL;
+	const char *now = strstr(mode, option);
+	size_t before = was != NULL ? (size_t)(was - g.mode) : 0;
+	if (was != NULL && now != NULL && (size_t)(now - mode) == before && strncmp(mode, g.mode, before) == 0 &&
+	    !named_sites_is_named(was + sizeof option - 1)) {
+		char *origin = strdup(was + sizeof option - 1);
+		struct search s = {.backend = origin != NULL ? origin : ""};
+		named_sites_each(sites, look, &s);
+		buf_addf(why, "; this converts it: curlew rekey %s/ http://%s/ --cache %s", s.backend,
+		    s.name != NULL ? s.name : "NAME", dir);
+		if (s.name == NULL)
+			buf_adds(why, " (NAME is the site whose responses it has)");
+		free(origin);
+	}
+	inspect_close(&g);
+	buf_fini(&ignored);
 }

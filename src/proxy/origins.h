@@ -10,5 +10,8 @@ struct named_sites;
 /* *plain: the one URL, normalised, without a slash at the end; else NULL. *sites: the named sites; else NULL. Both are
  * the caller's. 0, or -1 with a sentence in why. */
 int origins_read(const struct conf *, char **plain, struct named_sites **sites, struct buf *why);
+/* After the cache in dir was refused for these sites: if it was filled with --origin URL, adds the command that
+ * converts it. mode: how it would have been used (store_config). */
+void origins_add_rekey(const struct named_sites *, const char *dir, const char *mode, struct buf *why);
 
 #endif

@@ -23,6 +23,7 @@ int verb_explain(int argc, char **argv);
 int verb_purge(int argc, char **argv);
 int verb_pin(int argc, char **argv);
 int verb_unpin(int argc, char **argv);
+int verb_rekey(int argc, char **argv);
 int verb_rule(int argc, char **argv);
 int verb_gc(int argc, char **argv);
 int verb_verify(int argc, char **argv);

@@ -23,7 +23,7 @@ const struct conf_row conf_table[] = {
 	"serve only /.curlew/ on this address, to everybody who can connect unless --admin-from says otherwise"},
     {"cache", 0, ONCE, CACHES, "DIR", NULL, "cache directory ($XDG_CACHE_HOME/curlew or ~/.cache/curlew)"},
     {"root", 0, ONCE, SETTINGS, "DIR", NULL, "serve files of DIR at /name"},
-    {"origin", 0, LIST, SETTINGS | CONF_GET, "[NAME=]URL", NULL,
+    {"origin", 0, LIST, SETTINGS | CONF_GET | RELOADS, "[NAME=]URL", NULL,
 	"act as a reverse proxy of this origin (get: use the cache of such a proxy). NAME=URL,URL2: of the site NAME "
 	"(shop.example, *.example, or * for the rest); repeatable"},
     {"forwarded", 0, ONCE, FETCHES | CONF_CONFIG, "on|off", NULL,

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "net/listeners.h"
+#include "proxy/origins.h"
 #include "proxy/server_names.h"
 #include "proxy/upgrade.h"
 #include "proxy/users.h"
@@ -38,6 +39,12 @@ int options_replace(struct context *context, const struct conf *conf, struct buf
 	}
 	const char *users = conf_text(conf, "users");
 	if (users != NULL && (s->users = users_open(users, why)) == NULL) {
+		free(s);
+		return -1;
+	}
+	if (atomic_load(&context->options) != NULL &&
+	    origins_replace(conf, context->origin, context->sites, why) != 0) {
+		users_free(s->users);
 		free(s);
 		return -1;
 	}

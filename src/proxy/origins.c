@@ -1,5 +1,6 @@
 #include "proxy/origins.h"
 
+#include "base/log.h"
 #include "fetch/named_sites.h"
 #include "http/key.h"
 #include "store/inspect.h"
@@ -61,6 +62,24 @@ int origins_read(const struct conf *conf, char **plain, struct named_sites **sit
 		return -1;
 	}
 	return 0;
+}
+
+int origins_replace(const struct conf *conf, const char *plain, struct named_sites *sites, struct buf *why)
+{
+	char *new_plain;
+	struct named_sites *new_sites;
+	int rc = origins_read(conf, &new_plain, &new_sites, why);
+	bool same = plain == NULL ? new_plain == NULL : new_plain != NULL && strcmp(plain, new_plain) == 0;
+	if (rc == 0 && (!same || (sites == NULL) != (new_sites == NULL)))
+		log_say("%s: a change of this kind takes effect at the next start (named sites can change at any time)",
+		    conf_given(conf, "origin") ? conf_called(conf, "origin", 0) : "origin");
+	else if (rc == 0 && sites != NULL) {
+		named_sites_replace(sites, new_sites);
+		new_sites = NULL;
+	}
+	named_sites_free(new_sites);
+	free(new_plain);
+	return rc;
 }
 
 struct search {

@@ -329,6 +329,7 @@ void ramcache_offer(struct ramcache *h, const struct exchange *x, struct entry *
 		memcpy(o->target + o->target_bytes, key.site.at, key.site.len);
 	o->site_bytes = key.site.len;
 	o->secure = key.secure;
+	o->options = x->options;
 	o->hash = hash;
 	struct shard *s = shard_of(h, o->hash);
 	pthread_mutex_lock(&s->lock);

@@ -31,6 +31,7 @@ struct ramcache_entry {
 	char *target; /* followed by the site */
 	size_t target_bytes, site_bytes;
 	bool secure;
+	const struct options *options; /* those that held for the request */
 	uint64_t hash;
 	struct shared_bytes *text; /* the head without Age, Cache-Status and the empty line; then the body */
 	size_t head_bytes, body_bytes;

@@ -231,3 +231,48 @@ def test_the_file_of_users_is_read_again_although_its_name_is_the_same(launch, o
     said = curlew.hup("the settings stay as they were")
     assert any(str(users) in line for line in said), said
     assert status() == 407
+
+
+def test_named_sites_come_and_go(launch, origin, tmp_path):
+    origin.at("/x", "x", FRESH)
+    origin.at("/blog/x", "blog", FRESH)
+    shop, blog = f"origin shop.example={origin.url()}", f"origin blog.example={origin.url('/blog')}"
+
+    def ask(host, connection=None):
+        if connection is not None:
+            return connection.ask("GET", "/x", {"Host": host})
+        with curlew.server.connect() as another:
+            return another.ask("GET", "/x", {"Host": host})
+
+    curlew = Reloading(launch, tmp_path, shop)
+    with curlew.server.connect() as kept:
+        for _ in range(3):
+            assert ask("shop.example", kept).text == "x"
+            assert ask("blog.example").status == 421
+        curlew.reload(blog)
+        assert ask("shop.example", kept).status == 421, "also a hit from memory"
+    assert ask("blog.example").text == "blog"
+    curlew.reload(blog, shop)
+    assert ask("shop.example").hit and origin.count("/x") == 1
+    curlew.reload(blog, f"origin shop.example={origin.url('/blog')}")
+    assert ask("shop.example").hit, "it is the same URL"
+
+
+@pytest.mark.parametrize("before, after", [
+    ("origin shop.example={url}", "origin {url}"), ("origin {url}", "origin shop.example={url}"), ("origin {url}", "origin {url}/app"),
+    ("origin shop.example={url}", "# nothing")])
+def test_another_kind_of_origin_waits_for_the_next_start(launch, origin, tmp_path, before, after):
+    origin.at("/x", "x")
+    curlew = Reloading(launch, tmp_path, before.format(url=origin.url()))
+    lines = curlew.reload(after.format(url=origin.url()))
+    assert any("takes effect at the next start" in line for line in lines)
+    with curlew.server.connect() as connection:
+        assert connection.ask("GET", "/x", {"Host": "shop.example"}).text == "x"
+
+
+def test_a_wrong_site_leaves_the_old_ones_in_force(launch, origin, tmp_path):
+    origin.at("/x", "x")
+    curlew = Reloading(launch, tmp_path, f"origin shop.example={origin.url()}")
+    curlew.reload("origin shop.example=ftp://127.0.0.1", expected="is not an http or https URL")
+    with curlew.server.connect() as connection:
+        assert connection.ask("GET", "/x", {"Host": "shop.example"}).text == "x"

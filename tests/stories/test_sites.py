@@ -319,3 +319,30 @@ def test_a_location_that_names_the_backend_names_the_site(launch, origin, base, 
         answer = at(curlew, "shop.example", "/dir/old")
         assert answer["Location"] == (mapped or sent)
         assert answer["Content-Location"] == sent
+
+
+def test_purge_over_http_is_within_the_site(launch, origin):
+    for path in ("/x", "/%78"):
+        origin.at(path, "x", {"Surrogate-Key": "news", **FRESH})
+    curlew = launch("--origin", f"*={origin.url()}")
+    for host in ("one.example", "two.example"):
+        at(curlew, host, "/x")
+        curlew.row(f"http://{host}/x")
+    at(curlew, "one.example", "/%78")
+    curlew.row("http://one.example/%78")
+    assert json.loads(at(curlew, "One.example:80", "/x", method="PURGE").text)["rows"] == 2
+    assert json.loads(at(curlew, "one.example", "/", {"Surrogate-Key": "news"}, method="PURGE").text)["rows"] == 0
+    assert at(curlew, "two.example", "/x").hit and origin.count(method="PURGE") == 0
+
+
+def test_a_websocket_reaches_a_server_of_the_site(launch, origin, refuser):
+    def chat(visit):
+        visit.keep = False
+        visit.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
+    origin.at("/app/chat", chat)
+    curlew = launch("--origin", f"shop.example={refuser.url('/app')},{origin.url('/app')}", allow=None)
+    with curlew.connect() as connection:
+        connection.send(b"GET /chat HTTP/1.1\r\nHost: shop.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        assert connection.head("GET").status == 101
+    seen = origin.asked("/app/chat")[0]
+    assert seen.fields["Host"] == "shop.example" and seen.fields["X-Forwarded-Proto"] == "http"

@@ -16,6 +16,7 @@
 #include "fetch/flight_store.h"
 #include "fetch/flight_table.h"
 #include "fetch/invalidation.h"
+#include "fetch/named_sites.h"
 #include "http/conditions.h"
 #include "http/content_coding.h"
 #include "http/field.h"
@@ -212,7 +213,9 @@ static struct entry *make_entry(const struct flight *f, const struct head *respo
 static bool represents_target(const struct flight *f, const struct head *response)
 {
 	struct span value = message_find(response, "Content-Location");
-	char *url = strcmp(f->method, "POST") == 0 && value.at != NULL ? key_resolve(f->url, value) : NULL;
+	char *url = strcmp(f->method, "POST") == 0 && value.at != NULL
+			? named_sites_resolve(f->flights->config.sites, f->url, value)
+			: NULL;
 	bool same = url != NULL && strcmp(url, f->url) == 0;
 	free(url);
 	return same;

@@ -8,6 +8,7 @@
 #include "fetch/flight_fetch.h"
 #include "fetch/flight_state.h"
 #include "fetch/flight_table.h"
+#include "fetch/named_sites.h"
 #include "http/key.h"
 
 #include <stdlib.h>
@@ -36,7 +37,7 @@ bool flight_redirect_take(struct flight *f, const struct head *response)
 	struct span location = message_find(response, "Location");
 	if (!redirects || !f->follows || location.at == NULL || f->hops >= HOPS)
 		return false;
-	f->redirect = key_resolve(f->fetch_url, location); /* http and https only */
+	f->redirect = named_sites_resolve(f->flights->config.sites, f->fetch_url, location); /* http and https only */
 	if (f->redirect == NULL || is_denied(f, f->redirect)) {
 		free(f->redirect);
 		f->redirect = NULL;

@@ -8,6 +8,7 @@
 #include "fetch/flight_state.h"
 #include "fetch/flight_store.h"
 #include "fetch/flight_table.h"
+#include "fetch/named_sites.h"
 #include "http/groups.h"
 #include "http/key.h"
 #include "http/policy.h"
@@ -64,7 +65,7 @@ void invalidation_by(const struct flight *f, const struct head *response)
 	invalidate_groups(f, response);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		struct span value = message_find(response, names[i]);
-		char *url = value.at != NULL ? key_resolve(f->url, value) : NULL;
+		char *url = value.at != NULL ? named_sites_resolve(f->flights->config.sites, f->url, value) : NULL;
 		/* An origin may not invalidate what another one has. */
 		if (url != NULL && key_same_origin(url, f->url))
 			invalidate_named(f, url);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "http/key.h"
+#include "http/location.h"
 #include "http/url.h"
 
 #include <stdlib.h>
@@ -262,5 +263,16 @@ char *named_site_url(const struct backend *b, const char *key)
 	buf_adds(&whole, path);
 	url = whole.failed ? NULL : buf_take(&whole);
 	buf_fini(&whole);
+	return url;
+}
+
+char *named_sites_resolve(const struct named_sites *sites, const char *key, struct span reference)
+{
+	const struct named_site *site = named_sites_of_url(sites, key);
+	char *mapped = NULL;
+	for (unsigned i = 0; site != NULL && i < site->backend_count && mapped == NULL; i++)
+		mapped = location_for_site(site->backends[i].url, key, reference);
+	char *url = key_resolve(key, mapped != NULL ? span_of(mapped) : reference);
+	free(mapped);
 	return url;
 }

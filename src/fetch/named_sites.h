@@ -59,5 +59,8 @@ void named_site_failed(const struct named_site *, int backend, int64_t now_ms, c
 /* The URL of a backend for a key of the site: the backend's scheme, host and base path, and the key's path and query.
  * The caller frees it. NULL: out of memory. */
 char *named_site_url(const struct backend *, const char *key);
+/* As key_resolve(), for a field of a response to the key: a reference that names a backend means the URL of the site.
+ * sites may be NULL. */
+char *named_sites_resolve(const struct named_sites *, const char *key, struct span reference);
 
 #endif

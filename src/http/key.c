@@ -474,7 +474,7 @@ int key_of_target(const struct key_settings *settings, struct span method, struc
 {
 	memset(out, 0, sizeof *out);
 	if (span_is(method, "CONNECT") && settings->origin != NULL)
-		return refuse(fault, 405, "no tunnels here: this is a reverse proxy of one origin");
+		return refuse(fault, 405, "no tunnels here: this is a reverse proxy");
 	if (span_is(method, "CONNECT"))
 		return read_tunnel(target, out, fault);
 	if (span_is(target, "*"))

@@ -99,6 +99,11 @@ int synthetic_failure(struct exchange *x, const struct flight_response *a, const
 	x->curl_code = a->curl_code;
 	switch (a->outcome) {
 	case ENGINE_NO_HOST:
+		if (x->site != NULL)
+			return synthetic_text(x, 502, cache,
+			    "%s: the host name of its server does not resolve: %s (check "
+			    "--origin)",
+			    host, a->message);
 		if (x->target.form == KEY_PREFIX)
 			return synthetic_text(x, 502, cache,
 			    "%s is neither a local file%s nor a host name that resolves (check the spelling)", host,

@@ -346,3 +346,45 @@ def test_a_websocket_reaches_a_server_of_the_site(launch, origin, refuser):
         assert connection.head("GET").status == 101
     seen = origin.asked("/app/chat")[0]
     assert seen.fields["Host"] == "shop.example" and seen.fields["X-Forwarded-Proto"] == "http"
+
+
+def test_a_rule_follows_redirects_to_the_backend_within_the_site(launch, origin):
+    origin.at("/app/a", "", {"Location": origin.url("/app/b")}, status=302)
+    origin.at("/app/b", "", {"Location": "/app/c"}, status=302)
+    origin.at("/app/c", "c", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url('/app')}", allow=None)
+    curlew.shell("INSERT INTO rule (url_glob, follow_redirects) VALUES ('*', 1)")
+    assert eventually(lambda: at(curlew, "shop.example", "/a").text == "c")
+    assert curlew.row("http://shop.example/a")
+
+
+@pytest.mark.parametrize("field", ["Location", "Content-Location"])
+@pytest.mark.parametrize("named", ["{backend}/app/x", "/app/x", "http://shop.example/app/x", "http://shop.example/x"])
+def test_an_unsafe_response_invalidates_what_it_names_in_the_words_of_the_backend(launch, origin, field, named):
+    origin.at("/app/x", "x", FRESH)
+    origin.at("/app/form", "", {field: named.format(backend=origin.url())}, status=201)
+    curlew = launch("--origin", f"shop.example={origin.url('/app')}")
+    at(curlew, "shop.example", "/x")
+    curlew.row("http://shop.example/x")
+    assert at(curlew, "shop.example", "/form", method="POST", body=b"").status == 201
+    assert not at(curlew, "shop.example", "/x").hit
+
+
+def test_a_backend_that_does_not_respond_in_time_is_skipped(launch, origin, second_origin):
+    gate = origin.gate("slow")
+    origin.at("/x", lambda visit: (gate.wait(), visit.reply("late")))
+    second_origin.at("/x", "second")
+    second_origin.at("/y", "never")
+    curlew = launch("--origin", f"shop.example={origin.url()},{second_origin.url()}", "--origin-timeout", "0.3")
+    assert at(curlew, "shop.example", "/x").text == "second"
+    assert "it did not respond (for 10 seconds" in curlew.stderr
+    assert at(curlew, "shop.example", "/x").text == "second" and origin.count() == 1
+    gate.open()
+
+
+def test_a_server_whose_name_does_not_resolve_is_skipped(launch, origin):
+    origin.at("/x", "x")
+    curlew = launch("--origin", f"shop.example=http://no-such-host.invalid,{origin.url()}", "--origin", "*=http://no-such-host.invalid")
+    assert at(curlew, "shop.example", "/x").text == "x"
+    answer = at(curlew, "elsewhere.example", "/x")
+    assert answer.status == 502 and "the host name of its server does not resolve" in answer.text

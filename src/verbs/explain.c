@@ -419,6 +419,10 @@ static bool explain_url(struct page *p, struct url_argument *a)
 		say_arithmetic(p, a, &plan.use);
 	else
 		say_absence(p, a);
+	if (!url_argument_is_served(a)) {
+		say(p, "next", "421: the server that is running has no site of this host (--origin NAME=URL)");
+		return false;
+	}
 	return say_next(p, &plan);
 }
 

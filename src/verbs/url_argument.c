@@ -223,6 +223,29 @@ int url_argument_url(struct url_argument *a, const struct conf *conf, const char
 	return VERB_DONE;
 }
 
+bool url_argument_is_served(const struct url_argument *a)
+{
+	static const char option[] = "origin ";
+	struct span rest = span_of(a->glimpse.server != NULL ? a->glimpse.server : ""), line;
+	struct named_sites *sites = a->named_sites && rest.len > 0 ? named_sites_new() : NULL;
+	struct buf ignored;
+	if (sites == NULL)
+		return true;
+	buf_init(&ignored, BUF_LINE);
+	while (span_next_line(&rest, &line)) {
+		char *value = span_starts(line, option)
+				  ? strndup(line.at + sizeof option - 1, line.len - (sizeof option - 1))
+				  : NULL;
+		if (value != NULL)
+			named_sites_add(sites, value, &ignored);
+		free(value);
+	}
+	bool served = named_sites_of_url(sites, a->key) != NULL;
+	buf_fini(&ignored);
+	named_sites_free(sites);
+	return served;
+}
+
 void url_argument_choose(struct url_argument *a)
 {
 	struct rule_decision room;

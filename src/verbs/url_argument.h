@@ -41,6 +41,8 @@ int url_argument_url(struct url_argument *, const struct conf *, const char *ver
 /* True when the --root of the running server has a file for this URL. The server then sends the file, whatever is
  * stored. */
 bool url_argument_is_file(const struct url_argument *, const struct conf *);
+/* False when a server of named sites is running, and the URL is of none of them. After url_argument_url(). */
+bool url_argument_is_served(const struct url_argument *);
 /* Selects the variant for the request, into lookup.entry. Once. */
 void url_argument_choose(struct url_argument *);
 /* One setting of the running server; NULL: no server runs, or it does not have the setting. The caller frees it. */

@@ -77,6 +77,27 @@ static void fuzz_target(const char *origin, const char *method, struct span inpu
 	key_fini(&target);
 }
 
+/* No client takes a path for a host, and no Destination leads out of the base path. */
+static void fuzz_site(const char *backend, const char *key, struct span input)
+{
+	struct location_destination to;
+	struct fault fault = {0, NULL};
+	char *location = location_for_site(backend, key, input);
+	if (location != NULL && strncmp(location, "//", 2) == 0)
+		abort();
+	free(location);
+	if (location_destination(key, key, backend, "http://shop.example", input, &to, &fault) == 0) {
+		const char *base = strstr(backend, "/app") != NULL ? "/app/" : "/";
+		const char *path = to.value != NULL ? strchr(strstr(to.value, "://") + 3, '/') : base;
+		if (path == NULL || strncmp(path, base, strlen(base)) != 0)
+			abort();
+		free(to.value);
+		free(to.key);
+	} else if (fault.status != 400 && fault.status != 502) {
+		abort();
+	}
+}
+
 static void fuzz_fields(struct span input)
 {
 	static const char *const targets[] = {"Curlew-Cache-Control"};
@@ -115,6 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	check_location(location_for_prefix("http", "http://a/b/c?d", input));
 	check_location(location_for_reverse("http://a/b", "http://a/b/c?d", input));
 	check_location(location_for_reverse("http://a", "http://a//b/c?d", input));
+	fuzz_site("http://o:81/app", "https://shop.example/a/b?d", input);
+	fuzz_site("https://o", "http://shop.example:81/", input);
 	fuzz_fields(input);
 	free(text);
 	return 0;

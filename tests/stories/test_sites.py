@@ -388,3 +388,19 @@ def test_a_server_whose_name_does_not_resolve_is_skipped(launch, origin):
     assert at(curlew, "shop.example", "/x").text == "x"
     answer = at(curlew, "elsewhere.example", "/x")
     assert answer.status == 502 and "the host name of its server does not resolve" in answer.text
+
+
+def test_explain_says_that_a_host_is_no_site_of_the_running_server(launch, origin):
+    origin.at("/x", "x", FRESH)
+    curlew = launch("--origin", f"shop.example={origin.url()}", "--origin", f"*.shop.example={origin.url()}")
+    at(curlew, "shop.example", "/x")
+    curlew.row("http://shop.example/x")
+
+    def next_of(url):
+        return json.loads(run("explain", "--cache", curlew.dir, "--json", url).stdout)["next"]
+
+    assert next_of("http://other.example/x").startswith("421: ")
+    assert next_of("http://a.shop.example/x").startswith("a miss")
+    assert next_of("shop.example/x").startswith("a hit")
+    curlew.stop()
+    assert next_of("http://other.example/x").startswith("a miss"), "another server may have it"

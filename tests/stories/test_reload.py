@@ -249,6 +249,8 @@ def test_named_sites_come_and_go(launch, origin, tmp_path):
         for _ in range(3):
             assert ask("shop.example", kept).text == "x"
             assert ask("blog.example").status == 421
+        curlew.server.row("http://shop.example/x")
+        assert ask("shop.example", kept).hit
         curlew.reload(blog)
         assert ask("shop.example", kept).status == 421, "also a hit from memory"
     assert ask("blog.example").text == "blog"

@@ -6,7 +6,6 @@
 #include "store/store.h"
 
 #include <semaphore.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,12 +69,6 @@ static struct entry *make(long i)
 	return e;
 }
 
-struct one {
-	struct store_put put;
-	struct disk_job job;
-	long i;
-};
-
 static void put_over(struct store_put *put, enum store_put_outcome outcome)
 {
 	if (outcome != STORE_PUT_DONE)
@@ -86,30 +79,29 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 	sem_post(&room);
 }
 
-static void write_body(struct disk_job *job)
+static enum store_written write_body(struct store_put *put)
 {
-	struct one *o = (struct one *)(void *)((char *)job - offsetof(struct one, job));
 	char bytes[1024];
+	if (!store_have_name(store))
+		return STORE_WRITE_LATER;
 	memset(bytes, 'x', sizeof bytes);
-	o->put.body = body_begin(store, true);
-	if (o->put.body == NULL || body_write(o->put.body, bytes, sizeof bytes) != 0 || body_seal(o->put.body) != 0)
-		fprintf(stderr, "no body\n");
-	store_put(store, &o->put);
+	put->body = body_begin(store, true);
+	if (put->body == NULL || body_write(put->body, bytes, sizeof bytes) != 0 || body_seal(put->body) != 0)
+		return STORE_WRITE_FAILED;
+	body_close(put->body);
+	return STORE_WRITTEN;
 }
 
 static void put_one(long i, bool bodies)
 {
-	struct one *o = calloc(1, sizeof *o);
-	if (o == NULL)
+	struct store_put *put = calloc(1, sizeof *put);
+	if (put == NULL)
 		exit(1);
-	o->put.entry = make(i);
-	o->put.done = put_over;
-	o->job.run = write_body;
+	put->entry = make(i);
+	put->write = bodies ? write_body : NULL;
+	put->done = put_over;
 	sem_wait(&room);
-	if (bodies)
-		store_on_disk(store, &o->job);
-	else
-		store_put(store, &o->put);
+	store_put(store, put);
 }
 
 static void put_many(long from, long count, bool bodies)

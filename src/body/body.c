@@ -184,6 +184,13 @@ int body_seal(struct body *body)
 	return 0;
 }
 
+void body_close(struct body *body)
+{
+	if (body->fd >= 0)
+		close(body->fd);
+	body->fd = -1;
+}
+
 const char *body_file(const struct body *body)
 {
 	return body->name[0] != '\0' && body_bytes(body) > 0 ? body->name : NULL;
@@ -205,12 +212,6 @@ int64_t bodies_in_flight(struct bodies *b)
 	return atomic_load(&b->in_flight);
 }
 
-void body_close(struct body *body)
-{
-	close(body->fd);
-	body->fd = -1;
-}
-
 void body_free(struct body *body)
 {
 	if (body == NULL)
@@ -225,8 +226,7 @@ void body_free(struct body *body)
 			unlinkat(b->dir_fd, body->name, 0);
 		body_resolve_name(body);
 	}
-	if (body->fd >= 0)
-		close(body->fd);
+	body_close(body);
 	checksum_free(body->checksum);
 	free(body);
 }

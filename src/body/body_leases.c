@@ -1,10 +1,11 @@
 /*
  * Names, leases and synced marks.
  *
- * Names. The writer takes a lease, ahead of its queue, so the lease is committed before its first name is used. When
- * half of a lease is used, the next one is requested; only the first body of all waits. A lease whose names are used up
- * is closed when each of its files is owned by a row or is gone (`unresolved` is 0). Until then the sweep of another
- * process must leave it alone, which it does while the lock of the owner is held (invariant 3).
+ * Names. The writer's queue takes a lease, so the lease is committed before its first name is used. When half of a
+ * lease is used, the next one is requested; only the first body of all waits. The writer thread never waits here: it
+ * asks bodies_have_name() first, and commits the lease if there is none. A lease whose names are used up is closed
+ * when each of its files is owned by a row or is gone (`unresolved` is 0). Until then the sweep of another process must
+ * leave it alone, which it does while the lock of the owner is held (invariant 3).
  *
  * A power cut may lose the last leases, and all rows that came after them. Then a name may meet a file that nobody
  * owns. So no file is ever overwritten: the name is skipped, and the file goes to the trash, where its ownership is
@@ -68,18 +69,6 @@ static void pass_over(struct bodies *b)
 	}
 }
 
-/* If no lease can be had, wait_failed is set, and body_take_name() does not wait either. */
-bool bodies_have_name(struct bodies *b)
-{
-	pthread_mutex_lock(&b->mutex);
-	pass_over(b);
-	if (b->current == NULL && !b->requesting)
-		request_lease(b);
-	bool have = b->current != NULL || !b->requesting || b->wait_failed;
-	pthread_mutex_unlock(&b->mutex);
-	return have;
-}
-
 int body_take_name(struct body *body)
 {
 	struct bodies *b = body->bodies;
@@ -88,7 +77,7 @@ int body_take_name(struct body *body)
 	pass_over(b);
 	if (b->current == NULL && !b->requesting)
 		request_lease(b);
-	if (b->current == NULL && !b->wait_failed) {
+	if (b->current == NULL && !b->wait_failed && !writer_is_self(b->writer)) {
 		struct timespec until = clock_after_us(FIRST_LEASE_WAIT_MS * 1000);
 		while (b->current == NULL && b->requesting)
 			if (pthread_cond_timedwait(&b->lease_came, &b->mutex, &until) == ETIMEDOUT)
@@ -115,6 +104,17 @@ int body_take_name(struct body *body)
 	}
 	pthread_mutex_unlock(&b->mutex);
 	return result;
+}
+
+bool bodies_have_name(struct bodies *b)
+{
+	pthread_mutex_lock(&b->mutex);
+	pass_over(b);
+	if (b->current == NULL && !b->requesting && !b->wait_failed)
+		request_lease(b);
+	bool on_its_way = b->current == NULL && b->requesting;
+	pthread_mutex_unlock(&b->mutex);
+	return !on_its_way;
 }
 
 static void stop_writing(struct body *body)
@@ -210,7 +210,7 @@ static void request_done(struct writer_op *op, bool committed)
 			b->ahead = a->lease;
 		b->wait_failed = false;
 	} else {
-		b->wait_failed = b->current == NULL;
+		b->wait_failed = true;
 		free(a->lease);
 	}
 	pthread_cond_broadcast(&b->lease_came);
@@ -238,7 +238,7 @@ static void request_lease(struct bodies *b)
 	    .lease = l,
 	    .names = b->lease_names,
 	    .least = b->least_name};
-	writer_queue_first(b->writer, &a->op);
+	writer_queue_urgent(b->writer, &a->op);
 }
 
 struct closing {

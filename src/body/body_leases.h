@@ -13,9 +13,6 @@ struct body;
 /* The running boot of the machine (/proc/sys/kernel/random/boot_id), which leases record. */
 void body_boot(char *boot, size_t size);
 
-/* Is there a name for a body, so that bodies_begin() need not wait? False: one is on its way, with the next transaction
- * of the writer. If names cannot be had, that is for bodies_begin() to report. */
-bool bodies_have_name(struct bodies *);
 /* Gives the body the next name, and lists it as being written. The first call waits for a lease, for up to a second.
  * 0, or -1: there is no name. */
 int body_take_name(struct body *);

@@ -1,8 +1,8 @@
 /*
  * body_struct: struct body, a body in flight. Only body.c and body_leases.c see it.
  *
- * The disk thread makes, writes and seals a body, so most members belong to it. `bytes` and `owned` may be read by any
- * thread. writing_prev, writing_next and is_writing belong to the list `writing` of struct bodies, under its mutex.
+ * One thread makes, writes and seals a body (body.h), so most members belong to it. `bytes` and `owned` may be read by
+ * any thread. writing_prev, writing_next and is_writing belong to the list `writing` of struct bodies, under its mutex.
  */
 #ifndef CURLEW_BODY_BODY_STRUCT_H
 #define CURLEW_BODY_BODY_STRUCT_H

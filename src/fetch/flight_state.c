@@ -79,11 +79,13 @@ void flight_state_cancel_if_idle(struct flight *f)
 
 void flight_state_trim(struct flight *f)
 {
-	/* A complete body that only waits for its row can be read from the file by readers that join now. */
+	/* Before the head, everything is kept for readers that join. So is a small body until its row is committed. */
+	if (f->state == FLIGHT_WAITING || (f->in_memory && f->state == FLIGHT_COMPLETE))
+		return;
+	/* A complete body that only waits for its row can be read from the file by readers that join now. While a body
+	 * is stored, flight_store.c forgets bytes as they reach the disk. After the end nobody joins. */
 	bool on_disk = f->state == FLIGHT_COMPLETE && f->on_disk == f->received;
-	/* Before the head, everything is kept for readers that join. While it is stored, flight_store.c forgets bytes
-	 * as they reach the disk. */
-	if (f->state == FLIGHT_WAITING || (f->storing && !on_disk) || f->in_memory)
+	if (f->storing && !on_disk && f->state != FLIGHT_ENDED)
 		return;
 	int64_t slowest = f->received;
 	for (const struct flight_reader *r = f->readers; r != NULL; r = r->next)

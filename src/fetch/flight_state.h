@@ -23,8 +23,8 @@
  * Threads. Four kinds of threads touch a flight, and any of them may drop the last reference:
  *   - pool threads start flights and read them (flight.c, flight_reader.c, flight_upload.c);
  *   - the engine's thread delivers the response (flight_receive.c and the files it calls);
- *   - the disk thread writes large bodies (run_job in flight_store.c), and frees flights whose file no row owns;
- *   - the writer's thread writes small ones, and reports the commit (flight_store.c, invalidation.c).
+ *   - the disk thread writes a large body (run_job in flight_store.c), and frees flights whose file no row owns;
+ *   - the writer's thread writes a small body (write_small) and reports the commit (flight_store.c, invalidation.c).
  *
  * Each group of members says who may touch it. The groups:
  *   - FIXED AT START: written by flight_state_new() or before the engine knows the flight; read by every thread
@@ -161,8 +161,8 @@ struct flight {
 	int64_t received; /* offset in the body one past the last byte that arrived */
 	bool paused;      /* the engine was told to wait, because the buffer is full */
 
-	/* LOCK: storing (flight_store.c). One thread alone writes body, on_disk and place: the writer's if in_memory is
-	 * set, else the disk thread. */
+	/* LOCK: storing (flight_store.c). Only the disk thread, or for a small body the writer's, writes
+	 * body and on_disk and the place it works on. */
 	const char *not_stored_why; /* why it is not stored after all; static text, or the configuration's. NULL: it is
 				       stored, or the verdict has the reason */
 	bool storing;               /* set before STREAMING; cleared by an error or a limit, and never set again */
@@ -170,10 +170,11 @@ struct flight {
 	bool committed;             /* a row owns the body file */
 	int64_t on_disk;            /* bytes in the body file */
 	int64_t reserved;           /* bytes of the cache's quota taken for it (store_reserve) */
-	int64_t backlog;            /* its share of flights->disk_backlog; 0: it has none */
-	bool in_memory; /* the whole body stays in memory to the end: it is small, and the writer writes it */
+	int64_t backlog;            /* its share of flights->disk_backlog; 0: it does not wait */
 	struct body *body;
-	bool disk_busy; /* the job is queued or running: at most one at a time */
+	bool disk_busy; /* the job is queued or running, or the body is small and with the writer: at most one of them
+			 */
+	bool in_memory; /* the body is small and stays in memory until its row is committed */
 	struct disk_job job;
 	struct store_put put;
 	bool refreshing; /* the row of a 304 is to be written */

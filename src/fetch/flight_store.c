@@ -1,15 +1,20 @@
 /*
- * A small body stays in memory until it is whole. Then the writer writes its file (write_small), right before the
- * transaction that commits its row. Three threads work on a larger one, one after another:
+ * A body of up to SMALL_BYTES stays in memory until its row is committed. It needs two threads:
+ *
+ *   engine's thread   on_data appends to the buffer and takes room in the cache; on_done queues the put;
+ *   writer's thread   write_small makes, writes, hashes, seals and closes the file, before the transaction; then the
+ *                     row is committed, and put_over is called.
+ *
+ * Three threads work on a larger body, and on one that is put together from stored parts:
  *
  *   engine's thread   on_data appends to the buffer, takes room in the cache and queues the disk job;
  *   disk thread       run_job writes what is in the buffer to the body file. When the flight is COMPLETE (or ABORTED
  *                     with a part worth keeping) it seals the file and hands it to the writer;
  *   writer's thread   commits the row and calls put_over.
  *
- * The disk job is queued or running at most once (disk_busy), so run_job is the only code that writes f->body and
- * f->on_disk. It releases the flight's lock around every write. Meanwhile bytes may arrive, storing may be given up, or
- * an invalidation may come: all are looked at again after each write.
+ * The disk job is queued or running at most once (disk_busy), and a small body has none. So run_job or write_small is
+ * the only code that writes f->body and f->on_disk. It releases the flight's lock around every write. Meanwhile bytes
+ * may arrive, storing may be given up, or an invalidation may come: all are looked at again after each write.
  *
  * Storing ends early through flight_store_give_up(), from any of these threads. The bytes on disk stay readable until
  * the flight is freed.
@@ -27,11 +32,12 @@
 
 enum {
 	SMALL_BYTES = 256 << 10,        /* up to here a body is written in one go, when it is whole */
+	PIECE_BYTES = 64 << 10,         /* of a larger body: written at a time */
 	MEMORY_BYTES = 256 << 10,       /* bytes that stay in memory for readers although they are on disk */
 	ROOM_BYTES = 1 << 20,           /* room taken at a time for a body of unknown length */
 	COPY_BYTES = 256 << 10,         /* read at a time from a stored part */
 	COPY_TURN_BYTES = 16 << 20,     /* copied from stored parts before other bodies have their turn */
-	BACKLOG_BYTES = 128 << 20,      /* of complete bodies that wait to be written; more are not stored */
+	BACKLOG_BYTES = 128 << 20,      /* of complete bodies that wait in memory to be stored; more are not stored */
 	FLIGHT_OVERHEAD_BYTES = 8 << 10 /* memory of a waiting flight without its body */
 };
 
@@ -67,7 +73,7 @@ void flight_store_grow(struct flight *f)
 	if (!f->storing || more <= 0)
 		return;
 	/* Most bodies of unknown length are small: those get exactly the room they need. */
-	if (more < ROOM_BYTES && (f->body_bytes >= 0 || f->received > SMALL_BYTES))
+	if (more < ROOM_BYTES && (f->body_bytes >= 0 || f->received > PIECE_BYTES))
 		more = ROOM_BYTES;
 	const char *why = store_reserve(f->flights->config.store, more);
 	if (why == NULL)
@@ -101,14 +107,14 @@ void flight_store_give_up(struct flight *f, const char *reason)
 	flight_state_cancel_if_idle(f);
 }
 
-/* --- the end, on the writer's thread --- */
-
-/* The body waits for no thread any more. Under the lock. */
+/* The body does not wait in memory any more. Under the lock. */
 static void leave_backlog(struct flight *f)
 {
 	atomic_fetch_sub(&f->flights->disk_backlog, f->backlog);
 	f->backlog = 0;
 }
+
+/* --- the end, on the writer's thread --- */
 
 void flight_store_end(struct flight *f, bool owned)
 {
@@ -121,6 +127,7 @@ void flight_store_end(struct flight *f, bool owned)
 		release_room(f, 0); /* the row counts from now on */
 	if (f->state == FLIGHT_COMPLETE)
 		flight_state_enter(f, FLIGHT_ENDED);
+	flight_state_trim(f);
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 	flight_state_drop(f);
@@ -172,7 +179,7 @@ static void put_over(struct store_put *put, enum store_put_outcome outcome)
 	flight_store_end(f, done);
 }
 
-/* --- on the disk thread --- */
+/* --- on the disk thread, or for a small body on the writer's --- */
 
 /* Nothing more comes from the origin. */
 static bool has_ended(const struct flight *f)
@@ -270,22 +277,8 @@ static bool seal(struct flight *f)
 	return sealed;
 }
 
-/* store_put.write. Nobody reads the file before its row is committed: the body is in memory. */
-static bool write_small(struct store_put *put)
-{
-	struct flight *f = (struct flight *)(void *)((char *)put - offsetof(struct flight, put));
-	pthread_mutex_lock(&f->lock);
-	write_arrived(f);
-	bool sealed = f->storing && seal(f);
-	put->body = f->body;
-	pthread_mutex_unlock(&f->lock);
-	if (sealed && put->body != NULL)
-		body_close(put->body);
-	return sealed;
-}
-
-/* A reference becomes the put's. Under the lock. */
-static void put(struct flight *f, bool (*write)(struct store_put *))
+/* Queues the put, which takes over the caller's reference. write: NULL, or what writes the body. Under the lock. */
+static void put(struct flight *f, enum store_written (*write)(struct store_put *))
 {
 	f->put = (struct store_put){
 	    .entry = f->entry,
@@ -298,7 +291,7 @@ static void put(struct flight *f, bool (*write)(struct store_put *))
 	};
 	flight_state_trim(f);
 	/* Still under the lock. An invalidation marks the flight first and queues its store_invalidate() afterwards. So
-	 * either seal() has seen the mark, or the writer invalidates after this put. */
+	 * either seal() sees the mark, or the writer invalidates after this put. */
 	store_put(f->flights->config.store, &f->put);
 }
 
@@ -331,18 +324,48 @@ static void run_job(struct disk_job *job)
 	flight_state_drop(f);
 }
 
+/* On the writer's thread, before the transaction. The body stays in memory for readers, so the file is closed. */
+static enum store_written write_small(struct store_put *put)
+{
+	struct flight *f = (struct flight *)(void *)((char *)put - offsetof(struct flight, put));
+	if (f->received > 0 && !store_have_name(f->flights->config.store))
+		return STORE_WRITE_LATER;
+	pthread_mutex_lock(&f->lock);
+	write_arrived(f);
+	bool sealed = f->storing && seal(f);
+	put->body = f->body;
+	pthread_mutex_unlock(&f->lock);
+	if (put->body != NULL)
+		body_close(put->body);
+	return sealed ? STORE_WRITTEN : STORE_WRITE_FAILED;
+}
+
+/* Is the body small, whole and in memory? */
+static bool is_small_and_whole(const struct flight *f)
+{
+	return f->state == FLIGHT_COMPLETE && f->body == NULL && f->partial == NULL && f->received <= SMALL_BYTES &&
+	       f->buffer.start == 0 && f->buffer.end == f->received;
+}
+
+/* So much is not written yet that the disk thread begins. A body that may be small waits until it is whole. */
+static bool is_much(const struct flight *f)
+{
+	int64_t bytes = f->is_part ? f->part_bytes : f->body_bytes;
+	bool may_be_small = f->on_disk == 0 && f->partial == NULL && bytes <= SMALL_BYTES;
+	return f->buffer.end - f->on_disk > (may_be_small ? SMALL_BYTES : PIECE_BYTES);
+}
+
 void flight_store_step(struct flight *f)
 {
-	bool due = has_ended(f) || f->buffer.end - f->on_disk > SMALL_BYTES;
-	if (!f->storing || f->disk_busy || !due)
+	if (!f->storing || f->disk_busy || (!has_ended(f) && !is_much(f)))
 		return;
-	if (f->in_memory) {
-		flight_state_hold(f); /* until the end of the put */
+	f->disk_busy = true;
+	flight_state_hold(f); /* until the end of run_job(), or of the put */
+	if (is_small_and_whole(f)) {
+		f->in_memory = true;
 		put(f, write_small);
 		return;
 	}
-	f->disk_busy = true;
-	flight_state_hold(f); /* until the end of run_job(), or of the put */
 	f->job.run = run_job;
 	store_on_disk(f->flights->config.store, &f->job);
 }
@@ -355,12 +378,10 @@ void flight_store_queue_whole(struct flight *f)
 	/* Add first and look then: two flights that do so at once cannot both take the last place. */
 	if (atomic_fetch_add(&f->flights->disk_backlog, bytes) + bytes <= BACKLOG_BYTES) {
 		f->backlog = bytes;
-		f->in_memory = f->partial == NULL && !f->disk_busy && f->received <= SMALL_BYTES &&
-			       f->buffer.start == 0 && f->buffer.end == f->received;
 		return;
 	}
 	atomic_fetch_sub(&f->flights->disk_backlog, bytes);
-	flight_store_give_up(f, "the cache's disk is too slow for all that comes");
+	flight_store_give_up(f, "the cache's disk or index is too slow for all that comes");
 }
 
 bool flight_store_salvage(struct flight *f)

@@ -1,6 +1,7 @@
 /*
- * flight_store: the body of a flight on its way to a row. The disk thread writes it while it arrives and seals it; the
- * writer commits the row; flight_store_end() is the end (invariant 1: the row comes last).
+ * flight_store: the body of a flight on its way to a row. A small body waits in memory until it is whole; then the
+ * writer writes its file and commits its row. The disk thread writes a larger one while it arrives and seals it, and
+ * the writer commits the row. flight_store_end() is the end (invariant 1: the row comes last).
  *
  * "Under the lock" means the flight's lock.
  */
@@ -26,7 +27,7 @@ void flight_store_refuse(const struct flight *, const char *reason);
 
 /* More bytes have arrived: takes room for them, or gives storing up. */
 void flight_store_grow(struct flight *);
-/* Queues the disk thread's job if there is something to do for it and it is not queued. */
+/* Queues the body for the disk thread, or a small one for the writer, if it is time to and it is not queued. */
 void flight_store_step(struct flight *);
 /* Ends storing; the body still reaches its readers. `reason` is not copied: it is static text, or the configuration's,
  * or a member of the flight. Does nothing when the flight is not being stored. */
@@ -34,7 +35,7 @@ void flight_store_give_up(struct flight *, const char *reason);
 
 /* --- at the end of the fetch; under the lock, on the engine's thread --- */
 
-/* A whole body of which nothing is on disk joins the queue of the disk thread. Where too many bytes wait there, it is
+/* A whole body of which nothing is on disk will wait in memory to be stored. Where too many bytes wait already, it is
  * not stored. Before COMPLETE. */
 void flight_store_queue_whole(struct flight *);
 /* The body broke off. True when what has arrived will be stored as a part. Before ABORTED. */

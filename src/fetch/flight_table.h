@@ -48,7 +48,7 @@ struct flight_table {
 
 	/* Any thread, without a lock. */
 	atomic_uint withdrawal_count; /* length of the list above: most look-ups find 0 and need no lock */
-	atomic_llong disk_backlog;    /* bytes of complete flights that wait for a thread to write them */
+	atomic_llong disk_backlog;    /* bytes of complete flights that wait in memory to be stored */
 
 	struct flight_engine own; /* fixed, but for own.pending, which is for the engine's thread only */
 };

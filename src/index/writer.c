@@ -1,24 +1,24 @@
 /*
- * Batches. The thread takes up to 500 queued operations and prepares them, for 20 ms at most: it writes small body
- * files. No transaction is open then, so a slow disk keeps no other process out of the index.
+ * Preparing. Operations leave the queue for the list `ready` when they are prepared: 500 at most, and for 20 ms at
+ * most, so a slow disk does not keep all other operations from their transaction for longer. One round prepares, begins
+ * a transaction, runs what is ready and commits. Half of the gap after it is used to prepare the next round.
  *
- * Transactions. A transaction runs prepared operations until it has taken 5 ms. Those that are left come first in the
- * next one. That bounds how long other processes wait. After it, the lock stays free for a gap: twice as long as the
- * transaction took, and at least 10 ms, while the queue is short. The gap shrinks as the queue grows, and ends early
- * for writer_barrier(). The gap is also what groups commits: operations that arrive during it share a transaction, and
- * ten rows in one transaction keep others out for less time than ten transactions.
+ * Transactions. A transaction takes ready operations until there are no more or it has taken 5 ms. That bounds how long
+ * other processes wait. After it, the lock stays free for a gap: twice as long as the transaction took, and at least
+ * 10 ms, while the queue is short. The gap shrinks as the queue grows, and ends early for writer_barrier(). The gap is
+ * also what groups commits: operations that arrive during it share a transaction, and ten rows in one transaction keep
+ * others out for less time than ten transactions.
  *
  * Yielding. A process that has just opened the index is about to ask for the lock, perhaps only once. So the running
  * transaction ends, and none begins for a while. The writer does not yield when the queue is so long that operations
  * may be dropped.
  *
- * Priority. Where the system permits it (root, or LimitNICE= of systemd), the thread runs at a higher priority. It
- * works for a fraction of the time, and while it waits for a processor in the middle of a transaction, all other
- * writers wait.
+ * Priority. Where the system permits it (root, or LimitNICE= of systemd), a transaction runs at a higher priority. It
+ * is short, and while the thread waits for a processor in the middle of it, all other writers wait.
  *
- * Lists. An operation is on one of two lists: `queue` (will run, in order) or `dropped` (droppable, and the queue was
- * full). The writer thread also calls done() of a dropped operation. The thread that queued it may hold locks that
- * done() needs.
+ * Lists. An operation is on one of these lists: `urgent` (goes first), `queue` (will run, in order), `ready` (prepared;
+ * the thread's own) or `dropped` (droppable, and the queue was full). The writer thread also calls done() of a dropped
+ * operation. The thread that queued it may hold locks that done() needs.
  *
  * Errors. A lost transaction takes only its own operations with it. They fail. Nothing is tried twice, unless its owner
  * queues it again.
@@ -38,14 +38,14 @@
 
 #define BATCH_OPS 500
 #define BATCH_US 5000
-#define PREPARE_US 20000
 #define GAP_US 10000
 #define GAP_TIMES 2 /* times the length of the transaction */
 #define GAP_MIN_US 200
 #define GAP_MAX_US 100000
 #define GAP_FULL_BELOW 2048 /* with more operations queued than this, the gap is shorter */
 #define NICE (-20)
-#define QUEUE_MAX 16384 /* more droppable operations than this are dropped; fewer where descriptors are few */
+#define QUEUE_MAX 16384 /* more droppable operations than this are dropped */
+#define PREPARE_US 20000
 #define HURRY_PATIENCE_US 5000000
 #define FAILED_PAUSE_US 100000
 
@@ -60,17 +60,19 @@ struct writer {
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
 	pthread_cond_t hasten; /* ends a gap early */
-	struct list first;     /* those of writer_queue_first() */
-	struct list queue, dropped;
-	long queued; /* length of queue */
-	long queue_max;
+	struct list urgent, queue, dropped;
+	long queued;       /* operations that are queued or ready */
+	long queued_files; /* those of them that hold a descriptor */
+	long files_max;
 	bool waiting, stopping, checkpoint;
 	int barriers;       /* threads in writer_barrier() */
 	int64_t give_up_at; /* 0: never */
 
 	/* the thread's own */
-	struct list prepared; /* operations for the next transaction */
-	long prepared_count;
+	struct list ready;
+	long ready_count;
+	int nice;         /* its ordinary priority */
+	bool is_ordinary; /* it cannot be raised */
 };
 
 /* --- lists --- */
@@ -90,10 +92,9 @@ static void list_add(struct list *l, struct writer_op *op)
 
 static void list_add_first(struct list *l, struct writer_op *op)
 {
-	op->next = l->first;
-	l->first = op;
-	if (op->next == NULL)
+	if ((op->next = l->first) == NULL)
 		l->tail = &op->next;
+	l->first = op;
 }
 
 static struct writer_op *list_take(struct list *l)
@@ -113,56 +114,59 @@ static void finish(struct list *l, bool committed)
 
 /* --- the thread --- */
 
-static struct writer_op *next_op(struct writer *w)
+/* Takes the next operation to prepare. */
+static struct writer_op *next_unprepared(struct writer *w)
 {
 	pthread_mutex_lock(&w->mutex);
-	struct writer_op *op = list_take(&w->first);
-	if (op == NULL && (op = list_take(&w->queue)) != NULL)
-		w->queued--;
+	struct writer_op *op = list_take(&w->urgent);
+	if (op == NULL)
+		op = list_take(&w->queue);
 	pthread_mutex_unlock(&w->mutex);
 	return op;
 }
 
+/* It waits for an urgent operation. All urgent ones are ready after this call. */
 static void put_back(struct writer *w, struct writer_op *op)
 {
 	pthread_mutex_lock(&w->mutex);
 	list_add_first(&w->queue, op);
-	w->queued++;
+	while ((op = list_take(&w->urgent)) != NULL) {
+		list_add(&w->ready, op);
+		w->ready_count++;
+	}
 	pthread_mutex_unlock(&w->mutex);
 }
 
-/* Fills the list of prepared operations. */
+/* Fills the list `ready`. */
 static void prepare(struct writer *w)
 {
-	int64_t until = clock_us() + PREPARE_US;
+	int64_t began = clock_us();
 	struct writer_op *op;
-	while (w->prepared_count < BATCH_OPS && (op = next_op(w)) != NULL) {
-		if (op->prepare != NULL && op->prepare(op) == WRITER_NOT_YET) {
+	while (w->ready_count < BATCH_OPS && (op = next_unprepared(w)) != NULL) {
+		if (op->prepare != NULL && !op->prepare(op)) {
 			put_back(w, op);
 			return;
 		}
-		list_add(&w->prepared, op);
-		w->prepared_count++;
-		if (op->prepare != NULL && clock_us() >= until)
+		list_add(&w->ready, op);
+		w->ready_count++;
+		if (op->prepare != NULL && clock_us() - began >= PREPARE_US)
 			return;
 	}
 }
 
-static struct writer_op *next_prepared(struct writer *w)
+/* Takes the next operation to run. *left: how many are still queued or ready after it. */
+static struct writer_op *next_op(struct writer *w, long *left)
 {
-	struct writer_op *op = list_take(&w->prepared);
-	if (op != NULL)
-		w->prepared_count--;
-	return op;
-}
-
-/* How many operations are not done. */
-static long count_left(struct writer *w)
-{
+	struct writer_op *op = list_take(&w->ready);
 	pthread_mutex_lock(&w->mutex);
-	long left = w->queued;
+	if (op != NULL) {
+		w->ready_count--;
+		w->queued--;
+		w->queued_files -= op->has_file;
+	}
+	*left = w->queued;
 	pthread_mutex_unlock(&w->mutex);
-	return left + w->prepared_count;
+	return op;
 }
 
 /* Fails the operations of a transaction that cannot begin. */
@@ -171,44 +175,52 @@ static void fail_batch(struct writer *w)
 	struct list failed;
 	list_init(&failed);
 	struct writer_op *op;
-	while ((op = next_prepared(w)) != NULL)
-		list_add(&failed, op);
-	for (int n = 0; n < BATCH_OPS && (op = next_op(w)) != NULL; n++)
+	long left;
+	while ((op = next_op(w, &left)) != NULL)
 		list_add(&failed, op);
 	finish(&failed, false);
 }
 
 /* Is the queue so short that others may go first? */
-static bool is_relaxed(const struct writer *w, long left)
+static bool is_relaxed(long left)
 {
-	return left < w->queue_max / 4 * 3;
+	return left < QUEUE_MAX / 4 * 3;
+}
+
+/* On Linux this is the priority of this thread alone. Most users may not raise it, and then nothing changes. */
+static void set_nice(struct writer *w, int nice)
+{
+	if (!w->is_ordinary)
+		w->is_ordinary = setpriority(PRIO_PROCESS, 0, nice) != 0;
 }
 
 /* Runs one transaction. How it began; *took_us: how long others were kept out; *left: how many operations are still
  * queued. */
 static enum index_begun batch(struct writer *w, int64_t *took_us, long *left)
 {
+	set_nice(w, NICE);
 	enum index_begun begun = index_begin(w->ix, "writer");
-	if (begun != INDEX_BEGUN)
+	if (begun != INDEX_BEGUN) {
+		set_nice(w, w->nice);
 		return begun;
+	}
 	int64_t began = clock_us();
 	struct list done;
 	list_init(&done);
 	struct writer_op *op;
 	bool lost = false;
-	long queued = count_left(w);
-	while (!lost && (op = next_prepared(w)) != NULL) {
+	while (!lost && (op = next_op(w, left)) != NULL) {
 		op->result = op->run(op, w->ix);
 		list_add(&done, op);
 		lost = !index_in_transaction(w->ix);
-		if (clock_us() - began >= BATCH_US || (is_relaxed(w, queued) && open_watch_came(w->open_watch)))
+		if (clock_us() - began >= BATCH_US || (is_relaxed(*left) && open_watch_came(w->open_watch)))
 			break;
 	}
 	if (lost)
 		index_abort(w->ix);
 	bool committed = !lost && index_commit(w->ix) == 0;
 	*took_us = clock_us() - began;
-	*left = count_left(w);
+	set_nice(w, w->nice);
 	finish(&done, committed);
 	if (!committed)
 		clock_pause_us(FAILED_PAUSE_US);
@@ -230,7 +242,9 @@ static void stay_away(void *arg, int64_t us)
 /* left: how many operations were queued when the transaction ended. */
 static void gap(struct writer *w, int64_t took_us, long left)
 {
+	int64_t began = clock_us();
 	clock_pause_us(GAP_MIN_US);
+	prepare(w);
 	int64_t us = GAP_TIMES * took_us;
 	if (left > GAP_FULL_BELOW)
 		us = us * GAP_FULL_BELOW / left;
@@ -238,23 +252,22 @@ static void gap(struct writer *w, int64_t took_us, long left)
 		us = GAP_US;
 	if (us > GAP_MAX_US)
 		us = GAP_MAX_US;
-	if (us > GAP_MIN_US)
-		stay_away(w, us - GAP_MIN_US);
-	if (is_relaxed(w, left))
+	us -= clock_us() - began;
+	if (us > 0)
+		stay_away(w, us);
+	if (is_relaxed(left))
 		open_watch_let_pass(w->open_watch, stay_away, w);
 }
 
 static void *run(void *arg)
 {
 	struct writer *w = arg;
-	setpriority(PRIO_PROCESS, 0, NICE); /* on Linux this is the priority of this thread alone; most users may not
-					       raise it, and then nothing changes */
 	int64_t took_us = 0;
 	long left = 0;
+	w->nice = getpriority(PRIO_PROCESS, 0);
 	for (;;) {
 		pthread_mutex_lock(&w->mutex);
-		while (w->prepared.first == NULL && w->first.first == NULL && w->queue.first == NULL &&
-		       w->dropped.first == NULL && !w->checkpoint && !w->stopping) {
+		while (w->queued == 0 && w->dropped.first == NULL && !w->checkpoint && !w->stopping) {
 			w->waiting = true;
 			pthread_cond_wait(&w->wake, &w->mutex);
 			w->waiting = false;
@@ -264,8 +277,7 @@ static void *run(void *arg)
 		struct writer_op *op;
 		while ((op = list_take(&w->dropped)) != NULL)
 			list_add(&dropped, op);
-		bool work = w->prepared.first != NULL || w->first.first != NULL || w->queue.first != NULL;
-		bool stopping = w->stopping, checkpoint = w->checkpoint;
+		bool work = w->queued > 0, stopping = w->stopping, checkpoint = w->checkpoint;
 		int64_t give_up_at = w->give_up_at;
 		w->checkpoint = false;
 		pthread_mutex_unlock(&w->mutex);
@@ -279,8 +291,6 @@ static void *run(void *arg)
 		if (!work)
 			continue;
 		prepare(w);
-		if (w->prepared.first == NULL) /* the operation that it waits for is queued again, or failed */
-			continue;
 		switch (batch(w, &took_us, &left)) {
 		case INDEX_BEGUN:
 			gap(w, took_us, left);
@@ -308,15 +318,14 @@ struct writer *writer_start(struct index *ix, const char *dir)
 	}
 	w->ix = ix;
 	w->open_watch = open_watch_begin(dir);
-	list_init(&w->first);
+	list_init(&w->urgent);
 	list_init(&w->queue);
 	list_init(&w->dropped);
-	list_init(&w->prepared);
-	/* A queued put holds the descriptor of its body. */
+	list_init(&w->ready);
 	struct rlimit files;
-	w->queue_max = QUEUE_MAX;
+	w->files_max = QUEUE_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 < QUEUE_MAX)
-		w->queue_max = (long)(files.rlim_cur / 4);
+		w->files_max = (long)(files.rlim_cur / 4);
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	thread_cond_init(&w->hasten);
@@ -368,11 +377,12 @@ void writer_queue(struct writer *w, struct writer_op *op, bool droppable)
 {
 	op->result = -1;
 	pthread_mutex_lock(&w->mutex);
-	if (droppable && w->queued >= w->queue_max) {
+	if (droppable && (w->queued >= QUEUE_MAX || (op->has_file && w->queued_files >= w->files_max))) {
 		list_add(&w->dropped, op);
 	} else {
 		list_add(&w->queue, op);
 		w->queued++;
+		w->queued_files += op->has_file;
 	}
 	bool wake = w->waiting;
 	pthread_mutex_unlock(&w->mutex);
@@ -380,15 +390,22 @@ void writer_queue(struct writer *w, struct writer_op *op, bool droppable)
 		pthread_cond_signal(&w->wake);
 }
 
-void writer_queue_first(struct writer *w, struct writer_op *op)
+void writer_queue_urgent(struct writer *w, struct writer_op *op)
 {
 	op->result = -1;
 	pthread_mutex_lock(&w->mutex);
-	list_add(&w->first, op);
+	list_add(&w->urgent, op);
+	w->queued++;
+	w->queued_files += op->has_file;
 	bool wake = w->waiting;
 	pthread_mutex_unlock(&w->mutex);
 	if (wake)
 		pthread_cond_signal(&w->wake);
+}
+
+bool writer_is_self(const struct writer *w)
+{
+	return pthread_equal(w->thread, pthread_self());
 }
 
 void writer_checkpoint(struct writer *w)

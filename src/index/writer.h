@@ -1,5 +1,6 @@
 /*
  * writer: one thread, one writing connection and one queue. Queued operations are done in order, many in a transaction.
+ * What an operation has to prepare, such as a file, is done on the same thread between two transactions.
  *
  * writer_queue() never waits. The thread waits for other processes' transactions, keeps its own short, leaves gaps
  * between them, and yields to a process that opens the index, so that a plain shell gets its turn.
@@ -26,8 +27,10 @@ void writer_stop(struct writer *);
 /* Queues op (writer_op.h). run() and done() are each called at most once. A droppable operation fails without having
  * run when too many are waiting. Any thread. */
 void writer_queue(struct writer *, struct writer_op *op, bool droppable);
-/* The same, ahead of everything that is queued and is not in the running transaction. Never dropped. */
-void writer_queue_first(struct writer *, struct writer_op *op);
+/* Queues op before all that wait and are not prepared yet. Any thread, also from prepare(). */
+void writer_queue_urgent(struct writer *, struct writer_op *op);
+/* Is the calling thread the writer thread? It must not wait for what only a transaction brings. */
+bool writer_is_self(const struct writer *);
 /* Makes the thread do one checkpoint between two transactions, so that the WAL can start again. Any thread. */
 void writer_checkpoint(struct writer *);
 /* Frames in the WAL at the last commit. Any thread. */

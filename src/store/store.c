@@ -299,6 +299,11 @@ struct body *body_begin(struct store *s, bool whole)
 	return bodies_begin(s->bodies, whole);
 }
 
+bool store_have_name(struct store *s)
+{
+	return bodies_have_name(s->bodies);
+}
+
 void store_used(struct store *s, int64_t id, int64_t hits, int64_t used_at)
 {
 	usage_hits(s->usage, id, hits, used_at);

@@ -2,8 +2,9 @@
  * store: the cache as the rest of the program sees it: rows joined to body files.
  *
  * A process has one struct store. It owns the index (SQLite), the body files and three threads. The *writer* owns the
- * one writing SQLite connection and groups commits. The *disk* thread writes bodies. The *maintenance* thread keeps the
- * quota, empties the trash, makes checkpoints, syncs, and records the sync. Look-ups use pooled read connections.
+ * one writing SQLite connection and groups commits; it also writes small bodies. The *disk* thread writes large ones.
+ * The *maintenance* thread keeps the quota, empties the trash, makes checkpoints, syncs, and records the sync. Look-ups
+ * use pooled read connections.
  *
  * An error of SQLite or of the disk never stops a response (invariant 6). A look-up then returns BROKEN or ABSENT, a
  * body does not begin, and a write is dropped. Each error is counted (STATS_STORE_TROUBLE) and logged (rate-limited).
@@ -61,8 +62,10 @@ void store_rules_drop(const struct store_rules *);
 
 /* Runs job->run(job) on the disk thread, in the order of the calls. Any thread. */
 void store_on_disk(struct store *, struct disk_job *);
-/* A new body, as bodies_begin(). Free every body before store_close(). Disk thread. */
+/* A new body, as bodies_begin(). Free every body before store_close(). */
 struct body *body_begin(struct store *, bool whole);
+/* As bodies_have_name(). Writer thread: store_put.write(). */
+bool store_have_name(struct store *);
 
 /* Usage is gathered in memory and written in batches, so these calls are cheap. Any thread. */
 

@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/stats.h"
-#include "body/body_leases.h"
 #include "http/groups.h"
 #include "index/entry_read.h"
 #include "index/entry_write.h"
@@ -38,14 +37,18 @@ static int name_body(struct entry *e, const struct body *body)
 	return file != NULL && e->body_file == NULL ? -1 : 0;
 }
 
-/* Writes a small body, outside of the transaction that will have its row (invariant 1). */
-static enum writer_prepared put_prepare(struct writer_op *op)
+/* Nothing is written where nothing may be stored: body/ may be another disk's mount point now (invariant 3). */
+static bool put_prepare(struct writer_op *op)
 {
 	struct store_put *put = OF(struct store_put, op, op);
-	if (!bodies_have_name(put->store->bodies))
-		return WRITER_NOT_YET;
-	put->unwritten = maintenance_forbidden(put->store->maintenance) != NULL || !put->write(put);
-	return WRITER_PREPARED;
+	if (maintenance_forbidden(put->store->maintenance) != NULL) {
+		put->outcome = STORE_PUT_STOPPED;
+		return true;
+	}
+	enum store_written written = put->write(put);
+	put->written = written == STORE_WRITTEN;
+	put->outcome = put->written ? STORE_PUT_TROUBLE : STORE_PUT_UNWRITTEN;
+	return written != STORE_WRITE_LATER;
 }
 
 /* Is the original of a copy still there, with the body that was compressed? */
@@ -59,13 +62,11 @@ static int put_run(struct writer_op *op, struct index *ix)
 {
 	struct store_put *put = OF(struct store_put, op, op);
 	struct store *s = put->store;
+	if (!put->written)
+		return 0; /* the outcome says why */
 	put->outcome = STORE_PUT_TROUBLE;
 	if (maintenance_forbidden(s->maintenance) != NULL) {
 		put->outcome = STORE_PUT_STOPPED;
-		return 0;
-	}
-	if (put->unwritten) {
-		put->outcome = STORE_PUT_UNWRITTEN;
 		return 0;
 	}
 	if (name_body(put->entry, put->body) < 0)
@@ -123,7 +124,8 @@ static void put_done(struct writer_op *op, bool committed)
 {
 	struct store_put *put = OF(struct store_put, op, op);
 	struct store *s = put->store;
-	enum store_put_outcome outcome = committed ? (enum store_put_outcome)put->outcome : STORE_PUT_TROUBLE;
+	bool over = committed || put->outcome == STORE_PUT_UNWRITTEN;
+	enum store_put_outcome outcome = over ? (enum store_put_outcome)put->outcome : STORE_PUT_TROUBLE;
 	if (outcome == STORE_PUT_TROUBLE) {
 		stats_add(STATS_STORE_TROUBLE, 1);
 		log_trouble("unstored", "%s: responses are not stored: the index cannot be written now", s->dir);
@@ -143,9 +145,11 @@ void store_put(struct store *s, struct store_put *put)
 {
 	put->store = s;
 	put->outcome = STORE_PUT_TROUBLE;
-	put->unwritten = false;
-	put->op =
-	    (struct writer_op){.prepare = put->write != NULL ? put_prepare : NULL, .run = put_run, .done = put_done};
+	put->written = put->write == NULL;
+	put->op = (struct writer_op){.prepare = put->write != NULL ? put_prepare : NULL,
+	    .run = put_run,
+	    .done = put_done,
+	    .has_file = put->body != NULL};
 	writer_queue(s->writer, &put->op, true);
 }
 

@@ -20,8 +20,15 @@ enum store_put_outcome {
 	STORE_PUT_PURGED, /* the row to be replaced was deleted, or the URL was purged during the fetch (invariant 8) */
 	STORE_PUT_CHANGED,   /* the row to be replaced was given another lifetime during the fetch (invariant 8) */
 	STORE_PUT_STOPPED,   /* nothing is stored at the moment (store_stopped) */
-	STORE_PUT_UNWRITTEN, /* write() returned false */
+	STORE_PUT_UNWRITTEN, /* write() failed or gave it up */
 	STORE_PUT_TROUBLE    /* an error; logged */
+};
+
+/* What write() did. */
+enum store_written {
+	STORE_WRITTEN,
+	STORE_WRITE_LATER, /* store_have_name() was false */
+	STORE_WRITE_FAILED /* logged or recorded: nothing more is done */
 };
 
 /* One response to store. The caller keeps the struct, and what it points to, until done() has been called: once, on the
@@ -29,9 +36,9 @@ enum store_put_outcome {
 struct store_put {
 	struct entry *entry; /* body_file, body_bytes and sha256 are set from body */
 	struct body *body;   /* sealed; NULL for an empty body */
-	/* NULL, or: the body is not written yet. Called on the writer thread, before the transaction: writes and seals
-	 * the body and sets `body`. False: it cannot be stored after all (STORE_PUT_UNWRITTEN). */
-	bool (*write)(struct store_put *);
+	/* NULL: body is sealed already. Else it is called on the writer thread, without a transaction: it writes, seals
+	 * and closes a small body that is whole in memory, and sets body. */
+	enum store_written (*write)(struct store_put *);
 	/* NULL: a whole response; else entry and body are a range of one */
 	const struct part_place *place;
 	/* NULL, or the stored parts that body was made of. PURGED: one of them was deleted since. CHANGED: a newer
@@ -51,7 +58,7 @@ struct store_put {
 	struct writer_op op;
 	struct store *store;
 	int outcome;
-	bool unwritten;
+	bool written;
 };
 void store_put(struct store *, struct store_put *);
 

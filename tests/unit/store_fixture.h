@@ -352,7 +352,7 @@ static inline bool is_stored(struct store *s, const char *url)
 /* The body a row has, read through the store. */
 static inline bool body_is(struct store *s, const struct entry *e, const char *text)
 {
-	char got[4096];
+	char got[256 << 10];
 	int fd = store_open_body(s, e);
 	if (fd < 0)
 		return false;

@@ -4,6 +4,9 @@
 #include "fetch/flight_table.h"
 #include "fetch/partial_body.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 /* --- what is stored --- */
 
 static void what_was_purged_meanwhile_is_neither_joined_nor_stored(void **state)
@@ -111,6 +114,109 @@ static void a_large_body_is_read_from_memory_and_disk_alike(void **state)
 	leave(s);
 	EVENTUALLY(is_stored(house->store, URL));
 	free(page);
+}
+
+/* A body of this many bytes: too large for one piece, and small enough to stay in memory. */
+enum { SMALL = 200 << 10 };
+
+static char *small_body(void)
+{
+	char *text = malloc(SMALL + 1);
+	assert_non_null(text);
+	for (int i = 0; i < SMALL; i++)
+		text[i] = (char)('a' + i / 1000 % 26);
+	text[SMALL] = '\0';
+	return text;
+}
+
+/* Descriptors of this process on files beneath a folder of the house. */
+static int open_files(const char *folder)
+{
+	char command[256];
+	int n = -1;
+	snprintf(
+	    command, sizeof command, "find /proc/%d/fd -lname '%s/%s/*' | wc -l", (int)getpid(), house->dir, folder);
+	FILE *f = popen(command, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &n), 1);
+	pclose(f);
+	return n;
+}
+
+static void a_small_body_is_read_from_memory_until_its_row_is_committed(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	char *text = small_body();
+	put(house->store, "http://example.com/first", "takes the names");
+	struct sitter locks = sit(house, "BEGIN IMMEDIATE;");
+	struct flight_reader *first = lead(&f);
+	fake_reply(f, 200, FRESH, text);
+	EVENTUALLY(count_files(house, "body") == 2); /* written without the lock of the index */
+	struct flight_reader *second = follow();
+	assert_int_equal(reads(first, true, text), FLIGHT_END);
+	leave(first);
+	struct flight_reader *third = follow();
+	assert_int_equal(reads(second, true, text), FLIGHT_END);
+	assert_int_equal(reads(third, true, text), FLIGHT_END);
+	assert_int_equal(open_files("body") + open_files("spool"), 0);
+	leave(second);
+	leave(third);
+	rise(&locks);
+	stores(text);
+	free(text);
+}
+
+static void a_small_body_that_the_disk_refuses_reaches_its_readers_and_leaves_no_file(void **state)
+{
+	(void)state;
+	struct fetch *f;
+	char *text = small_body();
+	struct rlimit was, limit;
+	put(house->store, "http://example.com/first", "one");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	limit = (struct rlimit){SMALL - 1, was.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	struct flight_reader *s = lead(&f);
+	fake_reply(f, 200, FRESH, text);
+	assert_int_equal(reads(s, true, text), FLIGHT_END);
+	leave(s);
+	restart_flights(3600, 0);
+	setrlimit(RLIMIT_FSIZE, &was);
+	stores(NULL);
+	EVENTUALLY(count_files(house, "body") == 1);
+	store_flush(house->store);
+	assert_int_equal(sql_number(house, "SELECT count(*) FROM refusal WHERE url = '" URL
+					   "' AND reason = 'the cache''s disk could not take it'"),
+	    1);
+	struct flight_reader *again = lead(&f);
+	fake_reply(f, 200, FRESH, text);
+	leave(again);
+	stores(text);
+	free(text);
+}
+
+static void many_small_bodies_need_no_wait_for_a_name(void **state)
+{
+	(void)state;
+	enum { BODIES = 60 };
+	struct sitter locks = sit(house, "BEGIN IMMEDIATE;");
+	for (int i = 0; i < BODIES; i++) {
+		char url[64];
+		struct flight_reader *s;
+		snprintf(url, sizeof url, "http://example.com/%d", i);
+		struct flight_ask ask = plain();
+		ask.url = url;
+		ask.generation = flight_generation(flights, url);
+		assert_int_equal(flight_join(flights, &ask, &s), FLIGHT_LEADS);
+		fake_reply(fake_fetch(fake_count() - 1), 200, FRESH, "small");
+		flight_reader_leave(s);
+	}
+	rise(&locks);
+	restart_flights(3600, 0);
+	assert_int_equal(sql_number(house, "SELECT count(*) FROM entry"), BODIES);
+	assert_int_equal(count_files(house, "body"), BODIES);
 }
 
 /* --- validation --- */
@@ -443,6 +549,9 @@ int main(void)
 	    FLIGHT_TEST(the_success_of_an_unsafe_method_covers_the_fetches_in_progress),
 	    FLIGHT_TEST(a_body_larger_than_allowed_reaches_its_readers_and_is_not_stored),
 	    FLIGHT_TEST(a_large_body_is_read_from_memory_and_disk_alike),
+	    FLIGHT_TEST(a_small_body_is_read_from_memory_until_its_row_is_committed),
+	    FLIGHT_TEST(a_small_body_that_the_disk_refuses_reaches_its_readers_and_leaves_no_file),
+	    FLIGHT_TEST(many_small_bodies_need_no_wait_for_a_name),
 	    FLIGHT_TEST(a_304_freshens_the_row_and_everybody_has_it),
 	    FLIGHT_TEST(a_304_about_something_else_freshens_nothing),
 	    FLIGHT_TEST(a_new_response_replaces_the_row),

@@ -2,6 +2,7 @@
 #include "unit/store_fixture.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 static void what_was_put_is_found_with_all_its_columns(void **state)
@@ -441,6 +442,90 @@ static void a_full_disk_is_not_the_clients_trouble(void **state)
 	assert_int_equal(sql_number(h, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
 }
 
+/* --- bodies that the writer writes --- */
+
+struct written_put {
+	struct store_put put;
+	struct house *house;
+	atomic_int *done;
+	bool locks; /* write() looks whether a shell gets the index's lock */
+};
+
+static enum store_written write_one(struct store_put *put)
+{
+	struct written_put *w = (struct written_put *)put;
+	struct store *s = w->house->store;
+	if (!store_have_name(s))
+		return STORE_WRITE_LATER;
+	if (w->locks)
+		sql(w->house, "UPDATE counter SET edits = edits + 1");
+	put->body = body_begin(s, true);
+	if (put->body == NULL || body_write(put->body, "x", 1) != 0 || body_seal(put->body) != 0)
+		return STORE_WRITE_FAILED;
+	body_close(put->body);
+	return STORE_WRITTEN;
+}
+
+static void written_is_done(struct store_put *put, enum store_put_outcome outcome)
+{
+	struct written_put *w = (struct written_put *)put;
+	if (outcome == STORE_PUT_DONE)
+		atomic_fetch_add(w->done, 1);
+	body_free(put->body);
+	entry_free(put->entry);
+	free(put);
+}
+
+static void write_many(struct house *h, int count, bool locks, atomic_int *done)
+{
+	for (int i = 0; i < count; i++) {
+		char url[64];
+		struct written_put *w = calloc(1, sizeof *w);
+		assert_non_null(w);
+		snprintf(url, sizeof url, "http://a/%d", i);
+		*w = (struct written_put){
+		    .put = {.entry = make_entry(url, ""), .write = write_one, .done = written_is_done},
+		    .house = h,
+		    .done = done,
+		    .locks = locks && i == 0};
+		store_put(h->store, &w->put);
+	}
+	store_flush(h->store);
+}
+
+static void the_writer_writes_bodies_while_others_may_have_the_lock(void **state)
+{
+	struct house *h = *state;
+	atomic_int done = 0;
+	write_many(h, 3, true, &done);
+	assert_int_equal(done, 3);
+	assert_int_equal(count_files(h, "body"), 3);
+	assert_counted(h);
+}
+
+static void the_writer_takes_the_names_it_needs_itself(void **state)
+{
+	struct house *h = *state;
+	enum { BODIES = 4096 + 100 }; /* more than one lease has */
+	atomic_int done = 0;
+	write_many(h, BODIES, false, &done);
+	assert_int_equal(done, BODIES);
+	assert_int_equal(sql_number(h, "SELECT count(DISTINCT body_file) FROM entry"), BODIES);
+}
+
+static void without_a_lease_the_writer_gives_the_bodies_up(void **state)
+{
+	struct house *h = *state;
+	atomic_int done = 0;
+	sql(h, "CREATE TRIGGER no_lease BEFORE INSERT ON lease BEGIN SELECT RAISE(ABORT, 'no'); END");
+	write_many(h, 3, false, &done);
+	assert_int_equal(done, 0);
+	assert_int_equal(count_files(h, "body"), 0);
+	sql(h, "DROP TRIGGER no_lease");
+	write_many(h, 3, false, &done);
+	assert_true(done > 0);
+}
+
 /* --- usage --- */
 
 static void usage_adds_up(void **state)
@@ -610,6 +695,9 @@ int main(void)
 	    WITH_STORE(the_finder_of_a_missing_body_leaves_a_row_that_was_replaced),
 	    WITH_STORE(rows_stay_while_the_bodies_are_not_mounted),
 	    WITH_STORE(a_full_disk_is_not_the_clients_trouble),
+	    WITH_STORE(the_writer_writes_bodies_while_others_may_have_the_lock),
+	    WITH_STORE(the_writer_takes_the_names_it_needs_itself),
+	    WITH_STORE(without_a_lease_the_writer_gives_the_bodies_up),
 	    WITH_STORE(usage_adds_up),
 	    WITH_STORE(refusals_are_counted_by_url_and_forgotten_when_it_is_stored),
 	    WITH_STORE(refusals_are_bounded),

@@ -41,7 +41,8 @@ void purging_end_tags(struct buf *tags);
  * purge applies (invariant 8). Called before rows are selected: a response stored earlier is selected then, and one
  * stored later is refused, so none is missed. */
 int purging_announce(const char *dir, const struct purging *, struct buf *why);
-/* Removes parts, which may have no row in entry, and adds them to the result. dry: only adds them. */
+/* Removes parts, also in a soft purge, and adds them to the result. (They may have no row in entry. A part is served
+ * only while it is fresh.) dry: only adds them. */
 int purging_parts(const char *dir, const struct purging *, bool dry, struct purging_result *, struct buf *why);
 /* Purges these rows of entry. A fresh_until that is written here overrides the rules. *changed: how many rows there
  * were. progress may be NULL. */

@@ -38,8 +38,8 @@ static void show_progress(void *ctx, size_t done, size_t count)
 
 /* Covers what has no row in entry: fetches in progress, and parts. Both are known by URL, host and tag, but not by age
  * or size. */
-static int purge_beyond_rows(const struct action *action, const char *dir, const struct filter *s, bool dry,
-    struct purging_result *parts, struct buf *why)
+static int purge_beyond_rows(
+    const char *dir, const struct filter *s, bool dry, struct purging_result *parts, struct buf *why)
 {
 	struct purging p = {.host = s->host};
 	struct buf tags;
@@ -53,7 +53,7 @@ static int purge_beyond_rows(const struct action *action, const char *dir, const
 	for (size_t i = 0; s->by_url_alone && rc == 0 && (i < s->glob_count || i == 0); i++) {
 		p.glob = s->glob_count > 0 ? s->globs[i] : NULL;
 		rc = dry ? 0 : purging_announce(dir, &p, why);
-		if (rc == 0 && action->how == PURGING_DELETE)
+		if (rc == 0)
 			rc = purging_parts(dir, &p, dry, parts, why);
 	}
 	buf_fini(&tags);
@@ -96,7 +96,7 @@ static int apply(const struct action *action, const struct conf *conf, const str
 	int64_t changed = 0;
 	buf_init(&why, BUF_LINE);
 	struct purging_result parts = {0, 0};
-	int rc = action->sql == NULL ? purge_beyond_rows(action, dir, s, dry, &parts, &why) : 0;
+	int rc = action->sql == NULL ? purge_beyond_rows(dir, s, dry, &parts, &why) : 0;
 	if (rc == 0)
 		rc = filter_ids(s, dir, &rows, &why);
 	if (rc == 0 && rows.count > 0 && !dry)

@@ -178,6 +178,18 @@ def test_a_purge_covers_a_fetch_in_progress(way, origin, fields):
     assert way.ask("GET", "/a").text == "new!"
 
 
+@pytest.mark.parametrize("fields", [{}, {"Soft-Purge": "1"}, {"xkey": "a"}], ids=["path", "soft", "group"])
+def test_parts_of_bodies_go_too(launch, origin, fields):
+    curlew = launch()
+    part = FRESH | {"ETag": '"1"', "Content-Range": "bytes 0-4/10", "Surrogate-Key": "a"}
+    url = origin.at("/x", lambda visit: visit.reply("hello", part, 206))
+    curlew.get(url, {"Range": "bytes=0-4"})
+    eventually(lambda: curlew.value("SELECT count(*) FROM part") == 1)
+    purge(curlew, origin.url("/other"), {"xkey": "b"} if "xkey" in fields else {}, rows=0)
+    purge(curlew, url, fields, rows=1)
+    assert curlew.value("SELECT count(*) FROM part") == 0
+
+
 # --- named sites ---
 
 

@@ -6,27 +6,44 @@
 #include "proxy/server_names.h"
 #include "proxy/site_target.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 /* --- changing the head --- */
 
+/* CGI and its successors (WSGI, FastCGI) cannot tell "_" from "-" in a name. */
+static bool begins_like(struct span name, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	for (size_t i = 0; i < n; i++)
+		if (i == name.len ||
+		    (name.at[i] == '_' ? prefix[i] != '-'
+				       : tolower((unsigned char)name.at[i]) != tolower((unsigned char)prefix[i])))
+			return false;
+	return true;
+}
+
 static bool is_told_by_proxies(struct span name)
 {
 	static const char *const names[] = {"Forwarded", "X-Real-IP", "X-Original-URL", "X-Rewrite-URL"};
-	if (span_starts_nocase(name, "X-Forwarded-"))
+	if (begins_like(name, "X-Forwarded-"))
 		return true;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (span_is_nocase(name, names[i]))
+		if (name.len == strlen(names[i]) && begins_like(name, names[i]))
 			return true;
 	return false;
 }
 
-static void remove_fields(struct head *head)
+/* A front may believe that it has set such a field, and pass on another spelling of it: that one is never believed. */
+static void remove_fields(struct head *head, bool trusted)
 {
 	size_t kept = 0;
-	for (size_t i = 0; i < head->count; i++)
-		if (!is_told_by_proxies(head->fields[i].name))
+	for (size_t i = 0; i < head->count; i++) {
+		struct span name = head->fields[i].name;
+		bool believed = trusted && memchr(name.at, '_', name.len) == NULL;
+		if (believed || !is_told_by_proxies(name))
 			head->fields[kept++] = head->fields[i];
+	}
 	if (kept == head->count)
 		return;
 	head->count = kept;
@@ -243,8 +260,7 @@ int origin_fields_rewrite(struct exchange *x, struct head *head, struct fault *f
 	} else if (!reverse) {
 		x->secure = x->target.secure;
 	}
-	if (!x->client.front)
-		remove_fields(head);
+	remove_fields(head, x->client.front);
 	if (x->target.url != NULL && x->context->sends_forwarded && add_forwarded(x, head) != 0)
 		return -1;
 	return reverse && moves && message_has(head, "Destination") ? map_destination(x, head, fault) : 0;

@@ -84,15 +84,21 @@ int origins_replace(const struct conf *conf, const char *plain, struct named_sit
 
 struct search {
 	const char *backend; /* the URL that a site should have */
-	const char *name;
+	const char *name;    /* of a site that has it */
+	const char *only;    /* of the only site with the name of a host */
+	bool seen;
 };
 
-/* A site of exactly that server; "*.example" and "*" are no hosts. */
+/* The site of exactly that server, or else the only site; "*.example" and "*" are no hosts. */
 static void look(void *ctx, const struct named_site *site)
 {
 	struct search *s = ctx;
+	if (site->name[0] == '*')
+		return;
+	s->only = s->only == NULL && !s->seen ? site->name : NULL;
+	s->seen = true;
 	for (unsigned i = 0; i < site->backend_count && s->name == NULL; i++)
-		if (site->name[0] != '*' && strcmp(site->backends[i].url, s->backend) == 0)
+		if (strcmp(site->backends[i].url, s->backend) == 0)
 			s->name = site->name;
 }
 
@@ -110,6 +116,8 @@ void origins_add_rekey(const struct named_sites *sites, const char *dir, const c
 		char *origin = strdup(was + sizeof option - 1);
 		struct search s = {.backend = origin != NULL ? origin : ""};
 		named_sites_each(sites, look, &s);
+		if (s.name == NULL)
+			s.name = s.only;
 		buf_addf(why, "; this converts it: curlew rekey %s/ http://%s/ --cache %s", s.backend,
 		    s.name != NULL ? s.name : "NAME", dir);
 		if (s.name == NULL)

@@ -8,13 +8,17 @@ from wire import eventually
 NAMES = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "X-Real-IP", "X-Original-URL", "X-Rewrite-URL",
          "X-Forwarded-Port")
 FORGED = {"X-Forwarded-For": "192.0.2.66", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "X-Forwarded-Port": "1",
+          "X_Forwarded_Host": "evil.example", "x-forwarded_for": "192.0.2.66", "X-Forwarded-Anything": "1",
           "Forwarded": "for=192.0.2.66;host=evil.example", "X-Real-IP": "192.0.2.66", "X-Original-URL": "/evil", "X-Rewrite-URL": "/evil"}
 
 
 def received(origin, path="/x"):
     """The forwarded fields of the last visit."""
     fields = origin.asked(path)[-1].fields
-    return {name: fields[name] for name in NAMES if name in fields}
+    known = {name: fields[name] for name in NAMES if name in fields}
+    others = [name for name, _ in fields if "forwarded" in name.lower() and name.lower() not in [each.lower() for each in known]]
+    assert not others, others
+    return known
 
 
 def ask(curlew, fields=None, path="/x", source=None, host="shop.example", method="GET"):
@@ -50,6 +54,12 @@ def test_what_a_trusted_front_sent_is_extended(launch, origin, options):
     assert received(origin) == {
         "X-Forwarded-For": "192.0.2.1, 127.0.0.2", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "shop.example", "X-Real-IP": "192.0.2.1",
         "Forwarded": 'for="[2001:db8::1]";proto=https, for=127.0.0.2;host=inner;proto=http'}
+
+
+def test_another_spelling_of_a_field_is_never_believed(launch, origin, options):
+    curlew = launch(*options, "--trust-forwarded", "127.0.0.2")
+    ask(curlew, {"X_Forwarded_Host": "evil.example", "X-Forwarded_Proto": "evil", "X-Forwarded-Proto": "https"}, source="127.0.0.2")
+    assert received(origin)["X-Forwarded-Proto"] == "https" and received(origin)["X-Forwarded-Host"] == "shop.example"
 
 
 def test_the_client_that_a_front_names_begins_the_other_field(launch, origin, options):

@@ -41,7 +41,8 @@ def plain(launch, origin, request):
 def test_the_refusal_names_the_command_that_converts(plain, origin):
     plain.stop()
     old = origin.url(origin.base)
-    for named, new in ((f"shop.example={old}", "http://shop.example/"), ("*=http://127.0.0.1:1", "http://NAME/")):
+    for named, new in ((f"shop.example={old}", "http://shop.example/"), ("*=http://127.0.0.1:1", "http://NAME/"),
+                       ("shop.example=http://127.0.0.1:1", "http://shop.example/")):
         done = run("serve", "--listen", "127.0.0.1:0", "--cache", plain.dir, "--origin", named)
         assert done.returncode == 1
         assert f"curlew rekey {old}/ {new} --cache {plain.dir}" in done.stderr.decode()

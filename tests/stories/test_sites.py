@@ -404,3 +404,19 @@ def test_explain_says_that_a_host_is_no_site_of_the_running_server(launch, origi
     assert next_of("shop.example/x").startswith("a hit")
     curlew.stop()
     assert next_of("http://other.example/x").startswith("a miss"), "another server may have it"
+
+
+def test_a_backend_that_does_not_accept_in_time_is_skipped(launch, origin):
+    origin.at("/x", "x")
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    waiting = []
+    for _ in range(4):  # nobody accepts them: from now on the kernel drops what else comes
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(full.getsockname())
+        waiting.append(client)
+    curlew = launch("--origin", f"shop.example=http://127.0.0.1:{full.getsockname()[1]},{origin.url()}", "--connect-timeout", "0.3")
+    assert at(curlew, "shop.example", "/x").text == "x"
+    assert "it cannot be reached (for 10 seconds" in curlew.stderr
+    for each in (*waiting, full):
+        each.close()

@@ -113,9 +113,14 @@ def test_sites_never_share_a_hit_from_memory(launch, origin, second_origin):
     origin.at("/x", "one", FRESH)
     second_origin.at("/x", "two", FRESH)
     curlew = launch("--origin", f"one.example={origin.url()}", "--origin", f"two.example={second_origin.url()}")
+    hosts = (("one.example", "one"), ("two.example", "two"), ("ONE.example:80", "one"), ("one.example:81", "one"))
+    for host, text in hosts:
+        assert at(curlew, host, "/x").text == text
+    for url in ("http://one.example/x", "http://two.example/x", "http://one.example:81/x"):
+        curlew.row(url)
     for _ in range(4):
-        for host, text in (("one.example", "one"), ("two.example", "two"), ("ONE.example:80", "one"), ("one.example:81", "one")):
-            assert at(curlew, host, "/x").text == text
+        for host, text in hosts:
+            assert at(curlew, host, "/x").text == text and at(curlew, host, "/x").text == text
     assert origin.count("/x") == 2 and second_origin.count("/x") == 1
 
 
@@ -135,7 +140,7 @@ def test_hits_of_sites_need_no_thread(launch, origin):
 
 
 def test_a_trusted_front_decides_site_and_scheme(launch, origin):
-    origin.at("/x", lambda visit: visit.reply(visit.fields["Host"], FRESH))
+    origin.at("/x", lambda visit: visit.reply(visit.fields["Host"] + " " + visit.fields["X-Forwarded-Proto"], FRESH))
     curlew = launch("--origin", f"shop.example={origin.url()}", "--trust-forwarded", "127.0.0.2")
 
     def through_front(fields, source="127.0.0.2"):
@@ -143,15 +148,21 @@ def test_a_trusted_front_decides_site_and_scheme(launch, origin):
             return connection.ask("GET", "/x", fields)
 
     secure = {"Host": "inner", "X-Forwarded-Host": "shop.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
-    for _ in range(3):
-        assert through_front(secure).text == "shop.example"
-        assert through_front(dict(secure, **{"X-Forwarded-Proto": "http", "X-Forwarded-Host": "SHOP.example:80"})).text == "shop.example"
-        assert through_front({"Host": "inner", "Forwarded": 'for=192.0.2.1;host="shop.example:8443";proto=https'}).text == "shop.example:8443"
+    def check():
+        assert through_front(secure).text == "shop.example https"
+        plain = dict(secure, **{"X-Forwarded-Proto": "http", "X-Forwarded-Host": "SHOP.example:80"})
+        assert through_front(plain).text == "shop.example http"
+        by_rfc7239 = {"Host": "inner", "Forwarded": 'for=192.0.2.1;host="shop.example:8443";proto=https'}
+        assert through_front(by_rfc7239).text == "shop.example:8443 https"
         assert through_front(secure, "127.0.0.3").status == 421
-        assert through_front(dict(secure, Host="shop.example"), "127.0.0.3").text == "shop.example"
+        assert through_front(dict(secure, Host="shop.example"), "127.0.0.3").text == "shop.example http"
         assert through_front(dict(secure, **{"X-Forwarded-Host": "other.example"})).status == 421
+
+    check()
     for url in ("https://shop.example/x", "http://shop.example/x", "https://shop.example:8443/x"):
         assert curlew.row(url)
+    for _ in range(3):  # from files, then from memory
+        check()
     assert origin.count("/x") == 3
 
 

@@ -44,20 +44,20 @@ bool access_allows(const struct options *a, const struct client *client)
 
 bool access_awaits_header(const struct options *a, const struct conn *c)
 {
-	return cidr_list_holds(conf_cidrs(a->conf, "proxy-protocol-from"), &c->peer);
+	return cidr_list_holds(a->header_from, &c->peer);
 }
 
 /* The requests of a trusted front are judged one by one, by the clients that it names. */
 void access_judge(const struct options *a, struct conn *c)
 {
 	struct client client = {.at = c->peer, .other = c->peer, .unix_socket = c->unix_socket};
-	bool front = cidr_list_holds(conf_cidrs(a->conf, "trust-forwarded"), &c->peer);
+	bool front = cidr_list_holds(a->fronts, &c->peer);
 	c->options = a;
 	if (c->checks & CONN_CHECK_HEADER)
 		return;
 	c->refusal = c->admin || front || access_allows(a, &client) ? CONN_WELCOME : CONN_NOT_ALLOWED;
 	c->checks = c->refusal != CONN_WELCOME ? CONN_CHECK_REFUSED : 0;
-	if (front && a->allowed != NULL && !c->admin)
+	if (front && (a->allowed != NULL || limits_rates(&a->limits)) && !c->admin)
 		c->checks |= CONN_CHECK_CLIENT;
 	if (a->users != NULL && !c->admin)
 		c->checks |= CONN_CHECK_USER;

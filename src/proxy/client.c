@@ -3,18 +3,23 @@
 #include "base/conf.h"
 #include "http/forwarded.h"
 
-void client_read(const struct conf *conf, const struct conn *c, const struct head *head, struct client *client)
+void client_of_conn(const struct conn *c, struct client *client)
 {
-	const struct cidr_list *trusted = conf_cidrs(conf, "trust-forwarded");
 	*client = (struct client){
 	    .at = c->peer,
 	    .other = c->peer,
 	    .peer = c->peer,
 	    .peer_unix = c->unix_socket,
 	    .unix_socket = c->unix_socket,
-	    .front = cidr_list_holds(trusted, &c->peer),
-	    .proxied = c->unnamed || forwarded_is(head),
+	    .proxied = c->unnamed,
 	};
+}
+
+void client_read(const struct cidr_list *trusted, const struct conn *c, const struct head *head, struct client *client)
+{
+	client_of_conn(c, client);
+	client->front = cidr_list_holds(trusted, &c->peer);
+	client->proxied = client->proxied || forwarded_is(head);
 	if (!client->front || !client->proxied)
 		return;
 	struct in6_addr at, other;

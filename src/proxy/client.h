@@ -26,8 +26,10 @@ struct client {
 	bool unnamed;          /* a trusted front names somebody, but not by an address: no list holds such a client */
 };
 
-/* head: of a request that arrived on this connection. */
-void client_read(const struct conf *, const struct conn *, const struct head *, struct client *);
+/* The sender of a request that has no field of a proxy, on this connection. `front` is not set. */
+void client_of_conn(const struct conn *, struct client *);
+/* trusted: the addresses of fronts. head: of a request that arrived on this connection. */
+void client_read(const struct cidr_list *trusted, const struct conn *, const struct head *, struct client *);
 
 /* True when the request was made on this machine: by a loopback address or a unix socket, and not through another
  * proxy. */

@@ -66,7 +66,7 @@ static struct exchange_run *run_new(struct conn *c, const struct exchange_loop *
 	    .attempt = &run->attempt,
 	    .now = (int64_t)time(NULL)};
 	if (head != NULL)
-		client_read(run->x.options->conf, c, head, &run->x.client);
+		client_read(run->x.options->fronts, c, head, &run->x.client);
 	/* The connection holds the share of its peer; that of a client whom a front names is taken for this request. */
 	run->takes_share = run->x.client.named && limits_rates(&run->x.options->limits);
 	run->x.limit = run->takes_share ? client_limits_take(c->context->limits, &run->x.client.at) : c->limit;

@@ -50,6 +50,8 @@ int options_replace(struct context *context, const struct conf *conf, struct buf
 	}
 	s->conf = conf;
 	s->allowed = conf_given(conf, "allow-from") ? conf_cidrs(conf, "allow-from") : NULL;
+	s->fronts = conf_cidrs(conf, "trust-forwarded");
+	s->header_from = conf_cidrs(conf, "proxy-protocol-from");
 	limits_read(conf, &s->limits);
 	s->head_timeout_s = conf_seconds(conf, "head-timeout");
 	s->idle_timeout_s = conf_seconds(conf, "idle-timeout");

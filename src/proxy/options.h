@@ -19,6 +19,8 @@
 struct options {
 	const struct conf *conf;
 	const struct cidr_list *allowed;       /* --allow-from; NULL: everybody */
+	const struct cidr_list *fronts;        /* --trust-forwarded */
+	const struct cidr_list *header_from;   /* --proxy-protocol-from */
 	struct users *users;                   /* --users; NULL: no passwords */
 	struct limits limits;                  /* of connections, requests and bytes */
 	double head_timeout_s, idle_timeout_s; /* of a connection that waits */

@@ -90,16 +90,21 @@ enum loop_admission loop_admit(struct loop *l, struct conn *c, struct span *byte
 	return LOOP_ADMIT_NO;
 }
 
-/* The client of a request that came through a front is in its fields, which the scan did not keep. */
+/* The client that a front names is in the fields of the request, which the scan did not keep. */
 static bool read_client(const struct loop *l, const struct conn *c, const struct request_scan *scan, struct span bytes,
     struct client *client)
 {
 	struct head h;
 	struct fault fault;
+	if (!scan->proxied || !(c->checks & CONN_CHECK_CLIENT)) {
+		client_of_conn(c, client);
+		client->proxied = client->proxied || scan->proxied;
+		return true;
+	}
 	message_init(&h);
-	bool whole = !scan->proxied || message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE;
+	bool whole = message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE;
 	if (whole)
-		client_read(l->options->conf, c, &h, client);
+		client_read(l->options->fronts, c, &h, client);
 	message_fini(&h);
 	return whole;
 }
@@ -110,7 +115,9 @@ bool loop_admit_request(struct loop *l, struct conn *c, const struct request_sca
 	const char *user;
 	if (scan == NULL)
 		return false;
-	if (!read_client(l, c, scan, bytes, &client) || !access_allows(l->options, &client))
+	if (!read_client(l, c, scan, bytes, &client))
+		return false;
+	if (c->checks & CONN_CHECK_CLIENT && !access_allows(l->options, &client))
 		return false;
 	if (access_needs_user(l->options, &client, scan->target) &&
 	    users_find(l->options->users, scan->credentials, &user) != USERS_RIGHT)

@@ -64,7 +64,7 @@ static bool add_site(const struct loop *l, const struct conn *c, const struct re
 	message_init(&h);
 	bool whole = message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE;
 	if (whole) {
-		client_read(l->options->conf, c, &h, &client);
+		client_read(l->options->fronts, c, &h, &client);
 		site_target_host(&h, &client, &key->site, &key->secure); /* borrows from bytes, not from h */
 	}
 	message_fini(&h);

@@ -12,7 +12,7 @@ void loop_log_request(const struct conn *c, struct span bytes, const struct loop
 	char from[CONN_PEER];
 	message_init(&h);
 	if (message_parse_request(&h, bytes, &fault) == MESSAGE_WHOLE) {
-		client_read(options_now(c->context)->conf, c, &h, &client);
+		client_read(options_now(c->context)->fronts, c, &h, &client);
 		client_print(&client, from);
 		const struct options *options = options_now(c->context);
 		const char *user = NULL;

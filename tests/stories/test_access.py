@@ -1,11 +1,12 @@
 """Who may send requests: --allow-from, and the clients that trusted fronts name."""
 
+import signal
 import subprocess
 
 import pytest
 
 from curlew import run
-from wire import Connection
+from wire import Connection, eventually
 
 FRESH = {"Cache-Control": "max-age=60"}
 
@@ -204,3 +205,40 @@ def test_curl_is_told_why(launch):
     curlew = launch("--allow-from", "10.0.0.0/8")
     done = subprocess.run(["curl", "-s", "-x", curlew.here, "http://example.com/"], capture_output=True, text=True)
     assert "127.0.0.1 may not use this server" in done.stdout
+
+
+# --- while the server runs ---
+
+def test_new_lists_hold_for_connections_that_are_open(launch, origin, tmp_path):
+    url = origin.at("/x", "hello", FRESH).replace("http://", "/")
+    config = tmp_path / "curlew.conf"
+    config.write_text("allow-from 127.0.0.0/8\n")
+    curlew = launch("--config", config)
+    with curlew.connect() as client, curlew.connect(source="127.0.0.2") as other:
+        for _ in range(3):
+            assert client.ask("GET", url).text == "hello" and other.ask("GET", url).text == "hello"
+        config.write_text("allow-from 127.0.0.2\nrate-per-client 2/h\n")
+        curlew.process.send_signal(signal.SIGHUP)
+        eventually(lambda: any("read again" in line for line in curlew.lines), what=curlew.stderr)
+        assert refused(client.ask("GET", url)) and client.closed()
+        assert [other.ask("GET", url).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_lists_with_an_error_change_nothing(launch, tmp_path):
+    config = tmp_path / "curlew.conf"
+    config.write_text("allow-from 127.0.0.0/8\n")
+    curlew = launch("--config", config)
+    config.write_text("allow-from 127.0.0.1/8\n")
+    curlew.process.send_signal(signal.SIGHUP)
+    eventually(lambda: any("127.0.0.0/8 for the network" in line for line in curlew.lines), what=curlew.stderr)
+    assert curlew.get("/.curlew/health").status == 200
+
+
+# --- named sites ---
+
+def test_health_has_no_site(launch, origin):
+    curlew = launch("--origin", f"shop.example={origin.url()}")
+    for host in ("shop.example", "192.0.2.1", "other.example:81"):
+        for fields in ({}, {"Cache-Control": "no-cache"}, {"Via": "1.1 front"}):
+            answer = curlew.get("/.curlew/health", {"Host": host} | fields)
+            assert (answer.status, answer.text) == (200, "ok\n"), (host, fields)

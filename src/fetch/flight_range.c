@@ -74,9 +74,9 @@ void flight_range_note_validator(struct flight *f, const struct head *response)
 	 * other bytes. */
 	bool measured = f->body_bytes >= 0 || !content_coding_is_present(response);
 	bool whole = f->status == 200 && strcmp(f->method, "GET") == 0 && !f->has_body && measured;
-	struct span validator = conditions_strong_validator(response, flight_state_now(), &f->validator_is_tag);
+	struct span validator = conditions_strong_validator(response, flight_state_now(), &f->resume.validator_is_tag);
 	if (whole && validator.len > 0)
-		f->validator = strndup(validator.at, validator.len);
+		f->resume.validator = strndup(validator.at, validator.len);
 }
 
 /* Conditions of the first request are left out: the resumed one has its own. */
@@ -105,17 +105,17 @@ static int make_fields(const struct flight *f, struct buf *out)
 		buf_addspan(out, line);
 		buf_addc(out, '\n');
 	}
-	return partial_body_add_range(out, f->received, last_wanted(f), span_of(f->validator));
+	return partial_body_add_range(out, f->received, last_wanted(f), span_of(f->resume.validator));
 }
 
 static bool may_resume(const struct flight *f, enum engine_outcome outcome)
 {
 	bool broke_off = outcome == ENGINE_BROKEN || outcome == ENGINE_TIMEOUT;
 	bool wanted = f->reader_count > 0 || f->background || f->storing;
-	return broke_off && wanted && f->state == FLIGHT_STREAMING && f->validator != NULL && !f->is_part &&
-	       !f->invalidated && !f->cancelled && !f->resume_refused && f->resumes < RESUMES &&
-	       f->received > f->resumed_at && /* the last attempt brought something */
-	       f->buffer.end == f->received;  /* and nothing of it was lost */
+	return broke_off && wanted && f->state == FLIGHT_STREAMING && f->resume.validator != NULL && !f->is_part &&
+	       !f->invalidated && !f->cancelled && !f->resume.refused && f->resume.count < RESUMES &&
+	       f->received > f->resume.at && /* the last attempt brought something */
+	       f->buffer.end == f->received; /* and nothing of it was lost */
 }
 
 bool flight_range_resume(struct flight *f, enum engine_outcome outcome)
@@ -134,9 +134,9 @@ bool flight_range_resume(struct flight *f, enum engine_outcome outcome)
 	buf_fini(&fields);
 	if (!begun)
 		return false;
-	f->resuming = true;
-	f->resumes++;
-	f->resumed_at = f->received;
+	f->resume.waits = true;
+	f->resume.count++;
+	f->resume.at = f->received;
 	f->paused = false; /* the new fetch is not */
 	stats_add(STATS_RESUMED, 1);
 	return true;
@@ -171,22 +171,22 @@ void flight_range_next_head(struct flight *f, const struct head *response)
 {
 	char reason[POLICY_REASON];
 	int64_t whole = f->body_bytes;
-	bool fits =
-	    has_same_coding(f, response) && partial_body_matches(response, flight_state_now(), f->received,
-						last_wanted(f), &whole, span_of(f->validator), f->validator_is_tag);
+	bool fits = has_same_coding(f, response) &&
+		    partial_body_matches(response, flight_state_now(), f->received, last_wanted(f), &whole,
+			span_of(f->resume.validator), f->resume.validator_is_tag);
 	bool storable = !fits || may_store(f, response, reason);
 	pthread_mutex_lock(&f->lock);
-	f->resuming = false;
+	f->resume.waits = false;
 	if (!storable && f->storing) { /* only once: readers keep a pointer to the text */
-		memcpy(f->resume_reason, reason, sizeof f->resume_reason);
-		flight_store_give_up(f, f->resume_reason);
+		memcpy(f->resume.reason, reason, sizeof f->resume.reason);
+		flight_store_give_up(f, f->resume.reason);
 	}
 	if (fits) {
 		if (f->expected_end < 0)
 			f->expected_end = whole;
 	} else {
 		/* Bytes may still arrive before the engine does this; on_data ignores them. */
-		f->resume_refused = true;
+		f->resume.refused = true;
 		if (f->fetch != NULL)
 			engine_cancel(f->fetch);
 	}

@@ -35,7 +35,7 @@ enum {
 static void on_interim(void *ctx, int status, struct span fields)
 {
 	struct flight *f = ctx;
-	struct interim *i = f->resuming ? NULL : malloc(sizeof *i + fields.len + 1);
+	struct interim *i = f->resume.waits ? NULL : malloc(sizeof *i + fields.len + 1);
 	if (i == NULL)
 		return; /* a proxy may lose an interim response (RFC 9110 15.2) */
 	i->next = NULL;
@@ -95,7 +95,7 @@ static void take_first_head(struct flight *f, const struct head *response, bool 
 	pthread_mutex_lock(&f->lock);
 	f->earlier_in_progress = earlier;
 	flight_state_enter(f, FLIGHT_STREAMING);
-	f->upload_wanted = true; /* a thread that waits for 100 (Continue) gets the response instead */
+	flight_upload_over(f, false); /* a thread that waits for 100 (Continue) gets the response instead */
 	flight_state_cancel_if_idle(f);
 	flight_engine_wake_later(f->engine, f);
 	pthread_mutex_unlock(&f->lock);
@@ -115,7 +115,7 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 	response.minor = minor;
 	/* Three kinds of heads: of the rest of a body, of a redirect that is followed, and the first one of a flight.
 	 */
-	if (f->resuming)
+	if (f->resume.waits)
 		flight_range_next_head(f, &response);
 	else if (!parsed || !flight_redirect_take(f, &response))
 		take_first_head(f, &response, parsed, body_bytes);
@@ -144,7 +144,7 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 {
 	struct flight *f = ctx;
 	pthread_mutex_lock(&f->lock);
-	if (f->resume_refused || f->redirect != NULL) { /* bytes of another body */
+	if (f->resume.refused || f->redirect != NULL) { /* bytes of another body */
 		pthread_mutex_unlock(&f->lock);
 		return true;
 	}
@@ -153,7 +153,7 @@ static bool on_data(void *ctx, const char *bytes, size_t n)
 	bool too_long = f->expected_end >= 0 && (int64_t)n > f->expected_end - f->received;
 	if (too_long) {
 		n = f->expected_end > f->received ? (size_t)(f->expected_end - f->received) : 0;
-		f->resume_refused = true;
+		f->resume.refused = true;
 		engine_cancel(f->fetch);
 	}
 	if (stream_buffer_add(&f->buffer, bytes, n, f->body_bytes) != 0)
@@ -228,7 +228,7 @@ static bool take_outcome(struct flight *f, const struct engine_end *end)
 		f->outcome = ENGINE_CANCELLED;
 	}
 	/* The engine sees each response for itself. Whether several of them make one whole body is known only here. */
-	if ((whole && f->expected_end >= 0 && f->received != f->expected_end) || f->resume_refused || f->resuming) {
+	if ((whole && f->expected_end >= 0 && f->received != f->expected_end) || f->resume.refused || f->resume.waits) {
 		whole = false;
 		f->outcome = ENGINE_BROKEN;
 		f->curl_code = CURL_CODE_PARTIAL_FILE;
@@ -259,7 +259,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 	if (f->status != 0 && !policy_is_unsafe(span_of(f->method)))
 		store_fetched(f->flights->config.store, f->url,
 		    f->received - (f->partial != NULL ? f->partial->hole_first : 0), flight_state_now());
-	f->upload_stopped = f->upload_wanted = true;
+	flight_upload_over(f, true);
 	bool whole = take_outcome(f, end);
 	if (whole && f->entry != NULL && !f->refreshed)
 		keep_timings(f->entry, end);

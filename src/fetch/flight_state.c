@@ -9,6 +9,7 @@
 #include "base/stats.h"
 #include "base/thread.h"
 #include "fetch/flight_table.h"
+#include "fetch/flight_upload.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -111,7 +112,7 @@ void flight_state_free(struct flight *f)
 	entry_free(f->was);
 	entry_free(f->selected);
 	partial_body_free(f->partial);
-	free(f->validator);
+	free(f->resume.validator);
 	free(f->fetch_url);
 	/* A copy of ours; in other rule decisions the tag belongs to the rules. */
 	free((char *)f->decision.tag);
@@ -122,7 +123,7 @@ void flight_state_free(struct flight *f)
 	entry_free(f->entry);
 	message_fini(&f->request);
 	buf_fini(&f->head);
-	buf_fini(&f->upload);
+	flight_upload_free(f);
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->changed);
 	free(f->url);
@@ -211,6 +212,8 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 	f->notify = ask->notify;
 	f->notify_ctx = ask->notify_ctx;
 	f->has_body = ask->upload_bytes != ENGINE_NO_UPLOAD;
+	if (f->has_body && flight_upload_new(f) != 0)
+		return -1;
 	rules_judge(NULL, ask->url, 0, &f->decision);
 	if (ask->decision != NULL)
 		f->decision = *ask->decision;
@@ -243,9 +246,8 @@ struct flight *flight_state_new(struct flight_table *t, const struct flight_ask 
 	f->ops = ops;
 	f->started_ms = clock_ms();
 	f->next_start_ms = f->started_ms + t->collapse_wait_ms;
-	f->body_bytes = f->expected_end = f->resumed_at = -1;
+	f->body_bytes = f->expected_end = f->resume.at = -1;
 	buf_init(&f->head, BUF_HEAD);
-	buf_init(&f->upload, FLIGHT_UPLOAD);
 	message_init(&f->request);
 	if (copy_ask(f, ask) == 0)
 		return f;

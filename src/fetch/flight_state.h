@@ -71,6 +71,28 @@ struct interim {
 	char fields[];
 };
 
+/* How a body that breaks off is requested from where it stopped (flight_range.c). The engine's thread alone, but for
+ * `reason`. */
+struct flight_resume {
+	char *validator; /* the strong validator of the body; NULL: none */
+	bool validator_is_tag;
+	bool waits;   /* the fetch in progress asked for the rest of the body, and its head has not come */
+	bool refused; /* the fetch in progress brings bytes that are not of this body */
+	unsigned count;
+	int64_t at;                 /* `received` at the last one: no second one without progress */
+	char reason[POLICY_REASON]; /* why the response with the rest may not be stored; under the lock, written once */
+};
+
+/* The request body on its way to the engine (flight_upload.c). Under the flight's lock. */
+struct flight_upload {
+	struct buf bytes;
+	bool wanted;  /* the engine has asked for the body, or needs no more of it: waiting ends */
+	bool paused;  /* the engine found the pipe empty and waits for engine_resume_upload() */
+	bool ended;   /* the client's side: no more bytes will come */
+	bool broken;  /* the client's side: the body broke off, and so does the fetch */
+	bool stopped; /* the origin's side: nobody takes more bytes */
+};
+
 struct flight {
 	/* FIXED AT START */
 	struct flight_table *flights;
@@ -138,17 +160,12 @@ struct flight {
 	bool shareable;           /* readers other than the leader may have the response */
 	bool earlier_in_progress; /* is_second, and an earlier flight of the URL was still in progress at the head */
 
-	/* ENGINE, where the body takes more than one response (flight_range.c); LOCK for partial and the two counts */
-	struct partial_body *partial; /* stored parts; set to NULL only by the head, when the response does not complete
-					 them */
-	char *validator;              /* the strong validator of the body, to resume it with; NULL: none */
-	bool validator_is_tag;
-	bool resuming;       /* the fetch in progress asked for the rest of the body, and its head has not come */
-	bool resume_refused; /* the fetch in progress brings bytes that are not of this body */
-	unsigned resumes;
-	char resume_reason[POLICY_REASON]; /* LOCK: why the response with the rest may not be stored; written once */
-	int64_t resumed_at;                /* `received` at the last resume: no second one without progress */
-	int64_t expected_end; /* offset at which the body must end; -1: the response itself says when it is over */
+	/* Where the body takes more than one response (flight_range.c). */
+	struct partial_body *partial; /* stored parts, or NULL. LOCK; set to NULL only by the head, when the response
+					 does not complete them */
+	struct flight_resume resume;
+	int64_t expected_end; /* ENGINE: offset at which the body must end; -1: the response itself says when it is over
+			       */
 
 	/* HEAD; where the body broke off, is_part and place change once more before ABORTED */
 	bool is_part; /* stored as a range of a larger whole */
@@ -189,13 +206,7 @@ struct flight {
 	char *message;
 	char *trailers;
 
-	/* LOCK: the request body (flight_upload.c) */
-	struct buf upload;
-	bool upload_wanted;  /* the engine has asked for the body, or needs no more of it: waiting ends */
-	bool upload_paused;  /* the engine found the pipe empty and waits for engine_resume_upload() */
-	bool upload_ended;   /* the client's side: no more bytes will come */
-	bool upload_broken;  /* the client's side: the body broke off, and so does the fetch */
-	bool upload_stopped; /* the origin's side: nobody takes more bytes */
+	struct flight_upload *upload; /* the request body; NULL: the request has none. Fixed at start */
 
 	/* TABLE */
 	bool in_table;

@@ -7,21 +7,49 @@
 
 #include "fetch/flight_state.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+int flight_upload_new(struct flight *f)
+{
+	f->upload = calloc(1, sizeof *f->upload);
+	if (f->upload == NULL)
+		return -1;
+	buf_init(&f->upload->bytes, FLIGHT_UPLOAD);
+	return 0;
+}
+
+void flight_upload_free(struct flight *f)
+{
+	if (f->upload != NULL)
+		buf_fini(&f->upload->bytes);
+	free(f->upload);
+}
+
+void flight_upload_over(struct flight *f, bool stopped)
+{
+	if (f->upload == NULL)
+		return;
+	f->upload->wanted = true;
+	f->upload->stopped = f->upload->stopped || stopped;
+}
+
 ssize_t flight_upload_take(struct flight *f, char *bytes, size_t n)
 {
+	struct flight_upload *u = f->upload;
 	ssize_t taken;
 	pthread_mutex_lock(&f->lock);
-	f->upload_wanted = true;
-	if (f->upload.len > 0) {
-		taken = (ssize_t)(n < f->upload.len ? n : f->upload.len);
-		memcpy(bytes, f->upload.data, (size_t)taken);
-		buf_consume(&f->upload, (size_t)taken);
-	} else if (f->upload_broken) { /* only now: the bytes before the break go out */
+	u->wanted = true;
+	if (u->bytes.len > 0) {
+		taken = (ssize_t)(n < u->bytes.len ? n : u->bytes.len);
+		memcpy(bytes, u->bytes.data, (size_t)taken);
+		buf_consume(&u->bytes, (size_t)taken);
+	} else if (u->broken) { /* only now: the bytes before the break go out */
 		taken = ENGINE_UPLOAD_ABORT;
-	} else if (f->upload_ended) {
+	} else if (u->ended) {
 		taken = 0;
 	} else {
-		f->upload_paused = true;
+		u->paused = true;
 		taken = ENGINE_UPLOAD_WAIT;
 	}
 	pthread_cond_broadcast(&f->changed);
@@ -32,8 +60,9 @@ ssize_t flight_upload_take(struct flight *f, char *bytes, size_t n)
 /* Under the lock, which keeps f->fetch from ending meanwhile. */
 static void wake_engine(struct flight *f)
 {
-	if (f->upload_paused && f->fetch != NULL) {
-		f->upload_paused = false;
+	struct flight_upload *u = f->upload;
+	if (u->paused && f->fetch != NULL) {
+		u->paused = false;
 		engine_resume_upload(f->fetch);
 	}
 }
@@ -41,11 +70,12 @@ static void wake_engine(struct flight *f)
 bool flight_upload_wanted(struct flight_reader *r)
 {
 	struct flight *f = r->flight;
+	struct flight_upload *u = f->upload;
 	pthread_mutex_lock(&f->lock);
 	/* The head and the end of the fetch set it too, so this wait ends with the fetch at the latest. */
-	while (!f->upload_wanted)
+	while (!u->wanted)
 		pthread_cond_wait(&f->changed, &f->lock);
-	bool wanted = f->state == FLIGHT_WAITING && !f->upload_stopped;
+	bool wanted = f->state == FLIGHT_WAITING && !u->stopped;
 	pthread_mutex_unlock(&f->lock);
 	return wanted;
 }
@@ -53,17 +83,18 @@ bool flight_upload_wanted(struct flight_reader *r)
 int flight_upload_write(struct flight_reader *r, const char *bytes, size_t n)
 {
 	struct flight *f = r->flight;
+	struct flight_upload *u = f->upload;
 	pthread_mutex_lock(&f->lock);
-	while (n > 0 && !f->upload_stopped) {
-		size_t room = FLIGHT_UPLOAD - f->upload.len;
+	while (n > 0 && !u->stopped) {
+		size_t room = FLIGHT_UPLOAD - u->bytes.len;
 		if (room == 0) {
 			pthread_cond_wait(&f->changed, &f->lock);
 			continue;
 		}
 		/* Part by part: the engine sends the first bytes while the client still sends the rest. */
 		size_t part = n < room ? n : room;
-		if (buf_add(&f->upload, bytes, part) != 0) {
-			f->upload_broken = true;
+		if (buf_add(&u->bytes, bytes, part) != 0) {
+			u->broken = true;
 			break;
 		}
 		bytes += part;
@@ -78,10 +109,11 @@ int flight_upload_write(struct flight_reader *r, const char *bytes, size_t n)
 void flight_upload_end(struct flight_reader *r, bool whole)
 {
 	struct flight *f = r->flight;
+	struct flight_upload *u = f->upload;
 	pthread_mutex_lock(&f->lock);
-	f->upload_ended = true;
+	u->ended = true;
 	if (!whole)
-		f->upload_broken = true;
+		u->broken = true;
 	/* It may be paused at an empty pipe, and would wait for the end for ever. */
 	wake_engine(f);
 	pthread_mutex_unlock(&f->lock);
@@ -90,8 +122,9 @@ void flight_upload_end(struct flight_reader *r, bool whole)
 void flight_upload_stop(struct flight_reader *r)
 {
 	struct flight *f = r->flight;
+	struct flight_upload *u = f->upload;
 	pthread_mutex_lock(&f->lock);
-	f->upload_stopped = f->upload_wanted = true;
+	flight_upload_over(f, true);
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }

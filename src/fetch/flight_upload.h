@@ -25,6 +25,12 @@ void flight_upload_end(struct flight_reader *, bool whole);
 /* From any thread: nobody takes more of the body. flight_upload_write() and flight_upload_wanted() return at once. */
 void flight_upload_stop(struct flight_reader *);
 
+/* Makes and frees the pipe of a flight whose request has a body. 0, or -1: no memory. */
+int flight_upload_new(struct flight *);
+void flight_upload_free(struct flight *);
+/* The origin has responded, or (stopped) takes no more: a thread that waits for it to want the body goes on. Under the
+ * flight's lock. */
+void flight_upload_over(struct flight *, bool stopped);
 /* The engine's side, on its thread: see the member `upload` of struct fetch_ops. */
 ssize_t flight_upload_take(struct flight *, char *bytes, size_t n);
 

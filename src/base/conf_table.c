@@ -147,7 +147,7 @@ static const struct conf_verb_row verbs[] = {
     {CONF_SERVE, "serve", "", "Serve the cache over HTTP: at /host/path, as a forward proxy, or as a reverse proxy.",
 	"  curlew serve                               then: curl localhost:8899/example.com/\n"
 	"  curlew serve --root .                      also serves ./helloworld.html\n"
-	"  curlew serve --listen 0.0.0.0:80 --origin http://127.0.0.1:8080\n"},
+	"  curlew serve --listen :80 --origin shop.example=http://127.0.0.1:8080\n"},
     {CONF_GET, "get", "URL", "Get a URL through the cache, next to a running server or without one.",
 	"  curlew get https://example.com/x > x\n"
 	"  curlew get -i -H 'Accept-Language: de' example.com/\n"

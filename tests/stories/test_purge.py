@@ -269,8 +269,12 @@ def test_a_client_with_another_address_may_not_purge(launch, origin):
     assert never_forwarded(origin)
 
 
-def test_purge_is_never_forwarded_whatever_its_target(launch, origin):
+def test_purge_is_never_forwarded_whatever_its_target(launch, origin, tmp_path):
+    (tmp_path / "index.html").write_text("a file")
     curlew, reverse = launch(), launch("--origin", origin.url(), cache="reverse")
+    files = launch("--root", str(tmp_path), cache="files")
+    with files.connect() as connection:
+        assert connection.ask("PURGE", "/").status in (400, 404)
     for server, target in ((curlew, "/.curlew/health"), (curlew, "/"), (curlew, "*"), (curlew, "ftp://a/"), (curlew, "/http://"),
                            (reverse, "*"), (reverse, "/.curlew/health"), (reverse, "ftp://a/")):
         with server.connect() as connection:

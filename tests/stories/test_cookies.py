@@ -115,7 +115,7 @@ def test_a_304_removes_the_cookie_that_was_stored_before(curlew, origin):
     curlew.change(f"UPDATE entry SET headers = headers || 'Set-Cookie: id=old' || char(10) WHERE url = '{url}'")
     curlew.age(url, 4000)
     assert cookies(curlew.get(url)) == []
-    assert "Set-Cookie" not in curlew.row(url)["headers"]
+    eventually(lambda: "Set-Cookie" not in curlew.row(url)["headers"], what="the refresh is committed")
 
 
 def test_a_fetch_in_the_background_gives_its_cookie_to_nobody(curlew, origin):

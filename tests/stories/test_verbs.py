@@ -521,8 +521,8 @@ def test_gc_sweeps_what_a_killed_server_left(launch, origin):
     gate = origin.gate("half of it has arrived")
 
     def half(visit):
-        visit.start(FRESH, length=400_000)
-        visit.write(b"x" * 200_000)
+        visit.start(FRESH, length=800_000)
+        visit.write(b"x" * 400_000)
         gate.wait()
     origin.at("/x", half)
     curlew = launch()

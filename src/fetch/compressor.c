@@ -97,15 +97,10 @@ static struct entry *make_entry(const struct entry *original, enum compression c
 	    compression_name(coding));
 	message_fini(&head);
 	if (ok) {
-		bool strong = e->etag != NULL && strncmp(e->etag, "W/", 2) != 0;
-		char *weak = strong ? malloc(strlen(e->etag) + sizeof "W/") : NULL;
-		if (strong && weak != NULL)
-			strcat(strcpy(weak, "W/"), e->etag);
-		ok = !strong || weak != NULL;
-		if (strong) {
-			free(e->etag);
-			e->etag = weak;
-		}
+		char *tag = e->etag != NULL ? compression_tag(e->etag) : NULL;
+		ok = e->etag == NULL || tag != NULL;
+		free(e->etag);
+		e->etag = tag;
 		free(e->headers);
 		free(e->vary);
 		free(e->groups);

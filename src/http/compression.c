@@ -4,6 +4,8 @@
 #include "http/field.h"
 #include "http/preference.h"
 
+#include <stdlib.h>
+
 static const char *const names[COMPRESSIONS] = {[COMPRESSION_NONE] = "identity",
     [COMPRESSION_GZIP] = "gzip",
     [COMPRESSION_ZSTD] = "zstd",
@@ -90,6 +92,13 @@ enum compression compression_choose(const struct head *request, unsigned known)
 		most = weight;
 	}
 	return best;
+}
+
+char *compression_tag(const char *etag)
+{
+	bool weak = strncmp(etag, "W/", 2) == 0;
+	char *tag = malloc(strlen(etag) + sizeof "W/");
+	return tag != NULL ? strcat(strcpy(tag, weak ? "" : "W/"), etag) : NULL;
 }
 
 bool compression_is_in_vary(const struct head *response)

@@ -33,6 +33,8 @@ bool compression_suits(const struct head *response, int64_t body_bytes);
 enum compression compression_choose(const struct head *request, unsigned known);
 /* Writes the field lines of the copy of a response, one a line. 0, or -1: no memory. */
 int compression_fields(const struct head *original, enum compression, struct buf *out);
+/* The entity tag of the copy, for the caller to free. NULL: no memory. */
+char *compression_tag(const char *etag);
 /* True when Vary of the response lists Accept-Encoding, or is "*". */
 bool compression_is_in_vary(const struct head *response);
 

@@ -3,6 +3,7 @@
  */
 #include "index/entry_write.h"
 
+#include "http/compression.h"
 #include "http/policy_storing.h"
 #include "index/connection.h"
 #include "index/entry_tags.h"
@@ -12,6 +13,7 @@
 #include "index/stored.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #define VARIANTS_MAX 64 /* of one URL; pinned rows stay, and count */
 
@@ -154,6 +156,36 @@ enum index_stored index_put(struct index *ix, struct entry *e)
 	return INDEX_STORED;
 }
 
+/* The compressed copies of a refreshed response have its fields; triggers give them its times. */
+static int refresh_copies(struct index *ix, const struct entry *was, const struct entry *now)
+{
+	struct head original, copy;
+	struct buf fields;
+	message_init(&original);
+	message_init(&copy);
+	buf_init(&fields, BUF_HEAD);
+	int rc = message_parse_fields(&original, span_of(now->headers));
+	for (const struct entry *c = was->copies; c != NULL && rc == 0; c = c->next_copy) {
+		char *tag = now->etag != NULL ? compression_tag(now->etag) : NULL;
+		sqlite3_stmt *st = ix->statements[COPY_REFRESH];
+		buf_clear(&fields);
+		if (message_parse_fields(&copy, span_of(c->headers)) == 0 &&
+		    compression_fields(&original, compression_of(&copy), &fields) == 0) {
+			sqlite3_bind_int64(st, 1, c->id);
+			sqlite3_bind_int64(st, 2, was->id);
+			index_bind_text(st, 3, buf_str(&fields));
+			index_bind_text(st, 4, tag);
+			index_bind_text(st, 5, now->last_modified);
+			rc = index_run(ix, COPY_REFRESH, "refreshing a compressed copy");
+		}
+		free(tag);
+	}
+	buf_fini(&fields);
+	message_fini(&copy);
+	message_fini(&original);
+	return rc < 0 ? -1 : 0;
+}
+
 int index_refresh(struct index *ix, const struct entry *was, const struct entry *now)
 {
 	assert(ix->who != NULL);
@@ -177,6 +209,8 @@ int index_refresh(struct index *ix, const struct entry *was, const struct entry 
 	if (index_run(ix, REFRESH, "refreshing a row") < 0)
 		return -1;
 	bool refreshed = sqlite3_changes(ix->db) > 0;
+	if (refreshed && was->copies != NULL && refresh_copies(ix, was, now) < 0)
+		return -1;
 	return refreshed && now->groups != NULL ? index_tags_set(ix, was->id, now->groups, false) : 0;
 }
 

@@ -24,6 +24,8 @@ const struct index_statement index_statements[STATEMENTS] = {
     [ENTRIES_AFTER] = {READER | MAINTENANCE, "SELECT " ROW ", 0 FROM entry WHERE id > ?1 ORDER BY id LIMIT ?2"},
     [PARTS_AFTER] = {READER | MAINTENANCE, "SELECT " PART " FROM part WHERE id > ?1 ORDER BY id LIMIT ?2"},
     [STILL] = {READER | WRITER, "SELECT 1 FROM entry WHERE id = ?1 AND body_file IS ?2"},
+    [COPY_REFRESH] = {WRITER, "UPDATE entry SET headers = ?3, etag = ?4, last_modified = ?5 WHERE id = ?1 AND "
+			      "encoded_from = ?2"},
     [VERSION] = {READER | MAINTENANCE, "PRAGMA data_version"},
     [RULES] = {READER, "SELECT id, priority, url_glob, fresh_for_s, stale_ok_s, store, offline, deny, "
 		       "follow_redirects, pin, ignore_query, "

@@ -202,7 +202,9 @@ def test_a_copy_is_refreshed_with_its_original(curlew, origin):
 
     def together():
         row, = copies(curlew, url)
-        return all(row[name] == original(curlew, url)[name] for name in ("fetched_at", "fresh_until", "stale_until", "computed_until"))
+        first = original(curlew, url)
+        return all(row[name] == first[name] for name in ("fetched_at", "fresh_until", "stale_until", "computed_until")) \
+            and "X-Now: new" in row["headers"] and "Content-Encoding: gzip" in row["headers"] and row["etag"] == 'W/"1"'
     eventually(together)
     assert curlew.get(url, {"Accept-Encoding": "gzip"}).hit
 

@@ -3,8 +3,8 @@
  *
  * One thread uses a connection at a time, so its members have no lock. The exception is wal_frames, which the thread of
  * the connection writes and any thread may read. index.c opens and closes the connection. transaction.c sets `who`,
- * `begun_edits`, `parts`, `ghosts` and `tags` when a transaction begins; part_write.c, evict.c and entry_tags.c set
- * theirs when they insert the first one.
+ * `begun_edits` and the members below it when a transaction begins; part_write.c, evict.c, entry_tags.c and refusals.c
+ * set theirs when they insert the first one.
  */
 #ifndef CURLEW_INDEX_CONNECTION_H
 #define CURLEW_INDEX_CONNECTION_H
@@ -25,9 +25,10 @@ struct index {
 	enum index_role role;
 	const char *who; /* the caller of index_begin(); NULL outside a transaction */
 	int64_t begun_edits;
-	/* Of the open transaction: may the tables part, ghost and entry_tag have rows? In most caches they are empty,
-	 * and then no statement is run on them. */
-	bool parts, ghosts, tags;
+	/* Of the open transaction: may the tables part, ghost, entry_tag and refusal have rows? In most caches most of
+	 * them are empty, and then no statement is run on them. */
+	bool parts, ghosts, tags, refusals;
+	int64_t purge_id; /* the last purge; no transaction of this connection adds one */
 	atomic_int wal_frames;
 	struct wal_header wal_header;
 	int64_t version; /* the last result of index_version(); valid while wal_header is the same; -1: none */

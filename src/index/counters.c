@@ -24,8 +24,7 @@ int index_totals(struct index *ix, struct index_totals *t)
 	sqlite3_stmt *st = ix->statements[TOTALS];
 	enum index_result found = index_step(ix, TOTALS, "reading the counters");
 	if (found == INDEX_FOUND)
-		*t = (struct index_totals){sqlite3_column_int64(st, 0), index_size(st, 1), index_size(st, 2),
-		    sqlite3_column_int(st, 3) != 0, sqlite3_column_int(st, 4) != 0, sqlite3_column_int(st, 5) != 0};
+		*t = (struct index_totals){sqlite3_column_int64(st, 0), index_size(st, 1), index_size(st, 2)};
 	sqlite3_reset(st);
 	return found == INDEX_FOUND ? 0 : -1;
 }

@@ -10,7 +10,6 @@
 
 struct index_totals {
 	int64_t edits, entries, bytes;
-	bool parts, ghosts, tags; /* are there any */
 };
 /* 0 or -1. */
 int index_totals(struct index *, struct index_totals *);

@@ -5,6 +5,8 @@
 
 bool index_purged(struct index *ix, const struct entry *e, int64_t purge_id)
 {
+	if (purge_id >= ix->purge_id)
+		return false;
 	char host[INDEX_HOST];
 	sqlite3_stmt *st = ix->statements[PURGED];
 	index_host_of(e->url, host, sizeof host);

@@ -7,6 +7,7 @@
 int index_refuse(struct index *ix, const char *url, const char *reason, int status, int64_t at, int64_t times)
 {
 	assert(ix->who != NULL);
+	ix->refusals = true;
 	sqlite3_stmt *st = ix->statements[REFUSE];
 	index_bind_text(st, 1, url);
 	index_bind_text(st, 2, reason);
@@ -26,6 +27,8 @@ int index_refusals_trim(struct index *ix, int64_t keep)
 int index_refusal_forget(struct index *ix, const char *url)
 {
 	assert(ix->who != NULL);
+	if (!ix->refusals)
+		return 0;
 	index_bind_text(ix->statements[REFUSAL_FORGET], 1, url);
 	return index_run(ix, REFUSAL_FORGET, "forgetting a refusal");
 }

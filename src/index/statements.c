@@ -31,8 +31,9 @@ const struct index_statement index_statements[STATEMENTS] = {
 		       "follow_redirects, pin, ignore_query, "
 		       "tag, cookies, statuses FROM rule"},
     [GENERATION] = {READER, "SELECT rules, coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
-    [TOTALS] = {READER | WRITER | MAINTENANCE, "SELECT edits, entries, bytes, part_bytes > 0, ghosts > 0, "
-					       "EXISTS (SELECT 1 FROM entry_tag) FROM counter"},
+    [TOTALS] = {READER | WRITER | MAINTENANCE, "SELECT edits, entries, bytes FROM counter"},
+    [BEGUN] = {WRITER, "SELECT edits, part_bytes > 0, ghosts > 0, EXISTS (SELECT 1 FROM entry_tag), "
+		       "EXISTS (SELECT 1 FROM refusal), coalesce((SELECT max(id) FROM purge), 0) FROM counter"},
     [NAMES] = {MAINTENANCE, "SELECT names FROM counter"},
     [OWNER] = {READER | MAINTENANCE, "SELECT id, body_bytes, sha256 FROM entry WHERE body_file = ?1 "
 				     "UNION ALL SELECT 0, body_bytes, sha256 FROM part WHERE body_file = ?1 LIMIT 1"},

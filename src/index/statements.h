@@ -12,6 +12,7 @@ enum statement {
 	RULES,
 	GENERATION,
 	TOTALS,
+	BEGUN,
 	NAMES,
 	OWNER,
 	TRASH,

@@ -7,9 +7,23 @@
 #include "index/transaction.h"
 
 #include "index/connection.h"
-#include "index/counters.h"
 
 #include <assert.h>
+
+/* Reads what spares the operations of the transaction a statement each. 0 or -1. */
+static int look_around(struct index *ix)
+{
+	sqlite3_stmt *st = ix->statements[BEGUN];
+	enum index_result found = index_step(ix, BEGUN, "reading the counters");
+	ix->begun_edits = sqlite3_column_int64(st, 0);
+	ix->parts = sqlite3_column_int(st, 1) != 0;
+	ix->ghosts = sqlite3_column_int(st, 2) != 0;
+	ix->tags = sqlite3_column_int(st, 3) != 0;
+	ix->refusals = sqlite3_column_int(st, 4) != 0;
+	ix->purge_id = sqlite3_column_int64(st, 5);
+	sqlite3_reset(st);
+	return found == INDEX_FOUND ? 0 : -1;
+}
 
 enum index_begun index_begin(struct index *ix, const char *who)
 {
@@ -23,16 +37,10 @@ enum index_begun index_begin(struct index *ix, const char *who)
 		return INDEX_FAILED;
 	}
 	ix->who = who;
-	struct index_totals t;
-	if (index_totals(ix, &t) < 0) {
-		index_abort(ix);
-		return INDEX_FAILED;
-	}
-	ix->begun_edits = t.edits;
-	ix->parts = t.parts;
-	ix->ghosts = t.ghosts;
-	ix->tags = t.tags;
-	return INDEX_BEGUN;
+	if (look_around(ix) == 0)
+		return INDEX_BEGUN;
+	index_abort(ix);
+	return INDEX_FAILED;
 }
 
 int index_commit(struct index *ix)

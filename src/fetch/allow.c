@@ -6,6 +6,7 @@
 
 #include "base/cidr.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,9 +15,14 @@ struct net {
 	int port; /* 0: any */
 };
 
-struct allow {
+struct net_list {
 	struct net *nets;
 	size_t count;
+	struct net_list *older; /* those that it replaced, which may still be in use */
+};
+
+struct allow {
+	struct net_list *_Atomic now;
 };
 
 /* All IPv6 addresses that IANA has assigned to the public Internet. The others are reserved, local or multicast. */
@@ -108,32 +114,54 @@ bool allow_judge(const struct allow *a, const struct sockaddr *sa)
 		return false;
 	if (is_public(&at))
 		return true;
-	for (size_t i = 0; a != NULL && i < a->count; i++)
-		if (cidr_holds(&a->nets[i].cidr, &at) && (a->nets[i].port == 0 || a->nets[i].port == port))
+	const struct net_list *now = a != NULL ? atomic_load_explicit(&a->now, memory_order_acquire) : NULL;
+	for (size_t i = 0; now != NULL && i < now->count; i++)
+		if (cidr_holds(&now->nets[i].cidr, &at) && (now->nets[i].port == 0 || now->nets[i].port == port))
 			return true;
 	return false;
 }
 
 struct allow *allow_new(void)
 {
-	return calloc(1, sizeof(struct allow));
+	struct allow *a = calloc(1, sizeof *a);
+	struct net_list *list = calloc(1, sizeof *list);
+	if (a == NULL || list == NULL) {
+		free(a);
+		free(list);
+		return NULL;
+	}
+	atomic_init(&a->now, list);
+	return a;
 }
 
 void allow_free(struct allow *a)
 {
 	if (a == NULL)
 		return;
-	free(a->nets);
+	for (struct net_list *list = atomic_load(&a->now), *older; list != NULL; list = older) {
+		older = list->older;
+		free(list->nets);
+		free(list);
+	}
 	free(a);
+}
+
+void allow_replace(struct allow *a, struct allow *fresh)
+{
+	struct net_list *list = atomic_load(&fresh->now);
+	list->older = atomic_load(&a->now);
+	atomic_store_explicit(&a->now, list, memory_order_release);
+	free(fresh);
 }
 
 static int add_net(struct allow *a, const struct net *net)
 {
-	struct net *nets = realloc(a->nets, (a->count + 1) * sizeof *nets);
+	struct net_list *list = atomic_load(&a->now);
+	struct net *nets = realloc(list->nets, (list->count + 1) * sizeof *nets);
 	if (nets == NULL)
 		return -1;
-	a->nets = nets;
-	a->nets[a->count++] = *net;
+	list->nets = nets;
+	list->nets[list->count++] = *net;
 	return 0;
 }
 

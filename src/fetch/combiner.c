@@ -13,6 +13,7 @@
 #include "http/stored_fields.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ struct combination {
 struct combiner {
 	struct store *store;
 	struct policy policy;
-	int64_t max_body;
+	const _Atomic int64_t *max_body;
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	struct combination *first, **last; /* the first is in progress, the others wait */
@@ -91,9 +92,9 @@ static int fill_entry(
 static struct entry *make_entry(
     const struct combiner *c, const struct index_parts *parts, const struct rule_decision *decision)
 {
-	int64_t whole = parts->whole_bytes;
+	int64_t whole = parts->whole_bytes, max_body = atomic_load(c->max_body);
 	if (parts->of == NULL || whole <= 0 || index_parts_cover(parts, 0) < whole ||
-	    (c->max_body > 0 && whole > c->max_body))
+	    (max_body > 0 && whole > max_body))
 		return NULL;
 	struct entry *e = entry_copy(parts->of);
 	struct head head;
@@ -205,7 +206,7 @@ static void run_job(struct disk_job *job)
 
 /* --- for other threads --- */
 
-struct combiner *combiner_new(struct store *store, const struct policy *policy, int64_t max_body)
+struct combiner *combiner_new(struct store *store, const struct policy *policy, const _Atomic int64_t *max_body)
 {
 	struct combiner *c = calloc(1, sizeof *c);
 	if (c == NULL)

@@ -14,7 +14,8 @@
 
 struct combiner;
 
-struct combiner *combiner_new(struct store *, const struct policy *, int64_t max_body); /* NULL: no memory */
+/* max_body: larger bodies are not stored; it may change and outlives the combiner. 0: no limit. NULL: no memory. */
+struct combiner *combiner_new(struct store *, const struct policy *, const _Atomic int64_t *max_body);
 /* Waits for the body that is being copied, unless it is large. The rest is left for the next start. Call it before
  * store_close(). NULL is fine. */
 void combiner_free(struct combiner *);

@@ -217,7 +217,7 @@ static void take_ended(struct engine *e)
 		 * part of connecting. */
 		if (f->name.waits) {
 			transfer_drop_handle(f);
-			f->deadline_ms = clock_ms() + (int64_t)(e->shared.config.connect_timeout_s * 1000);
+			f->deadline_ms = clock_ms() + e->shared.config.limits->connect_timeout_ms;
 		} else if (transfer_is_repeated(f, code)) {
 			transfer_drop_handle(f);
 			restart(f);

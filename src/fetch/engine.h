@@ -26,15 +26,21 @@ struct engine;
 struct fetch;
 struct named_site;
 
+/* They may change at any time; fetches that begin afterwards obey. */
+struct engine_limits {
+	_Atomic int64_t connect_timeout_ms;
+	_Atomic int64_t origin_timeout_ms; /* for the whole head, then for each silence; not while paused by the
+					      receiver */
+};
+
 struct engine_config {
-	const char *proxy;     /* upstream proxy URL, or NULL: environment variables are never looked at */
-	struct parent *parent; /* asked instead of origins; outlives the engine. NULL: none */
-	const char *cacert;    /* PEM file, or NULL for the system's trust store */
-	double connect_timeout_s;
-	double origin_timeout_s;   /* for the whole head, then for each silence; not while paused by the receiver */
-	const struct allow *allow; /* outlives the engine; NULL: public addresses only */
-	bool offline;              /* every fetch fails at once, with ENGINE_OFFLINE */
-	struct address_cache *addresses; /* shared by engines, and outlives them; NULL: the engine has its own */
+	const char *proxy;                  /* upstream proxy URL, or NULL: environment variables are never looked at */
+	struct parent *parent;              /* asked instead of origins; outlives the engine. NULL: none */
+	const char *cacert;                 /* PEM file, or NULL for the system's trust store */
+	const struct engine_limits *limits; /* outlive the engine */
+	const struct allow *allow;          /* outlives the engine; NULL: public addresses only */
+	bool offline;                       /* every fetch fails at once, with ENGINE_OFFLINE */
+	struct address_cache *addresses;    /* shared by engines, and outlives them; NULL: the engine has its own */
 	bool looks_up; /* look names up; else a fetch whose address is not known fails with ENGINE_NO_ADDRESS */
 	void (*batch_end)(void *ctx); /* after each batch of callbacks: the moment to wake waiting threads; may be NULL
 				       */

@@ -300,6 +300,15 @@ static void destroy(struct flight_table *t)
 	free(t);
 }
 
+void flight_set_limits(struct flight_table *t, const struct flight_limits *limits)
+{
+	atomic_store(&t->max_body, limits->max_body);
+	atomic_store(&t->too_large, limits->too_large);
+	atomic_store(&t->collapse_wait_ms, (int64_t)(limits->collapse_wait_s * 1000));
+	atomic_store(&t->engine_limits.connect_timeout_ms, (int64_t)(limits->connect_timeout_s * 1000));
+	atomic_store(&t->engine_limits.origin_timeout_ms, (int64_t)(limits->origin_timeout_s * 1000));
+}
+
 struct flight_table *flight_open(const struct flight_config *config, struct buf *why)
 {
 	struct flight_table *t = calloc(1, sizeof *t);
@@ -308,13 +317,14 @@ struct flight_table *flight_open(const struct flight_config *config, struct buf 
 		return NULL;
 	}
 	t->config = *config;
-	t->collapse_wait_ms = (int64_t)(config->collapse_wait_s * 1000);
+	flight_set_limits(t, &config->limits);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->none_alive, NULL);
-	t->combiner = combiner_new(config->store, &t->config.policy, config->max_body);
+	t->combiner = combiner_new(config->store, &t->config.policy, &t->max_body);
 	t->compressor = config->compress ? compressor_new(config->store) : NULL;
 	t->addresses = address_cache_new();
 	t->config.engine.addresses = t->addresses;
+	t->config.engine.limits = &t->engine_limits;
 	if (t->combiner == NULL || t->addresses == NULL || (config->compress && t->compressor == NULL))
 		buf_adds(why, "fetching: out of memory");
 	else if (start_engine(t, why) == 0)

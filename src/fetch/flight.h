@@ -27,16 +27,21 @@
 struct flight_engine;
 struct flight_table; /* the flights of a process, and the engine they use */
 
+struct flight_limits {
+	int64_t max_body;       /* larger bodies are not stored; 0: no limit */
+	const char *too_large;  /* the reason to report for those; a literal */
+	double collapse_wait_s; /* how long a request waits for the head of another request's fetch (--collapse-wait) */
+	double connect_timeout_s, origin_timeout_s; /* as in engine_limits */
+};
+
 struct flight_config {
-	struct engine_config engine; /* batch_end and ctx are set by flight_open() */
+	struct engine_config engine; /* limits, batch_end and ctx are set by flight_open() */
 	struct store *store;         /* outlives the flights */
 	struct policy policy;
-	bool compress;                   /* make compressed copies of what is stored */
-	int64_t max_body;                /* larger bodies are not stored; 0: no limit */
-	const char *too_large;           /* the reason to report for those */
+	bool compress; /* make compressed copies of what is stored */
+	struct flight_limits limits;
 	const struct named_sites *sites; /* of --origin NAME=URL; they outlive the flights. NULL: none */
-	bool trusted;           /* fetches go to --origin, whose address is allowed because the user named it */
-	double collapse_wait_s; /* how long a request waits for the head of another request's fetch (--collapse-wait) */
+	bool trusted; /* fetches go to --origin, whose address is allowed because the user named it */
 };
 
 /* Starts the engine. NULL with a sentence in why. */
@@ -44,6 +49,8 @@ struct flight_table *flight_open(const struct flight_config *, struct buf *why);
 /* Cancels what is in progress, ends the engine, and waits until every flight is stored or given up. Leave all readers
  * first, and call this before store_close(). NULL is fine. */
 void flight_close(struct flight_table *);
+/* The limits that hold from now on. Any thread. */
+void flight_set_limits(struct flight_table *, const struct flight_limits *);
 /* Borrowed; lives until flight_close(). */
 struct engine *flight_engine(struct flight_table *);
 /* Asks for a compressed copy of a stored response. Nothing happens without config.compress. Does not wait. */

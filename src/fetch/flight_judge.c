@@ -276,11 +276,11 @@ static void forbid(struct flight *f, const char *reason)
 /* What the policy cannot know, because it sees only heads. */
 static void apply_limits(struct flight *f, bool represents_target)
 {
-	int64_t max = f->flights->config.max_body;
+	int64_t max = f->flights->max_body;
 	if (f->verdict.store && f->has_body && !represents_target)
 		forbid(f, "the request had a body, which is not part of the cache key");
 	if (f->verdict.store && max > 0 && f->body_bytes > max)
-		forbid(f, f->flights->config.too_large);
+		forbid(f, f->flights->too_large);
 }
 
 /* The row to be; NULL when there will be none. */

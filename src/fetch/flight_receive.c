@@ -127,9 +127,9 @@ static void on_head(void *ctx, int status, int minor, struct span fields, int64_
 /* Lets the disk thread have what arrived, or ends storing. Under the lock. */
 static void store_arrived(struct flight *f)
 {
-	int64_t max = f->flights->config.max_body;
+	int64_t max = f->flights->max_body;
 	if (f->storing && max > 0 && f->received > max)
-		flight_store_give_up(f, f->flights->config.too_large);
+		flight_store_give_up(f, f->flights->too_large);
 	/* An endless body would take the place of everything else: its bytes count before it is a row, and rows are
 	 * evicted for it. */
 	if (f->storing && f->body_bytes < 0 && f->received > ENDLESS_BYTES && store_short(f->flights->config.store))

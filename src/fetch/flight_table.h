@@ -33,7 +33,6 @@ struct flight_table {
 	struct address_cache *addresses;
 	struct combiner *combiner;
 	struct compressor *compressor; /* NULL: no copies are made */
-	int64_t collapse_wait_ms;
 
 	pthread_mutex_t lock;
 	/* Under the lock. */
@@ -47,6 +46,9 @@ struct flight_table {
 	pthread_cond_t none_alive;
 
 	/* Any thread, without a lock. */
+	_Atomic int64_t max_body, collapse_wait_ms; /* of flight_limits */
+	const char *_Atomic too_large;
+	struct engine_limits engine_limits;
 	atomic_uint withdrawal_count; /* length of the list above: most look-ups find 0 and need no lock */
 	atomic_llong disk_backlog;    /* bytes of complete flights that wait in memory to be stored */
 

@@ -55,7 +55,7 @@ static void prepare(struct transfer_context *t, CURL *easy)
 		address_cache_use(t->config.addresses, easy);
 	if (t->cacert != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, t->cacert);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(t->config.connect_timeout_s * 1000));
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->config.limits->connect_timeout_ms);
 }
 
 /* CURLOPT_OPENSOCKETFUNCTION. Called for each address of a name in turn, until one connects. */

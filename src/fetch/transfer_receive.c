@@ -18,7 +18,7 @@
 
 void transfer_push_deadline(struct fetch *f)
 {
-	f->deadline_ms = clock_ms() + (int64_t)(f->shared->config.origin_timeout_s * 1000);
+	f->deadline_ms = clock_ms() + f->shared->config.limits->origin_timeout_ms;
 }
 
 /* --- the head --- */

@@ -312,6 +312,12 @@ int listeners_open(struct listeners *l, const struct conf *conf)
 	return open_one(l, conf, "admin-listen", l->admin_first, admin);
 }
 
+void listeners_set_send_timeout(const struct listeners *l, double seconds)
+{
+	for (size_t i = 0; i < l->count; i++)
+		set_send_timeout(l->fds[i], seconds);
+}
+
 void listeners_refuse(const struct listeners *l)
 {
 	for (size_t i = 0; i < l->count; i++)

@@ -35,6 +35,8 @@ bool listeners_reach_beyond(const struct conf *);
  * take the place of --listen; those with the name "admin" take the place of --admin-listen. 0, or -1 with the error on
  * stderr. Call listeners_close() in both cases. */
 int listeners_open(struct listeners *, const struct conf *);
+/* For connections that will be accepted. Any thread. */
+void listeners_set_send_timeout(const struct listeners *, double seconds);
 /* From now on new connections are refused. A passed socket is not ours to end: connections wait there for the next
  * server. */
 void listeners_refuse(const struct listeners *);

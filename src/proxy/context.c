@@ -146,6 +146,16 @@ static int remove_one(const char *path, const struct stat *s, int kind, struct F
 	return remove(path);
 }
 
+static struct store_limits store_limits_of(const struct conf *conf)
+{
+	return (struct store_limits){
+	    .size_bytes = conf_number(conf, "size"),
+	    .max_entries = conf_number(conf, "max-entries"),
+	    .min_free_bytes = conf_number(conf, "min-free"),
+	    .min_free_percent = conf_percent(conf, "min-free"),
+	};
+}
+
 static int open_store(struct context *s, bool serving, struct buf *why)
 {
 	bool unreachable = false;
@@ -154,10 +164,7 @@ static int open_store(struct context *s, bool serving, struct buf *why)
 	describe_mode(s, &mode);
 	struct store_config config = {
 	    .dir = conf_cache_dir(s->conf),
-	    .size_bytes = conf_number(s->conf, "size"),
-	    .max_entries = conf_number(s->conf, "max-entries"),
-	    .min_free_bytes = conf_number(s->conf, "min-free"),
-	    .min_free_percent = conf_percent(s->conf, "min-free"),
+	    .limits = store_limits_of(s->conf),
 	    .mode = buf_str(&mode),
 	    .unreachable = &unreachable,
 	};
@@ -181,6 +188,19 @@ static int open_store(struct context *s, bool serving, struct buf *why)
 	return s->store == NULL ? -1 : 0;
 }
 
+static struct flight_limits flight_limits_of(const struct conf *conf)
+{
+	int64_t size = conf_number(conf, "size"), max_body = conf_number(conf, "max-body");
+	bool by_size = size > 0 && (max_body == 0 || size < max_body);
+	return (struct flight_limits){
+	    .max_body = by_size ? size : max_body,
+	    .too_large = by_size ? "larger than the whole cache may be (--size)" : "larger than --max-body",
+	    .collapse_wait_s = conf_seconds(conf, "collapse-wait"),
+	    .connect_timeout_s = conf_seconds(conf, "connect-timeout"),
+	    .origin_timeout_s = conf_seconds(conf, "origin-timeout"),
+	};
+}
+
 static int open_flights(struct context *s, struct buf *why)
 {
 	struct flight_config config = {
@@ -189,25 +209,16 @@ static int open_flights(struct context *s, struct buf *why)
 		    .proxy = conf_text(s->conf, "proxy"),
 		    .parent = s->parent,
 		    .cacert = conf_text(s->conf, "cacert"),
-		    .connect_timeout_s = conf_seconds(s->conf, "connect-timeout"),
-		    .origin_timeout_s = conf_seconds(s->conf, "origin-timeout"),
 		    .allow = s->allow,
 		    .offline = s->offline,
 		},
 	    .store = s->store,
 	    .policy = s->policy,
 	    .compress = s->compress,
-	    .max_body = conf_number(s->conf, "max-body"),
-	    .too_large = "larger than --max-body",
+	    .limits = flight_limits_of(s->conf),
 	    .sites = s->sites,
 	    .trusted = s->origin != NULL,
-	    .collapse_wait_s = conf_seconds(s->conf, "collapse-wait"),
 	};
-	int64_t size = conf_number(s->conf, "size");
-	if (size > 0 && (config.max_body == 0 || size < config.max_body)) {
-		config.max_body = size;
-		config.too_large = "larger than the whole cache may be (--size)";
-	}
 	if (config.engine.cacert != NULL && access(config.engine.cacert, R_OK) != 0) {
 		buf_addf(why, "--cacert %s: %s (give a readable PEM file)", config.engine.cacert, strerror(errno));
 		return -1;
@@ -241,6 +252,25 @@ int context_open(struct context *s, const struct conf *conf, struct buf *why)
 	if (status != 0)
 		context_close(s);
 	return status;
+}
+
+void context_set_limits(const struct context *s, const struct conf *conf)
+{
+	const struct store_limits store = store_limits_of(conf);
+	const struct flight_limits flights = flight_limits_of(conf);
+	store_set_limits(s->store, &store);
+	flight_set_limits(s->flights, &flights);
+}
+
+int context_replace_allow(const struct context *s, const struct conf *conf, struct buf *why)
+{
+	struct context fresh = {.conf = conf};
+	if (open_allow(&fresh, why) != 0) {
+		allow_free(fresh.allow);
+		return -1;
+	}
+	allow_replace(s->allow, fresh.allow);
+	return 0;
 }
 
 void context_close(struct context *s)

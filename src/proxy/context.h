@@ -57,6 +57,11 @@ int context_check(const struct conf *);
 /* Opens everything that conf names; conf must outlive the context. 0, or an exit status with a sentence in why: 1: an
  * error; 2: an option has an invalid value. After a failure the context is empty. */
 int context_open(struct context *, const struct conf *, struct buf *why);
+/* For new options, while the server runs: the limits of the store and of fetches. They hold at once; a smaller --size
+ * is reached by eviction. */
+void context_set_limits(const struct context *, const struct conf *);
+/* The same for --allow-to. 0, or -1 with a sentence in why; then nothing has changed. */
+int context_replace_allow(const struct context *, const struct conf *, struct buf *why);
 /* Waits for the writer and closes everything. All readers of flights must have been left. */
 void context_close(struct context *);
 

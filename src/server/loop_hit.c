@@ -191,11 +191,10 @@ enum loop_hit_outcome loop_hit_respond(
 		return LOOP_HIT_NOT;
 	struct ramcache_key key = {.target = scan->target};
 	enum loop_hit_outcome outcome = LOOP_HIT_NOT;
-	bool sites = l->set->config.context->sites != NULL;
-	if (sites && !add_site(l, c, scan, bytes, &key))
+	if (l->set->config.context->sites != NULL && !add_site(l, c, scan, bytes, &key))
 		return LOOP_HIT_NOT;
 	struct ramcache_entry *o = ramcache_find(ramcache, &key);
-	if (o == NULL || (sites && o->options != l->options)) /* perhaps there is no such site any more */
+	if (o == NULL || o->options != l->options) /* the site may be gone, or the response has other fields now */
 		return LOOP_HIT_NOT;
 	if (is_fresh(l, o->entry) && !(o->encodes && scan->codes) && host_is_good(l, c, scan)) {
 		if (is_confirmed(l, o)) {

@@ -38,7 +38,11 @@ static bool replace(struct context *context, const struct conf *conf)
 {
 	struct buf why;
 	buf_init(&why, BUF_LINE);
-	bool done = options_replace(context, conf, &why) == 0;
+	bool done = context_replace_allow(context, conf, &why) == 0 && options_replace(context, conf, &why) == 0;
+	if (done) {
+		context_set_limits(context, conf);
+		listeners_set_send_timeout(context->listeners, conf_seconds(conf, "send-timeout"));
+	}
 	if (!done)
 		log_say("%s", buf_str(&why));
 	buf_fini(&why);

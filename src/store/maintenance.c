@@ -202,6 +202,14 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static void note_limits(struct maintenance *k, const struct store_limits *limits)
+{
+	atomic_store(&k->size_bytes, limits->size_bytes);
+	atomic_store(&k->max_entries, limits->max_entries);
+	atomic_store(&k->min_free_bytes, limits->min_free_bytes);
+	atomic_store(&k->min_free_percent, limits->min_free_percent);
+}
+
 struct maintenance *maintenance_start(const struct maintenance_config *config, struct buf *why)
 {
 	struct maintenance *k = calloc(1, sizeof *k);
@@ -210,6 +218,7 @@ struct maintenance *maintenance_start(const struct maintenance_config *config, s
 		return NULL;
 	}
 	k->at = *config;
+	note_limits(k, &config->limits);
 	k->version = -1;
 	k->ix = index_open(config->dir, INDEX_MAINTENANCE, why);
 	if (k->ix == NULL) {
@@ -244,4 +253,17 @@ void maintenance_free(struct maintenance *k)
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(&k->mutex);
 	free(k);
+}
+
+/* --- for other threads --- */
+
+void maintenance_set_limits(struct maintenance *k, const struct store_limits *limits)
+{
+	note_limits(k, limits);
+	maintenance_kick(k);
+}
+
+int64_t maintenance_size_bytes(const struct maintenance *k)
+{
+	return atomic_load(&k->size_bytes);
 }

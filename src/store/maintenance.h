@@ -13,6 +13,8 @@
 #include "index/writer.h"
 #include "store/unsynced.h"
 
+#include "store/store_limits.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,9 +25,7 @@ struct maintenance_config {
 	int dir_fd;
 	const char *boot;
 	bool alone; /* no other process used the cache when it was opened */
-	/* as in store_config */
-	int64_t size_bytes, max_entries, min_free_bytes;
-	double min_free_percent;
+	struct store_limits limits;
 	struct file_lock *lock;
 	struct writer *writer;
 	struct bodies *bodies;
@@ -37,6 +37,9 @@ struct maintenance_config {
 
 /* Starts the thread. What the configuration points to must outlive it. NULL with why. */
 struct maintenance *maintenance_start(const struct maintenance_config *, struct buf *why);
+/* The limits that hold from now on. Any thread. */
+void maintenance_set_limits(struct maintenance *, const struct store_limits *);
+int64_t maintenance_size_bytes(const struct maintenance *);
 /* Ends the thread. Its operations may still be in the writer's queue. */
 void maintenance_stop(struct maintenance *);
 /* After writer_stop(). NULL is fine. */

@@ -17,6 +17,10 @@ struct maintenance {
 	struct maintenance_config at;
 	struct index *ix;
 	pthread_t thread;
+	/* the limits of the configuration, which may change */
+	_Atomic int64_t size_bytes, max_entries, min_free_bytes;
+	_Atomic double min_free_percent;
+
 	atomic_bool swept;
 	atomic_bool full;       /* the log */
 	atomic_bool is_short;   /* the disk, of what --min-free leaves */

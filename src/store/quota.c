@@ -40,7 +40,7 @@ struct eviction {
 static int eviction_run(struct writer_op *op, struct index *ix)
 {
 	struct eviction *e = (struct eviction *)op;
-	e->evicted = index_evict(ix, e->size_bytes, e->maintenance->at.max_entries, e->rows, &e->over);
+	e->evicted = index_evict(ix, e->size_bytes, e->maintenance->max_entries, e->rows, &e->over);
 	return e->evicted < 0 ? -1 : 0;
 }
 
@@ -70,7 +70,7 @@ static void eviction_done(struct writer_op *op, bool committed)
 static int64_t wanted_free(const struct maintenance *k, int64_t *free_bytes)
 {
 	struct statvfs disk;
-	if (k->at.min_free_bytes <= 0 && k->at.min_free_percent <= 0)
+	if (k->min_free_bytes <= 0 && k->min_free_percent <= 0)
 		return 0;
 	int fd = bodies_open_disk(k->at.bodies);
 	int rc = fstatvfs(fd >= 0 ? fd : k->at.dir_fd, &disk);
@@ -80,7 +80,7 @@ static int64_t wanted_free(const struct maintenance *k, int64_t *free_bytes)
 		return 0;
 	int64_t all = (int64_t)(disk.f_blocks * disk.f_frsize);
 	*free_bytes = (int64_t)(disk.f_bavail * disk.f_frsize);
-	return k->at.min_free_bytes > 0 ? k->at.min_free_bytes : (int64_t)((double)all / 100 * k->at.min_free_percent);
+	return k->min_free_bytes > 0 ? k->min_free_bytes : (int64_t)((double)all / 100 * k->min_free_percent);
 }
 
 /* Bytes of bodies in flight that are not on the disk yet. */
@@ -99,7 +99,7 @@ static int64_t in_flight(const struct maintenance *k)
  * must be evicted. */
 static const char *judge_room(const struct maintenance *k, bool look, bool *evict)
 {
-	int64_t size = k->at.size_bytes, stored = atomic_load(&k->stored), flying = in_flight(k), free_bytes = 0;
+	int64_t size = k->size_bytes, stored = atomic_load(&k->stored), flying = in_flight(k), free_bytes = 0;
 	bool exhausted = atomic_load(&k->exhausted);
 	*evict = size > 0 && stored + flying > size;
 	if (size > 0 && flying > size)
@@ -142,7 +142,7 @@ void quota_release(struct maintenance *k, int64_t bytes)
  * is left to evict, nothing more is stored. */
 static int64_t allowed_bytes(struct maintenance *k, int64_t bytes)
 {
-	int64_t size = k->at.size_bytes, flying = in_flight(k), free_bytes = 0;
+	int64_t size = k->size_bytes, flying = in_flight(k), free_bytes = 0;
 	if (size > 0) /* bodies in flight count */
 		size = size > flying ? size - flying : 1;
 	if (k->trash_left)
@@ -181,7 +181,7 @@ void quota_keep(struct maintenance *k)
 		return;
 	atomic_store(&k->stored, t.bytes);
 	int64_t size = allowed_bytes(k, t.bytes);
-	bool over = (size > 0 && t.bytes > size) || (k->at.max_entries > 0 && t.entries > k->at.max_entries);
+	bool over = (size > 0 && t.bytes > size) || (k->max_entries > 0 && t.entries > k->max_entries);
 	if (!over)
 		atomic_store(&k->exhausted, false);
 	struct eviction *e = over ? calloc(1, sizeof *e) : NULL;
@@ -198,14 +198,14 @@ void quota_keep(struct maintenance *k)
 void quota_stored(struct maintenance *k, int64_t bytes)
 {
 	atomic_store(&k->unwritten, false);
-	if (k->at.size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->at.size_bytes &&
+	if (k->size_bytes > 0 && atomic_fetch_add(&k->stored, bytes) + bytes > k->size_bytes &&
 	    !atomic_load(&k->evicting))
 		maintenance_kick(k);
 }
 
 void quota_make_room(struct maintenance *k, struct index *ix, int64_t bytes)
 {
-	int64_t size = k->at.size_bytes, most = k->at.max_entries, flying = in_flight(k);
+	int64_t size = k->size_bytes, most = k->max_entries, flying = in_flight(k);
 	bytes = bytes > flying ? bytes : flying; /* the body is one of those in flight */
 	bool over, full = size > 0 && atomic_load(&k->stored) + bytes > size;
 	if (!full && most <= 1)

@@ -162,10 +162,7 @@ static int start_maintenance(struct store *s, const struct store_config *config,
 	    .dir_fd = s->dir_fd,
 	    .boot = s->boot,
 	    .alone = alone,
-	    .size_bytes = config->size_bytes,
-	    .max_entries = config->max_entries,
-	    .min_free_bytes = config->min_free_bytes,
-	    .min_free_percent = config->min_free_percent,
+	    .limits = config->limits,
 	    .lock = s->lock,
 	    .writer = s->writer,
 	    .bodies = s->bodies,
@@ -218,12 +215,16 @@ struct store *store_open(const struct store_config *config, struct buf *why)
 		return NULL;
 	}
 	s->dir_fd = -1;
-	s->size_bytes = config->size_bytes;
 	if (start(s, config, why) < 0) {
 		store_close(s);
 		return NULL;
 	}
 	return s;
+}
+
+void store_set_limits(struct store *s, const struct store_limits *limits)
+{
+	maintenance_set_limits(s->maintenance, limits);
 }
 
 void store_hurry(struct store *s)

@@ -22,6 +22,7 @@
 #include "store/change_counter.h"
 #include "store/ruleset.h"
 #include "store/store_find.h"
+#include "store/store_limits.h"
 #include "store/store_parts.h"
 #include "store/store_put.h"
 
@@ -32,11 +33,8 @@
 struct store;
 
 struct store_config {
-	const char *dir;         /* the cache directory, made if absent */
-	int64_t size_bytes;      /* quota of all bodies; 0: none */
-	int64_t max_entries;     /* quota of rows; 0: none */
-	int64_t min_free_bytes;  /* to be left free on the disk; 0: min_free_percent counts */
-	double min_free_percent; /* of the disk; 0: nothing need be left free */
+	const char *dir; /* the cache directory, made if absent */
+	struct store_limits limits;
 	/* How the cache is filled, one word a line: "shared", for example, or "origin http://...". It is recorded in a
 	 * new cache; a cache with another value is refused with a clear message. NULL: nothing will be stored. */
 	const char *mode;
@@ -48,6 +46,8 @@ int store_can_be_in(const char *dir);
 /* Opens the cache and starts the threads. Makes what is missing, refuses a foreign or newer index without changing it,
  * and sets a damaged one aside with one line in the log. NULL with a sentence "what: why (what to do)" in why. */
 struct store *store_open(const struct store_config *, struct buf *why);
+/* The limits that hold from now on. What is over them is evicted soon. Any thread. */
+void store_set_limits(struct store *, const struct store_limits *);
 /* Finishes what is queued, ends the threads, makes a checkpoint, closes. All change counters must have been freed. */
 void store_close(struct store *);
 /* From now on, locks of other processes are waited for for five seconds in total. */

@@ -71,7 +71,8 @@ static int put_run(struct writer_op *op, struct index *ix)
 	}
 	if (name_body(put->entry, put->body) < 0)
 		return -1;
-	if (s->size_bytes > 0 && put->entry->body_bytes > s->size_bytes) {
+	int64_t size_bytes = maintenance_size_bytes(s->maintenance);
+	if (size_bytes > 0 && put->entry->body_bytes > size_bytes) {
 		log_trouble(
 		    "size", "%s: larger than --size allows the whole cache to be, so not stored", put->entry->url);
 		return -1;

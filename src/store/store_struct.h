@@ -27,7 +27,6 @@ struct store {
 	char *dir;
 	int dir_fd;
 	char boot[40];
-	int64_t size_bytes;
 	struct file_lock *lock;
 	struct writer *writer;
 	struct usage *usage;

@@ -278,3 +278,54 @@ def test_a_wrong_site_leaves_the_old_ones_in_force(launch, origin, tmp_path):
     curlew.reload("origin shop.example=ftp://127.0.0.1", expected="is not an http or https URL")
     with curlew.server.connect() as connection:
         assert connection.ask("GET", "/x", {"Host": "shop.example"}).text == "x"
+
+
+def test_a_smaller_size_is_reached_by_eviction(launch, origin, tmp_path):
+    curlew = Reloading(launch, tmp_path, "size 1G", "min-free 0")
+    for n in range(8):
+        curlew.server.stored(origin.at(f"/{n}", "x" * 100_000, FRESH))
+    curlew.reload("size 300K", "min-free 0")
+    eventually(lambda: curlew.server.value("SELECT sum(body_bytes) FROM entry") <= 300 << 10)
+    curlew.reload("size 300K", "min-free 0", "max-entries 1")
+    eventually(lambda: curlew.server.value("SELECT count(*) FROM entry") == 1)
+
+
+def test_a_body_larger_than_a_new_size_is_not_stored(launch, origin, tmp_path):
+    url = origin.at("/x", "x" * 400_000, FRESH)
+    curlew = Reloading(launch, tmp_path, "size 1G")
+    curlew.reload("size 300K")
+    assert curlew.server.get(url).text == "x" * 400_000
+    curlew.server.stored(origin.at("/small", "x", FRESH))
+    assert curlew.server.rows(url) == []
+
+
+def test_what_is_in_memory_has_the_new_settings_too(launch, origin, tmp_path):
+    url = origin.at("/page", "<p>hello", FRESH | {"Content-Type": "text/html"})
+    curlew = Reloading(launch, tmp_path, "prefix-sandbox on")
+    curlew.server.stored(url)
+    for _ in range(3):
+        assert "sandbox" in curlew.server.get(url).fields.get("Content-Security-Policy", "")
+    curlew.reload("prefix-sandbox off")
+    for _ in range(3):
+        assert "Content-Security-Policy" not in curlew.server.get(url)
+
+
+def test_what_may_be_fetched_and_stored_changes(launch, origin, tmp_path):
+    curlew = Reloading(launch, tmp_path, "max-body 10", allow=None)
+    url = origin.at("/x", "hello", FRESH)
+    assert curlew.server.get(url).status == 403
+    curlew.reload("max-body 10", "allow-to loopback")
+    assert curlew.server.stored(url).text == "hello"
+    large = origin.at("/large", "more than ten bytes", FRESH)
+    assert "max-body" in curlew.server.get(large)["Cache-Status"]
+    curlew.reload("max-body 100", "allow-to loopback")
+    curlew.server.stored(large)
+
+
+def test_the_timeout_of_origins_changes(launch, origin, tmp_path):
+    gate = origin.gate("silent")
+    url = origin.at("/slow", lambda visit: gate.wait())
+    curlew = Reloading(launch, tmp_path, "origin-timeout 600")
+    curlew.reload("origin-timeout 0.2")
+    assert curlew.server.get(url).status == 504
+    gate.open()

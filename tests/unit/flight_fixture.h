@@ -23,9 +23,9 @@ static struct flight_reader *readers[64]; /* those not left: flight_close() woul
 static inline void start_flights(double collapse_wait_s, int64_t max_body)
 {
 	struct flight_config config = {.store = house->store,
-	    .collapse_wait_s = collapse_wait_s,
-	    .max_body = max_body,
-	    .too_large = "larger than this test allows"};
+	    .limits.collapse_wait_s = collapse_wait_s,
+	    .limits.max_body = max_body,
+	    .limits.too_large = "larger than this test allows"};
 	flights = flight_open(&config, &house->why);
 	assert_non_null(flights);
 }

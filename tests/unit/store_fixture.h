@@ -51,9 +51,9 @@ struct house {
 static inline struct store *open_store(struct house *h, int64_t size_bytes)
 {
 	struct store_config config = {.dir = h->dir,
-	    .size_bytes = size_bytes,
-	    .max_entries = h->max_entries,
-	    .min_free_percent = h->min_free_percent,
+	    .limits.size_bytes = size_bytes,
+	    .limits.max_entries = h->max_entries,
+	    .limits.min_free_percent = h->min_free_percent,
 	    .mode = "shared"};
 	buf_clear(&h->why);
 	h->store = store_open(&config, &h->why);

@@ -122,7 +122,6 @@ void flight_upload_end(struct flight_reader *r, bool whole)
 void flight_upload_stop(struct flight_reader *r)
 {
 	struct flight *f = r->flight;
-	struct flight_upload *u = f->upload;
 	pthread_mutex_lock(&f->lock);
 	flight_upload_over(f, true);
 	pthread_cond_broadcast(&f->changed);

@@ -128,6 +128,8 @@ static const char *take_request_line(const char *at, const char *end, struct req
 	return at + sizeof version - 1;
 }
 
+enum { LINE_REST = sizeof "HEAD  HTTP/1.1" - 1 }; /* a request line without its target */
+
 enum request_scan_verdict request_scan(struct span bytes, struct request_scan *g)
 {
 	const char *at = bytes.at, *end = bytes.at + bytes.len;
@@ -137,6 +139,8 @@ enum request_scan_verdict request_scan(struct span bytes, struct request_scan *g
 	while (at != NULL && end - at >= 2) {
 		if (at[0] == '\r' && at[1] == '\n') {
 			g->bytes = (size_t)(at + 2 - bytes.at);
+			if (g->bytes > MESSAGE_HEAD_MAX || g->target.len > MESSAGE_LINE_MAX - LINE_REST)
+				return REQUEST_SCAN_OTHER; /* the parser refuses it, or looks closer */
 			g->keeps = !g->close && (g->minor > 0 || (g->keep_alive && g->target.at[0] == '/'));
 			return g->host.at != NULL || g->minor == 0 ? REQUEST_SCAN_PLAIN : REQUEST_SCAN_OTHER;
 		}

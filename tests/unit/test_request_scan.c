@@ -132,6 +132,37 @@ static void what_passes_is_what_the_parser_reads(void **state)
 	}
 }
 
+/* The parser refuses longer ones (414, 431). */
+static void a_head_that_is_too_long_is_not_plain(void **state)
+{
+	(void)state;
+	struct {
+		size_t target, field;
+		bool plain;
+	} cases[] = {{100, 100, true}, {100, MESSAGE_HEAD_MAX - 1000, true}, {100, MESSAGE_HEAD_MAX, false},
+	    {MESSAGE_LINE_MAX - 100, 100, true}, {MESSAGE_LINE_MAX, 100, false}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct request_scan scan;
+		struct head head;
+		struct fault fault;
+		struct buf text;
+		buf_init(&text, BUF_HEAD);
+		buf_adds(&text, "GET /");
+		for (size_t n = 0; n < cases[i].target; n++)
+			buf_addc(&text, 'x');
+		buf_adds(&text, " HTTP/1.1\r\nHost: localhost\r\nX: ");
+		for (size_t n = 0; n < cases[i].field; n++)
+			buf_addc(&text, 'y');
+		buf_adds(&text, "\r\n\r\n");
+		message_init(&head);
+		assert_int_equal(request_scan(buf_span(&text), &scan) == REQUEST_SCAN_PLAIN, cases[i].plain);
+		assert_int_equal(
+		    message_parse_request(&head, buf_span(&text), &fault) == MESSAGE_WHOLE, cases[i].plain);
+		message_fini(&head);
+		buf_fini(&text);
+	}
+}
+
 static void what_follows_the_head_is_left_alone(void **state)
 {
 	(void)state;
@@ -147,6 +178,7 @@ int main(void)
 	    cmocka_unit_test(only_plain_requests_pass_at_a_glance),
 	    cmocka_unit_test(a_browser_is_known_by_its_fields),
 	    cmocka_unit_test(what_passes_is_what_the_parser_reads),
+	    cmocka_unit_test(a_head_that_is_too_long_is_not_plain),
 	    cmocka_unit_test(what_follows_the_head_is_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from curlew import run
+from wire import eventually
 
 FRESH = {"Cache-Control": "max-age=60"}
 
@@ -137,6 +138,7 @@ def test_a_parent_that_refuses_is_left_out(launch, origin, refuser):
     for path in ("/a", "/b"):
         assert child.get(origin.at(path, "hello", FRESH)).text == "hello"
         assert origin.asked(path)[0].target == path
+    eventually(lambda: "--parent" in child.stderr)
     assert sum("--parent" in line for line in child.lines) == 1
     assert "cannot be reached (for 10 seconds, origins are asked directly)" in child.stderr
     url = origin.at("/post", lambda visit: visit.reply(visit.body()))

@@ -3,6 +3,7 @@
 #include "fetch/named_sites.h"
 #include "http/location.h"
 #include "http/url.h"
+#include "proxy/options.h"
 #include "proxy/server_names.h"
 #include "proxy/site_target.h"
 
@@ -34,13 +35,21 @@ static bool is_told_by_proxies(struct span name)
 	return false;
 }
 
-/* A front may believe that it has set such a field, and pass on another spelling of it: that one is never believed. */
-static void remove_fields(struct head *head, bool trusted)
+static bool names_host_or_scheme(struct span name)
+{
+	return begins_like(name, "X-Forwarded-Host") || begins_like(name, "X-Forwarded-Proto");
+}
+
+/* A front may believe that it has set such a field, and pass on another spelling of it: that one is never believed.
+ * judged: host and scheme have been read, and only what was read is passed on. The origin could obey another member of
+ * the list, and its response would be stored under a URL that it was not made for. */
+static void remove_fields(struct head *head, bool trusted, bool judged)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < head->count; i++) {
 		struct span name = head->fields[i].name;
 		bool believed = trusted && memchr(name.at, '_', name.len) == NULL;
+		believed = believed && !(judged && names_host_or_scheme(name));
 		if (believed || !is_told_by_proxies(name))
 			head->fields[kept++] = head->fields[i];
 	}
@@ -151,28 +160,33 @@ static struct span authority_of(const char *url)
 	return span_make(host, strcspn(host, "/?"));
 }
 
+static bool has_names(const struct exchange *x)
+{
+	return x->context->origin != NULL && conf_item(x->options->conf, "server-name", 0) != NULL;
+}
+
 /* The host that the client used. Without named sites, no key contains it: if the operator says which names this server
  * has, the others are not passed on. */
 static struct span public_host(const struct exchange *x)
 {
 	struct span target = x->request->target, host;
 	bool secure;
+	if (x->target.url == NULL)
+		return span_make("", 0);
 	if (x->context->origin == NULL)
 		return authority_of(x->target.url);
 	site_target_host(x->request, &x->client, &host, &secure);
 	if (url_take_scheme(&target, &secure))
 		host = span_make(target.at, url_until(target, "/?#"));
-	const struct conf *conf = x->context->conf;
-	bool ours = conf_item(conf, "server-name", 0) == NULL || server_names_include(conf, host, -1);
+	bool ours = !has_names(x) || server_names_include(x->options->conf, host, -1);
 	return host.at != NULL && message_is_host(host) && ours ? host : span_make("", 0);
 }
 
 /* Forwarded and X-Forwarded-For name the same nodes. If the front sent only one of them, the client that it names
  * begins the other. */
-static void make_values(const struct exchange *x, struct added *a)
+static void make_values(const struct exchange *x, struct span host, struct added *a)
 {
 	char peer[CONN_PEER], client[CONN_PEER];
-	struct span host = public_host(x);
 	node_of(&x->client.peer, !x->client.peer_unix, peer);
 	node_of(&x->client.at, !x->client.unix_socket, client);
 	begin_value(a, "X-Forwarded-For");
@@ -200,11 +214,11 @@ static void make_values(const struct exchange *x, struct added *a)
 	}
 }
 
-static int add_forwarded(struct exchange *x, struct head *head)
+static int add_forwarded(struct exchange *x, struct head *head, struct span host)
 {
 	struct added a = {.count = 0};
 	buf_init(&a.text, BUF_HEAD);
-	make_values(x, &a);
+	make_values(x, host, &a);
 	x->forwarded = a.text.failed ? NULL : buf_take(&a.text);
 	buf_fini(&a.text);
 	int rc = x->forwarded != NULL ? 0 : -1;
@@ -215,11 +229,11 @@ static int add_forwarded(struct exchange *x, struct head *head)
 
 /* --- Destination --- */
 
-static int map_destination(struct exchange *x, struct head *head, struct fault *fault)
+static int map_destination(struct exchange *x, struct head *head, struct span host, struct fault *fault)
 {
 	const char *origin = x->site != NULL ? x->site->backends[0].url : x->context->origin;
 	const char *as_origin = x->site != NULL ? x->target.url : origin;
-	struct span value = message_find(head, "Destination"), host = public_host(x);
+	struct span value = message_find(head, "Destination");
 	struct location_destination mapped;
 	struct buf ours, base;
 	buf_init(&ours, BUF_HEAD);
@@ -260,10 +274,11 @@ int origin_fields_rewrite(struct exchange *x, struct head *head, struct fault *f
 	} else if (!reverse) {
 		x->secure = x->target.secure;
 	}
-	remove_fields(head, x->client.front);
-	if (x->target.url != NULL && x->context->sends_forwarded && add_forwarded(x, head) != 0)
+	struct span host = public_host(x);
+	remove_fields(head, x->client.front, x->site != NULL || has_names(x));
+	if (x->target.url != NULL && x->context->sends_forwarded && add_forwarded(x, head, host) != 0)
 		return -1;
-	return reverse && moves && message_has(head, "Destination") ? map_destination(x, head, fault) : 0;
+	return reverse && moves && message_has(head, "Destination") ? map_destination(x, head, host, fault) : 0;
 }
 
 void origin_fields_end(struct exchange *x)

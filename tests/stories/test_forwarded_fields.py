@@ -107,6 +107,33 @@ def test_the_host_of_a_site_is_sent_in_its_one_spelling(launch, origin):
     assert received(origin)["X-Forwarded-Host"] == "shop.example"
 
 
+@pytest.mark.parametrize("host", ["evil.example, shop.example", "SHOP.example:80", ""])
+def test_a_named_site_learns_the_host_and_scheme_of_its_key_alone(launch, origin, host):
+    """A front that appends to what its client sent (Apache does) names the host last; an application may read the first."""
+    origin.at("/x", "x")
+    curlew = launch("--origin", f"shop.example={origin.url()}", "--trust-forwarded", "127.0.0.2")
+    ask(curlew, {"X-Forwarded-Host": host, "X-Forwarded-Proto": "https, http"}, source="127.0.0.2")
+    sent = received(origin)
+    assert (sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"]) == ("shop.example", "http")
+
+
+def test_an_absolute_target_overrides_the_host_that_a_front_names(launch, origin):
+    origin.at("/x", "x")
+    curlew = launch("--origin", f"*={origin.url()}", "--trust-forwarded", "127.0.0.2")
+    ask(curlew, {"X-Forwarded-Host": "evil.example"}, source="127.0.0.2", path="http://shop.example/x")
+    assert received(origin)["X-Forwarded-Host"] == "shop.example"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example, shop.example", "shop.example, evil.example"])
+def test_a_plain_origin_learns_only_those_hosts_from_a_front_too(launch, origin, host):
+    origin.at("/x", "x")
+    curlew = launch("--origin", origin.url(), "--server-name", "shop.example", "--trust-forwarded", "127.0.0.2")
+    ask(curlew, {"X-Forwarded-Host": host, "X-Forwarded-Proto": "https"}, source="127.0.0.2", host="inner")
+    sent = received(origin)
+    assert sent.get("X-Forwarded-Host") == ("shop.example" if host.endswith("shop.example") else None)
+    assert sent["X-Forwarded-Proto"] == "https"
+
+
 def test_a_plain_origin_learns_only_hosts_that_the_server_has(launch, origin):
     origin.at("/x", "x")
     curlew = launch("--origin", origin.url(), "--server-name", "shop.example")

@@ -223,7 +223,7 @@ void dispatch(struct exchange *x, struct conn *c, struct http1_writer *a, struct
 	if (!bad && x->target.form == KEY_PREFIX && !is_named(x, c))
 		return;
 	if (purge_is(x)) {
-		if (bad && (fault.status != 421 || !purge_needs_no_site(x)))
+		if (bad && !purge_needs_no_site(x))
 			dispatch_refuse(x, &fault);
 		else if (purge_is_allowed(x))
 			purge_respond(x);

@@ -18,7 +18,8 @@ bool purge_is(const struct exchange *x)
 
 bool purge_needs_no_site(const struct exchange *x)
 {
-	return message_lists(x->request, "X-Purge", "all-sites");
+	bool has_path = x->context->sites != NULL && span_starts(x->request->target, "/");
+	return message_lists(x->request, "X-Purge", "all-sites") && (has_path || groups_are_named(x->request));
 }
 
 /* A browser sends Origin with every PURGE that a page makes. */

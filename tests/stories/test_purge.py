@@ -141,6 +141,16 @@ def test_groups_and_globs_stay_on_the_site_unless_all_sites_are_meant(launch, or
     purge(curlew, here, {"X-Purge": "all-sites"}, rows=2)
 
 
+@pytest.mark.parametrize("target", ["/", "/*", "*"])
+def test_a_purge_of_groups_on_all_sites_needs_no_url(launch, origin, target):
+    curlew = launch()
+    curlew.stored(origin.at("/a", "a", FRESH | {"xkey": "k"}))
+    answer = curlew.ask("PURGE", target, {"xkey": "k", "X-Purge": "all-sites"})
+    assert answer.status == 200 and json.loads(answer.text)["rows"] == 1
+    answer = curlew.ask("PURGE", target, {"X-Purge": "all-sites, glob"})
+    assert answer.status in (400, 404), "a path alone names no URL here"
+
+
 def test_a_tag_of_the_user_or_of_a_rule_is_a_group_too(launch, origin):
     curlew = launch()
     urls = [origin.at(f"/{n}", "x", FRESH) for n in range(3)]

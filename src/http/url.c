@@ -176,6 +176,39 @@ static bool has_dot_segment(struct span path)
 	return false;
 }
 
+/* The length of a piece of a segment: up to an escaped slash or backslash. */
+static size_t until_escaped_slash(struct span segment)
+{
+	size_t n = 0;
+	for (int escape; n < segment.len; n++)
+		if ((escape = url_escape(span_from(segment, n))) == '/' || escape == '\\')
+			break;
+	return n;
+}
+
+/* Follows one segment of a path. Servers differ: to many, an escaped slash separates segments too, and to some "..;x"
+ * is
+ * "..". So a segment leads down once at most, and up as often as some server would go. True: it leads out. */
+static bool climbs_in(struct span segment, size_t *depth)
+{
+	bool down = false;
+	for (size_t n; segment.len > 0; segment = span_from(segment, n < segment.len ? n + 3 : n)) {
+		n = until_escaped_slash(segment);
+		struct span name = span_make(segment.at, n);
+		name.len = url_until(name, ";");
+		size_t dots = count_dots(name);
+		if (dots == 2 && *depth == 0)
+			return true;
+		if (dots == 2) {
+			--*depth;
+		} else if (name.len > 0 && dots != 1 && !down) {
+			++*depth;
+			down = true;
+		}
+	}
+	return false;
+}
+
 bool url_climbs(const char *path)
 {
 	struct span rest = span_of(path);
@@ -183,13 +216,8 @@ bool url_climbs(const char *path)
 	for (size_t n; rest.len > 0; rest = span_from(rest, n)) {
 		rest = span_from(rest, 1);
 		n = url_until(rest, "/");
-		size_t dots = count_dots(span_make(rest.at, n));
-		if (dots == 2 && depth == 0)
+		if (climbs_in(span_make(rest.at, n), &depth))
 			return true;
-		if (dots == 2)
-			depth--;
-		else if (n > 0 && dots != 1)
-			depth++;
 	}
 	return false;
 }

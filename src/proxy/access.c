@@ -13,9 +13,27 @@ static bool holds_everybody(const struct cidr_list *list)
 	return false;
 }
 
+/* Such a list is a mistake more often than not, and the options that believe what a client claims make the others void.
+ */
+static void warn_of_everybody(const struct conf *conf)
+{
+	static const struct {
+		const char *name, *may;
+	} lists[] = {
+	    {"trust-forwarded", "claim to be any client (name only your own fronts)"},
+	    {"proxy-protocol-from", "claim to be any client (name only your own fronts)"},
+	    {"admin-from", "see /.curlew/ (name only the machines of those who run this server)"},
+	    {"purge-from", "purge (name only the machines that have to)"},
+	};
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+		if (holds_everybody(conf_cidrs(conf, lists[i].name)))
+			log_say("--%s: everybody who can connect may %s", lists[i].name, lists[i].may);
+}
+
 int access_check_exposure(const struct conf *conf, bool beyond)
 {
 	bool given = conf_given(conf, "allow-from");
+	warn_of_everybody(conf);
 	if (conf_given(conf, "origin") && conf_given(conf, "users")) {
 		log_say(
 		    "--users: a site of --origin knows no users of a proxy (leave one of the two out; the origin can "
@@ -109,7 +127,10 @@ static bool lacks_user(struct exchange *x, const struct conn *c, const struct op
 static void forbid(struct exchange *x)
 {
 	char client[CONN_PEER];
-	client_print(&x->client, client);
+	struct client refused = x->client;
+	if (cidr_list_holds(x->options->allowed, &refused.at))
+		refused.at = refused.other; /* Forwarded names another client than X-Forwarded-For */
+	client_print(&refused, client);
 	x->close = true;
 	x->verdict = "refused";
 	stats_add(STATS_BAD_REQUESTS, 1);

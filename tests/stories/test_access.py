@@ -36,6 +36,14 @@ def test_everybody_may_be_named_and_that_is_a_warning(launch, everybody):
     assert any("--allow-from" in line and "everybody" in line for line in curlew.lines)
 
 
+@pytest.mark.parametrize("option", ["--trust-forwarded", "--proxy-protocol-from", "--admin-from", "--purge-from"])
+def test_a_list_that_trusts_everybody_is_a_warning(launch, origin, option):
+    curlew = launch("--origin", origin.url(), option, "0.0.0.0/0")
+    assert any(f"{option}: everybody who can connect may" in line for line in curlew.lines)
+    curlew = launch("--origin", origin.url(), option, "10.0.0.0/8", cache="other")
+    assert not any("everybody" in line for line in curlew.lines)
+
+
 def test_a_site_is_for_everybody_without_a_list(launch, origin):
     url = origin.at("/x", "hello", FRESH)
     curlew = launch("--origin", origin.url(), listen="0.0.0.0:0")
@@ -178,6 +186,7 @@ def test_the_clients_of_a_trusted_front_are_judged_one_by_one(fronted, origin, f
         answer = front.ask("GET", url.replace("http://", "/"), fields)
         assert answer.status == status
         assert status == 200 or refused(answer)
+        assert "10.1.2.3 may not" not in answer.text, "the client that is refused is named, not the other one"
 
 
 def test_what_other_clients_claim_to_be_does_not_count(fronted):

@@ -60,8 +60,11 @@ static int read_urls(struct rekey *r, const struct conf *conf)
 		return -1;
 	if (!is_inside(r->to, r->from))
 		return 0;
-	log_say("rekey: %s/ is %s %s/ (its URLs would be changed for ever)", r->to,
-	    strcmp(r->to, r->from) == 0 ? "the same as" : "inside", r->from);
+	if (strcmp(r->to, r->from) == 0)
+		log_say("rekey: both URLs are %s/ (give the new one second)", r->to);
+	else
+		log_say("rekey: %s/ is below %s/, so it would be moved again without end (use another new URL)", r->to,
+		    r->from);
 	return -1;
 }
 

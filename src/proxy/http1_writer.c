@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/stats.h"
 #include "http/field.h"
+#include "http/groups.h"
 #include "http/status.h"
 #include "net/client_limits.h"
 
@@ -128,7 +129,7 @@ static int sink_interim(struct sink *s, int status, struct span fields)
 		buf_addf(&a->out, "HTTP/1.1 %d %s\r\n", status, status_reason(status));
 		for (size_t i = 0; i < h.count; i++) {
 			if (!message_is_end_to_end(&h.fields[i]) || field_is_cookie(h.fields[i].name) ||
-			    response_head_is_framing(h.fields[i].name))
+			    response_head_is_framing(h.fields[i].name) || groups_is_internal(h.fields[i].name))
 				continue;
 			buf_addspan(&a->out, h.fields[i].name);
 			buf_adds(&a->out, ": ");
@@ -158,6 +159,7 @@ static int sink_begin(struct sink *s, const struct response_head *r)
 	a->begun = true;
 	pthread_mutex_unlock(&a->lock);
 	a->status = r->status;
+	a->keeps_tags = r->keeps_tags;
 	a->keep = a->keep && !r->close;
 	a->bodiless = r->no_body || response_head_is_bodiless(r->status);
 	a->chunked = !a->bodiless && r->body_bytes < 0 && a->client_minor > 0;
@@ -272,8 +274,8 @@ static int sink_file(struct sink *s, int fd, int64_t at, int64_t n)
 }
 
 /* True of a field line that may follow a body: it must not concern framing, routing or this connection (RFC
- * 9110 6.5.1). */
-static bool is_trailer(struct span line)
+ * 9110 6.5.1), nor caches alone. */
+static bool is_trailer(struct span line, bool keeps_tags)
 {
 	static const char *const never[] = {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Host",
 	    "Trailer", "TE", "Upgrade", "Content-Encoding", "Content-Type", "Content-Range", "Set-Cookie",
@@ -289,14 +291,14 @@ static bool is_trailer(struct span line)
 	for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
 		if (span_is_nocase(name, never[i]))
 			return false;
-	return message_is_token(name);
+	return message_is_token(name) && (keeps_tags || !groups_is_internal(name));
 }
 
-static void add_trailers(struct buf *out, struct span lines)
+static void add_trailers(struct buf *out, struct span lines, bool keeps_tags)
 {
 	struct span line;
 	while (span_next_line(&lines, &line)) {
-		if (is_trailer(line)) {
+		if (is_trailer(line, keeps_tags)) {
 			buf_addspan(out, line);
 			buf_adds(out, "\r\n");
 		}
@@ -308,7 +310,7 @@ static int sink_end(struct sink *s, struct span trailers)
 	struct http1_writer *a = of(s);
 	if (a->chunked) {
 		buf_adds(&a->out, "0\r\n");
-		add_trailers(&a->out, trailers);
+		add_trailers(&a->out, trailers, a->keeps_tags);
 		buf_adds(&a->out, "\r\n");
 	}
 	return sink_flush(s);

@@ -28,6 +28,7 @@ struct http1_writer {
 	bool until_close; /* the end of the connection is the end of the body */
 	bool cut;         /* the response broke off */
 	bool bodiless;    /* the response has no body, whatever the sink is given */
+	bool keeps_tags;  /* as in the final head: trailers may be Surrogate-Key, Cache-Tag and xkey */
 	int status;       /* of the final head; 0: not begun */
 	int64_t body_sent;
 	struct client_limit *limit; /* the client's share of bytes; NULL: none */

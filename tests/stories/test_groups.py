@@ -49,6 +49,20 @@ def test_tags_for_caches_are_removed_and_cache_groups_stays(launch, origin):
     assert b"Surrogate-Key" not in run("get", "-i", url, "--cache", curlew.dir.parent / "cache", "--allow-to", "loopback").stdout
 
 
+def test_tags_are_removed_from_trailers_and_interim_responses_too(launch, origin):
+    def respond(visit):
+        visit.interim(103, {"Link": "</style.css>", "Surrogate-Key": "a"})
+        visit.start()
+        visit.write("hello")
+        visit.end({"Surrogate-Key": "a", "xkey": "b", "Cache-Tag": "c", "X-Sum": "5d41"})
+    url = origin.at("/x", respond)
+    answer = launch().get(url)
+    assert answer.trailers == [("X-Sum", "5d41")]
+    assert [name for early in answer.interim for name, _ in early.fields] == ["Link"]
+    kept = launch("--keep-tags", cache="kept").get(url)
+    assert {name for name, _ in kept.trailers} == {"Surrogate-Key", "xkey", "Cache-Tag", "X-Sum"}
+
+
 def test_a_cache_with_tags_serves_them_only_if_it_is_asked_to(launch, origin):
     url = origin.at("/x", "hello", FRESH | {"Surrogate-Key": "a"})
     curlew = launch()

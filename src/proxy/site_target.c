@@ -69,7 +69,7 @@ static bool climbs(const struct named_site *site, const char *key)
 static char *unknown(struct span host)
 {
 	char *why = NULL;
-	if (host.at == NULL)
+	if (host.len == 0)
 		return strdup("a request without Host names no site of this server");
 	int n = asprintf(&why, "%.*s is not a site of this server (name it with --origin NAME=URL)",
 	    (int)(host.len > 200 ? 200 : host.len), host.at);

@@ -91,8 +91,9 @@ def test_an_unknown_host_gets_421_with_the_reason(launch, origin, host):
 
 def test_a_request_without_host_gets_421(launch, origin):
     curlew = launch("--origin", f"*={origin.url()}")
-    answer, _ = curlew.raw(b"GET /x HTTP/1.0\r\n\r\n")
-    assert answer.status == 421 and "without Host" in answer.text
+    for head in (b"GET /x HTTP/1.0\r\n\r\n", b"GET /x HTTP/1.1\r\nHost:\r\n\r\n"):
+        answer, _ = curlew.raw(head)
+        assert answer.status == 421 and "without Host" in answer.text
 
 
 def test_an_absolute_target_overrides_host(launch, origin):

@@ -33,3 +33,9 @@ int flight_fetch_begin(struct flight *f, const struct flight_fetch_request *requ
 	f->fetch = engine_start(f->engine->engine, &spec, f->ops, f);
 	return f->fetch != NULL ? 0 : -1;
 }
+
+int flight_fetch_continue(struct flight *f, const struct flight_fetch_request *request)
+{
+	f->engine = &f->flights->own;
+	return flight_fetch_begin(f, request);
+}

@@ -24,5 +24,9 @@ struct flight_fetch_request {
  * on with the new fetch. Under the lock: the engine's thread may call back at once, and must find f->fetch set. 0, or
  * -1: no memory; then no callback comes. */
 int flight_fetch_begin(struct flight *, const struct flight_fetch_request *);
+/* The same for each later fetch of the flight. The table's engine makes it: an event loop's engine looks no names up,
+ * and an address that it knew may be forgotten by now. So the caller no longer writes what the engine's thread reads
+ * without the lock. */
+int flight_fetch_continue(struct flight *, const struct flight_fetch_request *);
 
 #endif

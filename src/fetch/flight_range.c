@@ -125,21 +125,23 @@ bool flight_range_resume(struct flight *f, enum engine_outcome outcome)
 	struct buf fields;
 	buf_init(&fields, BUF_HEAD);
 	bool begun = false;
-	if (make_fields(f, &fields) == 0) {
-		struct flight_fetch_request request = {.fields = buf_span(&fields),
-		    .upload_bytes = ENGINE_NO_UPLOAD,
-		    .trusted = f->flights->config.trusted && key_same_origin(f->url, f->fetch_url)};
-		begun = flight_fetch_begin(f, &request) == 0;
-	}
-	buf_fini(&fields);
-	if (!begun)
-		return false;
+	/* Before the fetch begins: its callbacks may come at once, on another thread. */
 	f->resume.waits = true;
 	f->resume.count++;
 	f->resume.at = f->received;
 	f->paused = false; /* the new fetch is not */
-	stats_add(STATS_RESUMED, 1);
-	return true;
+	if (make_fields(f, &fields) == 0) {
+		struct flight_fetch_request request = {.fields = buf_span(&fields),
+		    .upload_bytes = ENGINE_NO_UPLOAD,
+		    .trusted = f->flights->config.trusted && key_same_origin(f->url, f->fetch_url)};
+		begun = flight_fetch_continue(f, &request) == 0;
+	}
+	buf_fini(&fields);
+	if (begun)
+		stats_add(STATS_RESUMED, 1);
+	else
+		f->resume.waits = false;
+	return begun;
 }
 
 /* If the response with the rest may not be stored, neither may the whole (RFC 9111 5.2.2.5). */

@@ -191,8 +191,8 @@ static void keep_timings(struct entry *e, const struct engine_end *end)
 	e->total_ms = end->total_ms;
 }
 
-/* A loop's engine does not know the address of the host. The table's engine looks it up and makes the fetch; its thread
- * may deliver from now on. The thread that leads the flight is told by this engine. Under the lock. */
+/* A loop's engine does not know the address of the host. The table's engine looks it up and makes the fetch. The thread
+ * that leads the flight is told by this engine. Under the lock. */
 static bool move(struct flight *f)
 {
 	struct flight_fetch_request request = {.fields = span_of(f->fields),
@@ -200,14 +200,13 @@ static bool move(struct flight *f)
 	    .trusted = f->flights->config.trusted,
 	    .again = true};
 	flight_engine_wake_later(f->engine, f);
-	f->engine = &f->flights->own;
-	return flight_fetch_begin(f, &request) == 0;
+	return flight_fetch_continue(f, &request) == 0;
 }
 
 /* True when the flight goes on with another fetch, which takes over the engine's reference. Under the lock. */
 static bool goes_on(struct flight *f, enum engine_outcome outcome)
 {
-	if (outcome == ENGINE_NO_ADDRESS && f->status == 0)
+	if (outcome == ENGINE_NO_ADDRESS && f->status == 0 && !f->cancelled)
 		return move(f);
 	if (flight_redirect_is_due(f))
 		return flight_redirect_follow(f);

@@ -83,7 +83,7 @@ bool flight_redirect_follow(struct flight *f)
 	    .upload_bytes = ENGINE_NO_UPLOAD,
 	    /* The user named --origin; another host that it points to must have a public address. */
 	    .trusted = f->flights->config.trusted && same_origin};
-	bool begun = !fields.failed && flight_fetch_begin(f, &request) == 0;
+	bool begun = !fields.failed && flight_fetch_continue(f, &request) == 0;
 	buf_fini(&fields);
 	return begun;
 }

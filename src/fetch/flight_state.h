@@ -127,7 +127,7 @@ struct flight {
 	/* LOCK */
 	unsigned refs;
 	enum flight_state state;
-	struct flight_engine *engine; /* makes the fetches; a loop's engine may hand them over to the table's */
+	struct flight_engine *engine; /* makes the fetches: a loop's engine the first one, the table's all others */
 	struct fetch *fetch;          /* the fetch in progress; NULL before and after. The engine may be
 					 given commands only while it is set: on_done clears it under the lock */
 	struct flight_reader *readers;

@@ -608,6 +608,51 @@ static void a_fetch_without_an_address_goes_on_with_the_engine_that_looks_names_
 	stores("hello");
 }
 
+static void a_body_is_resumed_by_the_engine_that_looks_names_up(void **state)
+{
+	(void)state;
+	struct engine own = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct flight_engine loop = {.engine = &own};
+	struct flight_reader *r = lead_from_loop(&loop);
+	struct fetch *f = own.fetches[0];
+	struct engine_end end = {.outcome = ENGINE_BROKEN, .message = "", .fd = -1};
+	f->ops->head(f->ctx, 200, 1, span_of(STRONG), 10);
+	f->ops->data(f->ctx, "01234", 5);
+	f->ops->done(f->ctx, &end);
+	flight_engine_batch_end(&loop);
+	assert_int_equal(own.count, 1);
+	assert_int_equal(fake_count(), 1);
+	assert_non_null(strstr(fake_fetch(0)->fields, "Range: bytes=5-"));
+	flight_reader_block(r);
+	fake_head(fake_fetch(0), 206, STRONG "Content-Range: bytes 5-9/10\n", 5);
+	fake_text(fake_fetch(0), "56789");
+	fake_done(fake_fetch(0), ENGINE_OK, "");
+	hears_head(r, 200);
+	assert_int_equal(reads(r, true, "0123456789"), FLIGHT_END);
+	flight_reader_leave(r);
+	free(f->method);
+	free(f->url);
+	free(f->fields);
+	free(f);
+	stores("0123456789");
+}
+
+static void a_fetch_without_an_address_ends_when_nobody_waits_for_it(void **state)
+{
+	(void)state;
+	struct flight_engine loop = {.engine = fake};
+	struct flight_reader *r = lead_from_loop(&loop);
+	struct fetch *f = fake_fetch(0);
+	struct engine_end end = {.outcome = ENGINE_NO_ADDRESS, .message = "", .fd = -1};
+	flight_reader_leave(r);
+	assert_true(f->cancelled);
+	f->done = true;
+	f->ops->done(f->ctx, &end);
+	flight_engine_batch_end(&loop);
+	assert_int_equal(fake_count(), 1);
+	stores(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -638,6 +683,8 @@ int main(void)
 	    FLIGHT_TEST(a_leader_that_blocks_again_is_notified_no_more),
 	    FLIGHT_TEST(a_loop_leads_only_where_there_is_no_other_flight),
 	    FLIGHT_TEST(a_fetch_without_an_address_goes_on_with_the_engine_that_looks_names_up),
+	    FLIGHT_TEST(a_body_is_resumed_by_the_engine_that_looks_names_up),
+	    FLIGHT_TEST(a_fetch_without_an_address_ends_when_nobody_waits_for_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

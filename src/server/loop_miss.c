@@ -61,6 +61,7 @@ bool loop_miss_is_for_loop(const struct loop *l, const struct conn *c, const str
 static bool end(struct loop *l, struct conn *c)
 {
 	bool keep = exchange_run_end(c);
+	c->since_ms = l->now_ms; /* a head that has begun gets its time from here on, as an idle connection does */
 	if (c->rest != NULL)
 		loop_handover_to_pool(l, c, buf_span(&c->in));
 	else if (!keep)
@@ -69,7 +70,6 @@ static bool end(struct loop *l, struct conn *c)
 		return true;
 	} else {
 		buf_fini(&c->in); /* an idle connection holds no memory */
-		c->since_ms = l->now_ms;
 	}
 	return false;
 }

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from curlew import target_of
-from wire import eventually
+from wire import eventually, head_bytes
 
 FRESH = {"Cache-Control": "max-age=3600"}
 
@@ -206,6 +206,32 @@ def test_an_unfinished_head_is_given_up(launch, origin):
         client.send(b"GET /x HTTP/1.1\r\nHost: local")
         rest = client.reader.rest()
         assert rest == b"" or rest.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_head_has_its_time_after_the_response_before_it(launch, origin):
+    """A client has sent the beginning of its next request while it waits for an origin that takes longer than a head may take."""
+    curlew = launch("--head-timeout", "3", "--idle-timeout", "1.1")
+    gate = origin.gate("asked")
+    origin.at("/x", "hello", FRESH)
+
+    def page(visit):
+        gate.wait()
+        visit.reply("late", FRESH)
+    origin.at("/slow", page)
+    head = head_bytes("GET /%s/x HTTP/1.1" % origin.host, [("Host", "localhost")])
+    with curlew.connect() as client, curlew.connect() as unfinished, contextlib.ExitStack() as stack:
+        client.send(head_bytes("GET /%s/slow HTTP/1.1" % origin.host, [("Host", "localhost")]) + head[:20])
+        gate.await_reached()
+        unfinished.send(head[:20])
+        assert unfinished.reader.rest().startswith(b"HTTP/1.1 408 ")  # the time of a head is over
+        gate.open()
+        assert client.finish(client.head("GET")).text == "late"
+        for _ in range(2 * os.cpu_count()):  # each loop looks at its connections once
+            idle = stack.enter_context(curlew.connect())
+            assert idle.ask("GET", f"/{origin.host}/x").text == "hello"
+        assert idle.closed()
+        client.send(head[20:])
+        assert client.finish(client.head("GET")).text == "hello"
 
 
 def test_an_idle_connection_is_closed_in_silence(launch, origin):

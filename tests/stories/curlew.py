@@ -182,6 +182,10 @@ class Curlew(Cache):
     def stderr(self):
         return "\n".join(self.lines)
 
+    def says(self, text):
+        """True once the text is on stderr; waits for that. (A line may be read later than the response that it is about.)"""
+        return eventually(lambda: text in self.stderr, what=f"{text!r} on stderr")
+
     @property
     def port(self):
         return self.address[1]

@@ -66,7 +66,7 @@ def test_a_server_goes_on_without_its_disk_and_stores_nothing(launch, origin, ho
     assert len(curlew.get(url).body) == 100000
     eventually(lambda: json.loads(run("stats", "--json", "--cache", curlew.dir).stdout)["storing"].startswith("no: body/"), what="stats tells")
     assert [row["url"] for row in curlew.sql("SELECT url FROM entry")] == [url]
-    assert "body/.curlew" in curlew.stderr and not [name for name in curlew.files("body") if name.startswith("body/0")]
+    assert curlew.says("body/.curlew") and not [name for name in curlew.files("body") if name.startswith("body/0")]
     curlew.stop(verify=False)
     bring_back()
     again = launch()

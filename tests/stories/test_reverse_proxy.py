@@ -123,7 +123,7 @@ def test_several_sites_and_servers(launch, place, tmp_path):
     assert ask(curlew, "GET", "/", host="Anna.Blog.example.").text == "blog"
     assert ask(curlew, "GET", "/", host="elsewhere.example").status == 502, "nothing listens there"
     assert curlew.row("http://shop.example/") and curlew.row("http://anna.blog.example/")
-    assert "it cannot be reached (for 10 seconds" in curlew.stderr
+    assert curlew.says("it cannot be reached (for 10 seconds")
     shop.stop()
     other.stop()
 

@@ -86,6 +86,9 @@ static char *read_host(struct span text)
 	if (text.len > 1 && text.at[text.len - 1] == '.')
 		text.len--;
 	bool ported = text.len > 0 && text.at[0] != '[' && memchr(text.at, ':', text.len) != NULL;
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] >= 128) /* clients send such a name in its form xn-- (RFC 5890 2.3.2.1) */
+			return NULL;
 	return ported || url_until(text, "/?#@ ") != text.len ? NULL : url_host(text);
 }
 
@@ -158,7 +161,7 @@ int named_sites_add(struct named_sites *sites, const char *text, struct buf *why
 	site->name = read_name(span_trim(span_make(text, n)));
 	if (site->name == NULL) {
 		buf_addf(why,
-		    "'%.*s' is not the name of a site (give a host without a port, *.example for the "
+		    "'%.*s' is not the name of a site (give a host in ASCII without a port, *.example for the "
 		    "hosts below it, or * for the rest)",
 		    (int)n, text);
 	} else if (add_backends(site, text[n] == '=' ? text + n + 1 : "", why) == 0) {

@@ -266,6 +266,7 @@ def test_purge_and_explain_speak_of_public_urls(launch, origin):
 @pytest.mark.parametrize("options, why", [
     (["shop.example:80=http://127.0.0.1:1"], "'shop.example:80' is not the name of a site"),
     (["=http://127.0.0.1:1"], "'' is not the name of a site"),
+    (["b\u00fccher.example=http://127.0.0.1:1"], "is not the name of a site (give a host in ASCII"),
     (["shop.example="], "'' is not an http or https URL"),
     (["shop.example=ftp://127.0.0.1"], "'ftp://127.0.0.1' is not an http or https URL"),
     (["shop.example=http://127.0.0.1:1,"], "'' is not an http or https URL"),

@@ -196,7 +196,8 @@ static int map_to_origin(const char *origin, struct span text, struct key_target
 	if (url_parse(span_of(origin), true, &home) != 0)
 		refuse(fault, 500, "--origin is not an http or https URL");
 	else if (url_parse(text, false, &url) != 0)
-		refuse(fault, 400, "the path holds a byte that is in no URL");
+		refuse(fault, 400,
+		    "the request target is no URL (its host is malformed, or a byte in it must be percent-encoded)");
 	else if (url_base_path(&home).len > 0 && url_climbs(url.path))
 		refuse(fault, 400, "the path leads out of the path of --origin");
 	else {

@@ -110,6 +110,14 @@ def test_an_absolute_target_overrides_host(launch, origin):
         assert at(curlew, "shop.example", "/x").text == "x"
 
 
+@pytest.mark.parametrize("target", ["http:///x", "http://user@shop.example/x", "http://shop.example:80:80/x", "/a\\b"])
+def test_a_target_that_is_no_url_is_refused_with_the_reason(launch, origin, target):
+    curlew = launch("--origin", f"*={origin.url()}")
+    answer = at(curlew, "shop.example", target)
+    assert answer.status == 400 and "the request target is no URL" in answer.text
+    assert origin.count() == 0
+
+
 def test_sites_never_share_a_hit_from_memory(launch, origin, second_origin):
     origin.at("/x", "one", FRESH)
     second_origin.at("/x", "two", FRESH)

@@ -4,7 +4,7 @@
  *
  * Other threads never call libcurl. They leave a command (start, resume, cancel) under `lock`. A fetch is in the list
  * of commands at most once, with a set of bits, so a command needs no memory and cannot fail. The thread that finds the
- * list empty writes the eventfd. The owner itself need not: it makes a turn after its commands.
+ * list empty writes the eventfd. The owner itself need not: it asks engine_has_command() before it waits.
  *
  * Why an eventfd and not curl_multi_wakeup(): the engine waits in an epoll set of its own, because it also watches idle
  * connections and abandoned look-ups, which libcurl does not know. That epoll set may be a member of another one.
@@ -39,6 +39,7 @@ struct engine {
 	int64_t timer_ms; /* monotonic: when libcurl wants to be called; INT64_MAX: never */
 	int64_t next_sweep_ms;
 	struct fetch *active;
+	bool has_command; /* the owner itself has left one since its last turn */
 
 	pthread_mutex_t lock; /* guards the members below; the last lock of all: nothing is called under it */
 	struct fetch *commanded_first, **commanded_last;
@@ -67,7 +68,9 @@ static void command(struct fetch *f, unsigned what)
 	bool own = e->owned && pthread_equal(e->owner, pthread_self());
 	pthread_mutex_unlock(&e->lock);
 	/* Not for later commands: the engine empties the whole list once it is awake. */
-	if (first && !own)
+	if (own)
+		e->has_command = true;
+	else if (first)
 		eventfd_write(e->wake_fd, 1);
 }
 
@@ -183,6 +186,7 @@ static void do_commands(struct engine *e)
 {
 	unsigned commands;
 	struct fetch *f;
+	e->has_command = false;
 	while ((f = next_commanded(e, &commands)) != NULL) {
 		/* A cancelled fetch needs none of its other commands, even if it was never started. */
 		if (commands & COMMAND_CANCEL)
@@ -353,6 +357,11 @@ static void become_owner(struct engine *e)
 int engine_fd(const struct engine *e)
 {
 	return e->epoll_fd;
+}
+
+bool engine_has_command(const struct engine *e)
+{
+	return e->has_command;
 }
 
 int engine_wait_ms(struct engine *e)

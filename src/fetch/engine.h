@@ -117,6 +117,9 @@ void engine_free(struct engine *);
 int engine_fd(const struct engine *);
 /* In how many milliseconds a turn is due although engine_fd() is not readable; -1: never. */
 int engine_wait_ms(struct engine *);
+/* True when the owner has given a command since its last turn: a turn is due then, whatever engine_wait_ms() has said
+ * before. It costs no lock. */
+bool engine_has_command(const struct engine *);
 /* Makes one turn. wait_ms: how long to wait for the first event; 0: not at all; -1: without a limit. */
 void engine_turn(struct engine *, int wait_ms);
 /* The last turn: cancels all fetches. Each done() is called before this returns. May be called by any one thread once

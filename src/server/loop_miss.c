@@ -81,7 +81,6 @@ enum loop_miss_begun loop_miss_begin(struct loop *l, struct conn *c)
 		return end(l, c) ? LOOP_MISS_SENT : LOOP_MISS_GONE;
 	case EXCHANGE_BEGUN_WAITS:
 		l->waiting++;
-		l->engine_due_ms = 0; /* it has a command to do */
 		return LOOP_MISS_WAITS;
 	case EXCHANGE_BEGUN_FOR_POOL:
 		break;
@@ -92,7 +91,7 @@ enum loop_miss_begun loop_miss_begin(struct loop *l, struct conn *c)
 
 void loop_miss_turn(struct loop *l, bool is_ready)
 {
-	if (!is_ready && l->engine_due_ms > loop_clock_ms())
+	if (!is_ready && !engine_has_command(l->engine->engine) && l->engine_due_ms > loop_clock_ms())
 		return;
 	engine_turn(l->engine->engine, 0);
 	int wait_ms = engine_wait_ms(l->engine->engine);
@@ -101,7 +100,7 @@ void loop_miss_turn(struct loop *l, bool is_ready)
 
 int loop_miss_wait_ms(const struct loop *l, int most_ms)
 {
-	if (l->ready != NULL)
+	if (l->ready != NULL || engine_has_command(l->engine->engine))
 		return 0;
 	int64_t left = l->engine_due_ms == INT64_MAX ? most_ms : l->engine_due_ms - loop_clock_ms();
 	return left < 0 ? 0 : left < most_ms ? (int)left : most_ms;

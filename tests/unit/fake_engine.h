@@ -188,6 +188,12 @@ int engine_wait_ms(struct engine *e)
 	return -1;
 }
 
+bool engine_has_command(const struct engine *e)
+{
+	(void)e;
+	return false;
+}
+
 /* The engine's own thread has nothing to do here, until the end. */
 void engine_turn(struct engine *e, int wait_ms)
 {

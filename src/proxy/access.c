@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/stats.h"
+#include "proxy/purge_handler.h"
 #include "proxy/synthetic.h"
 #include "proxy/users.h"
 
@@ -96,11 +97,12 @@ bool access_needs_user(const struct options *a, const struct client *client, str
 	return !client_is_local(client);
 }
 
-/* True when the request has no right password: 407 was sent (RFC 9110 15.5.8), or a pool thread must check it. */
+/* True when the request has no right password: 407 was sent (RFC 9110 15.5.8), or a pool thread must check it. PURGE
+ * fetches nothing, and --purge-from decides who may send it: a purger is a program without a password. */
 static bool lacks_user(struct exchange *x, const struct conn *c, const struct options *a)
 {
 	struct span credentials = message_find(x->request, "Proxy-Authorization");
-	if (!access_needs_user(a, &x->client, x->request->target))
+	if (purge_is(x) || !access_needs_user(a, &x->client, x->request->target))
 		return false;
 	enum users_verdict verdict = x->loop != NULL
 					 ? users_find(a->users, credentials, &x->user)

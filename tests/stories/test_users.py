@@ -86,6 +86,16 @@ def test_a_hit_in_memory_needs_the_password_as_well(curlew, origin):
         assert client.ask("GET", url, {"Proxy-Authorization": basic("bob", "builder")}).text == "hello"
 
 
+def test_a_purger_needs_no_password_but_its_address(curlew, origin):
+    url = origin.at("/x", "hello", FRESH)
+    assert via(curlew, url, basic("bob", "builder")).status == 200
+    curlew.row(url)
+    assert run("purge", "--to", curlew.here, url).stdout.split(b"\t")[1:3] == [b"removed", b"1"]
+    with curlew.connect(source="127.0.0.9") as client:
+        answer = client.ask("PURGE", url, {"Via": "1.1 front"})
+        assert answer.status == 403 and "--purge-from" in answer.text
+
+
 def test_a_connection_lives_on_after_a_407(curlew, origin):
     url = origin.at("/x", "hello")
     with curlew.connect() as client:

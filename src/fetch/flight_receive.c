@@ -242,6 +242,15 @@ static bool take_outcome(struct flight *f, const struct engine_end *end)
 	return whole;
 }
 
+/* The body broke off: what has arrived is stored as a part, or not at all. Under the lock. */
+static void store_part(struct flight *f)
+{
+	bool wanted = f->storing;
+	f->storing = flight_store_salvage(f);
+	if (wanted && !f->storing)
+		f->not_stored_why = "its body broke off";
+}
+
 /* The order of the last steps closes two races. The state is entered under the lock before the disk job or the refresh
  * is queued, so those threads find it. And the table is left after the state has changed: a request that still finds
  * the flight there sees that it may not be joined, and one that does not find it sees another generation. */
@@ -263,7 +272,7 @@ static void on_done(void *ctx, const struct engine_end *end)
 	if (whole && f->entry != NULL && !f->refreshed)
 		keep_timings(f->entry, end);
 	if (!whole)
-		f->storing = flight_store_salvage(f);
+		store_part(f);
 	else if (f->storing && f->body == NULL)
 		flight_store_queue_whole(f);
 	f->refreshing = f->refreshing && !earlier; /* then the row is the earlier flight's to write */

@@ -64,9 +64,12 @@ bool browser_refuses(struct exchange *x)
 	if ((!foreign && !span_is_nocase(site, "cross-site")) || plain)
 		return false;
 	x->verdict = "refused";
+	bool has_origin = origin.at != NULL;
+	struct span shown = has_origin ? origin : site;
 	synthetic_text(x, 403, NULL,
-	    "a page of another site made this request (Origin: %.*s): only GET and HEAD without Origin are allowed",
-	    (int)(origin.len > 200 ? 200 : origin.len), origin.at != NULL ? origin.at : "");
+	    "a page of another site made this request (%s: %.*s): only GET and HEAD without Origin and Upgrade are "
+	    "allowed",
+	    has_origin ? "Origin" : "Sec-Fetch-Site", (int)(shown.len > 200 ? 200 : shown.len), shown.at);
 	return true;
 }
 

@@ -367,7 +367,9 @@ def test_the_server_itself_is_not_reached(launch):
 def test_pages_of_other_sites_open_no_websocket_by_prefix(launch, origin, fields):
     curlew = launch()
     url = origin.at("/chat", switching())
-    assert curlew.ask("GET", url, ASK | fields).status == 403
+    answer = curlew.ask("GET", url, ASK | fields)
+    assert answer.status == 403 and "without Origin and Upgrade" in answer.text
+    assert all(f"({name}: {value})" in answer.text for name, value in fields.items())
     assert curlew.ask("GET", "/chat", ASK | fields | {"Host": site_of(curlew, origin)}).status == 403
     assert origin.count("/chat") == 0
 

@@ -56,8 +56,8 @@ static bool may_combine(const struct index_parts *parts, const struct head *head
 	return parts->count == 1 || conditions_strong_validator(head, now, &is_tag).len > 0;
 }
 
-/* Fills the row as if the whole body had been fetched with these fields at that time. 0, or -1: it may not be stored,
- * or no memory. */
+/* Fills the row as if the whole body had been fetched with these fields at that time. head borrows e->headers. 0, or
+ * -1: it may not be stored, or no memory. */
 static int fill_entry(
     const struct combiner *c, struct entry *e, const struct head *head, const struct rule_decision *decision)
 {
@@ -74,13 +74,13 @@ static int fill_entry(
 		return -1;
 	buf_init(&kept, BUF_HEAD);
 	bool ok = stored_fields_kept(&c->policy, decision, head, &kept) == 0;
-	free(e->headers);
+	free(e->groups);
+	ok = groups_copy(head, &e->groups) != GROUPS_NO_MEMORY && ok;
+	free(e->headers); /* not earlier: head ends here */
 	free(e->reason);
 	e->headers = ok ? strdup(buf_str(&kept)) : NULL;
 	e->reason = strdup(verdict.reason);
 	e->tag = decision->tag != NULL ? strdup(decision->tag) : NULL;
-	free(e->groups);
-	ok = groups_copy(head, &e->groups) != GROUPS_NO_MEMORY && ok;
 	e->rule_id = verdict.rule_id;
 	e->stale_until = (e->fresh_until > e->fetched_at ? e->fresh_until : e->fetched_at) + verdict.stale_for_s;
 	e->dns_ms = e->connect_ms = e->ttfb_ms = e->total_ms = -1;

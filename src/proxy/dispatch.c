@@ -121,6 +121,7 @@ static bool is_named(struct exchange *x, const struct conn *c)
 	if (is_for_us(x, c))
 		return true;
 	x->close = true;
+	x->verdict = "refused";
 	synthetic_text(x, 421, NULL,
 	    "%.*s is not a name of this server (name it with --server-name, or use http://localhost)",
 	    (int)(host.len > 200 ? 200 : host.len), host.at);
@@ -166,20 +167,20 @@ static bool may_see_pages(const struct exchange *x, const struct conn *c)
 static void serve_pages(struct exchange *x, const struct conn *c)
 {
 	bool allowed = may_see_pages(x, c);
-	if (health_is(x))
+	if (health_is(x)) {
 		health_respond(x, atomic_load(c->draining), allowed && (c->unix_socket || is_for_us(x, c)));
-	else if (!c->unix_socket && !is_named(x, c))
+	} else if (!c->unix_socket && !is_named(x, c)) {
 		return;
-	else if (!allowed && x->client.proxied)
-		synthetic_text(x, 403, NULL,
-		    "/.curlew/ cannot be requested through a proxy (use --admin-listen, or --admin-from and "
-		    "--trust-forwarded)");
-	else if (!allowed)
-		synthetic_text(x, 403, NULL,
-		    "/.curlew/ is not for this client (name it with --admin-from; the default is the machine of the "
-		    "server)");
-	else
+	} else if (allowed) {
 		pages_respond(x);
+	} else {
+		x->verdict = "refused";
+		synthetic_text(x, 403, NULL, "/.curlew/ %s",
+		    x->client.proxied ? "cannot be requested through a proxy (use --admin-listen, or --admin-from and "
+					"--trust-forwarded)"
+				      : "is not for this client (name it with --admin-from; the default is the machine "
+					"of the server)");
+	}
 }
 
 static void serve_admin(struct exchange *x, const struct conn *c)

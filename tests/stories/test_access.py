@@ -155,6 +155,17 @@ def test_refused_requests_are_logged_with_their_client(launch, tmp_path):
 
 # --- fronts ---
 
+def test_every_refusal_has_the_same_verdict_in_the_log(launch, tmp_path):
+    log = tmp_path / "access.log"
+    curlew = launch(access_log=str(log))
+    with curlew.connect() as client:
+        assert client.ask("GET", "/.curlew/", {"Via": "1.1 front"}).status == 403
+        assert client.ask("PURGE", "http://a.example/", {"Via": "1.1 front"}).status == 403
+        assert client.ask("GET", "/.curlew/", {"Host": "evil.example"}).status == 421
+    eventually(lambda: len(log.read_text().splitlines()) == 3)
+    assert [line.split()[-2] for line in log.read_text().splitlines()] == ["refused"] * 3
+
+
 @pytest.fixture
 def fronted(launch, tmp_path):
     """A server for 10.0.0.0/8, behind trusted fronts on 127.0.0.1 and in 172.16.0.0/12; and its access log."""

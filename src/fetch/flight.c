@@ -20,6 +20,7 @@
 #include "fetch/flight_receive.h"
 #include "fetch/flight_state.h"
 #include "fetch/flight_table.h"
+#include "fetch/named_sites.h"
 #include "http/policy_freshness.h"
 
 #include <stdlib.h>
@@ -55,6 +56,17 @@ bool flight_is_unshareable(struct flight_table *t, const char *url)
 int64_t flight_withdrawn_row(struct flight_table *t, const char *url)
 {
 	return flight_table_withdrawn_row(t, url);
+}
+
+bool flight_is_secure(const struct flight_table *t, const char *url)
+{
+	const struct named_site *site = named_sites_of_url(t->config.sites, url);
+	if (site == NULL)
+		return span_starts_nocase(span_of(url), "https:");
+	for (unsigned i = 0; i < site->backend_count; i++)
+		if (span_starts_nocase(span_of(site->backends[i].url), "https:"))
+			return true;
+	return false;
 }
 
 static bool is_arriving(const struct flight *f, bool alone)

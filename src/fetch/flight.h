@@ -75,6 +75,8 @@ int64_t flight_withdrawn_row(struct flight_table *, const char *url);
 /* How many bytes of the URL's body have arrived, if a flight that others may join is fetching it; else 0. *body_bytes
  * is the length of the whole body, -1 when it is not known. */
 int64_t flight_arrived(struct flight_table *, const char *url, int64_t *body_bytes);
+/* True when a fetch of this URL may need a TLS handshake, which takes milliseconds of a processor. */
+bool flight_is_secure(const struct flight_table *, const char *url);
 /* Waits a moment for the row of a complete flight that the caller may not join. `alone`: the caller may join none at
  * all. True when the flight has ended: look the URL up once more. */
 bool flight_await_row(struct flight_table *, const char *url, bool alone);

@@ -186,11 +186,14 @@ static bool finish(struct cache_attempt *t, bool leads)
 	return acted == ACTED_RESPONDED;
 }
 
-/* A plain miss: nothing is stored that the response could be combined with, and no rule changes where it comes from. */
+/* A plain miss: nothing is stored that the response could be combined with, no rule changes where it comes from, and
+ * the origin speaks no TLS, whose handshake would make other clients of the loop wait. */
 static bool is_plain_miss(const struct cache_attempt *t)
 {
+	const struct exchange *x = t->x;
 	return t->plan.action == SELECTION_FETCH && t->plan.shared && t->stored.rows.count == 0 &&
-	       t->stored.parts.of == NULL && !t->x->decision.follow_redirects;
+	       t->stored.parts.of == NULL && !x->decision.follow_redirects &&
+	       !flight_is_secure(x->context->flights, x->fetch_url != NULL ? x->fetch_url : x->target.url);
 }
 
 void cache_handler_begin(struct exchange *x)

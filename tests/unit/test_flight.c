@@ -2,6 +2,7 @@
 #include "unit/flight_fixture.h"
 
 #include "fetch/flight_engine.h"
+#include "fetch/named_sites.h"
 
 /* The clock that dates go by can be put ahead. */
 static _Atomic time_t ahead_s;
@@ -656,6 +657,27 @@ static void a_fetch_without_an_address_ends_when_nobody_waits_for_it(void **stat
 	stores(NULL);
 }
 
+static void where_a_handshake_is_needed_a_loop_does_not_fetch(void **state)
+{
+	(void)state;
+	struct buf why;
+	buf_init(&why, BUF_LINE);
+	struct named_sites *sites = named_sites_new();
+	assert_int_equal(named_sites_add(sites, "plain.example=http://127.0.0.1:8080", &why), 0);
+	assert_int_equal(named_sites_add(sites, "mixed.example=http://127.0.0.1:8080,https://127.0.0.1:8443", &why), 0);
+	flight_close(flights);
+	struct flight_config config = {.store = house->store, .limits.collapse_wait_s = 1, .sites = sites};
+	flights = flight_open(&config, &house->why);
+	assert_false(flight_is_secure(flights, "http://example.com/"));
+	assert_true(flight_is_secure(flights, "https://example.com/"));
+	assert_false(flight_is_secure(flights, "https://plain.example/"));
+	assert_true(flight_is_secure(flights, "http://mixed.example/"));
+	flight_close(flights);
+	named_sites_free(sites);
+	start_flights(3600, 0);
+	buf_fini(&why);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -684,6 +706,7 @@ int main(void)
 	    FLIGHT_TEST(a_redirect_that_nobody_waits_for_ends_the_flight),
 	    FLIGHT_TEST(a_leader_that_does_not_block_is_notified_of_each_batch),
 	    FLIGHT_TEST(a_leader_that_blocks_again_is_notified_no_more),
+	    FLIGHT_TEST(where_a_handshake_is_needed_a_loop_does_not_fetch),
 	    FLIGHT_TEST(a_loop_leads_only_where_there_is_no_other_flight),
 	    FLIGHT_TEST(a_fetch_without_an_address_goes_on_with_the_engine_that_looks_names_up),
 	    FLIGHT_TEST(a_body_is_resumed_by_the_engine_that_looks_names_up),

@@ -15,8 +15,8 @@ FRESH = {"Cache-Control": "max-age=3600"}
 
 def take_into_memory(curlew, url, target=None):
     curlew.stored(url)
-    with curlew.connect() as client:  # the next request comes after the response was put into memory
-        for _ in range(2):
+    with curlew.connect() as client:  # the next request comes after the response was put into memory; a large one at the second offer
+        for _ in range(3):
             assert client.ask("GET", target or target_of(url)).hit
 
 

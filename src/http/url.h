@@ -49,9 +49,9 @@ int url_normal(const char *url, char **normal);
 
 /* Removes dot segments from a path that begins with "/", in place (RFC 3986 5.2.4). */
 void url_remove_dots(char *path);
-/* Does a path, however it is escaped, lead out of the directory it begins in for any server? Empty segments do not count
- * as directories, because some origins drop them; escaped slashes and backslashes separate segments, and a segment ends
- * at ";", because some origins read them so. */
+/* Does a path, however it is escaped, lead out of the directory it begins in for any server? Empty segments do not
+ * count as directories, because some origins drop them; escaped slashes and backslashes separate segments, and a
+ * segment ends at ";", because some origins read them so. */
 bool url_climbs(const char *path);
 
 /* Adds path, query or fragment text as written, percent-encoding bytes that no URI may contain. 0, or -1 for a control

@@ -18,8 +18,8 @@
 /* Is the method PURGE? Such a request must not reach another handler. */
 bool purge_is(const struct exchange *);
 
-/* Is it for all sites, and does it need no URL or a path alone? Then it does not matter whether the request names one of
- * the sites. */
+/* Is it for all sites, and does it need no URL or a path alone? Then it does not matter whether the request names one
+ * of the sites. */
 bool purge_needs_no_site(const struct exchange *);
 
 /* False: the client may not purge, and 403 was sent. */

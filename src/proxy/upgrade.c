@@ -150,7 +150,7 @@ static const char *receive(struct upgrade *u, int64_t until_ms, enum engine_outc
 		int64_t left_ms = until_ms - clock_ms();
 		if (left_ms <= 0) {
 			*outcome = ENGINE_TIMEOUT;
-			return "it did not respond in time";
+			return "no response head came (see --origin-timeout)";
 		}
 		ssize_t n = tunnel_end_wait(&u->origin, room, PIECE_BYTES, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
 		if (n > 0) {

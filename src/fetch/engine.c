@@ -237,7 +237,8 @@ static const char *what_was_late(const struct fetch *f)
 {
 	if (f->name.waits)
 		return "the look-up of its name takes too long";
-	return f->head_done ? "it stopped sending in the middle of its response" : "no response head came (see --origin-timeout)";
+	return f->head_done ? "it stopped sending in the middle of its response"
+			    : "no response head came (see --origin-timeout)";
 }
 
 /* A paused transfer has no deadline: it waits for a client, not for the origin. */

@@ -373,14 +373,14 @@ void writer_stop(struct writer *w)
 	free(w);
 }
 
-void writer_queue(struct writer *w, struct writer_op *op, bool droppable)
+static void queue(struct writer *w, struct list *list, struct writer_op *op, bool droppable)
 {
 	op->result = -1;
 	pthread_mutex_lock(&w->mutex);
 	if (droppable && (w->queued >= QUEUE_MAX || (op->has_file && w->queued_files >= w->files_max))) {
 		list_add(&w->dropped, op);
 	} else {
-		list_add(&w->queue, op);
+		list_add(list, op);
 		w->queued++;
 		w->queued_files += op->has_file;
 	}
@@ -390,17 +390,14 @@ void writer_queue(struct writer *w, struct writer_op *op, bool droppable)
 		pthread_cond_signal(&w->wake);
 }
 
+void writer_queue(struct writer *w, struct writer_op *op, bool droppable)
+{
+	queue(w, &w->queue, op, droppable);
+}
+
 void writer_queue_urgent(struct writer *w, struct writer_op *op)
 {
-	op->result = -1;
-	pthread_mutex_lock(&w->mutex);
-	list_add(&w->urgent, op);
-	w->queued++;
-	w->queued_files += op->has_file;
-	bool wake = w->waiting;
-	pthread_mutex_unlock(&w->mutex);
-	if (wake)
-		pthread_cond_signal(&w->wake);
+	queue(w, &w->urgent, op, false);
 }
 
 bool writer_is_self(const struct writer *w)

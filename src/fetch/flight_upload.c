@@ -1,6 +1,6 @@
 /*
  * Who waits for whom. The client's thread waits on flight->changed: for room in the pipe, or for the engine to want the
- * body at all. The engine never waits: it gets ENGINE_UPLOAD_WAIT, and `upload_paused` reminds the client's thread to
+ * body at all. The engine never waits: it gets ENGINE_UPLOAD_WAIT, and `paused` reminds the client's thread to
  * wake it. Both sides look and act under the flight's lock, so no wake-up is lost.
  */
 #include "fetch/flight_upload.h"

@@ -4,7 +4,8 @@
  * 1. Receive: take the bytes of every ready connection, into a slice of memory that lasts for this wake-up, or into
  *    conn->in if the connection has the beginning of a request there.
  * 2. Look: read the clocks and the change counter, once for all of them.
- * 3. Respond: send hits from memory, keep the beginning of a head for later, give everything else to the pool.
+ * 3. Respond: send what fetches have brought, then hits from memory; begin plain misses; keep the beginning of a head
+ *    for later; give everything else to the pool.
  *
  * Step 2 comes after step 1: a commit that is older than a request which has arrived is then older than the look.
  *
@@ -174,7 +175,7 @@ static bool begin_miss(struct loop *l, struct received *r, struct span rest)
 		loop_conns_close(l, c);
 		return false;
 	}
-	if (loop_miss_begin(l, c) != LOOP_MISS_SENT)
+	if (!loop_miss_begin(l, c))
 		return false;
 	r->bytes = buf_span(&c->in);
 	return true;

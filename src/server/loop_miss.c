@@ -74,19 +74,19 @@ static bool end(struct loop *l, struct conn *c)
 	return false;
 }
 
-enum loop_miss_begun loop_miss_begin(struct loop *l, struct conn *c)
+bool loop_miss_begin(struct loop *l, struct conn *c)
 {
 	switch (exchange_run_begin(c, &l->exchange)) {
 	case EXCHANGE_BEGUN_OVER:
-		return end(l, c) ? LOOP_MISS_SENT : LOOP_MISS_GONE;
+		return end(l, c);
 	case EXCHANGE_BEGUN_WAITS:
 		l->waiting++;
-		return LOOP_MISS_WAITS;
+		return false;
 	case EXCHANGE_BEGUN_FOR_POOL:
 		break;
 	}
 	loop_handover_to_pool(l, c, buf_span(&c->in));
-	return LOOP_MISS_GONE;
+	return false;
 }
 
 void loop_miss_turn(struct loop *l, bool is_ready)

@@ -19,14 +19,10 @@ void loop_miss_fini(struct loop *);
 /* True when the loop may begin this plain request itself. */
 bool loop_miss_is_for_loop(const struct loop *, const struct conn *, const struct request_scan *);
 
-enum loop_miss_begun {
-	LOOP_MISS_SENT,  /* the response was sent: go on with the bytes that are left in conn->in */
-	LOOP_MISS_WAITS, /* the fetch goes on */
-	LOOP_MISS_GONE   /* the loop has no more to do with the connection: it is closed, or a pool thread has it */
-};
-
-/* Begins the request at the front of conn->in. */
-enum loop_miss_begun loop_miss_begin(struct loop *, struct conn *);
+/* Begins the request at the front of conn->in. True: the response was sent: go on with the bytes that are left there.
+ * False: nothing more is to be done now: a fetch goes on, or the connection has no more bytes, or the loop may not
+ * touch it any more. */
+bool loop_miss_begin(struct loop *, struct conn *);
 
 /* Makes a turn of the engine, if one is due. is_ready: its descriptor is readable. */
 void loop_miss_turn(struct loop *, bool is_ready);
